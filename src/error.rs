@@ -1,0 +1,133 @@
+//! What can go wrong, by what a client can do about it.
+//!
+//! Everything between a frame and the store returns this [`Error`]; `anyhow` is for `main` only. An error is
+//! logged once, where it is handled: in `socket/` for events, at start-up in `main`.
+
+use serde::{Serialize, Serializer};
+
+/// The result of everything a handler can call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an event was refused or failed. Each variant is one stable [`Code`] on the wire.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The payload is not what the event takes. Send something else.
+    #[error("{0}")]
+    BadPayload(String),
+    /// Nobody handles this event: neither an event of the wire, nor a relay, nor one of the library's user.
+    #[error("no such event: {0}")]
+    UnknownEvent(String),
+    /// The credentials are missing or wrong. Sign in again.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The token was good once. Get a new one.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// Known, and not allowed to.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such message, membership or user that this one may know of.
+    #[error("{0}")]
+    NotFound(String),
+    /// It contradicts what is stored.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too many, or too fast. Wait, then try again.
+    #[error("{0}")]
+    RateLimited(String),
+    /// Larger than `limits.payload-bytes`.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Not the client's fault: the store failed or is full, or the server is closing. Try again.
+    /// The source is logged and never shown to a client.
+    #[error("{0}")]
+    Unavailable(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+}
+
+impl Error {
+    /// The server's own failure, with the cause for the log.
+    pub fn internal(what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(what.to_owned(), Some(source.into()))
+    }
+
+    /// A failure without a cause of its own, such as a full queue.
+    pub fn unavailable(what: &str) -> Self {
+        Self::Unavailable(what.to_owned(), None)
+    }
+
+    /// The code a program can switch on.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::BadPayload(_) => Code::BadPayload,
+            Self::UnknownEvent(_) => Code::UnknownEvent,
+            Self::Unauthorized(_) => Code::Unauthorized,
+            Self::TokenExpired => Code::TokenExpired,
+            Self::Forbidden(_) => Code::Forbidden,
+            Self::NotFound(_) => Code::NotFound,
+            Self::Conflict(_) => Code::Conflict,
+            Self::RateLimited(_) => Code::RateLimited,
+            Self::TooLarge(_) => Code::TooLarge,
+            Self::Unavailable(..) => Code::Unavailable,
+        }
+    }
+}
+
+/// The codes of the wire, in replies, in `event-error` and as the message of a `connect_error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is documented at the variant of `Error` of the same name")]
+pub enum Code {
+    BadPayload,
+    UnknownEvent,
+    Unauthorized,
+    TokenExpired,
+    Forbidden,
+    NotFound,
+    Conflict,
+    RateLimited,
+    TooLarge,
+    Unavailable,
+}
+
+impl Code {
+    /// Every code there is.
+    pub const ALL: [Self; 10] = [
+        Self::BadPayload,
+        Self::UnknownEvent,
+        Self::Unauthorized,
+        Self::TokenExpired,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::TooLarge,
+        Self::Unavailable,
+    ];
+
+    /// As it stands on the wire, in kebab-case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadPayload => "bad-payload",
+            Self::UnknownEvent => "unknown-event",
+            Self::Unauthorized => "unauthorized",
+            Self::TokenExpired => "token-expired",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::RateLimited => "rate-limited",
+            Self::TooLarge => "too-large",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

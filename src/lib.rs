@@ -1,0 +1,4 @@
+#![doc = "Sockeye."]
+pub mod error;
+pub mod model;
+pub mod protocol;

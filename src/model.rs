@@ -1,0 +1,29 @@
+//! The nouns. Each is parsed on its way in, so that a wrong one cannot exist further inside.
+
+mod message;
+mod room;
+mod timestamp;
+mod user;
+
+pub use message::{Body, Message, MessageId};
+pub use room::{Direct, Room, RoomName, RoomRef};
+pub use timestamp::Timestamp;
+pub use user::{User, UserId};
+
+/// The longest name of a room, a user or an idempotency key, in characters.
+pub const NAME_MAX_CHARS: usize = 128;
+
+/// Refuses what no name may be: empty, over [`NAME_MAX_CHARS`], or with a control character (U+0001 begins
+/// the server's internal rooms).
+fn checked_name(what: &str, text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err(format!("{what} must not be empty"));
+    }
+    if text.chars().count() > NAME_MAX_CHARS {
+        return Err(format!("{what} must have at most {NAME_MAX_CHARS} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("{what} must not contain control characters"));
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+use std::{borrow::Cow, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{UserId, checked_name};
+
+/// What the wire puts before the other user's id to name a direct message.
+const DIRECT: &str = "dm:";
+
+/// What the store and the library know a direct message by; a client cannot spell it.
+const DIRECT_KEY: &str = "\u{1}dm:";
+
+/// The name of a room: 1 to 128 characters, no control characters, not beginning with `dm:`. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoomName(Arc<str>);
+
+impl RoomName {
+    /// Takes a name as it came from a client or the configuration.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        checked_name("a room's name", text)?;
+        if text.starts_with(DIRECT) {
+            return Err(format!("a room's name must not begin with {DIRECT:?}: that is a direct message"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// As it stands on the wire and in the store.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RoomName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RoomName> for String {
+    fn from(name: RoomName) -> Self {
+        name.0.as_ref().to_owned()
+    }
+}
+
+impl std::fmt::Display for RoomName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A room as one user sees it: on the wire, a room's name or `dm:<the other user's id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
+#[serde(try_from = "String", into = "String")]
+pub enum RoomRef {
+    /// A room with a name.
+    Named(RoomName),
+    /// The direct message with this user.
+    With(UserId),
+}
+
+impl RoomRef {
+    /// Takes a room as a client spells it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix(DIRECT) {
+            Some(id) => Ok(Self::With(UserId::parse(id)?)),
+            None => Ok(Self::Named(RoomName::parse(text)?)),
+        }
+    }
+
+    /// The room itself, for the user who named it.
+    pub fn seen_by(self, reader: &UserId) -> Room {
+        match self {
+            Self::Named(name) => Room::Named(name),
+            Self::With(other) => Room::Direct(Direct::between(reader.clone(), other)),
+        }
+    }
+}
+
+impl TryFrom<String> for RoomRef {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RoomRef> for String {
+    fn from(room: RoomRef) -> Self {
+        room.to_string()
+    }
+}
+
+impl std::fmt::Display for RoomRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named(name) => name.fmt(f),
+            Self::With(other) => write!(f, "{DIRECT}{other}"),
+        }
+    }
+}
+
+/// The direct message of two users, who may be the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Direct {
+    low: UserId,
+    high: UserId,
+}
+
+impl Direct {
+    /// The same, whichever of the two asks.
+    pub fn between(one: UserId, other: UserId) -> Self {
+        if one <= other { Self { low: one, high: other } } else { Self { low: other, high: one } }
+    }
+
+    /// Both users; one of them alone where they are the same.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        std::iter::once(&self.low).chain((self.low != self.high).then_some(&self.high))
+    }
+
+    /// Whether this user is one of the two.
+    pub fn has(&self, user: &UserId) -> bool {
+        *user == self.low || *user == self.high
+    }
+
+    fn other(&self, reader: &UserId) -> &UserId {
+        if *reader == self.low { &self.high } else { &self.low }
+    }
+}
+
+/// A room, the same for everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Room {
+    /// A room with a name.
+    Named(RoomName),
+    /// The direct message of two users.
+    Direct(Direct),
+}
+
+impl Room {
+    /// The room as this user knows it.
+    pub fn for_reader(&self, reader: &UserId) -> RoomRef {
+        match self {
+            Self::Named(name) => RoomRef::Named(name.clone()),
+            Self::Direct(direct) => RoomRef::With(direct.other(reader).clone()),
+        }
+    }
+
+    /// What the store knows it by: the name, or U+0001, `dm:` and the two sorted ids, the first with its length
+    /// in bytes, so that no two pairs share a key.
+    pub fn key(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(name) => Cow::Borrowed(name.as_str()),
+            Self::Direct(Direct { low, high }) => {
+                Cow::Owned(format!("{DIRECT_KEY}{}:{low}:{high}", low.as_str().len()))
+            }
+        }
+    }
+
+    /// Back from [`Room::key`]; `None` for what it never wrote.
+    pub fn from_key(key: &str) -> Option<Self> {
+        let Some(pair) = key.strip_prefix(DIRECT_KEY) else {
+            return Some(Self::Named(RoomName::parse(key).ok()?));
+        };
+        let (length, ids) = pair.split_once(':')?;
+        let length: usize = length.parse().ok()?;
+        let (low, high) = (ids.get(..length)?, ids.get(length..)?.strip_prefix(':')?);
+        Some(Self::Direct(Direct { low: UserId::parse(low).ok()?, high: UserId::parse(high).ok()? }))
+    }
+}
+
+impl From<RoomName> for Room {
+    fn from(name: RoomName) -> Self {
+        Self::Named(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str) -> UserId {
+        UserId::parse(id).unwrap()
+    }
+
+    #[test]
+    fn a_direct_message_is_one_room_for_both_and_bears_the_others_id() {
+        let room = RoomRef::parse("dm:bob").unwrap().seen_by(&user("ada"));
+        assert_eq!(room, RoomRef::parse("dm:ada").unwrap().seen_by(&user("bob")));
+        assert_eq!(room.for_reader(&user("ada")).to_string(), "dm:bob");
+        assert_eq!(room.for_reader(&user("bob")).to_string(), "dm:ada");
+    }
+
+    #[test]
+    fn keys_come_back_even_when_ids_hold_colons() {
+        for (one, other) in [("a:b", "c"), ("a", "b:c"), ("me", "me"), ("é:1", "ü")] {
+            let room = Room::Direct(Direct::between(user(one), user(other)));
+            assert_eq!(Room::from_key(&room.key()), Some(room));
+        }
+    }
+
+    #[test]
+    fn nobody_can_name_an_internal_room() {
+        for name in ["\u{1}dm:1:a:b", "\u{1}", "a\u{1}", "", "dm:x"] {
+            assert!(RoomName::parse(name).is_err(), "{name:?}");
+        }
+        assert!(RoomRef::parse("dm:\u{1}").is_err());
+    }
+}

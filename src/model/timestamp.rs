@@ -1,0 +1,56 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+/// A moment, in milliseconds since 1970 in UTC; on the wire RFC 3339 with milliseconds, as `Date.toISOString()` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The present, by the system's clock.
+    pub fn now() -> Self {
+        Self(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64)
+    }
+
+    /// From milliseconds since 1970.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// To milliseconds since 1970.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// From seconds since 1970, as tokens count them (RFC 7519, NumericDate).
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1000))
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The last moment RFC 3339 can write is in the year 9999.
+        const LAST: u64 = 253_402_300_799_999;
+        let moment = UNIX_EPOCH + Duration::from_millis(self.0.min(LAST));
+        humantime::format_rfc3339_millis(moment).fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_as_javascript_writes_it() {
+        assert_eq!(Timestamp::from_millis(1_763_712_000_007).to_string(), "2025-11-21T08:00:00.007Z");
+        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+}

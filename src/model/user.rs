@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use super::checked_name;
+
+/// Who a user is, for ever: 1 to 128 characters, none of them a control character. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
+#[serde(try_from = "String", into = "String")]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// Takes an id as it came from a token or a client.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        checked_name("a user id", text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The id of somebody who gave a name alone (open mode): `name:` and the name in NFKC, lower case, with
+    /// single spaces, so that "Ada", " ada" and "ADA" are one user.
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
+        let folded = folded.split_whitespace().collect::<Vec<_>>().join(" ");
+        if folded.is_empty() {
+            return Err("a name must not be empty".to_owned());
+        }
+        Self::parse(&format!("name:{folded}"))
+    }
+
+    /// As it stands on the wire and in the store.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for UserId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<UserId> for String {
+    fn from(id: UserId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl std::fmt::Display for UserId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who is behind a connection. One user may have many sockets: tabs, devices.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct User {
+    /// Unique, and what rights hang on.
+    pub id: UserId,
+    /// For people to read: 1 to 128 characters, not unique.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub name: Arc<str>,
+}
+
+impl User {
+    /// A user whose name is checked like an id.
+    pub fn new(id: UserId, name: &str) -> Result<Self, String> {
+        let name = name.trim();
+        checked_name("a name", name)?;
+        Ok(Self { id, name: name.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_alone_is_one_user_however_it_is_written() {
+        let id = UserId::from_name("  Ada   LOVELACE ").unwrap();
+        assert_eq!(id.as_str(), "name:ada lovelace");
+        assert_eq!(UserId::from_name("\u{ff21}da lovelace").unwrap(), id);
+    }
+
+    #[test]
+    fn control_characters_and_lengths_are_refused() {
+        assert!(UserId::parse("a\u{1}b").is_err());
+        assert!(UserId::parse("").is_err());
+        assert!(UserId::parse(&"x".repeat(129)).is_err());
+        assert!(UserId::parse(&"é".repeat(128)).is_ok());
+    }
+}

@@ -1,0 +1,73 @@
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+
+/// The arguments a client gave an event, each still the JSON text it came as, and its binary attachments.
+#[derive(Debug)]
+pub struct Args<'a> {
+    list: Vec<&'a RawValue>,
+    attachments: &'a [Bytes],
+}
+
+impl<'a> Args<'a> {
+    /// Reads a packet's payload, the JSON array `["event", ...]`; the name comes back beside the arguments.
+    pub fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(String, Self)> {
+        let mut list: Vec<&RawValue> =
+            serde_json::from_str(packet).map_err(|error| Error::BadPayload(format!("no valid JSON: {error}")))?;
+        if list.is_empty() {
+            return Err(Error::BadPayload("an event needs a name".to_owned()));
+        }
+        let name = serde_json::from_str(list.remove(0).get())
+            .map_err(|_| Error::BadPayload("an event's name is a string".to_owned()))?;
+        Ok((name, Self { list, attachments }))
+    }
+
+    /// How many arguments there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// One of them as JSON text.
+    pub fn get(&self, index: usize) -> Option<&'a RawValue> {
+        self.list.get(index).copied()
+    }
+
+    /// The binary attachments, in the order of their placeholders.
+    pub fn attachments(&self) -> &'a [Bytes] {
+        self.attachments
+    }
+
+    /// The one argument as a payload; `{}` where it is missing or null and the payload has no other reading of
+    /// that. Several arguments or attachments are `bad-payload`.
+    pub fn single<T: DeserializeOwned>(&self) -> Result<T> {
+        if !self.attachments.is_empty() {
+            return Err(Error::BadPayload("this event takes no binary".to_owned()));
+        }
+        match self.list.as_slice() {
+            [] => serde_json::from_str("{}").map_err(bad_payload),
+            [null] if null.get() == "null" => {
+                serde_json::from_str("null").or_else(|_| serde_json::from_str("{}")).map_err(bad_payload)
+            }
+            [one] => serde_json::from_str(one.get()).map_err(bad_payload),
+            several => Err(Error::BadPayload(format!("this event takes one argument, not {}", several.len()))),
+        }
+    }
+
+    /// All of them as a tuple or a sequence, for an event of several arguments:
+    /// `socket.emit("bid", item, amount)`.
+    pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
+        let texts: Vec<&str> = self.list.iter().map(|argument| argument.get()).collect();
+        serde_json::from_str(&format!("[{}]", texts.join(","))).map_err(bad_payload)
+    }
+}
+
+fn bad_payload(error: serde_json::Error) -> Error {
+    Error::BadPayload(error.to_string())
+}

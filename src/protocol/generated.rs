@@ -1,0 +1,96 @@
+//! `client-demo/src/wire.ts` and the README's event tables, written from the tables of this module. A test
+//! that finds one stale writes it anew and fails.
+
+use std::{fs, path::Path};
+
+use ts_rs::{Config, TS};
+
+use super::*;
+
+/// Writes a file that is not what it should be, and fails.
+fn must_be_current(path: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if fs::read_to_string(&path).unwrap_or_default() != wanted {
+        fs::write(&path, wanted).expect("the file can be written");
+        panic!("{} was stale and has been written anew: look at it and commit it", path.display());
+    }
+}
+
+#[test]
+fn wire_ts_is_up_to_date() {
+    let config = Config::default().with_large_int("number");
+    let mut text = String::from("// Written by `cargo test` from src/protocol.rs. Do not edit.\n\n");
+    let codes: Vec<String> = Code::ALL.iter().map(|code| format!("\"{code}\"")).collect();
+    text += &format!("/** What a program switches on when an event fails. */\nexport type ErrorCode = {};\n\n", codes.join(" | "));
+    text += "/** What every acknowledgement is called with. */\nexport type Reply<T> =\n  | { success: true; data: T }\n  | { success: false; error: { code: ErrorCode; message: string } };\n\n";
+    text += "/** `send-message`: neither `room` nor `to` means the lobby. The other fields are the body. */\nexport type SendMessage = { room?: string; to?: string; idempotencyKey?: string; [field: string]: unknown };\n\n";
+    text += "/** `edit-message`: the other fields replace the body. */\nexport type EditMessage = { id: string; [field: string]: unknown };\n\n";
+    macro_rules! types {
+        ($($payload:ty),+ $(,)?) => {
+            $(text += &declaration::<$payload>(&config);)+
+        };
+    }
+    types!(
+        User, Message, DeleteMessage, JoinRoom, LeaveRoom, LoadMessages, ListUsers, ListRooms, MarkRead, SetTyping,
+        RefreshToken, Head, JoinedRoom, Page, RoomUser, UserList, Membership, RoomList, ReadMark, TokenExpiry, Session,
+        MessageSaved, MessageEdited, MessageDeleted, MessageRead, Typing, PresenceChanged, EventError, ServerClosing,
+    );
+    text += "/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ClientToServerEvents {\n";
+    for row in &CLIENT_EVENTS {
+        text += &format!("  \"{}\": (payload: {}, reply?: (reply: Reply<{}>) => void) => void;\n", row.name, row.payload_type, row.reply_type);
+    }
+    text += "}\n\n/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ServerToClientEvents {\n";
+    for row in &SERVER_EVENTS {
+        text += &format!("  \"{}\": (payload: {}) => void;\n", row.name, row.payload_type);
+    }
+    text += "}\n";
+    must_be_current("client-demo/src/wire.ts", &text);
+}
+
+fn declaration<T: TS + 'static>(config: &Config) -> String {
+    let docs = T::docs().unwrap_or_default();
+    // Ids, rooms and times are strings on the wire, bodies are records: no type of their own there.
+    let mut declaration = T::decl(config);
+    for (name, wire) in [("UserId", "string"), ("RoomRef", "string"), ("Timestamp", "string"), ("MessageId", "string"), ("Body", "Record<string, unknown>")] {
+        declaration = replace_word(&declaration, name, wire);
+    }
+    format!("{docs}export {declaration}\n\n")
+}
+
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        let alone = !rest[..at].ends_with(is_part) && !rest[at + word.len()..].starts_with(is_part);
+        out += &rest[..at];
+        out += if alone { by } else { word };
+        rest = &rest[at + word.len()..];
+    }
+    out + rest
+}
+
+#[test]
+fn readme_event_tables_are_up_to_date() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md");
+    let mut client = String::from("| event | payload | reply `data` | what others receive |\n|---|---|---|---|\n");
+    for row in &CLIENT_EVENTS {
+        client += &format!("| `{}` | `{}` | {} | {} |\n", row.name, row.payload.replace('|', "\\|"), row.reply, row.note);
+    }
+    client += "| any relay, e.g. `message` | anything, several arguments, binary | null | the event as configured |\n";
+    let mut server = String::from("| event | payload | when |\n|---|---|---|\n");
+    for row in &SERVER_EVENTS {
+        server += &format!("| `{}` | `{}` | {} |\n", row.name, row.payload, row.note);
+    }
+    let wanted = between(&readme, "client-events", &client);
+    let wanted = between(&wanted, "server-events", &server);
+    must_be_current("README.md", &wanted);
+}
+
+/// Replaces what stands between `<!-- name -->` and `<!-- /name -->`.
+fn between(text: &str, name: &str, by: &str) -> String {
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let start = text.find(&open).unwrap_or_else(|| panic!("{open}")) + open.len();
+    let end = text.find(&close).unwrap_or_else(|| panic!("{close}"));
+    format!("{}{by}{}", &text[..start], &text[end..])
+}
