@@ -1,0 +1,229 @@
+//! One connection: from the TCP handshake to the close, without a thread or a buffer that it does not need.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::SocketAddr,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use mio::{event::Event, net::TcpStream};
+
+use super::{
+    frame,
+    packet::{self, Packet},
+};
+
+/// What the scenario hears of a connection.
+pub enum Incoming<'a> {
+    /// CONNECT has come: events may be sent.
+    Connected,
+    /// An event with its name and its remaining arguments.
+    Event { name: &'a [u8], args: &'a [u8] },
+    /// The answer to an event of ours.
+    Ack { id: u64, args: &'a [u8] },
+    /// The server has closed, after [`Conn::close`].
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    TcpOpening,
+    Upgrading,
+    Connecting,
+    Connected,
+    Closing,
+    Closed,
+}
+
+/// One connection.
+pub struct Conn {
+    /// Its place in the swarm.
+    pub index: usize,
+    /// When the TCP connection was asked for.
+    pub opened_at: Instant,
+    pub(super) stream: TcpStream,
+    phase: Phase,
+    peer: SocketAddr,
+    partial: Vec<u8>,
+    out: Vec<u8>,
+    mask: u32,
+}
+
+impl Conn {
+    pub(super) fn open(index: usize, peer: SocketAddr) -> Result<Conn> {
+        let stream = TcpStream::connect(peer).context("cannot open a TCP connection")?;
+        let mask = (index as u32).wrapping_mul(2_654_435_761) | 1;
+        Ok(Conn {
+            index,
+            opened_at: Instant::now(),
+            stream,
+            phase: Phase::TcpOpening,
+            peer,
+            partial: Vec::new(),
+            out: Vec::new(),
+            mask,
+        })
+    }
+
+    /// Queues a packet; it leaves with everything else of this turn.
+    pub fn send(&mut self, text: &[u8]) {
+        self.write(frame::TEXT, text);
+    }
+
+    /// Disconnects as the official client does: DISCONNECT, a close frame, and the server closes TCP.
+    pub fn close(&mut self) {
+        self.send(b"41");
+        self.write(frame::CLOSE, &1000u16.to_be_bytes());
+        self.phase = Phase::Closing;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Writes what is queued, as far as the kernel takes it.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        while !self.out.is_empty() {
+            match self.stream.write(&self.out) {
+                Ok(written) => drop(self.out.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The server was faster with closing; reading will tell.
+                Err(_) if self.phase == Phase::Closing => self.out.clear(),
+                Err(error) => return Err(error).with_context(|| format!("socket {} cannot write", self.index)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the readiness allows. `buffer` is shared by all connections.
+    pub(super) fn ready(
+        &mut self,
+        event: &Event,
+        buffer: &mut [u8],
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<()> {
+        if self.phase == Phase::TcpOpening && event.is_writable() {
+            if let Some(error) = self.stream.take_error()? {
+                return Err(error).context("cannot open a TCP connection");
+            }
+            self.stream.set_nodelay(true)?;
+            self.out = frame::upgrade_request(self.peer).into_bytes();
+            self.phase = Phase::Upgrading;
+        }
+        if event.is_readable() || event.is_read_closed() {
+            self.read_all(event.is_read_closed(), buffer, hear)?;
+        }
+        if self.is_closed() { Ok(()) } else { self.flush() }
+    }
+
+    fn read_all(
+        &mut self,
+        to_the_end: bool,
+        buffer: &mut [u8],
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => return self.closed(hear),
+                Ok(len) => {
+                    self.take(&buffer[..len], hear)?;
+                    // A short read has emptied a stream socket (epoll(7)), unless its end waits behind the data.
+                    if len < buffer.len() && !to_the_end {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if self.phase == Phase::Closing => return self.closed(hear),
+                Err(error) => return Err(error).with_context(|| format!("socket {} cannot read", self.index)),
+            }
+        }
+    }
+
+    fn closed(&mut self, hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>) -> Result<()> {
+        if self.phase != Phase::Closing {
+            bail!("the server closed socket {} while it was {:?}", self.index, self.phase);
+        }
+        self.phase = Phase::Closed;
+        hear(self, Incoming::Closed, Instant::now())
+    }
+
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<()> {
+        if self.partial.is_empty() {
+            let used = self.parse(bytes, hear)?;
+            self.partial.extend_from_slice(&bytes[used..]);
+        } else {
+            let mut held = std::mem::take(&mut self.partial);
+            held.extend_from_slice(bytes);
+            let used = self.parse(&held, hear)?;
+            held.drain(..used);
+            self.partial = held;
+        }
+        Ok(())
+    }
+
+    fn parse(
+        &mut self,
+        bytes: &[u8],
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<usize> {
+        let mut used = 0;
+        if self.phase == Phase::Upgrading {
+            let Some(len) = frame::upgrade_response(bytes)? else { return Ok(0) };
+            used = len;
+            self.phase = Phase::Connecting;
+        }
+        let now = Instant::now();
+        while let Some(frame) = frame::read(&bytes[used..])? {
+            used += frame.len;
+            match frame.opcode {
+                frame::TEXT => self.packet(frame.payload, now, hear)?,
+                frame::PING => self.write(frame::PONG, frame.payload),
+                frame::CLOSE if self.phase == Phase::Closing => {}
+                frame::CLOSE => bail!("the server closed socket {}: {:?}", self.index, frame.payload),
+                opcode => bail!("unexpected frame of kind {opcode:x} on socket {}", self.index),
+            }
+        }
+        Ok(used)
+    }
+
+    fn packet(
+        &mut self,
+        text: &[u8],
+        now: Instant,
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<()> {
+        match (packet::read(text)?, self.phase) {
+            (_, Phase::Closing) => Ok(()),
+            (Packet::Open, Phase::Connecting) => {
+                self.send(b"40");
+                Ok(())
+            }
+            (Packet::Connect, Phase::Connecting) => {
+                self.phase = Phase::Connected;
+                hear(self, Incoming::Connected, now)
+            }
+            (Packet::Ping, _) => {
+                self.send(b"3");
+                Ok(())
+            }
+            (Packet::Event { name, args }, Phase::Connected) => hear(self, Incoming::Event { name, args }, now),
+            (Packet::Ack { id, args }, Phase::Connected) => hear(self, Incoming::Ack { id, args }, now),
+            (packet, phase) => bail!("socket {} got {packet:?} while it was {phase:?}", self.index),
+        }
+    }
+
+    fn write(&mut self, opcode: u8, payload: &[u8]) {
+        // xorshift32: a server may not take a shortcut for the mask 0, and nothing here needs more randomness.
+        self.mask ^= self.mask << 13;
+        self.mask ^= self.mask >> 17;
+        self.mask ^= self.mask << 5;
+        frame::write(&mut self.out, opcode, payload, self.mask.to_ne_bytes());
+    }
+}

@@ -1,0 +1,9 @@
+//! A Socket.IO client of our own, as small as a load generator needs: Engine.IO v4 over WebSocket, text only.
+
+mod conn;
+mod frame;
+mod packet;
+mod swarm;
+
+pub use conn::{Conn, Incoming};
+pub use swarm::Swarm;

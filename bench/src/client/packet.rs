@@ -1,0 +1,69 @@
+//! Engine.IO and Socket.IO packets, as far as a server sends them here: default namespace, no attachments.
+
+use anyhow::{Context, Result, bail};
+
+use crate::dialect::digits;
+
+/// What a server says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// Engine.IO is open; Socket.IO may connect.
+    Open,
+    /// Must be answered.
+    Ping,
+    /// Connected to the namespace.
+    Connect,
+    /// An event with its name and its remaining arguments, closing bracket included.
+    Event { name: &'a [u8], args: &'a [u8] },
+    /// The answer to an event, arguments in brackets.
+    Ack { id: u64, args: &'a [u8] },
+    /// Disconnected from the namespace, or closed.
+    Disconnect,
+}
+
+/// Reads the text of one frame.
+pub fn read(text: &[u8]) -> Result<Packet<'_>> {
+    Ok(match text {
+        [b'0', ..] => Packet::Open,
+        [b'1', ..] => Packet::Disconnect,
+        [b'2', ..] => Packet::Ping,
+        [b'4', b'0', ..] => Packet::Connect,
+        [b'4', b'1', ..] => Packet::Disconnect,
+        [b'4', b'2', rest @ ..] => event(rest).with_context(|| format!("strange event {}", lossy(text)))?,
+        [b'4', b'3', rest @ ..] => {
+            let (id, args) = digits(rest);
+            Packet::Ack { id: id.with_context(|| format!("strange acknowledgement {}", lossy(text)))?, args }
+        }
+        _ => bail!("unexpected packet {}", lossy(text)),
+    })
+}
+
+fn event(rest: &[u8]) -> Option<Packet<'_>> {
+    let (_id, json) = digits(rest);
+    let quoted = json.strip_prefix(b"[\"")?;
+    let end = memchr::memchr(b'"', quoted)?;
+    let args = quoted[end + 1..].strip_prefix(b",").unwrap_or(&quoted[end + 1..]);
+    Some(Packet::Event { name: &quoted[..end], args })
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_packet_that_servers_send_is_read() {
+        assert_eq!(read(br#"0{"sid":"x"}"#).unwrap(), Packet::Open);
+        assert_eq!(read(b"2").unwrap(), Packet::Ping);
+        assert_eq!(read(br#"40{"sid":"x"}"#).unwrap(), Packet::Connect);
+        assert_eq!(read(br#"42["a",1]"#).unwrap(), Packet::Event { name: b"a", args: b"1]" });
+        assert_eq!(read(br#"427["a"]"#).unwrap(), Packet::Event { name: b"a", args: b"]" });
+        assert_eq!(read(br#"4312[{}]"#).unwrap(), Packet::Ack { id: 12, args: b"[{}]" });
+        assert!(read(br#"44{"message":"no"}"#).is_err());
+        assert!(read(b"42{}").is_err());
+        assert!(read(b"43[]").is_err());
+    }
+}

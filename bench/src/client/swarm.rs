@@ -1,0 +1,92 @@
+//! Many connections on one thread and one epoll.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use mio::{Events, Interest, Poll, Token};
+
+use super::{Conn, Incoming};
+
+/// Many connections to one server.
+pub struct Swarm {
+    poll: Poll,
+    events: Events,
+    conns: Vec<Option<Conn>>,
+    free: Vec<usize>,
+    buffer: Vec<u8>,
+    peer: SocketAddr,
+}
+
+impl Swarm {
+    /// An empty one.
+    pub fn new(peer: SocketAddr) -> Result<Swarm> {
+        Ok(Swarm {
+            poll: Poll::new()?,
+            events: Events::with_capacity(1024),
+            conns: Vec::new(),
+            free: Vec::new(),
+            buffer: vec![0; 64 * 1024],
+            peer,
+        })
+    }
+
+    /// Begins a connection; [`Incoming::Connected`] tells when it is usable. Places of closed ones are used again.
+    pub fn open(&mut self) -> Result<()> {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.conns.push(None);
+            self.conns.len() - 1
+        });
+        let mut conn = Conn::open(index, self.peer)?;
+        self.poll.registry().register(&mut conn.stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        self.conns[index] = Some(conn);
+        Ok(())
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.conns.len() - self.free.len()
+    }
+
+    /// The connections that are open.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Conn> {
+        self.conns.iter_mut().flatten()
+    }
+
+    /// Sends on one connection, at once.
+    pub fn send(&mut self, index: usize, text: &[u8]) -> Result<()> {
+        let conn = self.conns[index].as_mut().context("no such socket")?;
+        conn.send(text);
+        conn.flush()
+    }
+
+    /// Writes what connections have queued outside a turn.
+    pub fn flush(&mut self) -> Result<()> {
+        self.iter_mut().try_for_each(Conn::flush)
+    }
+
+    /// Waits for the network, at most `wait`, and tells `hear` what has arrived. Whatever `hear` sends on the
+    /// connection it is given leaves in one write. True when something has arrived.
+    pub fn turn(
+        &mut self,
+        wait: Duration,
+        mut hear: impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<bool> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(false),
+            other => other?,
+        }
+        for event in &self.events {
+            let place = &mut self.conns[event.token().0];
+            let Some(conn) = place else { continue };
+            conn.ready(event, &mut self.buffer, &mut hear)?;
+            if conn.is_closed() {
+                *place = None;
+                self.free.push(event.token().0);
+            }
+        }
+        Ok(!self.events.is_empty())
+    }
+}

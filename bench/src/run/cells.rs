@@ -1,0 +1,61 @@
+//! The cells of the table.
+
+use clap::Parser;
+
+use crate::{cli::Plan, scenario::Scenario};
+
+/// One row of work, to be done on every server.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// The work.
+    pub scenario: Scenario,
+}
+
+/// Name and command line, so that any cell can be repeated by hand with `sockeye-bench cell`.
+const CELLS: [(&str, &str); 9] = [
+    ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
+    ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
+    ("fan-out-5000", "fan-out --sockets 5000 --in-flight 8"),
+    ("burst", "fan-out --sockets 200 --in-flight 512"),
+    ("echo", "echo --sockets 50 --in-flight 8"),
+    ("send", "send --sockets 50 --in-flight 8"),
+    ("send-heard", "send --sockets 50 --in-flight 8 --joined"),
+    ("connect", "connect --at-a-time 16"),
+    ("idle", "idle --sockets 5000"),
+];
+
+/// So that clap reads a scenario as on the command line.
+#[derive(Parser)]
+struct Words {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+/// Those that the plan asks for.
+pub fn cells(plan: &Plan) -> Vec<Cell> {
+    let wanted = |name: &str| plan.only.is_empty() || plan.only.iter().any(|start| name.starts_with(start.as_str()));
+    CELLS.iter().filter(|(name, _)| wanted(name)).map(|(name, words)| cell(name, words, plan.seconds)).collect()
+}
+
+fn cell(name: &'static str, words: &str, seconds: f64) -> Cell {
+    let mut words: Vec<String> = ["cell"].into_iter().chain(words.split(' ')).map(String::from).collect();
+    if name != "idle" {
+        words.extend(["--seconds".into(), seconds.to_string()]);
+    }
+    let scenario = Words::try_parse_from(words).expect("a cell of ours is a command line of ours").scenario;
+    Cell { name, scenario }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_is_a_command_line() {
+        for (name, words) in CELLS {
+            assert_eq!(cell(name, words, 1.5).name, name);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! How each server is started and stopped.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use super::cells::Cell;
+use crate::{cli::Plan, dialect::Dialect, scenario::Scenario};
+
+/// Sockeye's limits, lifted: the generator is one address and one very busy user.
+const LIFTED: [&str; 6] = [
+    "limits.events-per-second=0",
+    "limits.rooms-per-user=0",
+    "limits.sockets-per-user=0",
+    "limits.sockets-per-address=0",
+    "limits.connections=0",
+    "limits.events-in-flight=0",
+];
+
+/// Its place in the arguments is taken by a fresh folder.
+const FOLDER: &str = "{folder}";
+
+/// How long a server has to say where it listens.
+const START: Duration = Duration::from_secs(20);
+
+/// A server that can be started.
+pub struct Recipe {
+    /// As the table names it.
+    pub name: String,
+    dialect: Dialect,
+    saves: bool,
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Recipe {
+    /// Whether the cell is for this server: the binary has no `echo`, and a peer that saves is there for sends.
+    pub fn does(&self, cell: &Cell) -> bool {
+        match cell.scenario {
+            Scenario::Echo(_) => self.dialect == Dialect::Peer && !self.saves,
+            Scenario::Send(_) => true,
+            _ => !(self.saves && self.dialect == Dialect::Peer),
+        }
+    }
+
+    /// Starts it in a fresh folder, and waits until it listens.
+    pub fn start(&self) -> Result<Server> {
+        let folder = Folder::new()?;
+        let here = folder.0.display().to_string();
+        let log = fs::File::create(folder.0.join("log"))?;
+        let mut child = Command::new(&self.program)
+            .args(self.arguments.iter().map(|argument| argument.replace(FOLDER, &here)))
+            .args(["--listen", "127.0.0.1:0"])
+            .current_dir(&folder.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let output = child.stdout.take().context("no standard output")?;
+        let unnamed = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server { address: unnamed, dialect: self.dialect, child, folder };
+        server.address = first_line(output).with_context(|| server.last_words())?;
+        Ok(server)
+    }
+}
+
+/// The address in `listening on http://ADDRESS:PORT`. What follows is read and forgotten, so that the pipe never fills.
+fn first_line(output: impl std::io::Read + Send + 'static) -> Result<SocketAddr> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        // The receiver is gone when the server was too slow, and then nobody needs the line.
+        let _ = output.read_line(&mut line).map(|_| send.send(line));
+        std::io::copy(&mut output, &mut std::io::sink())
+    });
+    let line = receive.recv_timeout(START).context("the server says nothing")?;
+    let address = line.trim().strip_prefix("listening on http://").context("no address in the first line")?;
+    address.parse().with_context(|| format!("no address in {line:?}"))
+}
+
+/// A server that runs; dropping it ends it.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The events it speaks.
+    pub dialect: Dialect,
+    child: Child,
+    folder: Folder,
+}
+
+impl Server {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of its log.
+    pub fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(3).collect();
+        format!("its last words: {:?}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, which its cell has noticed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder> {
+        let path = std::env::temp_dir().join(format!("sockeye-bench-{}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder left behind in the temporary folder is no reason to fail.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The servers that the plan asks for, Node first: the others are compared with it.
+pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
+    let peer = absolute(&plan.peers.join("server.mjs"))?.display().to_string();
+    let node = |name: &str, saves, more: &[&str]| Recipe {
+        name: name.into(),
+        dialect: Dialect::Peer,
+        saves,
+        program: "node".into(),
+        arguments: [peer.as_str()].iter().chain(more).map(|&word| word.into()).collect(),
+    };
+    let mut recipes = vec![node("node", false, &[]), node("node-sqlite", true, &["--save", FOLDER])];
+    if let Some(library) = &plan.library {
+        recipes.push(Recipe {
+            name: "library".into(),
+            dialect: Dialect::Peer,
+            saves: false,
+            program: absolute(library)?,
+            arguments: Vec::new(),
+        });
+    }
+    if let Some(sockeye) = &plan.sockeye {
+        recipes.push(binary(sockeye, &plan.sockeye_arg)?);
+    }
+    for extra in &plan.extra {
+        recipes.push(parse_extra(extra)?);
+    }
+    recipes.retain(|recipe| plan.servers.is_empty() || plan.servers.contains(&recipe.name));
+    Ok(recipes)
+}
+
+fn binary(path: &Path, more: &[String]) -> Result<Recipe> {
+    let mut arguments: Vec<String> = ["serve", "--data", FOLDER].map(String::from).into();
+    arguments.extend(LIFTED.iter().flat_map(|limit| ["--set".into(), limit.to_string()]));
+    arguments.extend_from_slice(more);
+    Ok(Recipe { name: "sockeye".into(), dialect: Dialect::Sockeye, saves: true, program: absolute(path)?, arguments })
+}
+
+fn parse_extra(text: &str) -> Result<Recipe> {
+    let parts = text.split_once('=').and_then(|(name, rest)| Some((name, rest.split_once(':')?)));
+    let Some((name, (dialect, command))) = parts else { bail!("--extra takes NAME=DIALECT:COMMAND, not {text:?}") };
+    let dialect = Dialect::from_str(dialect, true).map_err(anyhow::Error::msg)?;
+    let mut words = command.split_ascii_whitespace();
+    let program = absolute(Path::new(words.next().context("--extra names no program")?))?;
+    Ok(Recipe {
+        name: name.into(),
+        dialect,
+        saves: dialect == Dialect::Sockeye,
+        program,
+        arguments: words.map(String::from).collect(),
+    })
+}
+
+/// Servers run in a folder of their own, so relative paths would mislead.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()))
+}

@@ -1,0 +1,182 @@
+//! Events that ask for an acknowledgement: echoes, and messages to rooms that nobody else hears.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use memchr::memmem::Finder;
+
+use super::{AFTERMATH, TURN, Target, Watch, ignore, linger, open};
+use crate::{
+    client::{Conn, Incoming, Swarm},
+    dialect::{self, Dialect, MESSAGE_SAVED},
+    figures::{Figures, Meter, micros},
+};
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An event acknowledged with its payload.
+    Echo,
+    /// A message to the connection's own room.
+    Send,
+}
+
+/// Connections that each keep so many events under way.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Load {
+    /// How many connections.
+    #[arg(long, default_value_t = 50)]
+    pub sockets: usize,
+    /// How many events of each may be unacknowledged.
+    #[arg(long, default_value_t = 8)]
+    pub in_flight: usize,
+    /// Bytes of text in each event.
+    #[arg(long, default_value_t = 100)]
+    pub text: usize,
+    /// How long to send, after a warm-up of a third of that.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// `send` only: each connection joins its room first, and so receives its own messages too.
+    #[arg(long)]
+    pub joined: bool,
+}
+
+impl Load {
+    pub(super) fn measure(&self, target: &Target, kind: Kind) -> Result<Figures> {
+        ensure!(kind == Kind::Send || target.dialect == Dialect::Peer, "this server has no echo");
+        let hears_itself = self.joined && kind == Kind::Send;
+        let mut swarm = Swarm::new(target.address)?;
+        open(&mut swarm, target, self.sockets, |index| hears_itself.then(|| room(index)))?;
+        let mut senders = Senders::new(self, kind, hears_itself, *target);
+        senders.run(&mut swarm, Duration::from_secs_f64(self.seconds / 3.0))?;
+        senders.latencies.clear();
+        let mut meter = Meter::start(target.pid)?;
+        senders.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
+        meter.stop();
+        linger(&mut swarm, target, AFTERMATH)?;
+        meter.finish(senders.latencies)
+    }
+}
+
+fn room(index: usize) -> String {
+    format!("own-{index}")
+}
+
+struct Senders {
+    target: Target,
+    kind: Kind,
+    in_flight: usize,
+    text: String,
+    find_text: Finder<'static>,
+    packet: Vec<u8>,
+    senders: Vec<Sender>,
+    /// Acknowledgements, and deliveries where connections hear themselves, that must still come.
+    missing: usize,
+    hears_itself: bool,
+    latencies: Vec<u32>,
+}
+
+struct Sender {
+    room: String,
+    next: u64,
+    /// When those without acknowledgement were sent, the oldest first.
+    unacknowledged: VecDeque<Instant>,
+    heard: u64,
+}
+
+impl Senders {
+    fn new(load: &Load, kind: Kind, hears_itself: bool, target: Target) -> Senders {
+        let text = dialect::filler(load.text);
+        let sender = |index| Sender { room: room(index), next: 0, unacknowledged: VecDeque::new(), heard: 0 };
+        Senders {
+            target,
+            kind,
+            in_flight: load.in_flight,
+            find_text: Finder::new(text.as_bytes()).into_owned(),
+            text,
+            packet: Vec::new(),
+            senders: (0..load.sockets).map(sender).collect(),
+            missing: 0,
+            hears_itself,
+            latencies: Vec::new(),
+        }
+    }
+
+    /// Sends for so long, then waits for the last acknowledgement.
+    fn run(&mut self, swarm: &mut Swarm, long: Duration) -> Result<()> {
+        let (until, mut watch) = (Instant::now() + long, Watch::new());
+        for conn in swarm.iter_mut() {
+            for _ in 0..self.in_flight {
+                self.send(conn, Instant::now());
+            }
+        }
+        swarm.flush()?;
+        while self.missing > 0 {
+            let moved = swarm.turn(TURN, |conn, incoming, now| self.hear(conn, incoming, now, until))?;
+            watch.check(moved, || format!("{} answers", self.missing))?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, conn: &mut Conn, now: Instant) {
+        let sender = &mut self.senders[conn.index];
+        let (n, id) = (sender.next, sender.next + 1);
+        match self.kind {
+            Kind::Echo => dialect::write_echo(&mut self.packet, id, &self.text, n),
+            Kind::Send => dialect::write_message(&mut self.packet, id, &sender.room, &self.text, n),
+        }
+        conn.send(&self.packet);
+        sender.next += 1;
+        sender.unacknowledged.push_back(now);
+        self.missing += 1 + usize::from(self.hears_itself);
+    }
+
+    fn hear(&mut self, conn: &mut Conn, incoming: Incoming<'_>, now: Instant, until: Instant) -> Result<()> {
+        match incoming {
+            Incoming::Ack { id, args } => {
+                let sent_at = self.acknowledged(conn.index, id, args)?;
+                self.latencies.push(micros(sent_at, now));
+                if now < until {
+                    self.send(conn, now);
+                }
+                Ok(())
+            }
+            Incoming::Event { name: MESSAGE_SAVED, args } => self.heard(conn.index, args),
+            other => ignore(&self.target, other),
+        }
+    }
+
+    fn acknowledged(&mut self, index: usize, id: u64, args: &[u8]) -> Result<Instant> {
+        let sender = &mut self.senders[index];
+        let oldest = sender.next - sender.unacknowledged.len() as u64;
+        let Some(sent_at) = sender.unacknowledged.pop_front() else {
+            bail!("socket {index}: acknowledgement {id} came twice");
+        };
+        ensure!(id == oldest + 1, "socket {index}: acknowledgement {id} where {} was next", oldest + 1);
+        match self.kind {
+            Kind::Echo => {
+                let whole = dialect::number(args)? == oldest && self.find_text.find(args).is_some();
+                ensure!(whole, "socket {index}: message {oldest} came back as {}", String::from_utf8_lossy(args));
+            }
+            Kind::Send => {
+                let n = self.target.dialect.saved_number(args)?;
+                ensure!(n.is_none_or(|n| n == oldest), "socket {index}: message {oldest} was saved as {n:?}");
+            }
+        }
+        self.missing -= 1;
+        Ok(sent_at)
+    }
+
+    fn heard(&mut self, index: usize, args: &[u8]) -> Result<()> {
+        let (sender, n) = (&mut self.senders[index], dialect::number(args)?);
+        let expected = self.hears_itself && n == sender.heard && n < sender.next;
+        ensure!(expected, "socket {index} received message {n} where {} was next", sender.heard);
+        sender.heard += 1;
+        self.missing -= 1;
+        Ok(())
+    }
+}

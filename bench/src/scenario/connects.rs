@@ -1,0 +1,62 @@
+//! Connections opened up to CONNECT and closed again.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{AFTERMATH, TURN, Target, Watch, ignore, linger};
+use crate::{
+    client::{Incoming, Swarm},
+    figures::{Figures, Meter, micros},
+};
+
+/// Connections opened up to CONNECT and closed again.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Connects {
+    /// How many are open or closing at a time.
+    #[arg(long, default_value_t = 16)]
+    pub at_a_time: usize,
+    /// The most in one run: each leaves a port in TIME_WAIT.
+    #[arg(long, default_value_t = 15_000)]
+    pub most: usize,
+    /// How long to open more, after a warm-up of a third of that.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+}
+
+impl Connects {
+    pub(super) fn measure(&self, target: &Target) -> Result<Figures> {
+        let mut swarm = Swarm::new(target.address)?;
+        self.run(&mut swarm, target, self.most / 10, self.seconds / 3.0)?;
+        let mut meter = Meter::start(target.pid)?;
+        let latencies = self.run(&mut swarm, target, self.most, self.seconds)?;
+        meter.stop();
+        linger(&mut swarm, target, AFTERMATH)?;
+        meter.finish(latencies)
+    }
+
+    /// Returns how long each took from asking for TCP to CONNECT.
+    fn run(&self, swarm: &mut Swarm, target: &Target, most: usize, seconds: f64) -> Result<Vec<u32>> {
+        let (until, mut watch) = (Instant::now() + Duration::from_secs_f64(seconds), Watch::new());
+        let (mut begun, mut latencies) = (0, Vec::new());
+        loop {
+            while swarm.len() < self.at_a_time && begun < most && Instant::now() < until {
+                swarm.open()?;
+                begun += 1;
+            }
+            if swarm.len() == 0 {
+                return Ok(latencies);
+            }
+            let moved = swarm.turn(TURN, |conn, incoming, now| {
+                if let Incoming::Connected = incoming {
+                    latencies.push(micros(conn.opened_at, now));
+                    conn.close();
+                    return Ok(());
+                }
+                ignore(target, incoming)
+            })?;
+            watch.check(moved, || format!("{} connections, opening or closing", swarm.len()))?;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is measured: one file per kind of work.
+
+mod acknowledged;
+mod connects;
+mod fan_out;
+mod idle;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+
+use crate::{
+    client::{Incoming, Swarm},
+    dialect::{Dialect, MESSAGE_SAVED},
+    figures::Figures,
+};
+
+/// How long nothing may move before the run counts as stuck, which means that something is missing.
+const STUCK: Duration = Duration::from_secs(10);
+/// How many connections are opened at a time, where that is not what is measured.
+const OPENING: usize = 64;
+/// After the work: what arrives in this time arrives too often, and what the server does still counts.
+const AFTERMATH: Duration = Duration::from_millis(300);
+/// How long one wait for the network lasts at most, so that deadlines are seen.
+const TURN: Duration = Duration::from_millis(20);
+
+/// A server that runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process.
+    pub pid: u32,
+    /// The events it speaks.
+    pub dialect: Dialect,
+}
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+pub enum Scenario {
+    /// One sender to a room of many sockets: CPU per delivery received.
+    FanOut(fan_out::FanOut),
+    /// Events acknowledged with their payload: CPU per acknowledgement.
+    Echo(acknowledged::Load),
+    /// Acknowledged messages, each connection to a room of its own: CPU per acknowledgement.
+    Send(acknowledged::Load),
+    /// Connections opened up to CONNECT and closed again: CPU per connection.
+    Connect(connects::Connects),
+    /// Connections that do nothing: KiB of the server's memory per connection.
+    Idle(idle::Idle),
+}
+
+impl Scenario {
+    /// Measures, or says what voids the run.
+    pub fn measure(&self, target: &Target) -> Result<Figures> {
+        match self {
+            Scenario::FanOut(fan_out) => fan_out.measure(target),
+            Scenario::Echo(load) => load.measure(target, acknowledged::Kind::Echo),
+            Scenario::Send(load) => load.measure(target, acknowledged::Kind::Send),
+            Scenario::Connect(connects) => connects.measure(target),
+            Scenario::Idle(idle) => idle.measure(target),
+        }
+    }
+
+    /// As the table names it.
+    pub fn title(&self) -> String {
+        match self {
+            Scenario::FanOut(fan_out) => {
+                format!("fan-out to {}, {} in flight", fan_out.sockets, fan_out.in_flight)
+            }
+            Scenario::Echo(load) => format!("echo, {} × {} in flight", load.sockets, load.in_flight),
+            Scenario::Send(load) => format!("send, {} × {} in flight", load.sockets, load.in_flight),
+            Scenario::Connect(connects) => format!("connect, {} at a time", connects.at_a_time),
+            Scenario::Idle(idle) => format!("idle, {} connections", idle.sockets),
+        }
+    }
+
+    /// What one unit costs, and in what.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Scenario::FanOut(_) => "µs per delivery",
+            Scenario::Echo(_) | Scenario::Send(_) => "µs per acknowledgement",
+            Scenario::Connect(_) => "µs per connect",
+            Scenario::Idle(_) => "KiB per connection",
+        }
+    }
+}
+
+/// Fails when nothing has moved for [`STUCK`].
+struct Watch {
+    moved: Instant,
+}
+
+impl Watch {
+    fn new() -> Watch {
+        Watch { moved: Instant::now() }
+    }
+
+    fn check(&mut self, moved: bool, waiting_for: impl FnOnce() -> String) -> Result<()> {
+        if moved {
+            self.moved = Instant::now();
+        } else if self.moved.elapsed() > STUCK {
+            bail!("missing after {} s: {}", STUCK.as_secs(), waiting_for());
+        }
+        Ok(())
+    }
+}
+
+/// Opens so many connections, lets each join the room that `room` names for it, and waits until all is quiet.
+fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -> Option<String>) -> Result<()> {
+    let (mut begun, mut done, mut watch) = (0, 0, Watch::new());
+    while done < count {
+        while begun < count && begun - done < OPENING {
+            swarm.open()?;
+            begun += 1;
+        }
+        let before = done;
+        swarm.turn(TURN, |conn, incoming, _| {
+            match incoming {
+                Incoming::Connected => match room(conn.index) {
+                    Some(room) => conn.send(target.dialect.join(&room).as_bytes()),
+                    None => done += 1,
+                },
+                Incoming::Ack { id: 0, args } => {
+                    target.dialect.accepted(args)?;
+                    done += 1;
+                }
+                Incoming::Event { name, args } => target.dialect.check_event(name, args)?,
+                _ => bail!("unexpected answer while opening"),
+            }
+            Ok(())
+        })?;
+        watch.check(done > before, || format!("{} of {count} connections", count - done))?;
+    }
+    quiet(swarm, target, Duration::from_millis(target.dialect.quiet_ms()))
+}
+
+/// Waits until nothing has arrived for so long.
+fn quiet(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
+    let (began, mut heard) = (Instant::now(), Instant::now());
+    while heard.elapsed() < long {
+        if began.elapsed() > long + STUCK {
+            bail!("the server does not become quiet");
+        }
+        // Pings are answered below this, and do not count.
+        swarm.turn(TURN, |_, incoming, now| {
+            heard = now;
+            ignore(target, incoming)
+        })?;
+    }
+    Ok(())
+}
+
+/// Keeps the connections alive for so long; nothing of what is measured may arrive.
+fn linger(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < long {
+        swarm.turn(TURN, |_, incoming, _| ignore(target, incoming))?;
+    }
+    Ok(())
+}
+
+/// Events that have nothing to do with the work are fine, unless they tell of an error.
+fn ignore(target: &Target, incoming: Incoming<'_>) -> Result<()> {
+    match incoming {
+        Incoming::Event { name: MESSAGE_SAVED, .. } => bail!("a message came that nobody waited for"),
+        Incoming::Event { name, args } => target.dialect.check_event(name, args),
+        Incoming::Ack { id, .. } => bail!("acknowledgement {id} came that nobody waited for"),
+        _ => Ok(()),
+    }
+}
