@@ -1,0 +1,123 @@
+import { socket } from "../socket";
+import { DIRECT } from "../store/state";
+import { dispatch, getState } from "../store/store";
+import type { EventError, Message, MessageRead, PresenceChanged, Session, Typing } from "../wire";
+import { remember } from "./identity";
+import { flush } from "./outbox";
+import { enter, listRooms, synchronise } from "./sync";
+import { typingHeard } from "./typing";
+
+/** How long after a refusal that may pass, such as a full server, it is tried again, in milliseconds. */
+const KNOCK_AGAIN_AFTER = 3_000;
+
+let knock: ReturnType<typeof setTimeout> | undefined;
+/** What the server said before it closed this session. */
+let lastWords: string | undefined;
+
+/** Everything that this page hears, in one place. Returns what stops it. */
+export function listen(): () => void {
+  socket.on("connect", connected);
+  socket.on("disconnect", disconnected);
+  socket.on("connect_error", refused);
+  socket.on("session", sessionBegan);
+  socket.on("message-saved", messageHeard);
+  socket.on("message-edited", messageHeard);
+  socket.on("message-deleted", messageHeard);
+  socket.on("message-read", readMoved);
+  socket.on("presence-changed", presenceChanged);
+  socket.on("typing", othersTyping);
+  socket.on("event-error", eventFailed);
+  socket.on("server-closing", serverClosing);
+  return () => {
+    clearTimeout(knock);
+    socket.off("connect", connected);
+    socket.off("disconnect", disconnected);
+    socket.off("connect_error", refused);
+    socket.off("session", sessionBegan);
+    socket.off("message-saved", messageHeard);
+    socket.off("message-edited", messageHeard);
+    socket.off("message-deleted", messageHeard);
+    socket.off("message-read", readMoved);
+    socket.off("presence-changed", presenceChanged);
+    socket.off("typing", othersTyping);
+    socket.off("event-error", eventFailed);
+    socket.off("server-closing", serverClosing);
+  };
+}
+
+function connected(): void {
+  lastWords = undefined;
+  dispatch({ type: "connection-changed", connection: { status: "online" } });
+  void synchronise();
+  void flush();
+}
+
+function disconnected(reason: string): void {
+  if (reason === "io client disconnect") return;
+  if (reason === "io server disconnect") {
+    const why = lastWords ?? "The server has ended this session.";
+    dispatch({ type: "connection-changed", connection: { status: "refused", reason: why } });
+  } else if (getState().connection.status !== "restarting") {
+    dispatch({ type: "connection-changed", connection: { status: "reconnecting" } });
+  }
+}
+
+function refused(error: Error): void {
+  if (socket.active) {
+    // The transport failed and the library tries again; what the banner says stays true.
+    if (getState().connection.status === "connecting") {
+      dispatch({ type: "connection-changed", connection: { status: "reconnecting" } });
+    }
+    return;
+  }
+  dispatch({ type: "connection-changed", connection: { status: "refused", reason: error.message } });
+  if (/unavailable|rate-limited/.test(codeOf(error))) {
+    clearTimeout(knock);
+    knock = setTimeout(() => socket.connect(), KNOCK_AGAIN_AFTER);
+  }
+}
+
+/** Our code stands in the error's `data`, or is all of its message where the server cannot send data. */
+function codeOf(error: Error): string {
+  const data: unknown = "data" in error ? error.data : undefined;
+  const hasCode = typeof data === "object" && data !== null && "code" in data && typeof data.code === "string";
+  return hasCode ? String(data.code) : error.message;
+}
+
+function sessionBegan({ user }: Session): void {
+  const { name } = getState();
+  dispatch({ type: "session-began", user });
+  if (name !== null) remember({ name, user });
+}
+
+function messageHeard({ message }: { message: Message }): void {
+  dispatch({ type: "message-heard", message });
+  const room = getState().rooms.get(message.room);
+  if (room === undefined) return;
+  // A revision was skipped: ask for what is missing.
+  if (room.phase === "open" && !room.live) void enter(room.name);
+  // We wrote to somebody from another device, and only the list knows their name.
+  if (room.name.startsWith(DIRECT) && room.with === undefined) void listRooms();
+}
+
+function readMoved(read: MessageRead): void {
+  dispatch({ type: "read-moved", read });
+}
+
+function presenceChanged(change: PresenceChanged): void {
+  dispatch({ type: "presence-changed", change });
+}
+
+function othersTyping(typing: Typing): void {
+  if (typing.user.id !== getState().me?.id) typingHeard(typing);
+}
+
+function eventFailed({ event, message }: EventError): void {
+  if (event === "session") lastWords = message;
+  // That somebody is not seen typing is nothing to trouble them with.
+  if (event !== "typing") dispatch({ type: "noticed", text: message });
+}
+
+function serverClosing(): void {
+  dispatch({ type: "connection-changed", connection: { status: "restarting" } });
+}

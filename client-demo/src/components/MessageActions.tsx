@@ -1,0 +1,60 @@
+import { type KeyboardEvent, useState } from "react";
+
+import { deleteMessage } from "../client/messages";
+import type { Message } from "../wire";
+import { IconButton } from "./IconButton";
+
+interface Props {
+  message: Message;
+  /** Null where there is no text to edit. */
+  onEdit: (() => void) | null;
+}
+
+/** What one can do with a message of one's own. With a mouse it appears beside it; else it hides behind a button. */
+export function MessageActions({ message, onEdit }: Props) {
+  const [isOpen, setOpen] = useState(false);
+  const [isAsking, setAsking] = useState(false);
+  const [failure, setFailure] = useState<string | null>(null);
+
+  const close = () => {
+    setOpen(false);
+    setAsking(false);
+    setFailure(null);
+  };
+  const remove = async () => setFailure(await deleteMessage(message));
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Escape") close();
+  };
+
+  return (
+    // Escape closes it from any of its buttons.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+    <div className="actions" role="group" aria-label="This message" data-open={isOpen || isAsking} onKeyDown={onKeyDown}>
+      <IconButton
+        className="actions-more"
+        icon={isOpen ? "close" : "more"}
+        label={isOpen ? "Close" : "Edit or delete"}
+        aria-expanded={isOpen}
+        onClick={() => (isOpen ? close() : setOpen(true))}
+      />
+      <span className="actions-bar">
+        {isAsking ? (
+          <>
+            <span className="actions-question">{failure ?? "Delete this message?"}</span>
+            <button type="button" className="button-danger" onClick={() => void remove()} autoFocus>
+              Delete
+            </button>
+            <button type="button" className="button-quiet" onClick={close}>
+              Keep
+            </button>
+          </>
+        ) : (
+          <>
+            {onEdit !== null && <IconButton icon="edit" label="Edit" onClick={onEdit} />}
+            <IconButton icon="remove" label="Delete" onClick={() => setAsking(true)} />
+          </>
+        )}
+      </span>
+    </div>
+  );
+}

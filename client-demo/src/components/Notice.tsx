@@ -1,0 +1,19 @@
+import { dispatch, useStore } from "../store/store";
+import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
+
+/** What went wrong, in words, until it is put away or the room is left. */
+export function Notice() {
+  const notice = useStore((state) => state.notice);
+  return (
+    <div role="alert">
+      {notice !== null && (
+        <div className="notice" data-testid="notice">
+          <Icon name="alert" />
+          <span>{notice}</span>
+          <IconButton icon="close" label="Dismiss" onClick={() => dispatch({ type: "noticed", text: null })} />
+        </div>
+      )}
+    </div>
+  );
+}

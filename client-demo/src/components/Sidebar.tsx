@@ -1,0 +1,21 @@
+import { useStore } from "../store/store";
+import { Account } from "./Account";
+import { Fish } from "./Fish";
+import { JoinRoom } from "./JoinRoom";
+import { RoomList } from "./RoomList";
+
+export function Sidebar() {
+  const hasRooms = useStore((state) => state.listed);
+  return (
+    <nav className="sidebar" aria-label="Conversations">
+      <p className="brand">
+        <Fish className="fish" /> Sockeye
+      </p>
+      <div className="sidebar-scroll" aria-busy={!hasRooms}>
+        <RoomList />
+      </div>
+      <JoinRoom />
+      <Account />
+    </nav>
+  );
+}

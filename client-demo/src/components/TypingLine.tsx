@@ -1,0 +1,26 @@
+import type { Typist } from "../store/state";
+import { useStore } from "../store/store";
+import { listed } from "../view/title";
+
+const NOBODY: readonly Typist[] = [];
+
+/** Always there, so that nothing jumps when somebody begins. */
+export function TypingLine({ name }: { name: string }) {
+  const typists = useStore((state) => state.typing.get(name) ?? NOBODY);
+  return (
+    <p className="typing-line" role="status" data-testid="typing">
+      {typists.length > 0 && (
+        <>
+          <span className="typing-dots" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          <span>
+            {listed(typists.map((typist) => typist.user.name))} {typists.length === 1 ? "is" : "are"} typing
+          </span>
+        </>
+      )}
+    </p>
+  );
+}
