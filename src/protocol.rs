@@ -13,6 +13,8 @@ mod generated;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use args::Args;
+pub(crate) use body::string_field;
+pub(crate) use reply::acknowledgement;
 pub use reply::{IntoReply, Raw, Reply};
 
 use crate::{
@@ -40,6 +42,10 @@ pub const USERS_MAX: usize = 100;
 pub trait ClientEvent: DeserializeOwned + Send + 'static {
     /// As clients spell it.
     const NAME: &'static str;
+
+    /// It only writes: it may begin while events before it, of the same socket, wait for their commits. Their
+    /// effects and acknowledgements keep their order all the same. See `Ctx::give_up_turn`.
+    const ONLY_WRITES: bool = false;
 
     /// Reads the payload from the event's arguments. By default that is the one argument, or `{}` where it is
     /// missing; several arguments and binary attachments are `bad-payload`.
@@ -187,35 +193,38 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 macro_rules! names {
-    ($trait:ident: $($payload:ty = $name:literal),+ $(,)?) => {
-        $(impl $trait for $payload { const NAME: &'static str = $name; })+
+    ($trait:ident: $($payload:ty = $name:literal $(, $only_writes:ident = $value:literal)?);+ $(;)?) => {
+        $(impl $trait for $payload {
+            const NAME: &'static str = $name;
+            $(const $only_writes: bool = $value;)?
+        })+
     };
 }
 
 names! { ClientEvent:
-    SendMessage = "send-message",
-    EditMessage = "edit-message",
-    DeleteMessage = "delete-message",
-    JoinRoom = "join-room",
-    LeaveRoom = "leave-room",
-    LoadMessages = "load-messages",
-    ListUsers = "list-users",
-    ListRooms = "list-rooms",
-    MarkRead = "mark-read",
-    SetTyping = "typing",
-    RefreshToken = "refresh-token",
+    SendMessage = "send-message", ONLY_WRITES = true;
+    EditMessage = "edit-message", ONLY_WRITES = true;
+    DeleteMessage = "delete-message", ONLY_WRITES = true;
+    JoinRoom = "join-room";
+    LeaveRoom = "leave-room";
+    LoadMessages = "load-messages";
+    ListUsers = "list-users";
+    ListRooms = "list-rooms";
+    MarkRead = "mark-read", ONLY_WRITES = true;
+    SetTyping = "typing";
+    RefreshToken = "refresh-token";
 }
 
 names! { ServerEvent:
-    Session = "session",
-    MessageSaved = "message-saved",
-    MessageEdited = "message-edited",
-    MessageDeleted = "message-deleted",
-    MessageRead = "message-read",
-    Typing = "typing",
-    PresenceChanged = "presence-changed",
-    EventError = "event-error",
-    ServerClosing = "server-closing",
+    Session = "session";
+    MessageSaved = "message-saved";
+    MessageEdited = "message-edited";
+    MessageDeleted = "message-deleted";
+    MessageRead = "message-read";
+    Typing = "typing";
+    PresenceChanged = "presence-changed";
+    EventError = "event-error";
+    ServerClosing = "server-closing";
 }
 
 /// `send-message`: where to, and what. Neither `room` nor `to` means the lobby; both is `bad-payload`.

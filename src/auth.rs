@@ -1,0 +1,130 @@
+//! Credentials become an identity, the same for every way in.
+
+mod access;
+mod expiry;
+mod jwt;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use uuid::Uuid;
+
+pub use access::Access;
+pub use expiry::{Due, Expiry};
+pub use jwt::{Issue, issue};
+
+use crate::{
+    config::{AuthMode, Config, ConfigError, Secret},
+    error::{Error, Result},
+    model::{Timestamp, User, UserId},
+};
+
+/// What a guest's id begins with.
+const GUEST: &str = "guest-";
+
+/// What a client said of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// A JWT.
+    pub token: Option<Secret>,
+    /// Open mode: the user's id, taken as given.
+    pub user_id: Option<String>,
+    /// Open mode: the user's name.
+    pub name: Option<String>,
+}
+
+/// Who a connection is, and what it may do.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The user.
+    pub user: User,
+    /// Nobody: a new user for each connection, not announced, with no stored memberships.
+    pub is_guest: bool,
+    /// The rooms.
+    pub access: Access,
+    /// When the token ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Turns credentials into identities.
+pub struct Auth {
+    mode: Mode,
+    access: Access,
+    guests: AtomicU64,
+}
+
+enum Mode {
+    Open,
+    Jwt(Box<jwt::Verifier>),
+}
+
+impl Auth {
+    /// Reads the key file, if one is named.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let (mode, access) = match config.auth.mode {
+            AuthMode::Open => (Mode::Open, Access::to_everything()),
+            AuthMode::Jwt => {
+                let access = Access::new(&config.rooms.lobby, &config.rooms.open);
+                (Mode::Jwt(Box::new(jwt::Verifier::new(&config.auth)?)), access)
+            }
+        };
+        Ok(Self { mode, access, guests: AtomicU64::new(0) })
+    }
+
+    /// Who this is. `unauthorized` or `token-expired` where nobody can tell; `bad-payload` for a name that
+    /// cannot be one.
+    pub fn authenticate(&self, credentials: &Credentials) -> Result<Identity> {
+        match &self.mode {
+            Mode::Open => self.take_their_word(credentials),
+            Mode::Jwt(verifier) => {
+                let missing = || Error::Unauthorized("a token is needed".to_owned());
+                let claims = verifier.verify(credentials.token.as_ref().ok_or_else(missing)?)?;
+                Ok(Identity {
+                    user: claims.user,
+                    is_guest: false,
+                    access: self.access.and(&claims.rooms),
+                    expires_at: Some(claims.expires_at),
+                })
+            }
+        }
+    }
+
+    fn take_their_word(&self, credentials: &Credentials) -> Result<Identity> {
+        let name = credentials.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let id = credentials.user_id.as_deref().filter(|id| !id.is_empty());
+        let user = match (id, name) {
+            (Some(id), name) => UserId::parse(id).and_then(|user_id| User::new(user_id, name.unwrap_or(id))),
+            (None, Some(name)) => UserId::from_name(name).and_then(|id| User::new(id, name)),
+            (None, None) => return Ok(self.guest()),
+        };
+        let user = user.map_err(Error::BadPayload)?;
+        let is_guest = self.is_guest(&user.id);
+        Ok(Identity { user, is_guest, access: self.access.clone(), expires_at: None })
+    }
+
+    /// Whether this is the id of a guest: in open mode, those that begin with `guest-`.
+    pub fn is_guest(&self, user: &UserId) -> bool {
+        matches!(self.mode, Mode::Open) && user.as_str().starts_with(GUEST)
+    }
+
+    /// A new token for the same user.
+    pub fn refresh(&self, who: &Identity, token: Secret) -> Result<Identity> {
+        if matches!(self.mode, Mode::Open) {
+            return Err(Error::BadPayload("there are no tokens in open mode".to_owned()));
+        }
+        let new = self.authenticate(&Credentials { token: Some(token), ..Credentials::default() })?;
+        if new.user.id != who.user.id {
+            return Err(Error::Forbidden("the token is another user's".to_owned()));
+        }
+        Ok(new)
+    }
+
+    fn guest(&self) -> Identity {
+        let number = self.guests.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = UserId::parse(&format!("{GUEST}{}", Uuid::new_v4().simple())).expect("letters and digits");
+        let user = User { id, name: Arc::from(format!("Guest {number}")) };
+        Identity { user, is_guest: true, access: self.access.clone(), expires_at: None }
+    }
+}

@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use wildmatch::WildMatch;
+
+use crate::model::{Room, RoomName, UserId};
+
+/// The rooms an identity may enter: open ones, those of its token, and its direct messages. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Access {
+    open: Arc<[WildMatch]>,
+    token: Arc<[WildMatch]>,
+}
+
+impl Access {
+    /// Open mode.
+    pub fn to_everything() -> Self {
+        Self { open: [WildMatch::new("*")].into(), token: [].into() }
+    }
+
+    /// The lobby and the rooms of these patterns.
+    pub fn new(lobby: &RoomName, open: &[String]) -> Self {
+        let open = open.iter().map(|pattern| WildMatch::new(pattern));
+        // The lobby by its name, whatever characters are in it.
+        let lobby: String = lobby.as_str().chars().map(|c| if c == '*' { '?' } else { c }).collect();
+        Self { open: open.chain([WildMatch::new(&lobby)]).collect(), token: [].into() }
+    }
+
+    /// These, and the rooms of a token's patterns.
+    pub fn and(&self, patterns: &[String]) -> Self {
+        Self { open: self.open.clone(), token: patterns.iter().map(|pattern| WildMatch::new(pattern)).collect() }
+    }
+
+    /// Whether this user may read and write there.
+    pub fn allows(&self, user: &UserId, room: &Room) -> bool {
+        match room {
+            Room::Named(name) => self.open.iter().chain(&*self.token).any(|pattern| pattern.matches(name.as_str())),
+            Room::Direct(direct) => direct.has(user),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RoomRef;
+
+    #[test]
+    fn open_rooms_token_rooms_and_ones_own_direct_messages() {
+        let lobby = RoomName::parse("lobby").unwrap();
+        let ada = UserId::parse("ada").unwrap();
+        let eve = UserId::parse("eve").unwrap();
+        let access = Access::new(&lobby, &["public-*".to_owned()]).and(&["team-7".to_owned()]);
+        let room = |text: &str, reader: &UserId| RoomRef::parse(text).unwrap().seen_by(reader);
+        for open in ["lobby", "public-x", "team-7"] {
+            assert!(access.allows(&ada, &room(open, &ada)), "{open}");
+        }
+        for closed in ["team-8", "lobby2", "xpublic-"] {
+            assert!(!access.allows(&ada, &room(closed, &ada)), "{closed}");
+        }
+        let direct = room("dm:bob", &ada);
+        assert!(access.allows(&ada, &direct));
+        assert!(!access.allows(&eve, &direct));
+        assert!(!Access::to_everything().allows(&eve, &direct));
+    }
+}

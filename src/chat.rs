@@ -1,0 +1,263 @@
+//! The verbs. Each checks who may, then changes the store, then tells the hub: the same for every way in.
+
+use std::future::Future;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    app::App,
+    auth::Identity,
+    config::LimitsConfig,
+    error::{Error, Result},
+    hub::{Hub, SocketId, To},
+    model::{Message, Room, RoomRef, User},
+    protocol::{
+        DeleteMessage, EditMessage, JoinRoom, JoinedRoom, ListUsers, LoadMessages, MarkRead, MessageDeleted,
+        MessageEdited, MessageRead, MessageSaved, PAGE_DEFAULT, PAGE_MAX, Page, ReadMark, RoomList, RoomUser,
+        SendMessage, ServerEvent, UserList, string_field,
+    },
+    store::{self, Command, Direction},
+};
+
+/// Saves a message and tells its room. What is returned is done once the message is committed and broadcast;
+/// the write is queued when this function returns.
+pub fn post(
+    app: &App,
+    who: &Identity,
+    send: SendMessage,
+) -> Result<impl Future<Output = Result<Message>> + use<>> {
+    let room = destination(app, who, &send)?;
+    let mut members = Vec::new();
+    if !who.is_guest {
+        members.push(who.user.id.clone());
+    }
+    if let Room::Direct(direct) = &room {
+        members.extend(direct.users().filter(|user| **user != who.user.id && !app.auth.is_guest(user)).cloned());
+    }
+    let message = store::NewMessage {
+        room: room.clone(),
+        from: who.user.clone(),
+        body: send.body,
+        idempotency_key: send.idempotency_key,
+        members,
+        rooms_per_user: LimitsConfig::or_none(app.limits.config().rooms_per_user),
+    };
+    Ok(committed(app, message, move |hub, posted| {
+        if posted.is_new {
+            announce(hub, &room, &posted.message, MessageSaved::new);
+        }
+        posted.message
+    }))
+}
+
+/// Replaces a message's body and tells its room.
+pub fn edit(app: &App, who: &Identity, edit: EditMessage) -> impl Future<Output = Result<Message>> + use<> {
+    let may_read = may_read(who);
+    let edit = store::EditMessage { id: edit.id, by: who.user.id.clone(), may_read, body: edit.body };
+    committed(app, edit, |hub, (room, message)| {
+        announce(hub, &room, &message, MessageEdited::new);
+        message
+    })
+}
+
+/// Leaves a tombstone and tells its room.
+pub fn delete(app: &App, who: &Identity, delete: DeleteMessage) -> impl Future<Output = Result<Message>> + use<> {
+    let may_read = may_read(who);
+    let delete = store::DeleteMessage { id: delete.id, by: who.user.id.clone(), may_read };
+    committed(app, delete, |hub, (room, message)| {
+        if let Some(room) = room {
+            announce(hub, &room, &message, MessageDeleted::new);
+        }
+        message
+    })
+}
+
+/// Moves the reader's mark and tells their other sockets, and in a direct message the other user.
+pub fn mark_read(
+    app: &App,
+    who: &Identity,
+    mark: MarkRead,
+) -> Result<impl Future<Output = Result<ReadMark>> + use<>> {
+    let room = enter(who, mark.room)?;
+    let user = who.user.id.clone();
+    let mark = store::MarkRead { user: user.clone(), room: room.clone(), offset: mark.offset };
+    Ok(committed(app, mark, move |hub, marked| {
+        let offset = marked.offset;
+        if marked.moved {
+            let event = |room| MessageRead { room, offset, user: user.clone() };
+            hub.emit(To::User(&user), &event(room.for_reader(&user)));
+            if let Room::Direct(direct) = &room {
+                for other in direct.users().filter(|other| **other != user) {
+                    hub.emit(To::User(other), &event(room.for_reader(other)));
+                }
+            }
+        }
+        ReadMark { room: room.for_reader(&user), offset }
+    }))
+}
+
+/// Makes a socket hear a room and its user a member, and brings the client up to date.
+pub async fn join(app: &App, who: &Identity, socket: SocketId, join: JoinRoom) -> Result<JoinedRoom> {
+    let room = enter(who, join.room)?;
+    if !who.is_guest {
+        let rooms_per_user = LimitsConfig::or_none(app.limits.config().rooms_per_user);
+        let join = store::Join { user: who.user.id.clone(), room: room.clone(), rooms_per_user };
+        committed(app, join, |_, ()| ()).await?;
+    }
+    // Subscribed first, read then: what the reply does not hold arrives as an event.
+    hear(app, who, socket, &room);
+    let caught_up = app.store.catch_up(room.clone(), who.user.id.clone(), join.since).await?;
+    let (users, user_count) = here(app, &room);
+    Ok(JoinedRoom {
+        room: room.for_reader(&who.user.id),
+        head: caught_up.head,
+        messages: caught_up.messages,
+        more: caught_up.more,
+        reset: caught_up.reset,
+        users,
+        user_count,
+    })
+}
+
+/// Makes a socket hear a room, and the room know that its user is here.
+pub fn hear(app: &App, who: &Identity, socket: SocketId, room: &Room) {
+    // Direct messages come to all sockets of both users anyway.
+    let Room::Named(name) = room else { return };
+    if app.hub.subscribe(socket, room) && !who.is_guest {
+        app.presence.came(name, &who.user);
+    }
+}
+
+/// Ends the user's membership; all their sockets leave.
+pub async fn leave(app: &App, who: &Identity, room: RoomRef) -> Result<()> {
+    let room = room.seen_by(&who.user.id);
+    if room == Room::Named(app.config.rooms.lobby.clone()) {
+        return Err(Error::Forbidden("the lobby is the whole server: nobody can leave it".to_owned()));
+    }
+    if !who.is_guest {
+        let leave = store::Leave { user: who.user.id.clone(), room: room.clone() };
+        committed(app, leave, |_, ()| ()).await?;
+    }
+    if let Room::Named(name) = &room {
+        for socket in app.hub.sockets_of(&who.user.id) {
+            app.hub.unsubscribe(socket, &room);
+        }
+        app.presence.left(name, &who.user.id);
+    }
+    Ok(())
+}
+
+/// A page of a room's messages.
+pub async fn load(app: &App, who: &Identity, load: LoadMessages) -> Result<Page> {
+    let room = enter(who, load.room)?;
+    let direction = match (load.before, load.after) {
+        (None, None) => Direction::Last,
+        (Some(offset), None) => Direction::Before(offset),
+        (None, Some(offset)) => Direction::After(offset),
+        (Some(_), Some(_)) => return Err(Error::BadPayload("either before or after, not both".to_owned())),
+    };
+    let limit = match load.limit {
+        None => PAGE_DEFAULT,
+        Some(0) => return Err(Error::BadPayload("limit must be at least 1".to_owned())),
+        Some(limit) => usize::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX),
+    };
+    app.store.page(room, who.user.id.clone(), direction, limit).await
+}
+
+/// Who belongs to a room, or to the whole server.
+pub async fn users(app: &App, who: &Identity, list: ListUsers) -> Result<UserList> {
+    let room = match list.room {
+        Some(room) => enter(who, room)?,
+        None => Room::Named(app.config.rooms.lobby.clone()),
+    };
+    let present = match &room {
+        Room::Named(name) => app.presence.everyone_in(name),
+        Room::Direct(_) => {
+            let (users, user_count) = here(app, &room);
+            return Ok(UserList { users, user_count });
+        }
+    };
+    app.store.users(room, present).await
+}
+
+/// The rooms a user belongs to and may still enter.
+pub async fn rooms(app: &App, who: &Identity) -> Result<RoomList> {
+    let mut rooms = app.store.memberships(who.user.id.clone()).await?;
+    rooms.retain(|membership| enter(who, membership.room.clone()).is_ok());
+    Ok(RoomList { rooms })
+}
+
+/// The room, if this one may enter it.
+pub fn enter(who: &Identity, room: RoomRef) -> Result<Room> {
+    let room = room.seen_by(&who.user.id);
+    if who.access.allows(&who.user.id, &room) {
+        return Ok(room);
+    }
+    Err(Error::Forbidden("this room is not open to you".to_owned()))
+}
+
+fn may_read(who: &Identity) -> Box<dyn Fn(&Room) -> bool + Send> {
+    let (access, user) = (who.access.clone(), who.user.id.clone());
+    Box::new(move |room| access.allows(&user, room))
+}
+
+/// `room`, or `to`, or the fields an old app's payload has for them, or the lobby.
+fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
+    let rooms = &app.config.rooms;
+    let named = |field: &str| Some(field).filter(|field| !field.is_empty()).and_then(|field| string_field(&send.body, field));
+    let room = match (&send.room, &send.to) {
+        (Some(_), Some(_)) => return Err(Error::BadPayload("either room or to, not both".to_owned())),
+        (Some(room), None) => room.clone(),
+        (None, Some(user)) => RoomRef::With(user.clone()),
+        (None, None) => match (named(&rooms.recipient_field), named(&rooms.room_field)) {
+            (Some(user), _) => RoomRef::parse(&format!("dm:{user}")).map_err(Error::BadPayload)?,
+            (None, Some(room)) => RoomRef::parse(&room).map_err(Error::BadPayload)?,
+            (None, None) => RoomRef::Named(rooms.lobby.clone()),
+        },
+    };
+    enter(who, room)
+}
+
+/// Queues a write. After its commit, in commit order, `then` tells the hub and makes the result.
+fn committed<C, T, F>(app: &App, command: C, then: F) -> impl Future<Output = Result<T>> + Send + use<C, T, F>
+where
+    C: Command,
+    T: Send + 'static,
+    F: FnOnce(&Hub, C::Output) -> T + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let hub = app.hub.clone();
+    app.store.write(command, move |result| {
+        // The socket may be gone; what it wrote is told to the others all the same.
+        drop(reply.send(result.map(|output| then(&hub, output))));
+    });
+    async { answer.await.unwrap_or_else(|_| Err(Error::unavailable("the store is closing"))) }
+}
+
+/// Tells a room of a message, each user of a direct message under the other's id.
+fn announce<E: ServerEvent>(hub: &Hub, room: &Room, message: &Message, event: impl Fn(Message) -> E) {
+    let Room::Direct(direct) = room else {
+        hub.emit(To::Room(room), &event(message.clone()));
+        return;
+    };
+    for reader in direct.users() {
+        let message = Message { room: room.for_reader(reader), ..message.clone() };
+        hub.emit(To::User(reader), &event(message));
+    }
+}
+
+/// Who is in a room now, and how many.
+fn here(app: &App, room: &Room) -> (Vec<RoomUser>, usize) {
+    let online = |user: User| RoomUser { online: true, user, last_seen: None };
+    match room {
+        Room::Named(name) => {
+            let (users, count) = app.presence.in_room(name);
+            (users.into_iter().map(online).collect(), count)
+        }
+        Room::Direct(direct) => {
+            let users = direct.users().filter_map(|user| app.presence.user(user)).map(online).collect::<Vec<_>>();
+            let count = users.len();
+            (users, count)
+        }
+    }
+}

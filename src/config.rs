@@ -1,0 +1,359 @@
+//! Every setting, its default and a sentence about it; the only reader of file, environment and flags.
+//!
+//! The doc comments below are what `sockeye default-config` prints and what the README's table of settings
+//! says: a test writes both from here.
+
+mod check;
+mod duration;
+mod load;
+mod origin;
+mod reference;
+mod secret;
+
+use std::{collections::BTreeMap, num::NonZeroU64, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use load::{Loaded, Sources};
+pub use origin::Origin;
+pub use reference::{default_toml, settings_table};
+pub use secret::Secret;
+
+use crate::model::RoomName;
+
+/// What is wrong with a setting, in one sentence that names it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// All settings. `Config::default()` is what an empty file means.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Where and how the server listens.
+    pub server: ServerConfig,
+    /// Which web pages may connect.
+    pub cors: CorsConfig,
+    /// Who may connect.
+    pub auth: AuthConfig,
+    /// Rooms, and where an old app's payloads name them.
+    pub rooms: RoomsConfig,
+    /// Events that the server passes on without knowing them, one table `[relay.<event>]` each.
+    #[serde(default = "default_relays")]
+    pub relay: Relays,
+    /// Where messages are kept.
+    pub store: StoreConfig,
+    /// Who is online.
+    pub presence: PresenceConfig,
+    /// What one client may do; 0 means no limit.
+    pub limits: LimitsConfig,
+    /// Prometheus metrics.
+    pub metrics: MetricsConfig,
+    /// Logs, on standard error.
+    pub log: LogConfig,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerConfig {
+    /// Address and port. Port 0 takes a free one; the first line on standard output says which.
+    pub listen: String,
+    /// The path of Socket.IO, as in the client's `path` option.
+    pub path: String,
+    /// How often a client is asked whether it is still there.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub ping_interval: Duration,
+    /// How long its answer may take.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub ping_timeout: Duration,
+    /// How long a shutdown lets clients finish before the connections are closed.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub drain: Duration,
+    /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For and X-Forwarded-Host are believed.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Serve the demo at /.
+    pub demo: bool,
+}
+
+/// `[cors]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CorsConfig {
+    /// Origins whose pages may connect, exact ("https://app.example.com") or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
+    #[schemars(with = "Vec<String>")]
+    pub origins: Vec<Origin>,
+}
+
+/// How users prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthMode {
+    /// Everybody is who they say they are. Not access control.
+    Open,
+    /// A JSON Web Token (RFC 7519) that the operator's backend issued.
+    Jwt,
+}
+
+/// The signature a token must bear, whatever its header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// HMAC with SHA-256, by `auth.secret`.
+    HS256,
+    /// RSA with SHA-256, by `auth.key-file`.
+    RS256,
+    /// ECDSA on P-256 with SHA-256, by `auth.key-file`.
+    ES256,
+    /// Ed25519, by `auth.key-file`.
+    EdDSA,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AuthConfig {
+    /// "open": everybody is who they say they are, which is not access control. "jwt": a signed token says it.
+    pub mode: AuthMode,
+    /// Allow open mode on an address that others can reach.
+    pub allow_open_public: bool,
+    /// The signature tokens must bear: HS256, RS256, ES256 or EdDSA. A token's own header has no say.
+    pub algorithm: Algorithm,
+    /// The secret for HS256; 32 bytes or more are wise.
+    #[schemars(with = "String")]
+    pub secret: Secret,
+    /// A PEM file with the public key for RS256, ES256 or EdDSA.
+    pub key_file: PathBuf,
+    /// The audience (`aud`) tokens must name; empty: not checked.
+    pub audience: String,
+    /// The issuer (`iss`) tokens must name; empty: not checked.
+    pub issuer: String,
+}
+
+/// `[rooms]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RoomsConfig {
+    /// The room that every socket hears, and where a message goes that names no other.
+    #[schemars(with = "String")]
+    pub lobby: RoomName,
+    /// Patterns of the rooms anybody may enter in jwt mode, `*` standing for any text; a token's `rooms` claim allows more. The lobby is always open, and in open mode every room is.
+    pub open: Vec<String>,
+    /// The field of an old app's payload that names a room; empty: only `room` does.
+    pub room_field: String,
+    /// The field of an old app's payload that names the recipient of a direct message; empty: only `to` does.
+    pub recipient_field: String,
+}
+
+/// The relays by the name of their event.
+pub type Relays = BTreeMap<String, Relay>;
+
+/// Who hears a relayed event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayTo {
+    /// Every socket, the sender's included.
+    Everyone,
+    /// Every socket but the sender's.
+    Others,
+    /// The sockets that hear a room; the sender's must be one of them.
+    Room,
+    /// All sockets of a user.
+    User,
+}
+
+/// `[relay.<event>]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Relay {
+    /// Who hears it: "everyone", "others" (all but the sender), "room" or "user".
+    pub to: RelayTo,
+    /// The field of the first argument that names the room or the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The argument, counted from 0, that is the room's name or the user's id itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argument: Option<usize>,
+    /// Leave the sender out of a room or a user's sockets.
+    #[serde(default)]
+    pub except_sender: bool,
+    /// May be lost by a client that is slow at that moment.
+    #[serde(default)]
+    pub volatile: bool,
+}
+
+/// What the disk promises when a commit is done: SQLite's `PRAGMA synchronous`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Synchronous {
+    /// A commit survives a crash of the process; power loss may undo the last ones.
+    Normal,
+    /// A commit survives power loss.
+    Full,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StoreConfig {
+    /// The folder with the SQLite database; made if missing.
+    pub path: PathBuf,
+    /// "normal": a saved message survives a crash of the process, power loss may undo the last ones. "full": survives power loss too, each commit waits for the disk.
+    pub synchronous: Synchronous,
+    /// Threads that read beside the one that writes.
+    pub readers: usize,
+}
+
+/// `[presence]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PresenceConfig {
+    /// How long a user counts as online after the last socket went.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub grace: Duration,
+    /// In rooms with more users, `presence-changed` carries the count alone and `typing` is not passed on.
+    pub max_room_size: usize,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitsConfig {
+    /// Events per second and socket, with bursts of the same size. Beyond: rate-limited.
+    pub events_per_second: u32,
+    /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed, a polling request answered 413, an event refused with too-large.
+    pub payload_bytes: usize,
+    /// Memberships of one user. Beyond: forbidden.
+    pub rooms_per_user: usize,
+    /// Sockets of one user. Beyond: the connection is refused with rate-limited.
+    pub sockets_per_user: usize,
+    /// Sockets from one IP address. Beyond: the connection is refused with rate-limited. Behind a proxy, set server.trusted-proxies.
+    pub sockets_per_address: usize,
+    /// Sockets in all. Beyond: the connection is refused with unavailable.
+    pub connections: usize,
+    /// Events of one socket that wait for their answer. Beyond: rate-limited.
+    pub events_in_flight: usize,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MetricsConfig {
+    /// Address and port of a listener of its own for GET /metrics; empty: none.
+    pub listen: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LogConfig {
+    /// "text" or "json".
+    pub format: LogFormat,
+    /// error, warn, info, debug or trace; or directives such as "info,sockeye::store=debug".
+    pub level: String,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            path: "/socket.io".to_owned(),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            drain: Duration::from_secs(5),
+            trusted_proxies: Vec::new(),
+            demo: true,
+        }
+    }
+}
+
+impl Default for CorsConfig {
+    fn default() -> Self {
+        Self { origins: vec![Origin::parse("http://localhost:5173").expect("an origin")] }
+    }
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            mode: AuthMode::Open,
+            allow_open_public: false,
+            algorithm: Algorithm::HS256,
+            secret: Secret::default(),
+            key_file: PathBuf::new(),
+            audience: String::new(),
+            issuer: String::new(),
+        }
+    }
+}
+
+impl Default for RoomsConfig {
+    fn default() -> Self {
+        Self {
+            lobby: RoomName::parse("lobby").expect("a name"),
+            open: Vec::new(),
+            room_field: String::new(),
+            recipient_field: String::new(),
+        }
+    }
+}
+
+fn default_relays() -> Relays {
+    let message = Relay { to: RelayTo::Everyone, field: None, argument: None, except_sender: false, volatile: false };
+    Relays::from([("message".to_owned(), message)])
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from("data"), synchronous: Synchronous::Normal, readers: 2 }
+    }
+}
+
+impl Default for PresenceConfig {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(5), max_room_size: 500 }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            events_per_second: 100,
+            payload_bytes: 1_000_000,
+            rooms_per_user: 1_000,
+            sockets_per_user: 50,
+            sockets_per_address: 1_000,
+            connections: 100_000,
+            events_in_flight: 1_024,
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+impl LimitsConfig {
+    /// A limit as a number to compare with: 0 becomes the largest there is.
+    pub fn or_none(limit: usize) -> usize {
+        NonZeroU64::new(limit as u64).map_or(usize::MAX, |limit| limit.get() as usize)
+    }
+}

@@ -1,0 +1,89 @@
+//! What no type can say: settings that contradict each other or the machine.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use super::{Algorithm, AuthMode, Config, ConfigError, RelayTo};
+use crate::protocol;
+
+/// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
+const SECRET_BYTES: usize = 32;
+
+impl Config {
+    /// Checks everything that can be checked before anything is opened; returns what deserves a warning.
+    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
+        let mut warnings = Vec::new();
+        let address = resolve("server.listen", &self.server.listen)?;
+        if !self.metrics.listen.is_empty() {
+            resolve("metrics.listen", &self.metrics.listen)?;
+        }
+        if !self.server.path.starts_with('/') || self.server.path.len() < 2 || self.server.path.ends_with('/') {
+            return wrong("server.path", "must begin with a slash, have a name and not end with a slash");
+        }
+        if self.store.readers == 0 {
+            return wrong("store.readers", "must be at least 1");
+        }
+        if self.server.ping_interval.is_zero() || self.server.ping_timeout.is_zero() {
+            return wrong("server.ping-interval", "and server.ping-timeout must be longer than 0 s");
+        }
+        self.check_auth(address, &mut warnings)?;
+        self.check_relays()?;
+        if self.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            return wrong("log.level", &format!("{:?} is no level and no list of directives", self.log.level));
+        }
+        Ok(warnings)
+    }
+
+    fn check_auth(&self, address: SocketAddr, warnings: &mut Vec<String>) -> Result<(), ConfigError> {
+        let auth = &self.auth;
+        match auth.mode {
+            AuthMode::Open if !address.ip().is_loopback() && !auth.allow_open_public => wrong(
+                "auth.mode",
+                &format!("is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"),
+            ),
+            AuthMode::Open => Ok(()),
+            AuthMode::Jwt if auth.algorithm == Algorithm::HS256 => {
+                let bytes = auth.secret.expose().len();
+                if bytes == 0 {
+                    return wrong("auth.secret", "must be set for auth.mode = \"jwt\" with HS256");
+                }
+                if bytes < SECRET_BYTES {
+                    warnings.push(format!("auth.secret has {bytes} bytes; {SECRET_BYTES} or more are wise"));
+                }
+                Ok(())
+            }
+            AuthMode::Jwt if auth.key_file.as_os_str().is_empty() => {
+                wrong("auth.key-file", "must be set for auth.mode = \"jwt\" with RS256, ES256 or EdDSA")
+            }
+            AuthMode::Jwt => Ok(()),
+        }
+    }
+
+    fn check_relays(&self) -> Result<(), ConfigError> {
+        for (event, relay) in &self.relay {
+            let key = format!("relay.{event}");
+            if event.is_empty() || protocol::is_reserved(event) {
+                return wrong(&key, "is an event of the server's own or of Socket.IO's: a relay needs another name");
+            }
+            let places = usize::from(relay.field.is_some()) + usize::from(relay.argument.is_some());
+            match relay.to {
+                RelayTo::Room | RelayTo::User if places != 1 => {
+                    return wrong(&key, "needs either field or argument, to say where the room or user stands");
+                }
+                RelayTo::Everyone | RelayTo::Others if places != 0 => {
+                    return wrong(&key, "goes to everybody: field and argument are for to = \"room\" or \"user\"");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn resolve(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    address.ok_or_else(|| ConfigError(format!("{key}: {text:?} is no address and port, as in \"127.0.0.1:8000\"")))
+}
+
+fn wrong<T>(key: &str, sentence: &str) -> Result<T, ConfigError> {
+    Err(ConfigError(format!("{key} {sentence}")))
+}

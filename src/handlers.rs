@@ -1,0 +1,35 @@
+//! The table of contents: every event of the chat, one file each, named after it.
+
+mod connection;
+mod delete_message;
+mod disconnect;
+mod edit_message;
+mod join_room;
+mod leave_room;
+mod list_rooms;
+mod list_users;
+mod load_messages;
+mod mark_read;
+mod refresh_token;
+mod send_message;
+mod typing;
+
+use crate::socket::Events;
+
+/// The events of the root namespace.
+pub(crate) fn events() -> Events {
+    Events::new()
+        .connection(connection::connection)
+        .on(send_message::send_message)
+        .on(edit_message::edit_message)
+        .on(delete_message::delete_message)
+        .on(join_room::join_room)
+        .on(leave_room::leave_room)
+        .on(load_messages::load_messages)
+        .on(list_users::list_users)
+        .on(list_rooms::list_rooms)
+        .on(mark_read::mark_read)
+        .on(typing::typing)
+        .on(refresh_token::refresh_token)
+        .disconnect(disconnect::disconnect)
+}

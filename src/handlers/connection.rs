@@ -1,0 +1,25 @@
+use crate::{
+    chat,
+    error::Result,
+    model::{Room, RoomRef, Timestamp},
+    protocol::Session,
+    socket::Ctx,
+    store::Known,
+};
+
+/// Tells the socket who it is, and makes it hear the lobby.
+pub async fn connection(ctx: Ctx) -> Result<()> {
+    let (app, who) = (ctx.app(), ctx.identity());
+    let lobby = app.config.rooms.lobby.clone();
+    ctx.emit(&Session {
+        user: who.user.clone(),
+        socket_id: ctx.socket_id().to_string(),
+        rooms: vec![RoomRef::Named(lobby.clone())],
+        server_time: Timestamp::now(),
+    });
+    chat::hear(app, &who, ctx.socket_id(), &Room::Named(lobby));
+    if !who.is_guest {
+        app.store.write_quietly(Known(who.user.clone()));
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+use crate::{
+    chat,
+    error::Result,
+    protocol::{JoinRoom, JoinedRoom},
+    socket::Ctx,
+};
+
+/// This socket hears the room from now on, and catches up.
+pub async fn join_room(ctx: Ctx, payload: JoinRoom) -> Result<JoinedRoom> {
+    chat::join(ctx.app(), &ctx.identity(), ctx.socket_id(), payload).await
+}

@@ -1,0 +1,6 @@
+use crate::{chat, error::Result, protocol::LeaveRoom, socket::Ctx};
+
+/// Ends the membership; all the user's sockets leave.
+pub async fn leave_room(ctx: Ctx, payload: LeaveRoom) -> Result<()> {
+    chat::leave(ctx.app(), &ctx.identity(), payload.room).await
+}

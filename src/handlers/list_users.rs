@@ -1,0 +1,11 @@
+use crate::{
+    chat,
+    error::Result,
+    protocol::{ListUsers, UserList},
+    socket::Ctx,
+};
+
+/// Who belongs to a room, those online first.
+pub async fn list_users(ctx: Ctx, payload: ListUsers) -> Result<UserList> {
+    chat::users(ctx.app(), &ctx.identity(), payload).await
+}

@@ -1,0 +1,14 @@
+use crate::{
+    config::Secret,
+    error::{Error, Result},
+    protocol::{RefreshToken, TokenExpiry},
+    socket::Ctx,
+};
+
+/// Goes on with a new token of the same user.
+pub async fn refresh_token(ctx: Ctx, payload: RefreshToken) -> Result<TokenExpiry> {
+    let identity = ctx.app().auth.refresh(&ctx.identity(), Secret::new(payload.token))?;
+    let expires_at = identity.expires_at.ok_or_else(|| Error::Unauthorized("the token has no exp".to_owned()))?;
+    ctx.renew(identity);
+    Ok(TokenExpiry { expires_at })
+}

@@ -1,0 +1,123 @@
+//! How much one client may take, and how much all of them.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use crate::{
+    config::LimitsConfig,
+    error::{Error, Result},
+    metrics::Metrics,
+    model::UserId,
+};
+
+/// Counts sockets.
+pub struct Limits {
+    config: LimitsConfig,
+    metrics: Metrics,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_user: HashMap<UserId, usize>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// A socket's place; dropping it frees it.
+pub struct Seat {
+    limits: Arc<Limits>,
+    user: UserId,
+    address: Option<IpAddr>,
+}
+
+impl Limits {
+    /// Nobody is here yet.
+    pub fn new(config: LimitsConfig, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { config, metrics, taken: Mutex::default() })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &LimitsConfig {
+        &self.config
+    }
+
+    /// Lets a socket in, or says which limit is reached.
+    pub fn admit(self: &Arc<Self>, user: &UserId, address: Option<IpAddr>) -> Result<Seat> {
+        let mut taken = self.taken.lock().expect("no panic while counting");
+        let of_user = taken.by_user.get(user).copied().unwrap_or(0);
+        let of_address = address.and_then(|address| taken.by_address.get(&address).copied()).unwrap_or(0);
+        if taken.all >= LimitsConfig::or_none(self.config.connections) {
+            self.metrics.limited("connections");
+            return Err(Error::unavailable("the server is full (limits.connections)"));
+        }
+        if of_user >= LimitsConfig::or_none(self.config.sockets_per_user) {
+            self.metrics.limited("sockets-per-user");
+            return Err(Error::RateLimited("too many sockets of this user (limits.sockets-per-user)".to_owned()));
+        }
+        if of_address >= LimitsConfig::or_none(self.config.sockets_per_address) {
+            self.metrics.limited("sockets-per-address");
+            return Err(Error::RateLimited("too many sockets from this address (limits.sockets-per-address)".to_owned()));
+        }
+        taken.all += 1;
+        *taken.by_user.entry(user.clone()).or_default() += 1;
+        if let Some(address) = address {
+            *taken.by_address.entry(address).or_default() += 1;
+        }
+        Ok(Seat { limits: self.clone(), user: user.clone(), address })
+    }
+
+    /// A bucket for one socket's events; `None` where there is no limit.
+    pub fn bucket(&self) -> Option<DefaultDirectRateLimiter> {
+        NonZeroU32::new(self.config.events_per_second).map(|events| RateLimiter::direct(Quota::per_second(events)))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.limits.taken.lock().expect("no panic while counting");
+        taken.all -= 1;
+        one_less(&mut taken.by_user, &self.user);
+        if let Some(address) = &self.address {
+            one_less(&mut taken.by_address, address);
+        }
+    }
+}
+
+fn one_less<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_come_back() {
+        let config = LimitsConfig { sockets_per_user: 1, connections: 2, sockets_per_address: 0, ..Default::default() };
+        let limits = Limits::new(config, Metrics::off());
+        let (ada, bob, eve) = (id("ada"), id("bob"), id("eve"));
+        let seat = limits.admit(&ada, None).unwrap();
+        assert!(matches!(limits.admit(&ada, None), Err(Error::RateLimited(_))));
+        let _other = limits.admit(&bob, None).unwrap();
+        assert!(matches!(limits.admit(&eve, None), Err(Error::Unavailable(..))));
+        drop(seat);
+        assert!(limits.admit(&ada, None).is_ok());
+    }
+
+    fn id(id: &str) -> UserId {
+        UserId::parse(id).unwrap()
+    }
+}

@@ -1,0 +1,184 @@
+//! The command line; binds, serves, nothing else.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use sockeye::{
+    Server,
+    auth::{self, Issue},
+    config::{self, ConfigError, Loaded, Sources},
+    model::UserId,
+    store, telemetry,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// A self-hosted event server that unchanged Socket.IO clients connect to.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Where settings come from.
+#[derive(Args, Default)]
+struct Settings {
+    /// The configuration file [default: sockeye.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port, as server.listen
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The folder with the database, as store.path
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Any setting, as in --set limits.events-per-second=0
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default)
+    Serve(Settings),
+    /// Check the settings and say what is wrong, without opening anything
+    CheckConfig(Settings),
+    /// Print a commented configuration file with every setting at its default
+    DefaultConfig,
+    /// Issue a token to try things with
+    Token {
+        /// The user's id (sub)
+        #[arg(long)]
+        user: String,
+        /// The user's name
+        #[arg(long)]
+        name: Option<String>,
+        /// Patterns of the rooms the token opens
+        #[arg(long, value_delimiter = ',')]
+        rooms: Vec<String>,
+        /// How long it is valid
+        #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+        expires_in: Duration,
+        /// The private key in PEM, for RS256, ES256 and EdDSA
+        #[arg(long, value_name = "FILE")]
+        private_key: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Copy the database into a new file, while the server runs
+    Backup {
+        /// The new file
+        file: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command.unwrap_or(Command::Serve(cli.settings))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sockeye: {error:#}");
+            // What the operator set is wrong: 2, as for a wrong flag.
+            if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(settings) => serve(settings),
+        Command::CheckConfig(settings) => {
+            for warning in load(settings)?.warnings {
+                eprintln!("warning: {warning}");
+            }
+            println!("the configuration is fine");
+            Ok(())
+        }
+        Command::DefaultConfig => {
+            print!("{}", config::default_toml());
+            Ok(())
+        }
+        Command::Token { user, name, rooms, expires_in, private_key, settings } => {
+            let Loaded { config, .. } = load(settings)?;
+            let private_key = private_key.map(std::fs::read).transpose().context("--private-key cannot be read")?;
+            let user = UserId::parse(&user).map_err(|error| ConfigError(format!("--user: {error}")))?;
+            let issue = Issue { user, name, rooms, lifetime: expires_in };
+            println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
+            Ok(())
+        }
+        Command::Backup { file, settings } => store::backup(&load(settings)?.config.store.path, &file),
+    }
+}
+
+fn load(settings: Settings) -> Result<Loaded, ConfigError> {
+    let flag = |key: &str, value: Option<String>| value.map(|value| (key.to_owned(), value));
+    let mut flags = settings.settings;
+    flags.extend(flag("server.listen", settings.listen));
+    flags.extend(flag("store.path", settings.data));
+    Sources { file: settings.config, flags }.load()
+}
+
+#[tokio::main]
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let Loaded { config, warnings } = load(settings)?;
+    telemetry::start(&config.log);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    auth::Auth::new(&config)?;
+    store::check_folder(&config.store)?;
+    let listener = bind("server.listen", &config.server.listen).await?;
+    let address = listener.local_addr()?;
+    let metrics_listen = config.metrics.listen.clone();
+    let mut server = Server::new(config);
+    if !metrics_listen.is_empty() {
+        let listener = bind("metrics.listen", &metrics_listen).await?;
+        tracing::info!(address = %listener.local_addr()?, "metrics");
+        server = server.metrics_on(listener);
+    }
+    let mut output = std::io::stdout();
+    writeln!(output, "listening on http://{address}")?;
+    output.flush()?;
+    server.serve(listener, asked_to_stop()?).await?;
+    Ok(())
+}
+
+async fn bind(key: &str, address: &str) -> Result<TcpListener, ConfigError> {
+    TcpListener::bind(address).await.map_err(|error| ConfigError(format!("{key}: cannot listen on {address}: {error}")))
+}
+
+/// Done at the first SIGTERM or SIGINT; the second ends the process at once.
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    })
+}

@@ -1,0 +1,144 @@
+//! Everything that is counted. Handles are made once; without a metrics listener they do nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::error::Code;
+
+/// Upper bounds of the duration histograms, in seconds.
+const SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+/// Upper bounds of the histogram of commit sizes, in writes.
+const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// The handles. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Option<Arc<Registry>>,
+    /// `sockeye_connections`: sockets connected now.
+    pub connections: Gauge,
+    /// `sockeye_connects_total`: sockets that were let in.
+    pub connects: Counter,
+    /// `sockeye_commit_batch_size`: writes in one commit.
+    pub commit_batch_size: Histogram,
+    /// `sockeye_commit_seconds`: how long a commit took.
+    pub commit_seconds: Histogram,
+    /// `sockeye_commit_failures_total`: commits that failed; their writes were answered `unavailable`.
+    pub failed_commits: Counter,
+    /// `sockeye_deliveries_total`: events put into sockets' queues.
+    pub deliveries: Counter,
+    /// `sockeye_failed_emits_total{reason="queue-full"}`: events a slow socket's queue had no place for.
+    pub emits_queue_full: Counter,
+    /// `sockeye_failed_emits_total{reason="closed"}`: events for a socket that was just closing.
+    pub emits_closed: Counter,
+}
+
+struct Registry {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+/// The handles of one event.
+#[derive(Clone)]
+pub struct EventMetrics {
+    /// `sockeye_handler_seconds{event}`: from the event's arrival to its reply.
+    pub handler_seconds: Histogram,
+    /// `sockeye_events_total{event,outcome="ok"}`.
+    pub done: Counter,
+    /// `sockeye_events_total{event,outcome=<code>}`, in the order of [`Code::ALL`].
+    pub failed: [Counter; Code::ALL.len()],
+}
+
+impl Metrics {
+    /// Counts, for a listener to show.
+    pub fn on() -> Self {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_batch_size".to_owned()), WRITES))
+            .expect("there are buckets")
+            .build_recorder();
+        let handle = recorder.handle();
+        Self::with(Some(Arc::new(Registry { recorder, handle })))
+    }
+
+    /// Counts nothing.
+    pub fn off() -> Self {
+        Self::with(None)
+    }
+
+    fn with(registry: Option<Arc<Registry>>) -> Self {
+        let r = registry.as_deref();
+        Self {
+            connections: gauge(r, "sockeye_connections"),
+            connects: counter(r, "sockeye_connects_total", &[]),
+            commit_batch_size: histogram(r, "sockeye_commit_batch_size", &[]),
+            commit_seconds: histogram(r, "sockeye_commit_seconds", &[]),
+            failed_commits: counter(r, "sockeye_commit_failures_total", &[]),
+            deliveries: counter(r, "sockeye_deliveries_total", &[]),
+            emits_queue_full: counter(r, "sockeye_failed_emits_total", &[("reason", "queue-full")]),
+            emits_closed: counter(r, "sockeye_failed_emits_total", &[("reason", "closed")]),
+            registry,
+        }
+    }
+
+    /// The handles of an event; the caller keeps them. Never for a name that a client made up.
+    pub fn event(&self, name: &str) -> EventMetrics {
+        let r = self.registry.as_deref();
+        let outcome = |outcome: &str| counter(r, "sockeye_events_total", &[("event", name), ("outcome", outcome)]);
+        EventMetrics {
+            handler_seconds: histogram(r, "sockeye_handler_seconds", &[("event", name)]),
+            done: outcome("ok"),
+            failed: Code::ALL.map(|code| outcome(code.as_str())),
+        }
+    }
+
+    /// `sockeye_disconnects_total{reason}`, the reason being one of Socket.IO's.
+    pub fn disconnected(&self, reason: &str) {
+        counter(self.registry.as_deref(), "sockeye_disconnects_total", &[("reason", reason)]).increment(1);
+    }
+
+    /// `sockeye_refused_connections_total{code}`.
+    pub fn refused(&self, code: Code) {
+        counter(self.registry.as_deref(), "sockeye_refused_connections_total", &[("code", code.as_str())]).increment(1);
+    }
+
+    /// `sockeye_limited_total{limit}`: how often a limit of the configuration said no.
+    pub fn limited(&self, limit: &str) {
+        counter(self.registry.as_deref(), "sockeye_limited_total", &[("limit", limit)]).increment(1);
+    }
+
+    /// The text of `GET /metrics`, in Prometheus' format.
+    pub fn render(&self) -> String {
+        self.registry.as_ref().map(|registry| registry.handle.render()).unwrap_or_default()
+    }
+
+    /// Keeps histograms small while nobody looks; runs for ever.
+    pub async fn keep_up(self) {
+        let Some(registry) = self.registry else { return };
+        let mut interval = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            interval.tick().await;
+            registry.handle.run_upkeep();
+        }
+    }
+}
+
+static METADATA: Metadata<'static> = Metadata::new("sockeye", Level::INFO, None);
+
+fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
+    let labels: Vec<Label> = labels.iter().map(|(name, value)| Label::new(*name, (*value).to_owned())).collect();
+    Key::from_parts(name, labels)
+}
+
+fn counter(registry: Option<&Registry>, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+    registry.map_or_else(Counter::noop, |registry| registry.recorder.register_counter(&key(name, labels), &METADATA))
+}
+
+fn gauge(registry: Option<&Registry>, name: &'static str) -> Gauge {
+    registry.map_or_else(Gauge::noop, |registry| registry.recorder.register_gauge(&key(name, &[]), &METADATA))
+}
+
+fn histogram(registry: Option<&Registry>, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
+    registry.map_or_else(Histogram::noop, |registry| registry.recorder.register_histogram(&key(name, labels), &METADATA))
+}

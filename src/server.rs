@@ -1,0 +1,175 @@
+//! The server: the router with its layers, and its life from `serve` to the last write.
+
+mod address;
+mod demo;
+mod gate;
+mod health;
+
+use std::{
+    future::{Future, IntoFuture},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, middleware, routing::get, serve::ListenerExt};
+use http::{HeaderName, Method};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use crate::{
+    app::{App, Hubs, ROOT},
+    auth::Auth,
+    config::{AuthMode, Config},
+    error::{Error, Result},
+    handlers,
+    hub::{Hub, To},
+    metrics::Metrics,
+    protocol::{ClientEvent, IntoReply, ServerClosing},
+    socket::{self, Ctx, Events, Io},
+};
+
+/// How often a drain looks whether all clients have gone.
+const DRAIN_TICK: Duration = Duration::from_millis(50);
+
+/// A server, not yet listening: settings, and the events of each namespace.
+pub struct Server {
+    config: Config,
+    namespaces: Vec<(String, Events)>,
+    metrics_listener: Option<TcpListener>,
+}
+
+impl Server {
+    /// With the chat on the root namespace.
+    pub fn new(config: Config) -> Self {
+        Self { config, namespaces: vec![(ROOT.to_owned(), handlers::events())], metrics_listener: None }
+    }
+
+    /// Without the chat: only the events added to it.
+    pub fn bare(config: Config) -> Self {
+        Self { config, namespaces: vec![(ROOT.to_owned(), Events::new())], metrics_listener: None }
+    }
+
+    /// Adds an event of one's own to the root namespace; one of the same name is replaced. See [`Events::on`].
+    #[must_use]
+    pub fn on<E, F, Fut, R>(mut self, handler: F) -> Self
+    where
+        E: ClientEvent,
+        F: Fn(Ctx, E) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R>> + Send + 'static,
+        R: IntoReply + 'static,
+    {
+        let (_, root) = &mut self.namespaces[0];
+        *root = std::mem::take(root).on(handler);
+        self
+    }
+
+    /// Adds a namespace of one's own, with the same users, limits and guarantees.
+    #[must_use]
+    pub fn namespace(mut self, path: &str, events: Events) -> Self {
+        self.namespaces.push((path.to_owned(), events));
+        self
+    }
+
+    /// Shows the metrics on this listener, whatever `metrics.listen` says.
+    #[must_use]
+    pub fn metrics_on(mut self, listener: TcpListener) -> Self {
+        self.metrics_listener = Some(listener);
+        self
+    }
+
+    /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
+    /// is queued is written. Returns when everything is closed.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.config.check().map_err(|error| Error::internal("the configuration is wrong", error))?;
+        let metrics = if self.metrics_listener.is_some() { Metrics::on() } else { Metrics::off() };
+        let auth = Auth::new(&self.config).map_err(|error| Error::internal("the configuration is wrong", error))?;
+        if self.config.auth.mode == AuthMode::Open {
+            tracing::warn!("auth.mode is \"open\": everybody is who they say they are; this is not access control");
+        }
+        let hubs: Hubs =
+            self.namespaces.iter().map(|(path, _)| (path.clone(), Hub::new(path, metrics.clone()))).collect();
+        let mut background = JoinSet::new();
+        let app = App::open(self.config, auth, hubs, metrics.clone(), &mut background)?;
+        let (routes, io) = socket::routes(&app, self.namespaces);
+        let router = router(&app, routes);
+        let closed = Arc::new(Notify::new());
+        if let Some(listener) = self.metrics_listener {
+            let routes = Router::new().route("/metrics", get(move || std::future::ready(metrics.render())));
+            background.spawn(async move {
+                if let Err(error) = axum::serve(listener, routes).await {
+                    tracing::error!(%error, "the metrics listener failed");
+                }
+            });
+        }
+        // Nagle's algorithm would hold every second small packet back for 40 ms.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection closed at once");
+            }
+        });
+        let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown({
+                let closed = closed.clone();
+                async move { closed.notified().await }
+            });
+        let serving = tokio::spawn(serve.into_future());
+        shutdown.await;
+        drain(&app, &io).await;
+        closed.notify_one();
+        app.store.close().await;
+        background.shutdown().await;
+        serving.abort();
+        tracing::info!("closed");
+        Ok(())
+    }
+}
+
+fn router(app: &Arc<App>, socket_io: Router) -> Router {
+    let origins = app.config.cors.origins.clone();
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.iter().any(|allowed| allowed.allows(origin))))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_credentials(true)
+        .expose_headers([HeaderName::from_static("retry-after")]);
+    let socket_io = socket_io
+        .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(app.clone(), address::resolve));
+    let mut router = Router::new().merge(socket_io).merge(health::routes(app));
+    if app.config.server.demo {
+        router = router.fallback(demo::file);
+    }
+    router
+}
+
+/// Lets clients finish, within `server.drain`.
+async fn drain(app: &App, io: &Io) {
+    let limit = app.config.server.drain;
+    tracing::info!(sockets = app.socket_count(), "closing");
+    app.drain();
+    for socket in app.hub.sockets() {
+        // Spread, so that they do not all come back at the same moment.
+        let reconnect_in_ms = rand::random_range(0..=limit.as_millis() as u64);
+        app.hub.emit(To::Socket(socket), &ServerClosing { reconnect_in_ms });
+    }
+    let all_gone = async {
+        while app.socket_count() > 0 {
+            tokio::time::sleep(DRAIN_TICK).await;
+        }
+    };
+    if tokio::time::timeout(limit, all_gone).await.is_err() {
+        tracing::info!(sockets = app.socket_count(), "closing the connections that are left");
+    }
+    io.close().await;
+    // Their disconnect handlers are the last of their events.
+    let all_gone = async {
+        while app.socket_count() > 0 {
+            tokio::time::sleep(DRAIN_TICK).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(1), all_gone).await.is_err() {
+        tracing::warn!(sockets = app.socket_count(), "some sockets did not close");
+    }
+}

@@ -1,0 +1,55 @@
+//! What stands before Socket.IO: foreign pages and, while the server is going down, new connections are turned
+//! away, on polling and on the upgrade alike.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, StatusCode, Uri,
+    header::{CONTENT_TYPE, ORIGIN, RETRY_AFTER},
+};
+
+use super::address::RequestedHost;
+use crate::{app::App, error::Code};
+
+/// Engine.IO's code for a request it forbids, and for one it cannot serve now
+/// (<https://github.com/socketio/engine.io-protocol>).
+const FORBIDDEN: u8 = 4;
+
+pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let host = request.extensions().get::<RequestedHost>();
+    if !is_allowed(&app, request.headers(), host) {
+        app.metrics.refused(Code::Forbidden);
+        tracing::info!(origin = ?request.headers().get(ORIGIN), "origin refused (cors.origins)");
+        return refuse(StatusCode::FORBIDDEN, "Origin not allowed");
+    }
+    if app.is_draining() && !has_session(request.uri()) {
+        let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "The server is closing");
+        response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+        return response;
+    }
+    next.run(request).await
+}
+
+fn is_allowed(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    if app.config.cors.origins.iter().any(|allowed| allowed.allows(origin)) {
+        return true;
+    }
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    matches!((authority, host), (Some(authority), Some(RequestedHost(host))) if authority.eq_ignore_ascii_case(host))
+}
+
+/// Whether the request belongs to a session that exists already, or did.
+fn has_session(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sid=")))
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    let body = format!(r#"{{"code":{FORBIDDEN},"message":"{message}"}}"#);
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,110 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::connect::Conn;
+use crate::{
+    app::App,
+    auth::Identity,
+    error::{Error, Result},
+    hub::{Hub, SocketId, To},
+    model::{Room, RoomName, User},
+    protocol::ServerEvent,
+};
+
+/// What a handler knows and can do: who sent the event, and the hub of its namespace.
+#[derive(Clone)]
+pub struct Ctx {
+    conn: Arc<Conn>,
+    turn: Turn,
+}
+
+/// Whether the next event may begin before this one is done.
+#[derive(Clone, Default)]
+pub(super) struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Ctx {
+    pub(super) fn new(conn: Arc<Conn>, turn: Turn) -> Self {
+        Self { conn, turn }
+    }
+
+    /// The user behind this socket.
+    pub fn user(&self) -> User {
+        self.conn.identity().user.clone()
+    }
+
+    /// The user, and what they may do.
+    pub fn identity(&self) -> Arc<Identity> {
+        self.conn.identity()
+    }
+
+    /// This socket's id. Tell nobody but its client.
+    pub fn socket_id(&self) -> SocketId {
+        self.conn.id
+    }
+
+    /// The sockets of this namespace, and the way to emit to them.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.conn.hub
+    }
+
+    /// The server.
+    pub fn app(&self) -> &Arc<App> {
+        &self.conn.app
+    }
+
+    /// Emits to this socket alone.
+    pub fn emit<E: ServerEvent>(&self, event: &E) {
+        self.conn.hub.emit(To::Socket(self.conn.id), event);
+    }
+
+    /// Emits to a room, to this socket too if it hears it. `bad-payload` where the name can be no room's.
+    pub fn emit_to_room<E: ServerEvent>(&self, room: &str, event: &E) -> Result<()> {
+        self.conn.hub.emit(To::Room(&named(room)?), event);
+        Ok(())
+    }
+
+    /// Makes this socket hear a room, for as long as it is connected; nothing is stored. `bad-payload` where the
+    /// name can be no room's, `forbidden` where this user may not enter it.
+    pub fn join(&self, room: &str) -> Result<()> {
+        let room = named(room)?;
+        let who = self.conn.identity();
+        if !who.access.allows(&who.user.id, &room) {
+            return Err(Error::Forbidden("this room is not open to you".to_owned()));
+        }
+        self.conn.hub.subscribe(self.conn.id, &room);
+        Ok(())
+    }
+
+    /// Makes this socket hear a room no longer.
+    pub fn leave(&self, room: &str) -> Result<()> {
+        self.conn.hub.unsubscribe(self.conn.id, &named(room)?);
+        Ok(())
+    }
+
+    /// Lets this socket's next event begin, if it only writes, while this one waits for its commit. To be called
+    /// once this event's write is queued: the one writer is first in, first out.
+    pub fn give_up_turn(&self) {
+        self.turn.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn conn(&self) -> &Arc<Conn> {
+        &self.conn
+    }
+
+    /// From now on this socket has this identity. The user is the same.
+    pub(crate) fn renew(&self, identity: Identity) {
+        self.conn.renew(identity);
+    }
+}
+
+fn named(room: &str) -> Result<Room> {
+    RoomName::parse(room).map(Room::Named).map_err(Error::BadPayload)
+}

@@ -1,0 +1,107 @@
+//! The typed events of a namespace.
+
+use std::{collections::HashMap, future::Future, sync::Arc};
+
+use futures_util::future::BoxFuture;
+
+use super::{Ctx, DisconnectReason};
+use crate::{
+    error::{Error, Result},
+    metrics::{EventMetrics, Metrics},
+    protocol::{Args, ClientEvent, IntoReply, acknowledgement},
+};
+
+/// What became of an event: the acknowledgement's JSON, and the error if it failed.
+pub(super) type Outcome = (String, Option<Error>);
+
+type Handler = Box<dyn Fn(Ctx, &Args<'_>) -> BoxFuture<'static, Outcome> + Send + Sync>;
+type Connection = Box<dyn Fn(Ctx) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A namespace's events: a list of handlers, each a free async function `(Ctx, Payload) -> Result<Reply>`. What
+/// it returns is the acknowledgement; which event it is for follows from the payload's type.
+#[derive(Default)]
+pub struct Events {
+    handlers: HashMap<&'static str, (Handler, bool)>,
+    connection: Option<Connection>,
+    disconnect: Option<Disconnect>,
+}
+
+impl Events {
+    /// No events yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event; one of the same name is replaced.
+    #[must_use]
+    pub fn on<E, F, Fut, R>(mut self, handler: F) -> Self
+    where
+        E: ClientEvent,
+        F: Fn(Ctx, E) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R>> + Send + 'static,
+        R: IntoReply + 'static,
+    {
+        let handler: Handler = Box::new(move |ctx, args| match E::from_args(args) {
+            Ok(payload) => {
+                let future = handler(ctx, payload);
+                Box::pin(async move { acknowledgement(future.await) })
+            }
+            Err(error) => Box::pin(async { acknowledgement::<()>(Err(error)) }),
+        });
+        self.handlers.insert(E::NAME, (handler, E::ONLY_WRITES));
+        self
+    }
+
+    /// What happens first on every socket that was let in, before any of its events.
+    #[must_use]
+    pub fn connection<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Ctx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.connection = Some(Box::new(move |ctx| Box::pin(handler(ctx))));
+        self
+    }
+
+    /// What happens last, after all of its events.
+    #[must_use]
+    pub fn disconnect<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Ctx, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.disconnect = Some(Box::new(move |ctx, reason| Box::pin(handler(ctx, reason))));
+        self
+    }
+
+    /// With the metrics of each event, to be shared by all sockets of the namespace.
+    pub(super) fn registered(self, metrics: &Metrics, relays: impl Iterator<Item = String>) -> Registered {
+        let events = self.handlers.into_iter().map(|(name, (handler, only_writes))| {
+            (name.to_owned(), Arc::new(Event { handler, only_writes, metrics: metrics.event(name) }))
+        });
+        Registered {
+            events: events.collect(),
+            relays: relays.map(|name| (name.clone(), metrics.event(&name))).collect(),
+            unknown: metrics.event("unknown"),
+            connection: self.connection,
+            disconnect: self.disconnect,
+        }
+    }
+}
+
+/// The events of a namespace in service.
+pub(super) struct Registered {
+    pub(super) events: HashMap<String, Arc<Event>>,
+    pub(super) relays: HashMap<String, EventMetrics>,
+    pub(super) unknown: EventMetrics,
+    pub(super) connection: Option<Connection>,
+    pub(super) disconnect: Option<Disconnect>,
+}
+
+/// One of them.
+pub(super) struct Event {
+    pub(super) handler: Handler,
+    pub(super) only_writes: bool,
+    pub(super) metrics: EventMetrics,
+}

@@ -1,0 +1,105 @@
+//! Everything that is kept, in SQLite: one thread writes and groups commits, others read beside it. All SQL of
+//! the project is in this folder, and none of it runs on the async runtime's threads.
+//!
+//! A write is a [`Command`]. What follows it, the broadcast and the reply, is a callback that runs after the
+//! commit, in commit order, on one task: so messages of a room are broadcast in the order of their revisions.
+
+mod backup;
+mod changes;
+mod files;
+mod members;
+mod messages;
+mod posts;
+mod readers;
+mod tables;
+mod users;
+mod writer;
+
+use std::{path::Path, time::Duration};
+
+pub use backup::backup;
+pub use changes::{DeleteMessage, EditMessage};
+pub use files::{check_folder, schema_version};
+pub use members::{Join, Leave, MarkRead, Marked};
+pub use messages::{CaughtUp, Direction};
+pub use posts::{NewMessage, Posted};
+pub use users::{Known, Seen};
+pub(crate) use writer::Command;
+
+use crate::{
+    config::StoreConfig,
+    error::{Error, Result},
+    metrics::Metrics,
+    model::{Room, User, UserId},
+    protocol::{Membership, Page, UserList},
+};
+use readers::Readers;
+use writer::Writer;
+
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The open database.
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Store {
+    /// Opens the folder's database, making or migrating it. Must be called on the runtime that will run what
+    /// follows a commit.
+    pub fn open(config: &StoreConfig, metrics: &Metrics) -> Result<Self> {
+        let opened = files::open(config).map_err(|error| Error::internal("the store cannot be opened", error))?;
+        let readers = Readers::start(config)?;
+        Ok(Self { writer: Writer::start(opened, metrics)?, readers })
+    }
+
+    /// Queues a write; `then` runs after its commit, in commit order. A full queue is `unavailable`, at once.
+    pub(crate) fn write<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
+        self.writer.queue(command, then);
+    }
+
+    /// Queues a write nobody waits for; its failure is logged.
+    pub(crate) fn write_quietly<C: Command>(&self, command: C) {
+        self.write(command, |result| {
+            if let Err(error) = result {
+                tracing::warn!(%error, "a write failed");
+            }
+        });
+    }
+
+    /// The last messages of a room, or those before or after an offset, in ascending order.
+    pub async fn page(&self, room: Room, reader: UserId, direction: Direction, limit: usize) -> Result<Page> {
+        self.readers.read(move |db| messages::page(db, &room, &reader, direction, limit)).await
+    }
+
+    /// What changed after a revision, or the last messages; and the room's head as of the same moment.
+    pub async fn catch_up(&self, room: Room, reader: UserId, since: Option<u64>) -> Result<CaughtUp> {
+        self.readers.read(move |db| messages::catch_up(db, &room, &reader, since)).await
+    }
+
+    /// The rooms a user belongs to, those with the newest messages first.
+    pub async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
+        self.readers.read(move |db| members::memberships(db, &user)).await
+    }
+
+    /// Who belongs to a room, those present first.
+    pub async fn users(&self, room: Room, present: Vec<User>) -> Result<UserList> {
+        self.readers.read(move |db| members::users(db, &room, present)).await
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        self.readers.read(|db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.is_ok()
+    }
+
+    /// Writes what is queued, runs what follows, and closes.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+}
+
+/// Where the database is within the folder.
+fn database(folder: &Path) -> std::path::PathBuf {
+    folder.join("sockeye.db")
+}

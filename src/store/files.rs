@@ -1,0 +1,82 @@
+//! The folder: its lock, its database, its migrations.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use super::database;
+use crate::config::{ConfigError, StoreConfig, Synchronous};
+
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/0001_messages.sql"))];
+
+/// An open database for the writer, and the lock that keeps other servers out for as long as it is open.
+pub(super) struct Opened {
+    pub(super) db: Connection,
+    pub(super) _lock: File,
+}
+
+/// The number of migrations this build knows.
+pub fn schema_version() -> usize {
+    MIGRATIONS.len()
+}
+
+/// Makes the folder if it is missing, and says in one sentence why it cannot be used.
+pub fn check_folder(config: &StoreConfig) -> Result<(), ConfigError> {
+    lock(&config.path).map(drop).map_err(|error| {
+        let folder = config.path.display();
+        ConfigError(match error.kind() {
+            io::ErrorKind::WouldBlock => format!("store.path: {folder} is in use by another server"),
+            _ => format!("store.path: {folder} cannot be written: {error}"),
+        })
+    })
+}
+
+fn lock(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(folder.join("sockeye.lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Opens for writing, and brings the schema up to date.
+pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
+    let lock = lock(&config.path)?;
+    let mut db = Connection::open(database(&config.path))?;
+    set_up(&db)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match config.synchronous {
+        Synchronous::Normal => "NORMAL",
+        Synchronous::Full => "FULL",
+    };
+    db.pragma_update(None, "synchronous", synchronous)?;
+    // A checkpoint waits for the disk: one every 16 MiB instead of every 4.
+    db.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut db)?;
+    Ok(Opened { db, _lock: lock })
+}
+
+/// Opens for reading beside the writer.
+pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let db = Connection::open_with_flags(database(folder), flags)?;
+    set_up(&db)?;
+    Ok(db)
+}
+
+fn set_up(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(Duration::from_secs(5))?;
+    // 16 MiB, in KiB and negative as SQLite wants it.
+    db.pragma_update(None, "cache_size", -16_384)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}

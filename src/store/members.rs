@@ -1,0 +1,176 @@
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    messages::{head, invalid, room_id},
+    tables::Tables,
+    writer::{Command, Failure},
+};
+use crate::{
+    error::Error,
+    model::{Room, RoomRef, Timestamp, User, UserId},
+    protocol::{Membership, RoomUser, USERS_MAX, UserList},
+};
+
+/// Unread messages are counted up to here.
+const UNREAD_MAX: u64 = 1_000;
+
+/// Begins a membership.
+pub struct Join {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: Room,
+    /// The user's `limits.rooms-per-user`.
+    pub rooms_per_user: usize,
+}
+
+impl Command for Join {
+    type Output = ();
+
+    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
+        if let Some(state) = tables.room(&self.room)?
+            && tables.is_member(&self.user, state.id)?
+        {
+            return Ok(());
+        }
+        tables.check_room_for_one_more(&self.user, self.rooms_per_user)?;
+        let room = tables.room_or_new(&self.room)?;
+        Ok(tables.add_member(&self.user, room.id)?)
+    }
+}
+
+/// Ends a membership; where there is none, nothing happens.
+pub struct Leave {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: Room,
+}
+
+impl Command for Leave {
+    type Output = ();
+
+    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
+        let Some(room) = tables.room(&self.room)? else { return Ok(()) };
+        Ok(tables.remove_member(&self.user, room.id)?)
+    }
+}
+
+/// Moves a reader's mark forward.
+pub struct MarkRead {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: Room,
+    /// Up to which message; what is beyond the newest counts as the newest.
+    pub offset: u64,
+}
+
+/// Where a mark is.
+#[derive(Debug, Clone, Copy)]
+pub struct Marked {
+    /// The mark.
+    pub offset: u64,
+    /// False when it was there or further before.
+    pub moved: bool,
+}
+
+impl Command for MarkRead {
+    type Output = Marked;
+
+    fn apply(&self, tables: &mut Tables) -> Result<Marked, Failure> {
+        let no_member = || Error::NotFound("there is no membership in this room".to_owned());
+        let room = tables.room(&self.room)?.ok_or_else(no_member)?;
+        let mut find = tables.db.prepare_cached("SELECT read FROM members WHERE user_id = ? AND room = ?")?;
+        let read: Option<u64> =
+            find.query_row(params![self.user.as_str(), room.id], |row| row.get(0)).optional()?;
+        let read = read.ok_or_else(no_member)?;
+        let offset = self.offset.min(room.offset);
+        if offset <= read {
+            return Ok(Marked { offset: read, moved: false });
+        }
+        let mut update = tables.db.prepare_cached("UPDATE members SET read = ? WHERE user_id = ? AND room = ?")?;
+        update.execute(params![offset, self.user.as_str(), room.id])?;
+        Ok(Marked { offset, moved: true })
+    }
+}
+
+/// Those present first, then the other members, by name; and how many there are of both.
+pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Result<UserList, rusqlite::Error> {
+    present.sort_by(|one, other| one.name.cmp(&other.name));
+    let id = room_id(db, room)?.unwrap_or(0);
+    let mut user_count: usize =
+        db.prepare_cached("SELECT count(*) FROM members WHERE room = ?")?.query_row([id], |row| row.get(0))?;
+    let mut find = db.prepare_cached("SELECT 1 FROM members WHERE user_id = ? AND room = ?")?;
+    for user in &present {
+        user_count += usize::from(!find.exists(params![user.id.as_str(), id])?);
+    }
+    let mut select = db.prepare_cached(
+        "SELECT members.user_id, users.name, users.last_seen FROM members
+         LEFT JOIN users ON users.id = members.user_id WHERE members.room = ?
+         ORDER BY coalesce(users.name, members.user_id) LIMIT ?",
+    )?;
+    let away = select.query_map(params![id, USERS_MAX + present.len()], |row| {
+        Ok(RoomUser {
+            user: user_named(&row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?.as_deref())?,
+            online: false,
+            last_seen: row.get::<_, Option<u64>>(2)?.map(Timestamp::from_millis),
+        })
+    })?;
+    let here: HashSet<UserId> = present.iter().map(|user| user.id.clone()).collect();
+    let online = present.into_iter().map(|user| Ok(RoomUser { user, online: true, last_seen: None }));
+    let away = away.filter(|user| !user.as_ref().is_ok_and(|away| here.contains(&away.user.id)));
+    let users = online.chain(away).take(USERS_MAX).collect::<rusqlite::Result<_>>()?;
+    Ok(UserList { users, user_count })
+}
+
+/// A user by what the store knows; somebody who was never here has their id for a name.
+fn user_named(id: &str, name: Option<&str>) -> rusqlite::Result<User> {
+    let user_id = UserId::parse(id).map_err(|text| invalid(0, text))?;
+    User::new(user_id, name.unwrap_or(id)).map_err(|text| invalid(1, text))
+}
+
+pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membership>, rusqlite::Error> {
+    let mut select = db.prepare_cached(
+        "SELECT rooms.id, rooms.key, members.read FROM members JOIN rooms ON rooms.id = members.room
+         WHERE members.user_id = ?",
+    )?;
+    let rows = select.query_map([user.as_str()], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, u64>(2)?))
+    })?;
+    let mut rooms = Vec::new();
+    for row in rows {
+        let (id, key, read) = row?;
+        let room = Room::from_key(&key).ok_or_else(|| invalid(1, key))?.for_reader(user);
+        let with = match &room {
+            RoomRef::With(other) => Some(known(db, other)?),
+            RoomRef::Named(_) => None,
+        };
+        let unread = unread(db, id, user, read)?;
+        rooms.push((newest(db, id)?, Membership { room, head: head(db, id)?, read, unread, with }));
+    }
+    rooms.sort_by(|one, other| other.0.cmp(&one.0));
+    Ok(rooms.into_iter().map(|(_, membership)| membership).collect())
+}
+
+fn known(db: &Connection, user: &UserId) -> rusqlite::Result<User> {
+    let mut find = db.prepare_cached("SELECT name FROM users WHERE id = ?")?;
+    let name: Option<String> = find.query_row([user.as_str()], |row| row.get(0)).optional()?;
+    user_named(user.as_str(), name.as_deref())
+}
+
+fn unread(db: &Connection, room: i64, user: &UserId, read: u64) -> rusqlite::Result<u64> {
+    let mut count = db.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM messages
+         WHERE room = ? AND offset > ? AND user_id <> ? AND deleted_at IS NULL LIMIT ?)",
+    )?;
+    count.query_row(params![room, read, user.as_str(), UNREAD_MAX], |row| row.get(0))
+}
+
+/// When the newest message was saved, for sorting.
+fn newest(db: &Connection, room: i64) -> rusqlite::Result<u64> {
+    let mut newest = db.prepare_cached("SELECT at FROM messages WHERE room = ? ORDER BY offset DESC LIMIT 1")?;
+    Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
+}

@@ -1,0 +1,167 @@
+//! Reading messages.
+
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+
+use super::tables::{newest_change, newest_offset};
+use crate::{
+    error::Result,
+    model::{Body, Message, MessageId, Room, RoomRef, Timestamp, User, UserId},
+    protocol::{Head, PAGE_DEFAULT, PAGE_MAX, Page},
+};
+
+/// What [`from_row`] reads, in its order.
+pub(super) const COLUMNS: &str =
+    "offset, id, revision, user_id, user_name, at, edited_at, deleted_at, idempotency_key, body";
+
+/// Which messages a page holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Direction {
+    /// The newest.
+    Last,
+    /// Those just before an offset.
+    Before(u64),
+    /// Those just after an offset.
+    After(u64),
+}
+
+/// The answer to `since`.
+#[derive(Debug)]
+pub struct CaughtUp {
+    /// The room as of the same moment as the messages.
+    pub head: Head,
+    /// In revision order, or without `since` in offset order.
+    pub messages: Vec<Message>,
+    /// There are others.
+    pub more: bool,
+    /// The revision asked for is none of this room's: the database is another one.
+    pub reset: bool,
+}
+
+pub(super) fn from_row(row: &Row<'_>, room: &RoomRef) -> rusqlite::Result<Message> {
+    let id: UserId = UserId::parse(row.get_ref(3)?.as_str()?).map_err(|text| invalid(3, text))?;
+    let from = User::new(id, row.get_ref(4)?.as_str()?).map_err(|text| invalid(4, text))?;
+    Ok(Message {
+        room: room.clone(),
+        offset: row.get(0)?,
+        id: MessageId::from_bytes(row.get(1)?),
+        revision: row.get(2)?,
+        from,
+        at: Timestamp::from_millis(row.get(5)?),
+        edited_at: row.get::<_, Option<u64>>(6)?.map(Timestamp::from_millis),
+        deleted_at: row.get::<_, Option<u64>>(7)?.map(Timestamp::from_millis),
+        idempotency_key: row.get(8)?,
+        body: Body::from_json(row.get_ref(9)?.as_str()?),
+    })
+}
+
+/// What the store holds was checked on its way in; something else has written to it.
+pub(super) fn invalid(column: usize, text: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, text.into())
+}
+
+pub(super) fn room_id(db: &Connection, room: &Room) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT id FROM rooms WHERE key = ?")?.query_row([room.key()], |row| row.get(0)).optional()
+}
+
+pub(super) fn head(db: &Connection, room: i64) -> rusqlite::Result<Head> {
+    let offset = newest_offset(db, room)?;
+    Ok(Head { offset, revision: offset + newest_change(db, room)? })
+}
+
+pub(super) fn head_of(db: &Connection, room: &Room) -> Result<Head, rusqlite::Error> {
+    let Some(id) = room_id(db, room)? else { return Ok(Head { offset: 0, revision: 0 }) };
+    head(db, id)
+}
+
+pub(super) fn page(
+    db: &Connection,
+    room: &Room,
+    reader: &UserId,
+    direction: Direction,
+    limit: usize,
+) -> Result<Page, rusqlite::Error> {
+    let Some(id) = room_id(db, room)? else { return Ok(Page { messages: Vec::new(), more: false }) };
+    let (from, order) = match direction {
+        Direction::Last => ("offset <= ?", "DESC"),
+        Direction::Before(_) => ("offset < ?", "DESC"),
+        Direction::After(_) => ("offset > ?", "ASC"),
+    };
+    let bound = match direction {
+        Direction::Last => i64::MAX,
+        Direction::Before(offset) | Direction::After(offset) => i64::try_from(offset).unwrap_or(i64::MAX),
+    };
+    let sql = format!("SELECT {COLUMNS} FROM messages WHERE room = ? AND {from} ORDER BY offset {order} LIMIT ?");
+    let mut messages =
+        collect(&mut *db.prepare_cached(&sql)?, params![id, bound, limit + 1], &room.for_reader(reader))?;
+    let more = messages.len() > limit;
+    messages.truncate(limit);
+    if order == "DESC" {
+        messages.reverse();
+    }
+    Ok(Page { messages, more })
+}
+
+fn collect(
+    select: &mut Statement<'_>,
+    params: impl rusqlite::Params,
+    room: &RoomRef,
+) -> rusqlite::Result<Vec<Message>> {
+    select.query_map(params, |row| from_row(row, room))?.collect()
+}
+
+pub(super) fn catch_up(
+    db: &Connection,
+    room: &Room,
+    reader: &UserId,
+    since: Option<u64>,
+) -> Result<CaughtUp, rusqlite::Error> {
+    // One transaction: head and messages are of the same moment.
+    let moment = db.unchecked_transaction()?;
+    let head = head_of(&moment, room)?;
+    let caught_up = match since {
+        Some(since) if since <= head.revision => {
+            let (messages, more) = changed_after(&moment, room, reader, since)?;
+            CaughtUp { head, messages, more, reset: false }
+        }
+        _ => {
+            let Page { messages, more } = page(&moment, room, reader, Direction::Last, PAGE_DEFAULT)?;
+            CaughtUp { head, messages, more, reset: since.is_some() }
+        }
+    };
+    moment.finish()?;
+    Ok(caught_up)
+}
+
+/// Every message changed after a revision, in revision order, at most [`PAGE_MAX`]; and whether there are more.
+fn changed_after(
+    db: &Connection,
+    room: &Room,
+    reader: &UserId,
+    since: u64,
+) -> rusqlite::Result<(Vec<Message>, bool)> {
+    let Some(id) = room_id(db, room)? else { return Ok((Vec::new(), false)) };
+    let room = room.for_reader(reader);
+    // Revisions count posts and changes: without the changes up to then, `since` is an offset.
+    let changes: u64 = db
+        .prepare_cached("SELECT nth FROM changes WHERE room = ? AND revision <= ? ORDER BY revision DESC LIMIT 1")?
+        .query_row(params![id, since], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages
+         WHERE room = ? AND offset > ? AND edited_at IS NULL AND deleted_at IS NULL ORDER BY offset LIMIT ?"
+    );
+    let mut messages =
+        collect(&mut *db.prepare_cached(&sql)?, params![id, since - changes.min(since), PAGE_MAX + 1], &room)?;
+    let sql = format!(
+        "SELECT {} FROM changes JOIN messages ON messages.room = changes.room
+             AND messages.offset = changes.offset AND messages.revision = changes.revision
+         WHERE changes.room = ? AND changes.revision > ? ORDER BY changes.revision LIMIT ?",
+        COLUMNS.split(", ").map(|column| format!("messages.{column}")).collect::<Vec<_>>().join(", ")
+    );
+    messages.extend(collect(&mut *db.prepare_cached(&sql)?, params![id, since, PAGE_MAX + 1], &room)?);
+    messages.sort_unstable_by_key(|message| message.revision);
+    let more = messages.len() > PAGE_MAX;
+    messages.truncate(PAGE_MAX);
+    Ok((messages, more))
+}

@@ -1,0 +1,163 @@
+//! What the writer remembers between commands, so that most of them read nothing.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::writer::Failure;
+use crate::{
+    error::Error,
+    model::{Room, Timestamp, UserId},
+};
+
+/// Entries a memory may hold before it is emptied: a bound, not a tuned number.
+const REMEMBERED: usize = 100_000;
+
+/// The database as the writer sees it. It is the only one that writes, so what it remembers stays true.
+pub(crate) struct Tables<'a> {
+    pub(super) db: &'a Connection,
+    rooms: HashMap<Room, RoomState>,
+    members: HashSet<(UserId, i64)>,
+    names: HashMap<UserId, std::sync::Arc<str>>,
+}
+
+/// A room's number and how far it has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RoomState {
+    pub(super) id: i64,
+    /// The newest message's offset.
+    pub(super) offset: u64,
+    /// How many edits and deletions there were.
+    pub(super) changes: u64,
+}
+
+impl RoomState {
+    pub(super) fn revision(self) -> u64 {
+        self.offset + self.changes
+    }
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn new(db: &'a Connection) -> Self {
+        Self { db, rooms: HashMap::new(), members: HashSet::new(), names: HashMap::new() }
+    }
+
+    /// After a rollback nothing remembered is sure.
+    pub(super) fn forget(&mut self) {
+        self.rooms.clear();
+        self.members.clear();
+        self.names.clear();
+    }
+
+    /// The room, if anything was ever kept of it.
+    pub(super) fn room(&mut self, room: &Room) -> rusqlite::Result<Option<RoomState>> {
+        if let Some(state) = self.rooms.get(room) {
+            return Ok(Some(*state));
+        }
+        let mut find = self.db.prepare_cached("SELECT id FROM rooms WHERE key = ?")?;
+        let Some(id) = find.query_row([room.key()], |row| row.get(0)).optional()? else { return Ok(None) };
+        let state = RoomState { id, offset: newest_offset(self.db, id)?, changes: newest_change(self.db, id)? };
+        self.remember(room, state);
+        Ok(Some(state))
+    }
+
+    /// The room, made if there is none.
+    pub(super) fn room_or_new(&mut self, room: &Room) -> rusqlite::Result<RoomState> {
+        if let Some(state) = self.room(room)? {
+            return Ok(state);
+        }
+        self.db.prepare_cached("INSERT INTO rooms (key) VALUES (?)")?.execute([room.key()])?;
+        let state = RoomState { id: self.db.last_insert_rowid(), offset: 0, changes: 0 };
+        self.remember(room, state);
+        Ok(state)
+    }
+
+    pub(super) fn remember(&mut self, room: &Room, state: RoomState) {
+        if let Some(known) = self.rooms.get_mut(room) {
+            *known = state;
+            return;
+        }
+        if self.rooms.len() >= REMEMBERED {
+            self.rooms.clear();
+        }
+        self.rooms.insert(room.clone(), state);
+    }
+
+    pub(super) fn is_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<bool> {
+        let key = (user.clone(), room);
+        if self.members.contains(&key) {
+            return Ok(true);
+        }
+        let mut find = self.db.prepare_cached("SELECT 1 FROM members WHERE user_id = ? AND room = ?")?;
+        let is_member = find.exists(params![user.as_str(), room])?;
+        if is_member {
+            self.remember_member(key);
+        }
+        Ok(is_member)
+    }
+
+    /// Refuses where the user has as many memberships as they may; to be asked before [`Tables::add_member`].
+    pub(super) fn check_room_for_one_more(&self, user: &UserId, most: usize) -> Result<(), Failure> {
+        if most == usize::MAX {
+            return Ok(());
+        }
+        let mut count = self.db.prepare_cached("SELECT count(*) FROM members WHERE user_id = ?")?;
+        let rooms: u64 = count.query_row([user.as_str()], |row| row.get(0))?;
+        if rooms >= most as u64 {
+            let what = format!("a user may belong to at most {most} rooms (limits.rooms-per-user)");
+            return Err(Error::Forbidden(what).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<()> {
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT INTO members (user_id, room, joined_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")?;
+        insert.execute(params![user.as_str(), room, Timestamp::now().as_millis()])?;
+        self.remember_member((user.clone(), room));
+        Ok(())
+    }
+
+    pub(super) fn remove_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<()> {
+        let mut delete = self.db.prepare_cached("DELETE FROM members WHERE user_id = ? AND room = ?")?;
+        delete.execute(params![user.as_str(), room])?;
+        self.members.remove(&(user.clone(), room));
+        Ok(())
+    }
+
+    fn remember_member(&mut self, key: (UserId, i64)) {
+        if self.members.len() >= REMEMBERED {
+            self.members.clear();
+        }
+        self.members.insert(key);
+    }
+
+    /// Keeps a user's name as it is now.
+    pub(super) fn know(&mut self, user: &crate::model::User) -> rusqlite::Result<()> {
+        if self.names.get(&user.id) == Some(&user.name) {
+            return Ok(());
+        }
+        let mut upsert = self.db.prepare_cached(
+            "INSERT INTO users (id, name) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET name = ?2 WHERE name <> ?2",
+        )?;
+        upsert.execute(params![user.id.as_str(), &*user.name])?;
+        if self.names.len() >= REMEMBERED {
+            self.names.clear();
+        }
+        self.names.insert(user.id.clone(), user.name.clone());
+        Ok(())
+    }
+}
+
+/// The newest message's offset; 0 in an empty room.
+pub(super) fn newest_offset(db: &Connection, room: i64) -> rusqlite::Result<u64> {
+    let mut newest = db.prepare_cached("SELECT offset FROM messages WHERE room = ? ORDER BY offset DESC LIMIT 1")?;
+    Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// How many edits and deletions a room has seen.
+pub(super) fn newest_change(db: &Connection, room: i64) -> rusqlite::Result<u64> {
+    let mut newest = db.prepare_cached("SELECT nth FROM changes WHERE room = ? ORDER BY revision DESC LIMIT 1")?;
+    Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
+}

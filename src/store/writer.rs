@@ -1,0 +1,200 @@
+//! The one thread that writes.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::{sync::mpsc, task};
+
+use super::{files::Opened, tables::Tables};
+use crate::{
+    error::{Error, Result},
+    metrics::Metrics,
+};
+
+/// Writes that may wait; one more is `unavailable`.
+const QUEUE: usize = 65_536;
+/// Writes in one commit. Larger groups cost latency and save nothing more.
+const GROUP: usize = 1_024;
+/// Committed groups whose broadcasts may wait; then the writer waits too.
+const PUBLISH_AHEAD: usize = 4;
+
+/// A write. It runs on the writer's thread within a transaction that it shares with others.
+pub(crate) trait Command: Send + 'static {
+    /// What a commit of it means.
+    type Output: Send + 'static;
+
+    /// Checks, then writes. A refusal must come before the first write of the command, for it undoes none.
+    fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure>;
+}
+
+/// Why a command did not happen.
+pub(crate) enum Failure {
+    /// It must not. The others of its group go on.
+    Refused(Error),
+    /// The database failed. Its whole group is rolled back.
+    Broken(rusqlite::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// A command on its way, with what follows it.
+trait Task: Send {
+    /// Runs the command; `Err` when the database failed.
+    fn run(&mut self, tables: &mut Tables) -> rusqlite::Result<()>;
+    /// The group was rolled back, or never begun.
+    fn fail(&mut self);
+    /// The group is committed, or has failed: what follows runs now.
+    fn finish(self: Box<Self>);
+}
+
+struct Queued<C: Command, F> {
+    command: C,
+    result: Result<C::Output>,
+    then: F,
+}
+
+impl<C: Command, F: FnOnce(Result<C::Output>) + Send> Task for Queued<C, F> {
+    fn run(&mut self, tables: &mut Tables) -> rusqlite::Result<()> {
+        self.result = match self.command.apply(tables) {
+            Ok(output) => Ok(output),
+            Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Broken(error)) => return Err(error),
+        };
+        Ok(())
+    }
+
+    fn fail(&mut self) {
+        self.result = Err(Error::unavailable("the store failed; nothing was saved"));
+    }
+
+    fn finish(self: Box<Self>) {
+        (self.then)(self.result);
+    }
+}
+
+/// The way to the writing thread.
+pub(super) struct Writer {
+    queue: Mutex<Option<Sender<Box<dyn Task>>>>,
+    publisher: Mutex<Option<task::JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(opened: Opened, metrics: &Metrics) -> Result<Self> {
+        let (queue, waiting) = bounded(QUEUE);
+        let (committed, publish) = mpsc::channel(PUBLISH_AHEAD);
+        let metrics = metrics.clone();
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write(opened, &waiting, &committed, &metrics))
+            .map_err(|error| Error::internal("the writing thread cannot start", error))?;
+        let publisher = tokio::spawn(publish_in_order(publish));
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            publisher: Mutex::new(Some(publisher)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(super) fn queue<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
+        let result = Err(Error::unavailable("the store is closing"));
+        let mut refused: Box<dyn Task> = Box::new(Queued { command, result, then });
+        // The lock is held while sending, so that nothing can be queued after `close` has taken the sender.
+        let queue = self.queue.lock().expect("no panic while sending");
+        if let Some(queue) = queue.as_ref() {
+            match queue.try_send(refused) {
+                Ok(()) => return,
+                Err(TrySendError::Full(task) | TrySendError::Disconnected(task)) => {
+                    refused = task;
+                    refused.fail();
+                }
+            }
+        }
+        drop(queue);
+        refused.finish();
+    }
+
+    /// Lets the thread write what is queued, then waits until all of it has been published.
+    pub(super) async fn close(&self) {
+        drop(self.queue.lock().expect("no panic while sending").take());
+        let publisher = self.publisher.lock().expect("taken once").take();
+        if let Some(publisher) = publisher
+            && let Err(error) = publisher.await
+        {
+            tracing::error!(%error, "the publisher failed");
+        }
+        let thread = self.thread.lock().expect("taken once").take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the writing thread panicked");
+        }
+    }
+}
+
+/// The thread: takes what is waiting, writes it in one transaction, hands it on.
+fn write(
+    opened: Opened,
+    waiting: &Receiver<Box<dyn Task>>,
+    committed: &mpsc::Sender<Vec<Box<dyn Task>>>,
+    metrics: &Metrics,
+) {
+    let mut tables = Tables::new(&opened.db);
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        group.extend(waiting.try_iter().take(GROUP - 1));
+        let start = Instant::now();
+        if let Err(error) = write_group(&mut tables, &mut group) {
+            tracing::error!(%error, writes = group.len(), "a commit failed");
+            metrics.failed_commits.increment(1);
+            tables.forget();
+            if let Err(error) = opened.db.execute_batch("ROLLBACK") {
+                tracing::debug!(%error, "nothing to roll back");
+            }
+            group.iter_mut().for_each(|task| task.fail());
+        }
+        metrics.commit_batch_size.record(group.len() as f64);
+        metrics.commit_seconds.record(start.elapsed());
+        if committed.blocking_send(group).is_err() {
+            tracing::error!("the publisher is gone");
+            return;
+        }
+    }
+}
+
+fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
+    tables.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    for task in group {
+        task.run(tables)?;
+    }
+    tables.db.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+/// The task: what follows each write, in commit order.
+async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) {
+    while let Some(group) = committed.recv().await {
+        for task in group {
+            if catch_unwind(AssertUnwindSafe(|| task.finish())).is_err() {
+                tracing::error!("what follows a commit panicked");
+            }
+        }
+        // A fan-out is long: let connections have a turn between groups.
+        task::yield_now().await;
+    }
+}
