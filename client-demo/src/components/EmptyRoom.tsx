@@ -6,7 +6,7 @@ export function EmptyRoom({ room }: { room: Room }) {
   if (room.phase !== "open") return <Waiting />;
   return (
     <div className="empty">
-      <Fish className="fish" />
+      <Fish />
       <h2>Still waters</h2>
       <p>
         {isDirect(room)

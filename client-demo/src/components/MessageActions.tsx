@@ -32,10 +32,10 @@ export function MessageActions({ message, onEdit }: Props) {
     <div className="actions" role="group" aria-label="This message" data-open={isOpen || isAsking} onKeyDown={onKeyDown}>
       <IconButton
         className="actions-more"
-        icon={isOpen ? "close" : "more"}
-        label={isOpen ? "Close" : "Edit or delete"}
+        icon="more"
+        label="Edit or delete"
         aria-expanded={isOpen}
-        onClick={() => (isOpen ? close() : setOpen(true))}
+        onClick={() => setOpen(true)}
       />
       <span className="actions-bar">
         {isAsking ? (
@@ -52,6 +52,7 @@ export function MessageActions({ message, onEdit }: Props) {
           <>
             {onEdit !== null && <IconButton icon="edit" label="Edit" onClick={onEdit} />}
             <IconButton icon="remove" label="Delete" onClick={() => setAsking(true)} />
+            {isOpen && <IconButton icon="close" label="Close" onClick={close} />}
           </>
         )}
       </span>

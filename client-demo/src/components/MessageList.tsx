@@ -74,7 +74,7 @@ export function MessageList({ room, editing, onEdit }: Props) {
         )}
       </section>
       {!isAtEnd && (
-        <button type="button" className="to-end" onClick={toEnd}>
+        <button type="button" className="to-end" data-unread={room.unread > 0} onClick={toEnd}>
           <Icon name="down" />
           {room.unread > 0 ? `${room.unread} new` : "Newest"}
         </button>

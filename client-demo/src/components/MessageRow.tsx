@@ -2,7 +2,7 @@ import { memo } from "react";
 
 import { textOf } from "../view/body";
 import type { Entry } from "../view/entries";
-import { clock, dayName, fully } from "../view/time";
+import { clock, dayName, fully, shortClock } from "../view/time";
 import type { Message, User } from "../wire";
 import { Avatar } from "./Avatar";
 import { Icon } from "./Icon";
@@ -48,7 +48,7 @@ export const MessageRow = memo(function MessageRow({ entry, me, now, isEdited, r
           <Avatar user={author} size="large" />
         ) : (
           <time className="message-gutter" dateTime={new Date(entry.at).toISOString()} title={fully(entry.at)}>
-            {clock(entry.at)}
+            {shortClock(entry.at)}
           </time>
         )}
         <div className="message-main">

@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from "react";
+import { type KeyboardEvent, useEffect, useMemo } from "react";
 
 import { loadMembers } from "../client/rooms";
 import { emptyRoom, LOBBY } from "../store/state";
@@ -18,7 +18,11 @@ interface Props {
 export function People({ name, onClose }: Props) {
   const room = useStore((state) => state.rooms.get(name)) ?? emptyRoom(name);
   const me = useStore((state) => state.me?.id);
+  const isOnline = useStore((state) => state.connection.status === "online");
   const now = useNow();
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Escape") onClose();
+  };
   const { users, userCount, members, live } = room;
 
   useEffect(() => {
@@ -32,7 +36,9 @@ export function People({ name, onClose }: Props) {
   }, [users, members]);
 
   return (
-    <aside className="people" id="people" aria-label="People">
+    // Escape closes it from any of its links.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+    <aside className="people" id="people" aria-label="People" data-connected={isOnline} onKeyDown={onKeyDown}>
       <header className="people-header">
         <h2>{name === LOBBY ? "On this server" : "In this room"}</h2>
         <IconButton icon="close" label="Close the list of people" onClick={onClose} />

@@ -58,7 +58,7 @@ function DirectTitle({ room }: { room: Room }) {
   const online = useIsOnline(user.id);
   return (
     <>
-      <Avatar user={user} online={online} />
+      <Avatar user={user} online={online} size="large" />
       <div className="room-title">
         <h1 title={user.name}>{user.name}</h1>
         <p>{online ? "Online" : "Not here at the moment"}</p>

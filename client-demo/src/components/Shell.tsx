@@ -47,6 +47,7 @@ export function Shell() {
           peopleAreShown={peopleAreShown}
           onPeople={togglePeople}
         />
+        {peopleAreShown && !isWide && <div className="scrim" aria-hidden="true" onClick={togglePeople} />}
         {peopleAreShown && <People name={shown} onClose={togglePeople} />}
       </div>
     </div>

@@ -2,42 +2,44 @@ import type { CSSProperties } from "react";
 
 import { Fish } from "./Fish";
 
-/** Where each fish swims, in percent; how large it is; and the one that goes its own way. */
-const SHOAL = [
-  { x: 6, y: 14, size: 5 },
-  { x: 21, y: 6, size: 3.5 },
-  { x: 15, y: 31, size: 6.5 },
-  { x: 36, y: 18, size: 4.5 },
-  { x: 5, y: 55, size: 4 },
-  { x: 29, y: 48, size: 8.5, isSockeye: true },
-  { x: 44, y: 36, size: 5.5 },
-  { x: 16, y: 72, size: 6 },
-  { x: 41, y: 66, size: 4.5 },
-  { x: 28, y: 88, size: 5 },
-  { x: 8, y: 90, size: 3.5 },
-  { x: 52, y: 84, size: 6 },
-  { x: 56, y: 9, size: 5 },
-  { x: 60, y: 54, size: 4 },
-  { x: 73, y: 28, size: 4.5 },
-  { x: 78, y: 76, size: 5 },
-  { x: 88, y: 48, size: 4 },
-  { x: 90, y: 12, size: 5.5 },
-];
+interface Swimmer {
+  key: number;
+  isSockeye: boolean;
+  place: CSSProperties & Record<"--size" | "--far" | "--delay", string>;
+}
 
-type Place = CSSProperties & Record<"--delay" | "--size", string>;
+/** How many swim along, and which of them is the one. */
+const COUNT = 46;
+const SOCKEYE = 23;
+
+/** A shoal that is the same every time: spread by the golden angle, so that it has no rows and no holes. */
+const SHOAL: readonly Swimmer[] = Array.from({ length: COUNT }, (_, index) => {
+  const angle = index * 2.399_963;
+  const radius = Math.sqrt(index / COUNT);
+  const near = 0.35 + 0.65 * Math.abs(Math.sin(index * 7.3));
+  const isSockeye = index === SOCKEYE;
+  return {
+    key: index,
+    isSockeye,
+    place: {
+      left: isSockeye ? "29%" : `${38 + 62 * radius * Math.cos(angle)}%`,
+      top: isSockeye ? "46%" : `${50 + 58 * radius * Math.sin(angle)}%`,
+      "--size": isSockeye ? "clamp(120px, 17vw, 240px)" : `${(38 + 62 * near).toFixed(0)}px`,
+      "--far": isSockeye ? "1" : (0.1 + 0.3 * near).toFixed(2),
+      "--delay": `${(-index * 0.73).toFixed(1)}s`,
+    },
+  };
+});
 
 /** The picture behind the sign-in form. */
 export function Shoal() {
   return (
     <div className="shoal" aria-hidden="true">
-      {SHOAL.map(({ x, y, size, isSockeye }, index) => {
-        const place: Place = { left: `${x}%`, top: `${y}%`, "--size": `${size}rem`, "--delay": `${-index * 0.7}s` };
-        return (
-          <span key={`${x} ${y}`} style={place} data-sockeye={isSockeye === true}>
-            <Fish className="fish" />
-          </span>
-        );
-      })}
+      {SHOAL.map(({ key, isSockeye, place }) => (
+        <span key={key} style={place} data-sockeye={isSockeye}>
+          <Fish isSockeye={isSockeye} />
+        </span>
+      ))}
     </div>
   );
 }

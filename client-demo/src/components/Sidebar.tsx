@@ -1,5 +1,6 @@
 import { useStore } from "../store/store";
 import { Account } from "./Account";
+import { Around } from "./Around";
 import { Fish } from "./Fish";
 import { JoinRoom } from "./JoinRoom";
 import { RoomList } from "./RoomList";
@@ -9,10 +10,11 @@ export function Sidebar() {
   return (
     <nav className="sidebar" aria-label="Conversations">
       <p className="brand">
-        <Fish className="fish" /> Sockeye
+        <Fish isSockeye /> Sockeye
       </p>
       <div className="sidebar-scroll" aria-busy={!hasRooms}>
         <RoomList />
+        <Around />
       </div>
       <JoinRoom />
       <Account />

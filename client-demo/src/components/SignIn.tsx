@@ -20,7 +20,7 @@ export function SignIn() {
       <Shoal />
       <main className="sign-in-card">
         <p className="brand">
-          <Fish className="fish" /> Sockeye
+          <Fish isSockeye /> Sockeye
         </p>
         <h1>Swim along.</h1>
         <p className="lead">Rooms, direct messages and who is around, on a server of your own.</p>

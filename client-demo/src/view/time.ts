@@ -15,6 +15,15 @@ export function clock(at: Moment): string {
   return CLOCK.format(new Date(at));
 }
 
+/** The same without AM or PM, for where there is no place; the row above it says which. */
+export function shortClock(at: Moment): string {
+  return CLOCK.formatToParts(new Date(at))
+    .filter((part) => part.type !== "dayPeriod")
+    .map((part) => part.value)
+    .join("")
+    .trim();
+}
+
 /** The whole date and time, for whoever points at a short one. */
 export function fully(at: Moment): string {
   return FULL.format(new Date(at));

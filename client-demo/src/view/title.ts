@@ -3,7 +3,10 @@ import { DIRECT, LOBBY, type Room } from "../store/state";
 /** What a room is called: a direct message by the other's name, as far as it is known. */
 export function titleOf(room: Pick<Room, "name" | "with">): string {
   if (!isDirect(room)) return room.name;
-  return room.with?.name ?? room.name.slice(DIRECT.length).replace(/^name:/, "");
+  const id = room.name.slice(DIRECT.length);
+  // Somebody who has never been here has no name but their id.
+  const name = room.with?.name ?? id;
+  return name === id ? id.replace(/^name:/, "") : name;
 }
 
 export function isDirect(room: Pick<Room, "name">): boolean {

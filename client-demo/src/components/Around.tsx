@@ -1,0 +1,37 @@
+import { useMemo } from "react";
+
+import { byName } from "../store/presence";
+import { LOBBY } from "../store/state";
+import { useStore } from "../store/store";
+import { Person } from "./Person";
+
+/** As many as fit below the rooms of a phone. */
+const MOST = 12;
+
+/** Who else is on the server, for phones, where a room's list of people is a tap further away. */
+export function Around() {
+  const users = useStore((state) => state.rooms.get(LOBBY)?.users);
+  const me = useStore((state) => state.me?.id);
+  const others = useMemo(
+    () =>
+      byName(users ?? [], me)
+        .filter((user) => user.id !== me)
+        .slice(0, MOST),
+    [users, me],
+  );
+  if (others.length === 0) return null;
+  return (
+    <section className="around" aria-labelledby="around-title">
+      <h2 className="list-title" id="around-title">
+        Online now
+      </h2>
+      <ul>
+        {others.map((user) => (
+          <li key={user.id}>
+            <Person user={user} isMe={false} online />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,42 @@
+// The real binary as a process of its own, so that it can die as one.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const BIN = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug/sockeye", import.meta.url));
+
+/** Starts a server on a data folder; on any free port, or on the one that an earlier one had. */
+export async function startServer({ data, port = 0 }) {
+  const child = spawn(BIN, ["serve", "--listen", `127.0.0.1:${port}`, "--data", data], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const log = [];
+  createInterface({ input: child.stderr }).on("line", (line) => log.push(line));
+  const lines = createInterface({ input: child.stdout });
+  const first = await Promise.race([
+    once(lines, "line").then(([line]) => line),
+    once(child, "error").then(([error]) => Promise.reject(error)),
+    once(child, "exit").then(([code]) => Promise.reject(new Error(`the server ended with ${code}\n${log.join("\n")}`))),
+  ]);
+  lines.on("line", (line) => log.push(line));
+  const url = /http:\/\/\S+/.exec(first)?.[0];
+  if (url === undefined) throw new Error(`the server's first line names no address: ${first}`);
+
+  const end = async (signal) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  };
+  return {
+    url,
+    port: Number(new URL(url).port),
+    log,
+    /** Like `kill -9`: no goodbye to anybody. */
+    kill: () => end("SIGKILL"),
+    /** As a deploy ends it. */
+    stop: () => end("SIGTERM"),
+  };
+}
