@@ -21,11 +21,7 @@ use crate::{
 
 /// Saves a message and tells its room. What is returned is done once the message is committed and broadcast;
 /// the write is queued when this function returns.
-pub fn post(
-    app: &App,
-    who: &Identity,
-    send: SendMessage,
-) -> Result<impl Future<Output = Result<Message>> + use<>> {
+pub fn post(app: &App, who: &Identity, send: SendMessage) -> Result<impl Future<Output = Result<Message>> + use<>> {
     let room = destination(app, who, &send)?;
     let mut members = Vec::new();
     if !who.is_guest {
@@ -73,11 +69,7 @@ pub fn delete(app: &App, who: &Identity, delete: DeleteMessage) -> impl Future<O
 }
 
 /// Moves the reader's mark and tells their other sockets, and in a direct message the other user.
-pub fn mark_read(
-    app: &App,
-    who: &Identity,
-    mark: MarkRead,
-) -> Result<impl Future<Output = Result<ReadMark>> + use<>> {
+pub fn mark_read(app: &App, who: &Identity, mark: MarkRead) -> Result<impl Future<Output = Result<ReadMark>> + use<>> {
     let room = enter(who, mark.room)?;
     let user = who.user.id.clone();
     let mark = store::MarkRead { user: user.clone(), room: room.clone(), offset: mark.offset };
@@ -204,7 +196,8 @@ fn may_read(who: &Identity) -> Box<dyn Fn(&Room) -> bool + Send> {
 /// `room`, or `to`, or the fields an old app's payload has for them, or the lobby.
 fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
     let rooms = &app.config.rooms;
-    let named = |field: &str| Some(field).filter(|field| !field.is_empty()).and_then(|field| string_field(&send.body, field));
+    let named =
+        |field: &str| Some(field).filter(|field| !field.is_empty()).and_then(|field| string_field(&send.body, field));
     let room = match (&send.room, &send.to) {
         (Some(_), Some(_)) => return Err(Error::BadPayload("either room or to, not both".to_owned())),
         (Some(room), None) => room.clone(),

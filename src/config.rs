@@ -29,7 +29,7 @@ use crate::model::RoomName;
 pub struct ConfigError(pub String);
 
 /// All settings. `Config::default()` is what an empty file means.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Where and how the server listens.
@@ -40,8 +40,7 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Rooms, and where an old app's payloads name them.
     pub rooms: RoomsConfig,
-    /// Events that the server passes on without knowing them, one table `[relay.<event>]` each.
-    #[serde(default = "default_relays")]
+    /// Events that the server passes on without knowing them, one table `[relay.<event>]` each. Whoever names one names them all: `message` is the default.
     pub relay: Relays,
     /// Where messages are kept.
     pub store: StoreConfig,
@@ -86,7 +85,7 @@ pub struct ServerConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CorsConfig {
-    /// Origins whose pages may connect, exact ("https://app.example.com") or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
+    /// Origins whose pages may connect, exact (scheme, host and port as in `https://app.example.com`) or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
 }
@@ -314,9 +313,23 @@ impl Default for RoomsConfig {
     }
 }
 
-fn default_relays() -> Relays {
-    let message = Relay { to: RelayTo::Everyone, field: None, argument: None, except_sender: false, volatile: false };
-    Relays::from([("message".to_owned(), message)])
+impl Default for Config {
+    fn default() -> Self {
+        let message =
+            Relay { to: RelayTo::Everyone, field: None, argument: None, except_sender: false, volatile: false };
+        Self {
+            server: ServerConfig::default(),
+            cors: CorsConfig::default(),
+            auth: AuthConfig::default(),
+            rooms: RoomsConfig::default(),
+            relay: Relays::from([("message".to_owned(), message)]),
+            store: StoreConfig::default(),
+            presence: PresenceConfig::default(),
+            limits: LimitsConfig::default(),
+            metrics: MetricsConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
 }
 
 impl Default for StoreConfig {

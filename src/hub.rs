@@ -76,12 +76,7 @@ pub(crate) trait Local: Send + Sync {
 impl Hub {
     /// Of the namespace with this path.
     pub fn new(path: &str, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self {
-            path: Str::from(path.to_owned()),
-            local: OnceLock::new(),
-            state: Mutex::default(),
-            metrics,
-        })
+        Arc::new(Self { path: Str::from(path.to_owned()), local: OnceLock::new(), state: Mutex::default(), metrics })
     }
 
     /// The library has made the namespace.

@@ -46,6 +46,8 @@ pub mod auth;
 pub mod chat;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+mod generated;
 mod handlers;
 pub mod hub;
 pub mod limits;

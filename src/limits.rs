@@ -64,7 +64,9 @@ impl Limits {
         }
         if of_address >= LimitsConfig::or_none(self.config.sockets_per_address) {
             self.metrics.limited("sockets-per-address");
-            return Err(Error::RateLimited("too many sockets from this address (limits.sockets-per-address)".to_owned()));
+            return Err(Error::RateLimited(
+                "too many sockets from this address (limits.sockets-per-address)".to_owned(),
+            ));
         }
         taken.all += 1;
         *taken.by_user.entry(user.clone()).or_default() += 1;

@@ -40,7 +40,6 @@ struct Registry {
 }
 
 /// The handles of one event.
-#[derive(Clone)]
 pub struct EventMetrics {
     /// `sockeye_handler_seconds{event}`: from the event's arrival to its reply.
     pub handler_seconds: Histogram,
@@ -83,14 +82,14 @@ impl Metrics {
     }
 
     /// The handles of an event; the caller keeps them. Never for a name that a client made up.
-    pub fn event(&self, name: &str) -> EventMetrics {
+    pub fn event(&self, name: &str) -> Arc<EventMetrics> {
         let r = self.registry.as_deref();
         let outcome = |outcome: &str| counter(r, "sockeye_events_total", &[("event", name), ("outcome", outcome)]);
-        EventMetrics {
+        Arc::new(EventMetrics {
             handler_seconds: histogram(r, "sockeye_handler_seconds", &[("event", name)]),
             done: outcome("ok"),
             failed: Code::ALL.map(|code| outcome(code.as_str())),
-        }
+        })
     }
 
     /// `sockeye_disconnects_total{reason}`, the reason being one of Socket.IO's.
@@ -140,5 +139,6 @@ fn gauge(registry: Option<&Registry>, name: &'static str) -> Gauge {
 }
 
 fn histogram(registry: Option<&Registry>, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
-    registry.map_or_else(Histogram::noop, |registry| registry.recorder.register_histogram(&key(name, labels), &METADATA))
+    registry
+        .map_or_else(Histogram::noop, |registry| registry.recorder.register_histogram(&key(name, labels), &METADATA))
 }

@@ -7,8 +7,6 @@
 mod args;
 mod body;
 mod reply;
-#[cfg(test)]
-mod generated;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -170,15 +168,45 @@ pub const CLIENT_EVENTS: [Row; 11] = [
 
 /// Server to client, in the order of the README.
 pub const SERVER_EVENTS: [Row; 9] = [
-    server_row(Session::NAME, "{ user, socketId, rooms, serverTime }", "Session", "right after connecting; rooms are those this socket hears already"),
-    server_row(MessageSaved::NAME, "{ success: true, message }", "MessageSaved", "a message was saved in a room this socket hears"),
+    server_row(
+        Session::NAME,
+        "{ user, socketId, rooms, serverTime }",
+        "Session",
+        "right after connecting; rooms are those this socket hears already",
+    ),
+    server_row(
+        MessageSaved::NAME,
+        "{ success: true, message }",
+        "MessageSaved",
+        "a message was saved in a room this socket hears",
+    ),
     server_row(MessageEdited::NAME, "{ success: true, message }", "MessageEdited", "its author changed it"),
-    server_row(MessageDeleted::NAME, "{ success: true, message }", "MessageDeleted", "its author deleted it; the message is a tombstone"),
+    server_row(
+        MessageDeleted::NAME,
+        "{ success: true, message }",
+        "MessageDeleted",
+        "its author deleted it; the message is a tombstone",
+    ),
     server_row(MessageRead::NAME, "{ room, offset, user }", "MessageRead", "a user has read a room up to this offset"),
     server_row(Typing::NAME, "{ room, user, typing }", "Typing", "somebody began or stopped typing"),
-    server_row(PresenceChanged::NAME, "{ room, joined, left, userCount }", "PresenceChanged", "users came or went, bursts combined; in a large room userCount alone"),
-    server_row(EventError::NAME, "{ event, code, message }", "EventError", "an event failed that asked for no acknowledgement"),
-    server_row(ServerClosing::NAME, "{ reconnectInMs }", "ServerClosing", "the server goes down; clients come back by themselves"),
+    server_row(
+        PresenceChanged::NAME,
+        "{ room, joined, left, userCount }",
+        "PresenceChanged",
+        "users came or went, bursts combined; in a large room userCount alone",
+    ),
+    server_row(
+        EventError::NAME,
+        "{ event, code, message }",
+        "EventError",
+        "an event failed that asked for no acknowledgement",
+    ),
+    server_row(
+        ServerClosing::NAME,
+        "{ reconnectInMs }",
+        "ServerClosing",
+        "the server goes down; clients come back by themselves",
+    ),
 ];
 
 const fn server_row(name: &'static str, payload: &'static str, payload_type: &'static str, note: &'static str) -> Row {
@@ -188,7 +216,8 @@ const fn server_row(name: &'static str, payload: &'static str, payload_type: &'s
 /// Whether a relay must not bear this name: it is one of the wire's, or Socket.IO's own.
 pub fn is_reserved(name: &str) -> bool {
     // https://socket.io/docs/v4/emit-cheatsheet/#reserved-events
-    const SOCKET_IO: [&str; 6] = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+    const SOCKET_IO: [&str; 6] =
+        ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
     SOCKET_IO.contains(&name) || CLIENT_EVENTS.iter().chain(&SERVER_EVENTS).any(|row| row.name == name)
 }
 

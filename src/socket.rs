@@ -1,8 +1,8 @@
 //! Socket.IO above the library: what it does that must be absorbed is absorbed in this folder, once.
 //!
-//! A socket's events go through a queue of its own ([`queue`]), because the library runs each in a task of its
+//! A socket's events go through a queue of its own (`queue`), because the library runs each in a task of its
 //! own and so out of order. They are received by one fallback handler, attached in the connect middleware
-//! ([`connect`]), because CONNECT reaches the client before any connect handler has run.
+//! (`connect`), because CONNECT reaches the client before any connect handler has run.
 
 mod adapter;
 mod connect;

@@ -9,10 +9,8 @@ use crate::config::{LogConfig, LogFormat};
 /// Starts logging for the whole process; later calls change nothing.
 pub fn start(config: &LogConfig) {
     let filter = EnvFilter::new(&config.level);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -38,7 +38,9 @@ impl Config {
         match auth.mode {
             AuthMode::Open if !address.ip().is_loopback() && !auth.allow_open_public => wrong(
                 "auth.mode",
-                &format!("is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"),
+                &format!(
+                    "is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"
+                ),
             ),
             AuthMode::Open => Ok(()),
             AuthMode::Jwt if auth.algorithm == Algorithm::HS256 => {

@@ -113,7 +113,11 @@ fn in_one_sentence(error: figment::Error) -> ConfigError {
     let key = error.path.join(".");
     ConfigError(match &error.kind {
         Kind::UnknownField(field, _) => {
-            let key = if key.is_empty() || key.ends_with(field.as_str()) { field.clone().max(key) } else { format!("{key}.{field}") };
+            let key = if key.is_empty() || key.ends_with(field.as_str()) {
+                field.clone().max(key)
+            } else {
+                format!("{key}.{field}")
+            };
             format!("{key} is no setting{}", did_you_mean(reference::nearest(&key)))
         }
         Kind::Message(message) if key.is_empty() => format!("the configuration cannot be read: {}", one_line(message)),

@@ -1,10 +1,4 @@
-use crate::{
-    chat,
-    error::Result,
-    model::Message,
-    protocol::DeleteMessage,
-    socket::Ctx,
-};
+use crate::{chat, error::Result, model::Message, protocol::DeleteMessage, socket::Ctx};
 
 /// Leaves a tombstone; the room hears `message-deleted`.
 pub async fn delete_message(ctx: Ctx, payload: DeleteMessage) -> Result<Message> {

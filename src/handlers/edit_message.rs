@@ -1,10 +1,4 @@
-use crate::{
-    chat,
-    error::Result,
-    model::Message,
-    protocol::EditMessage,
-    socket::Ctx,
-};
+use crate::{chat, error::Result, model::Message, protocol::EditMessage, socket::Ctx};
 
 /// Replaces a message's body; the room hears `message-edited`.
 pub async fn edit_message(ctx: Ctx, payload: EditMessage) -> Result<Message> {

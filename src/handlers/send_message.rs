@@ -1,10 +1,4 @@
-use crate::{
-    chat,
-    error::Result,
-    model::Message,
-    protocol::SendMessage,
-    socket::Ctx,
-};
+use crate::{chat, error::Result, model::Message, protocol::SendMessage, socket::Ctx};
 
 /// Saves a message; the room hears `message-saved`.
 pub async fn send_message(ctx: Ctx, payload: SendMessage) -> Result<Message> {

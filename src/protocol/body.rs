@@ -117,8 +117,14 @@ mod tests {
 
     #[test]
     fn the_other_fields_stay_byte_for_byte() {
-        assert_eq!(body(r#"{"room":"a","text":"é","n":1.00,"big":12345678901234567890}"#), r#"{"text":"é","n":1.00,"big":12345678901234567890}"#);
-        assert_eq!(body(r#"{ "k\u0065y" : [1, 2 ] , "to":"bob", "b" :{ "room":1 } }"#), r#"{"k\u0065y" : [1, 2 ],"b" :{ "room":1 }}"#);
+        assert_eq!(
+            body(r#"{"room":"a","text":"é","n":1.00,"big":12345678901234567890}"#),
+            r#"{"text":"é","n":1.00,"big":12345678901234567890}"#
+        );
+        assert_eq!(
+            body(r#"{ "k\u0065y" : [1, 2 ] , "to":"bob", "b" :{ "room":1 } }"#),
+            r#"{"k\u0065y" : [1, 2 ],"b" :{ "room":1 }}"#
+        );
         assert_eq!(body(r#"{ "text" : "as it was" }"#), r#"{ "text" : "as it was" }"#);
         assert_eq!(body(r#"{"room":"a"}"#), "{}");
         assert_eq!(body(r#"{"a":1,"a":2}"#), r#"{"a":1,"a":2}"#);
@@ -139,7 +145,13 @@ mod tests {
 
     #[test]
     fn control_fields_of_a_wrong_kind_are_refused() {
-        for payload in [r#"{"room":1}"#, r#"{"to":""}"#, r#"{"room":"\u0001x"}"#, r#"{"idempotencyKey":""}"#, r#"{"idempotencyKey":7}"#] {
+        for payload in [
+            r#"{"room":1}"#,
+            r#"{"to":""}"#,
+            r#"{"room":"\u0001x"}"#,
+            r#"{"idempotencyKey":""}"#,
+            r#"{"idempotencyKey":7}"#,
+        ] {
             assert!(serde_json::from_str::<SendMessage>(payload).is_err(), "{payload}");
         }
     }

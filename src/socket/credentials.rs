@@ -23,10 +23,8 @@ struct Given {
 }
 
 pub(super) fn credentials(request: &Parts, auth: Option<&Value>) -> Credentials {
-    let auth: Given =
-        auth.and_then(Value::as_str).and_then(|auth| serde_json::from_str(auth).ok()).unwrap_or_default();
-    let query: Given =
-        request.uri.query().and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
+    let auth: Given = auth.and_then(Value::as_str).and_then(|auth| serde_json::from_str(auth).ok()).unwrap_or_default();
+    let query: Given = request.uri.query().and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
     Credentials {
         token: auth.token.or_else(|| bearer(request)).or(query.token).filter(|token| !token.expose().is_empty()),
         user_id: auth.user_id.or(query.user_id),

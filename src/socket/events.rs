@@ -93,8 +93,8 @@ impl Events {
 /// The events of a namespace in service.
 pub(super) struct Registered {
     pub(super) events: HashMap<String, Arc<Event>>,
-    pub(super) relays: HashMap<String, EventMetrics>,
-    pub(super) unknown: EventMetrics,
+    pub(super) relays: HashMap<String, Arc<EventMetrics>>,
+    pub(super) unknown: Arc<EventMetrics>,
     pub(super) connection: Option<Connection>,
     pub(super) disconnect: Option<Disconnect>,
 }
@@ -103,5 +103,5 @@ pub(super) struct Registered {
 pub(super) struct Event {
     pub(super) handler: Handler,
     pub(super) only_writes: bool,
-    pub(super) metrics: EventMetrics,
+    pub(super) metrics: Arc<EventMetrics>,
 }

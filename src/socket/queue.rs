@@ -34,6 +34,7 @@ use crate::{
     error::{Error, Result},
     hub::To,
     metrics::EventMetrics,
+    model::NAME_MAX_CHARS,
     protocol::{Args, EventError, acknowledgement},
 };
 
@@ -123,10 +124,7 @@ impl DisconnectHandler<Adapter, ()> for Disconnected {
 fn event(conn: &Arc<Conn>, packet: Value, ack_id: Option<i64>) -> Job {
     let arrived = Instant::now();
     let turn = Turn::default();
-    let (name, metrics, only_writes, work) = match decode(conn, &packet, &turn) {
-        Ok(decoded) => decoded,
-        Err((name, metrics, error)) => (name, metrics, false, async { acknowledgement::<()>(Err(error)) }.boxed()),
-    };
+    let Decoded { name, metrics, only_writes, work } = decode(conn, &packet, &turn);
     let conn = conn.clone();
     let work = async move {
         let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
@@ -140,47 +138,70 @@ fn event(conn: &Arc<Conn>, packet: Value, ack_id: Option<i64>) -> Job {
     Job { work: work.boxed(), only_writes, turn }
 }
 
-type Decoded = (String, EventMetrics, bool, BoxFuture<'static, Outcome>);
+/// An event that is understood, or the refusal of one that is not.
+struct Decoded {
+    name: String,
+    metrics: Arc<EventMetrics>,
+    only_writes: bool,
+    work: BoxFuture<'static, Outcome>,
+}
 
-fn decode(conn: &Arc<Conn>, packet: &Value, turn: &Turn) -> Result<Decoded, (String, EventMetrics, Error)> {
+impl Decoded {
+    fn refused(name: String, metrics: &Arc<EventMetrics>, error: Error) -> Self {
+        let work = async { acknowledgement::<()>(Err(error)) }.boxed();
+        Self { name, metrics: metrics.clone(), only_writes: false, work }
+    }
+}
+
+fn decode(conn: &Arc<Conn>, packet: &Value, turn: &Turn) -> Decoded {
     let unknown = &conn.events.unknown;
     let Value::Str(text, attachments) = packet else {
-        return Err((String::new(), unknown.clone(), Error::BadPayload("a text packet was expected".to_owned())));
+        let error = Error::BadPayload("a text packet was expected".to_owned());
+        return Decoded::refused(String::new(), unknown, error);
     };
     let attachments: Vec<Bytes> = attachments.iter().flatten().cloned().collect();
-    let (name, args) = Args::parse(text, &attachments).map_err(|error| (String::new(), unknown.clone(), error))?;
-    let fail = |metrics: &EventMetrics, error| Err((name.clone(), metrics.clone(), error));
+    let (name, args) = match Args::parse(text, &attachments) {
+        Ok(parsed) => parsed,
+        Err(error) => return Decoded::refused(String::new(), unknown, error),
+    };
     let event = conn.events.events.get(&name);
     let relay = conn.events.relays.get(&name);
     let metrics = event.map(|event| &event.metrics).or(relay).unwrap_or(unknown);
+    if let Err(error) = within_limits(conn, text, &attachments) {
+        return Decoded::refused(name, metrics, error);
+    }
+    if let Some(event) = event {
+        let work = (event.handler)(conn.ctx(turn.clone()), &args);
+        return Decoded { name, metrics: metrics.clone(), only_writes: event.only_writes, work };
+    }
+    if relay.is_none() {
+        let shown = name.chars().take(NAME_MAX_CHARS).collect();
+        return Decoded::refused(name, metrics, Error::UnknownEvent(shown));
+    }
+    match relay::outgoing(conn, &name, text, &args) {
+        Ok(outgoing) => {
+            let hub = conn.hub.clone();
+            let work = async move {
+                hub.send(outgoing);
+                acknowledgement(Ok(()))
+            };
+            Decoded { name, metrics: metrics.clone(), only_writes: false, work: work.boxed() }
+        }
+        Err(error) => Decoded::refused(name, metrics, error),
+    }
+}
+
+fn within_limits(conn: &Conn, text: &str, attachments: &[Bytes]) -> Result<()> {
     if conn.bucket.as_ref().is_some_and(|bucket| bucket.check().is_err()) {
         conn.app.metrics.limited("events-per-second");
-        return fail(metrics, Error::RateLimited("too many events (limits.events-per-second)".to_owned()));
+        return Err(Error::RateLimited("too many events (limits.events-per-second)".to_owned()));
     }
     let bytes = text.len() + attachments.iter().map(Bytes::len).sum::<usize>();
     if bytes > LimitsConfig::or_none(conn.app.limits.config().payload_bytes) {
         conn.app.metrics.limited("payload-bytes");
-        return fail(metrics, Error::TooLarge(format!("{bytes} bytes are too many (limits.payload-bytes)")));
+        return Err(Error::TooLarge(format!("{bytes} bytes are too many (limits.payload-bytes)")));
     }
-    if let Some(event) = event {
-        let work = (event.handler)(conn.ctx(turn.clone()), &args);
-        return Ok((name, metrics.clone(), event.only_writes, work));
-    }
-    if relay.is_some() {
-        return match relay::outgoing(conn, &name, text, &args) {
-            Ok(outgoing) => {
-                let hub = conn.hub.clone();
-                let work = async move {
-                    hub.send(outgoing);
-                    acknowledgement(Ok(()))
-                };
-                Ok((name, metrics.clone(), false, work.boxed()))
-            }
-            Err(error) => fail(metrics, error),
-        };
-    }
-    let error = Error::UnknownEvent(name.chars().take(crate::model::NAME_MAX_CHARS).collect());
-    fail(metrics, error)
+    Ok(())
 }
 
 /// Acknowledges an event, or says what went wrong where no acknowledgement was asked for.

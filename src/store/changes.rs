@@ -77,13 +77,12 @@ struct Found {
 /// The message, if it is this user's. What they may not read does not exist for them.
 fn find(tables: &mut Tables, id: MessageId, by: &UserId, may_read: &MayRead) -> Result<Found, Failure> {
     let unknown = || Error::NotFound("there is no such message".to_owned());
-    let sql = "SELECT rooms.key, messages.room, offset FROM messages JOIN rooms ON rooms.id = room WHERE messages.id = ?";
+    let sql =
+        "SELECT rooms.key, messages.room, offset FROM messages JOIN rooms ON rooms.id = room WHERE messages.id = ?";
     let place = tables
         .db
         .prepare_cached(sql)?
-        .query_row([id.as_bytes()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, u64>(2)?))
-        })
+        .query_row([id.as_bytes()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, u64>(2)?)))
         .optional()?;
     let (key, room_id, offset) = place.ok_or_else(unknown)?;
     let room = Room::from_key(&key).ok_or_else(|| messages::invalid(0, key))?;

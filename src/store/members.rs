@@ -84,8 +84,7 @@ impl Command for MarkRead {
         let no_member = || Error::NotFound("there is no membership in this room".to_owned());
         let room = tables.room(&self.room)?.ok_or_else(no_member)?;
         let mut find = tables.db.prepare_cached("SELECT read FROM members WHERE user_id = ? AND room = ?")?;
-        let read: Option<u64> =
-            find.query_row(params![self.user.as_str(), room.id], |row| row.get(0)).optional()?;
+        let read: Option<u64> = find.query_row(params![self.user.as_str(), room.id], |row| row.get(0)).optional()?;
         let read = read.ok_or_else(no_member)?;
         let offset = self.offset.min(room.offset);
         if offset <= read {
@@ -151,7 +150,7 @@ pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membersh
         let unread = unread(db, id, user, read)?;
         rooms.push((newest(db, id)?, Membership { room, head: head(db, id)?, read, unread, with }));
     }
-    rooms.sort_by(|one, other| other.0.cmp(&one.0));
+    rooms.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
     Ok(rooms.into_iter().map(|(_, membership)| membership).collect())
 }
 

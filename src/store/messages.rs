@@ -133,12 +133,7 @@ pub(super) fn catch_up(
 }
 
 /// Every message changed after a revision, in revision order, at most [`PAGE_MAX`]; and whether there are more.
-fn changed_after(
-    db: &Connection,
-    room: &Room,
-    reader: &UserId,
-    since: u64,
-) -> rusqlite::Result<(Vec<Message>, bool)> {
+fn changed_after(db: &Connection, room: &Room, reader: &UserId, since: u64) -> rusqlite::Result<(Vec<Message>, bool)> {
     let Some(id) = room_id(db, room)? else { return Ok((Vec::new(), false)) };
     let room = room.for_reader(reader);
     // Revisions count posts and changes: without the changes up to then, `since` is an offset.

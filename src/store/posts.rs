@@ -94,13 +94,7 @@ impl Command for NewMessage {
 
 impl NewMessage {
     /// The message an earlier try saved. The same key for something else is a conflict.
-    fn earlier(
-        &self,
-        tables: &Tables,
-        key: &str,
-        digest: &[u8],
-        now: Timestamp,
-    ) -> Result<Option<Message>, Failure> {
+    fn earlier(&self, tables: &Tables, key: &str, digest: &[u8], now: Timestamp) -> Result<Option<Message>, Failure> {
         let mut find = tables.db.prepare_cached(
             "SELECT room, offset, digest FROM idempotency_keys WHERE user_id = ? AND key = ? AND at > ?",
         )?;

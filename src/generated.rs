@@ -1,11 +1,16 @@
-//! `client-demo/src/wire.ts` and the README's event tables, written from the tables of this module. A test
-//! that finds one stale writes it anew and fails.
+//! What is written from the code: `client-demo/src/wire.ts`, the README's tables, `sockeye.toml`. A test that
+//! finds one stale writes it anew and fails.
 
 use std::{fs, path::Path};
 
 use ts_rs::{Config, TS};
 
-use super::*;
+use crate::{
+    config,
+    error::Code,
+    model::{Message, User},
+    protocol::*,
+};
 
 /// Writes a file that is not what it should be, and fails.
 fn must_be_current(path: &str, wanted: &str) {
@@ -21,7 +26,10 @@ fn wire_ts_is_up_to_date() {
     let config = Config::default().with_large_int("number");
     let mut text = String::from("// Written by `cargo test` from src/protocol.rs. Do not edit.\n\n");
     let codes: Vec<String> = Code::ALL.iter().map(|code| format!("\"{code}\"")).collect();
-    text += &format!("/** What a program switches on when an event fails. */\nexport type ErrorCode = {};\n\n", codes.join(" | "));
+    text += &format!(
+        "/** What a program switches on when an event fails. */\nexport type ErrorCode = {};\n\n",
+        codes.join(" | ")
+    );
     text += "/** What every acknowledgement is called with. */\nexport type Reply<T> =\n  | { success: true; data: T }\n  | { success: false; error: { code: ErrorCode; message: string } };\n\n";
     text += "/** `send-message`: neither `room` nor `to` means the lobby. The other fields are the body. */\nexport type SendMessage = { room?: string; to?: string; idempotencyKey?: string; [field: string]: unknown };\n\n";
     text += "/** `edit-message`: the other fields replace the body. */\nexport type EditMessage = { id: string; [field: string]: unknown };\n\n";
@@ -31,13 +39,43 @@ fn wire_ts_is_up_to_date() {
         };
     }
     types!(
-        User, Message, DeleteMessage, JoinRoom, LeaveRoom, LoadMessages, ListUsers, ListRooms, MarkRead, SetTyping,
-        RefreshToken, Head, JoinedRoom, Page, RoomUser, UserList, Membership, RoomList, ReadMark, TokenExpiry, Session,
-        MessageSaved, MessageEdited, MessageDeleted, MessageRead, Typing, PresenceChanged, EventError, ServerClosing,
+        User,
+        Message,
+        DeleteMessage,
+        JoinRoom,
+        LeaveRoom,
+        LoadMessages,
+        ListUsers,
+        ListRooms,
+        MarkRead,
+        SetTyping,
+        RefreshToken,
+        Head,
+        JoinedRoom,
+        Page,
+        RoomUser,
+        UserList,
+        Membership,
+        RoomList,
+        ReadMark,
+        TokenExpiry,
+        Session,
+        MessageSaved,
+        MessageEdited,
+        MessageDeleted,
+        MessageRead,
+        Typing,
+        PresenceChanged,
+        EventError,
+        ServerClosing,
     );
-    text += "/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ClientToServerEvents {\n";
+    text +=
+        "/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ClientToServerEvents {\n";
     for row in &CLIENT_EVENTS {
-        text += &format!("  \"{}\": (payload: {}, reply?: (reply: Reply<{}>) => void) => void;\n", row.name, row.payload_type, row.reply_type);
+        text += &format!(
+            "  \"{}\": (payload: {}, reply?: (reply: Reply<{}>) => void) => void;\n",
+            row.name, row.payload_type, row.reply_type
+        );
     }
     text += "}\n\n/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ServerToClientEvents {\n";
     for row in &SERVER_EVENTS {
@@ -51,7 +89,13 @@ fn declaration<T: TS + 'static>(config: &Config) -> String {
     let docs = T::docs().unwrap_or_default();
     // Ids, rooms and times are strings on the wire, bodies are records: no type of their own there.
     let mut declaration = T::decl(config);
-    for (name, wire) in [("UserId", "string"), ("RoomRef", "string"), ("Timestamp", "string"), ("MessageId", "string"), ("Body", "Record<string, unknown>")] {
+    for (name, wire) in [
+        ("UserId", "string"),
+        ("RoomRef", "string"),
+        ("Timestamp", "string"),
+        ("MessageId", "string"),
+        ("Body", "Record<string, unknown>"),
+    ] {
         declaration = replace_word(&declaration, name, wire);
     }
     format!("{docs}export {declaration}\n\n")
@@ -71,11 +115,12 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
 }
 
 #[test]
-fn readme_event_tables_are_up_to_date() {
+fn the_tables_of_the_readme_are_up_to_date() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md");
     let mut client = String::from("| event | payload | reply `data` | what others receive |\n|---|---|---|---|\n");
     for row in &CLIENT_EVENTS {
-        client += &format!("| `{}` | `{}` | {} | {} |\n", row.name, row.payload.replace('|', "\\|"), row.reply, row.note);
+        client +=
+            &format!("| `{}` | `{}` | {} | {} |\n", row.name, row.payload.replace('|', "\\|"), row.reply, row.note);
     }
     client += "| any relay, e.g. `message` | anything, several arguments, binary | null | the event as configured |\n";
     let mut server = String::from("| event | payload | when |\n|---|---|---|\n");
@@ -84,6 +129,7 @@ fn readme_event_tables_are_up_to_date() {
     }
     let wanted = between(&readme, "client-events", &client);
     let wanted = between(&wanted, "server-events", &server);
+    let wanted = between(&wanted, "settings", &config::settings_table());
     must_be_current("README.md", &wanted);
 }
 
@@ -93,4 +139,9 @@ fn between(text: &str, name: &str, by: &str) -> String {
     let start = text.find(&open).unwrap_or_else(|| panic!("{open}")) + open.len();
     let end = text.find(&close).unwrap_or_else(|| panic!("{close}"));
     format!("{}{by}{}", &text[..start], &text[end..])
+}
+
+#[test]
+fn sockeye_toml_is_up_to_date() {
+    must_be_current("sockeye.toml", &config::default_toml());
 }

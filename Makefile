@@ -1,0 +1,58 @@
+# `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
+
+.PHONY: run demo test rust-tests client-tests demo-tests browser bench lint
+
+BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+run: demo
+	cargo run --release --bin sockeye -- serve
+
+demo: client-demo/node_modules
+	cd client-demo && npm run build
+
+client-demo/node_modules: client-demo/package-lock.json
+	cd client-demo && npm ci
+	touch $@
+
+tests/clients/node_modules: tests/clients/package-lock.json
+	cd tests/clients && npm ci
+	touch $@
+
+tests/demo/node_modules: tests/demo/package-lock.json
+	cd tests/demo && npm ci
+	touch $@
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+test: rust-tests client-tests demo-tests
+
+rust-tests:
+	cargo build --locked --bins --examples
+	cargo test --workspace --locked
+
+client-tests: tests/clients/node_modules
+	cargo build --locked --bins
+	cd tests/clients && npm test
+
+# The demo in a real browser. On Debian the browser is installed if there is none.
+demo-tests: demo browser tests/demo/node_modules
+	cd client-demo && npm test
+	cargo build --locked --bins
+	cd tests/demo && npm test
+
+browser:
+ifeq ($(BROWSER),)
+	apt-get update && apt-get install -y --no-install-recommends chromium
+endif
+
+bench: demo bench/peers/node_modules
+	cargo build --release --locked --bins --examples
+	cargo build --release --locked -p sockeye-bench
+	target/release/sockeye-bench run --out bench/RESULTS.md
+
+bench/peers/node_modules: bench/peers/package-lock.json
+	cd bench/peers && npm ci
+	touch $@
