@@ -1,0 +1,278 @@
+// The real binary on a free port with a folder of its own, and the official clients of three generations.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as deadline } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import io2 from "socket.io-client-2";
+import { io as io3 } from "socket.io-client-3";
+import { io as io4 } from "socket.io-client-4";
+import { WebSocket } from "ws";
+
+const BINARY = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug/sockeye", import.meta.url));
+
+/** How long anything that must happen may take, on a busy machine too. */
+const TIMEOUT_MS = 15_000;
+
+const CLIENTS = { 2: io2, 3: io3, 4: io4 };
+export const GENERATIONS = [4, 3, 2];
+export const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]];
+
+/** What a promise is fulfilled with, or an error that says what did not happen. */
+async function inTime(promise, what, ms = TIMEOUT_MS) {
+  const late = new AbortController();
+  try {
+    const lateness = deadline(ms, undefined, { signal: late.signal }).then(() => {
+      throw new Error(`${typeof what === "function" ? what() : what}: not within ${ms} ms`);
+    });
+    return await Promise.race([promise, lateness]);
+  } finally {
+    late.abort();
+  }
+}
+
+/** Things that arrive one by one, and those who wait for one of them. */
+class Inbox {
+  #waiting = [];
+  items = [];
+
+  add(item) {
+    const index = this.#waiting.findIndex(({ matches }) => matches(item));
+    if (index === -1) this.items.push(item);
+    else this.#waiting.splice(index, 1)[0].resolve(item);
+  }
+
+  /** The first item that matches and was not taken yet; what is before it stays. */
+  async take(matches, what, ms) {
+    const index = this.items.findIndex(matches);
+    if (index !== -1) return this.items.splice(index, 1)[0];
+    const waiting = { matches };
+    const arrived = new Promise((resolve) => (waiting.resolve = resolve));
+    this.#waiting.push(waiting);
+    try {
+      return await inTime(arrived, () => `${what} (so far: ${JSON.stringify(this.items).slice(0, 2_000)})`, ms);
+    } finally {
+      if (this.#waiting.includes(waiting)) this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    }
+  }
+}
+
+/** A running server; it ends with the test `t`. Settings are those of `--set key=value`. */
+export async function start(t, settings = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "sockeye-clients-"));
+  const server = new Server(folder, settings);
+  t.after(async () => {
+    for (const socket of server.sockets) socket.disconnect();
+    await server.kill();
+    await rm(folder, { recursive: true });
+    assert.doesNotMatch(server.stderr, /panicked/, "the server panicked");
+  });
+  await server.start();
+  return server;
+}
+
+class Server {
+  sockets = [];
+  stderr = "";
+  /** Log lines that `logged` has not taken yet. */
+  #log = new Inbox();
+  #child;
+  #exit;
+
+  constructor(folder, settings) {
+    this.folder = folder;
+    this.settings = { "log.format": "json", ...settings };
+  }
+
+  /** Again, after it has ended: with the same folder, and on the given port the same address. */
+  async start(port = 0) {
+    const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const args = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(this.folder, "data"), ...settings];
+    this.#child = spawn(BINARY, args, { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"] });
+    this.#exit = new Promise((resolve, reject) => {
+      this.#child.once("error", reject);
+      this.#child.once("close", (code, signal) => resolve({ code, signal }));
+    });
+    createInterface({ input: this.#child.stderr }).on("line", (line) => {
+      this.stderr += `${line}\n`;
+      if (line.startsWith("{")) this.#log.add(JSON.parse(line));
+    });
+    const firstLine = new Promise((resolve) => createInterface({ input: this.#child.stdout }).once("line", resolve));
+    const early = this.#exit.then(({ code }) => {
+      throw new Error(`the server ended with ${code}: ${this.stderr}`);
+    });
+    early.catch(() => {});
+    const line = await inTime(Promise.race([firstLine, early]), "the server's first line");
+    this.url = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(line)?.[1];
+    assert.ok(this.url, `the first line on standard output says where: ${line}`);
+    this.port = Number(new URL(this.url).port);
+    this.host = `127.0.0.1:${this.port}`;
+  }
+
+  /** Asks it to end, as an operator does. */
+  terminate() {
+    process.kill(this.#child.pid, "SIGTERM");
+  }
+
+  async kill() {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) process.kill(this.#child.pid, "SIGKILL");
+    await this.exited();
+  }
+
+  /** `{ code, signal }` once the process has ended. */
+  exited() {
+    return inTime(this.#exit, "the end of the server's process");
+  }
+
+  /** The first log line with these fields that was not asked for before. */
+  logged(fields) {
+    const matches = (line) => Object.entries(fields).every(([name, value]) => line[name] === value);
+    return this.#log.take(matches, `a log line with ${JSON.stringify(fields)}`);
+  }
+
+  /** A client that is not connecting yet. v2 clients have no `auth`: theirs goes into the query. */
+  client({ generation = 4, transports = ["websocket"], auth, ...options } = {}) {
+    const credentials = generation === 2 ? { query: auth } : { auth };
+    const once = { forceNew: true, reconnection: false, autoConnect: false, transports };
+    const socket = CLIENTS[generation](this.url, { ...once, ...(auth && credentials), ...options });
+    return this.watch(socket, generation === 2 ? "error" : "connect_error");
+  }
+
+  /** Collects what a client hears, and ends it with the test. */
+  watch(socket, refusal = "connect_error") {
+    this.sockets.push(socket);
+    socket.inbox = new Inbox();
+    // All generations have this one; `onAny` came with v3.
+    const { onevent } = socket;
+    socket.onevent = (packet) => {
+      socket.inbox.add([...packet.data]);
+      onevent.call(socket, packet);
+    };
+    socket.on("connect", () => socket.inbox.add(["connect"]));
+    socket.on("disconnect", (reason) => socket.inbox.add(["disconnect", reason]));
+    socket.on(refusal, (error) => socket.inbox.add(["connect_error", error]));
+    return socket;
+  }
+
+  /** A client that is connected and has its `session`. */
+  async connect(options) {
+    const socket = this.client(options);
+    await established(socket);
+    return socket;
+  }
+
+  /** A client of this user, as in `server.user("ada")`. */
+  user(name, options) {
+    return this.connect({ auth: { userId: name, name }, ...options });
+  }
+
+  /** What a connection is refused with: the message of `connect_error`. */
+  async refusal(options) {
+    const socket = this.client(options);
+    socket.connect();
+    const [name, error] = await socket.inbox.take(
+      ([name]) => name === "connect_error" || name === "session",
+      "an answer to a connection",
+    );
+    assert.equal(name, "connect_error", "the connection was not refused");
+    socket.disconnect();
+    return typeof error === "string" ? error : error.message;
+  }
+
+  /** A plain HTTP request: `{ status, headers, body }`. */
+  request(path, { method = "GET", headers = {}, body } = {}) {
+    const answer = new Promise((resolve, reject) => {
+      const request = http.request(this.url + path, { method, headers, agent: false }, (response) => {
+        response.setEncoding("utf8");
+        let text = "";
+        response.on("data", (chunk) => (text += chunk));
+        response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: text }));
+        response.on("error", reject);
+      });
+      request.on("error", reject);
+      request.end(body);
+    });
+    return inTime(answer, `the answer to ${method} ${path}`);
+  }
+
+  /** A WebSocket of our own: `{ status }` when the upgrade is refused, else `{ status: 101, frames, closed }`. */
+  async websocket(headers = {}, query = "EIO=4") {
+    const socket = new WebSocket(`ws://${this.host}/socket.io/?${query}&transport=websocket`, { headers });
+    this.sockets.push({ disconnect: () => socket.terminate() });
+    const frames = new Inbox();
+    socket.on("message", (data) => frames.add(data.toString()));
+    socket.on("error", () => {});
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    const answer = new Promise((resolve) => {
+      socket.once("open", () => resolve({ status: 101 }));
+      socket.once("unexpected-response", (request, response) => {
+        request.destroy();
+        resolve({ status: response.statusCode });
+      });
+    });
+    const { status } = await inTime(answer, "an answer to the upgrade");
+    return { status, socket, frames, closed: () => inTime(closed, "the end of a WebSocket") };
+  }
+}
+
+/** Connects a client and waits for its `session`. */
+export async function established(socket) {
+  socket.connect();
+  const [name, argument] = await socket.inbox.take(([name]) => name === "connect" || name === "connect_error", "connect");
+  assert.equal(name, "connect", `refused with ${argument?.message ?? argument}`);
+  socket.session = await once(socket, "session");
+}
+
+/** The arguments of the next event of this name that was not taken yet. */
+export async function all(socket, event, matches = () => true, ms) {
+  const [, ...args] = await socket.inbox.take(([name, ...args]) => name === event && matches(...args), event, ms);
+  return args;
+}
+
+/** The first argument of the next event of this name that was not taken yet; `disconnect` and the like too. */
+export async function once(socket, event, matches, ms) {
+  const [argument] = await all(socket, event, matches, ms);
+  return argument;
+}
+
+/** The acknowledgement of an event. */
+export function ask(socket, event, ...args) {
+  const reply = new Promise((resolve) => socket.emit(event, ...args, resolve));
+  return inTime(reply, `the acknowledgement of ${event}`);
+}
+
+/** The `data` of an event that must succeed. */
+export async function done(socket, event, ...args) {
+  const reply = await ask(socket, event, ...args);
+  assert.equal(reply.success, true, `${event}: ${JSON.stringify(reply.error)}`);
+  return reply.data;
+}
+
+/** The code of an event that must fail. */
+export async function refused(socket, event, ...args) {
+  const reply = await ask(socket, event, ...args);
+  assert.equal(reply.success, false, `${event} was not refused`);
+  assert.equal(typeof reply.error.message, "string");
+  assert.deepEqual(Object.keys(reply.error).sort(), ["code", "message"]);
+  return reply.error.code;
+}
+
+let fences = 0;
+
+/** Everything that was emitted to `socket` on behalf of `sender` so far has arrived when this is done. */
+export async function fence(sender, ...sockets) {
+  const mark = `fence ${++fences}`;
+  sender.emit("message", mark);
+  for (const socket of sockets) await once(socket, "message", (text) => text === mark);
+}
+
+/** The events of these names that arrived and were not taken; to be asked after a `fence`. */
+export function untaken(socket, ...events) {
+  return socket.inbox.items.filter(([name]) => events.includes(name));
+}
