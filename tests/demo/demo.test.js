@@ -267,8 +267,10 @@ describe("the demo", { timeout: 300_000 }, () => {
   });
 
   it("says that the server is restarting when it says so itself, and comes back", async () => {
-    await server.stop();
-    await ada.sees(ada.banner);
+    const stopped = server.stop();
+    await ada.sees(ada.banner.filter({ hasText: "restart" }));
+    await stopped;
+    await ada.sees(ada.banner.filter({ hasText: "restarting" }));
     server = await startServer({ data, port: server.port });
     await ada.seesGone(ada.banner);
     await ben.seesGone(ben.banner);

@@ -47,7 +47,7 @@ export function listen(): () => void {
 
 function connected(): void {
   lastWords = undefined;
-  dispatch({ type: "connection-changed", connection: { status: "online" } });
+  dispatch({ type: "connection-changed", connection: { status: "online", isClosing: false } });
   void synchronise();
   void flush();
 }
@@ -57,8 +57,10 @@ function disconnected(reason: string): void {
   if (reason === "io server disconnect") {
     const why = lastWords ?? "The server has ended this session.";
     dispatch({ type: "connection-changed", connection: { status: "refused", reason: why } });
-  } else if (getState().connection.status !== "restarting") {
-    dispatch({ type: "connection-changed", connection: { status: "reconnecting" } });
+  } else {
+    const { connection } = getState();
+    const isClosing = connection.status === "online" && connection.isClosing;
+    dispatch({ type: "connection-changed", connection: { status: "reconnecting", isClosing } });
   }
 }
 
@@ -66,7 +68,7 @@ function refused(error: Error): void {
   if (socket.active) {
     // The transport failed and the library tries again; what the banner says stays true.
     if (getState().connection.status === "connecting") {
-      dispatch({ type: "connection-changed", connection: { status: "reconnecting" } });
+      dispatch({ type: "connection-changed", connection: { status: "reconnecting", isClosing: false } });
     }
     return;
   }
@@ -119,5 +121,5 @@ function eventFailed({ event, message }: EventError): void {
 }
 
 function serverClosing(): void {
-  dispatch({ type: "connection-changed", connection: { status: "restarting" } });
+  dispatch({ type: "connection-changed", connection: { status: "online", isClosing: true } });
 }

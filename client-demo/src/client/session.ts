@@ -41,7 +41,7 @@ export function signOut(): void {
 /** At once, instead of when the library would. */
 export function connectNow(): void {
   socket.disconnect();
-  dispatch({ type: "connection-changed", connection: { status: "reconnecting" } });
+  dispatch({ type: "connection-changed", connection: { status: "reconnecting", isClosing: false } });
   socket.connect();
 }
 

@@ -24,6 +24,5 @@ const WORDS = {
   connecting: "Connecting…",
   online: "Online",
   reconnecting: "Reconnecting…",
-  restarting: "Reconnecting…",
   refused: "Offline",
 } as const;

@@ -12,7 +12,7 @@ export function Banner() {
         <div className="banner" data-testid="connection-banner" data-status={connection.status}>
           <span className="banner-pulse" aria-hidden="true" />
           <span>{text}</span>
-          {connection.status !== "restarting" && (
+          {connection.status !== "online" && (
             <button type="button" className="button-quiet" onClick={connectNow}>
               Try now
             </button>
@@ -27,12 +27,13 @@ function textFor(connection: Connection): string | null {
   switch (connection.status) {
     case "idle":
     case "connecting":
-    case "online":
       return null;
+    case "online":
+      return connection.isClosing ? "The server is about to restart. You will be back in a moment." : null;
     case "reconnecting":
-      return "Reconnecting… What you write is sent as soon as the server is back.";
-    case "restarting":
-      return "The server is restarting. Back in a moment…";
+      return connection.isClosing
+        ? "The server is restarting. Back in a moment…"
+        : "Reconnecting… What you write is sent as soon as the server is back.";
     case "refused":
       return connection.reason;
   }

@@ -4,6 +4,7 @@ import { loadOlder, markRead } from "../client/rooms";
 import type { Room } from "../store/state";
 import { useStore } from "../store/store";
 import { entriesOf } from "../view/entries";
+import { dayName } from "../view/time";
 import { useNow } from "../view/useNow";
 import { EmptyRoom } from "./EmptyRoom";
 import { Icon } from "./Icon";
@@ -62,11 +63,13 @@ export function MessageList({ room, editing, onEdit }: Props) {
             {entries.map((entry) => (
               <MessageRow
                 key={entry.key}
-                entry={entry}
+                said={entry.said}
                 me={me}
-                now={now}
-                isEdited={"message" in entry && entry.message.id === editing}
-                receipt={"message" in entry && entry.message.id === seen ? "Seen" : null}
+                day={entry.startsDay ? dayName(entry.said.at, now) : null}
+                startsNew={entry.startsNew}
+                startsGroup={entry.startsGroup}
+                isEdited={entry.said.id !== undefined && entry.said.id === editing}
+                isSeen={entry.said.id !== undefined && entry.said.id === seen}
                 onEdit={onEdit}
               />
             ))}

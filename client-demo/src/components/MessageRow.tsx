@@ -1,37 +1,42 @@
 import { memo } from "react";
 
 import { textOf } from "../view/body";
-import type { Entry } from "../view/entries";
-import { clock, dayName, fully, shortClock } from "../view/time";
-import type { Message, User } from "../wire";
+import type { Said } from "../view/entries";
+import { clock, fully, shortClock } from "../view/time";
+import type { User } from "../wire";
 import { Avatar } from "./Avatar";
-import { Icon } from "./Icon";
 import { MessageActions } from "./MessageActions";
+import { MessageContent } from "./MessageContent";
 import { MessageEditor } from "./MessageEditor";
 import { PendingState } from "./PendingState";
-import { Text } from "./Text";
+import { Receipt } from "./Receipt";
 
+/** Nothing here is built anew for every drawing, so that a new message draws one row and not all of them. */
 interface Props {
-  entry: Entry;
+  said: Said;
   me: User | null;
-  now: number;
+  /** The day that begins with it, if one does. */
+  day: string | null;
+  startsNew: boolean;
+  startsGroup: boolean;
   isEdited: boolean;
-  receipt: string | null;
+  isSeen: boolean;
   onEdit: (id: string | null) => void;
 }
 
-export const MessageRow = memo(function MessageRow({ entry, me, now, isEdited, receipt, onEdit }: Props) {
-  const saved = "message" in entry ? entry.message : null;
-  const author = saved?.from ?? me ?? { id: "", name: "You" };
-  const isOwn = saved === null || saved.from.id === me?.id;
+export const MessageRow = memo(function MessageRow(props: Props) {
+  const { said, me, day, startsNew, startsGroup, isEdited, isSeen, onEdit } = props;
+  const isSaved = said.id !== undefined;
+  const author = (isSaved ? said.from : me) ?? { id: "", name: "You" };
+  const isOwn = !isSaved || said.from.id === me?.id;
   return (
     <>
-      {entry.startsDay && (
+      {day !== null && (
         <li className="separator">
-          <span>{dayName(entry.at, now)}</span>
+          <span>{day}</span>
         </li>
       )}
-      {entry.startsNew && (
+      {startsNew && (
         <li className="separator separator-new">
           <span>New</span>
         </li>
@@ -39,69 +44,46 @@ export const MessageRow = memo(function MessageRow({ entry, me, now, isEdited, r
       <li
         className="message"
         data-testid="message"
-        data-message-id={saved?.id ?? entry.key}
-        data-state={stateOf(entry)}
+        data-message-id={isSaved ? said.id : said.key}
+        data-state={stateOf(said)}
         data-own={isOwn}
-        data-group={entry.startsGroup ? "start" : "rest"}
+        data-group={startsGroup ? "start" : "rest"}
       >
-        {entry.startsGroup ? (
-          <Avatar user={author} size="large" />
-        ) : (
-          <time className="message-gutter" dateTime={new Date(entry.at).toISOString()} title={fully(entry.at)}>
-            {shortClock(entry.at)}
-          </time>
-        )}
+        {startsGroup ? <Avatar user={author} size="large" /> : <Time at={said.at} isGutter />}
         <div className="message-main">
-          {entry.startsGroup && (
+          {startsGroup && (
             <p className="message-head">
-              <strong className="message-author">{author.name}</strong>
-              <time dateTime={new Date(entry.at).toISOString()} title={fully(entry.at)}>
-                {clock(entry.at)}
-              </time>
+              <strong className="message-author" title={author.name}>
+                {author.name}
+              </strong>
+              <Time at={said.at} />
             </p>
           )}
-          {saved !== null && isEdited ? (
-            <MessageEditor message={saved} onDone={() => onEdit(null)} />
+          {isSaved && isEdited ? (
+            <MessageEditor message={said} onDone={() => onEdit(null)} />
           ) : (
-            <Content entry={entry} />
+            <MessageContent said={said} />
           )}
-          {"pending" in entry && <PendingState pending={entry.pending} />}
-          {receipt !== null && (
-            <p className="receipt">
-              <Icon name="checks" />
-              {receipt}
-            </p>
-          )}
+          {!isSaved && <PendingState pending={said} />}
+          {isSeen && <Receipt />}
         </div>
-        {saved !== null && isOwn && !isEdited && saved.deletedAt === undefined && (
-          <MessageActions message={saved} onEdit={isPlain(saved) ? () => onEdit(saved.id) : null} />
+        {isSaved && isOwn && !isEdited && said.deletedAt === undefined && (
+          <MessageActions message={said} onEdit={textOf(said).isPlain ? () => onEdit(said.id) : null} />
         )}
       </li>
     </>
   );
 });
 
-function Content({ entry }: { entry: Entry }) {
-  if ("pending" in entry) return <Text text={entry.pending.text} isPlain />;
-  const { message } = entry;
-  if (message.deletedAt !== undefined) return <p className="message-deleted">This message was deleted.</p>;
+function Time({ at, isGutter = false }: { at: string | number; isGutter?: boolean }) {
   return (
-    <Text {...textOf(message)}>
-      {message.editedAt !== undefined && (
-        <span className="message-edited" title={fully(message.editedAt)}>
-          {" "}
-          (edited)
-        </span>
-      )}
-    </Text>
+    <time className={isGutter ? "message-gutter" : ""} dateTime={new Date(at).toISOString()} title={fully(at)}>
+      {isGutter ? shortClock(at) : clock(at)}
+    </time>
   );
 }
 
-function stateOf(entry: Entry): "saved" | "pending" | "failed" | "deleted" {
-  if ("pending" in entry) return entry.pending.failure === undefined ? "pending" : "failed";
-  return entry.message.deletedAt === undefined ? "saved" : "deleted";
-}
-
-function isPlain(message: Message): boolean {
-  return textOf(message).isPlain;
+function stateOf(said: Said): "saved" | "pending" | "failed" | "deleted" {
+  if (said.id === undefined) return said.failure === undefined ? "pending" : "failed";
+  return said.deletedAt === undefined ? "saved" : "deleted";
 }

@@ -46,7 +46,7 @@ export function useScroll(entries: readonly Entry[], onTop: () => void): Scroll 
     const first = entries[0]?.key ?? "";
     const last = entries.at(-1);
     const isPrepended = before.current.first !== "" && before.current.first !== first;
-    const isSent = last !== undefined && "pending" in last && last.key !== before.current.last;
+    const isSent = last !== undefined && last.said.id === undefined && last.key !== before.current.last;
     if (wasAtEnd.current || isSent) toEnd();
     else if (isPrepended) element.scrollTop += element.scrollHeight - before.current.height;
     before.current = { first, last: last?.key ?? "", height: element.scrollHeight };

@@ -11,11 +11,10 @@ export type Connection =
   | { status: "idle" }
   /** The first connection of this page. */
   | { status: "connecting" }
-  | { status: "online" }
-  /** Lost; it comes back by itself. */
-  | { status: "reconnecting" }
-  /** Lost or about to be, because the server said that it goes down. */
-  | { status: "restarting" }
+  /** Closing: the server has said that it goes down soon. */
+  | { status: "online"; isClosing: boolean }
+  /** Lost; it comes back by itself. Closing: as the server had announced. */
+  | { status: "reconnecting"; isClosing: boolean }
   /** The server does not want us; nothing happens until somebody tries again. */
   | { status: "refused"; reason: string };
 
