@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     dialect::Dialect,
+    floor::Floor,
     process,
     scenario::{Scenario, Target},
 };
@@ -25,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Measure one cell against a server that runs already.
     Cell(Cell),
+    /// Be the smallest server that passes the checks: what the kernel alone costs.
+    Floor(Floor),
     /// Start every server in turn, measure every cell in interleaved rounds, print the table.
     Run(Plan),
 }
@@ -68,7 +71,7 @@ pub struct Plan {
     /// The folder of the Node peers.
     #[arg(long, value_name = "DIR", default_value = "bench/peers")]
     pub peers: PathBuf,
-    /// Another server, started with `--listen 127.0.0.1:0` appended; e.g. `floor=peer:target/release/floor`.
+    /// Another server, started with `--listen 127.0.0.1:0` appended; e.g. `mine=peer:target/release/mine`.
     #[arg(long, value_name = "NAME=DIALECT:COMMAND")]
     pub extra: Vec<String>,
     /// Further arguments of the sockeye binary, e.g. `--set`, `metrics.listen=127.0.0.1:0`.
@@ -77,7 +80,7 @@ pub struct Plan {
     /// How often each cell is measured on each server; the table holds medians.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// How long each cell is measured, after a warm-up of a third of that.
+    /// How long each cell is measured, after a warm-up as long.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
     /// Only these cells, by the beginning of their names, e.g. `fan-out-1000,echo`.

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod dialect;
 mod figures;
+mod floor;
 mod process;
 mod run;
 mod scenario;
@@ -16,6 +17,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Cell(cell) => cell.measure(),
+        cli::Command::Floor(floor) => floor.serve(),
         cli::Command::Run(plan) => run::run(&plan),
     };
     match outcome {

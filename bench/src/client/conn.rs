@@ -66,7 +66,7 @@ impl Conn {
         })
     }
 
-    /// Queues a packet; it leaves with everything else of this turn.
+    /// Queues a packet; it leaves with everything else of this turn, or with [`Conn::flush`].
     pub fn send(&mut self, text: &[u8]) {
         self.write(frame::TEXT, text);
     }
@@ -82,8 +82,8 @@ impl Conn {
         self.phase == Phase::Closed
     }
 
-    /// Writes what is queued, as far as the kernel takes it.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    /// Writes what is queued, as far as the kernel takes it; the rest follows when there is room.
+    pub fn flush(&mut self) -> Result<()> {
         while !self.out.is_empty() {
             match self.stream.write(&self.out) {
                 Ok(written) => drop(self.out.drain(..written)),

@@ -1,5 +1,7 @@
 //! WebSocket framing (RFC 6455): masked on the way out, bare on the way in. No extensions, no fragments.
 
+use std::ops::Range;
+
 use anyhow::{Result, bail, ensure};
 
 /// Text.
@@ -23,6 +25,15 @@ pub fn upgrade_request(host: impl std::fmt::Display) -> String {
     )
 }
 
+/// The answer to it.
+pub fn upgrade_answer() -> String {
+    let accept = String::from_utf8_lossy(ACCEPT);
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
 /// The length of the answer to it; `None` while it is incomplete.
 pub fn upgrade_response(bytes: &[u8]) -> Result<Option<usize>> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
@@ -32,22 +43,32 @@ pub fn upgrade_response(bytes: &[u8]) -> Result<Option<usize>> {
     Ok(Some(end + 4))
 }
 
-/// Appends one frame.
+/// Appends one frame of a client's.
 pub fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
+    write_header(out, opcode, payload.len(), 0x80);
+    out.extend_from_slice(&mask);
+    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+}
+
+/// Appends one frame of a server's.
+pub fn write_bare(out: &mut Vec<u8>, opcode: u8, parts: &[&[u8]]) {
+    write_header(out, opcode, parts.iter().map(|part| part.len()).sum(), 0);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+fn write_header(out: &mut Vec<u8>, opcode: u8, len: usize, masked: u8) {
     out.push(0x80 | opcode);
-    match payload.len() {
-        len @ 0..=125 => out.push(0x80 | len as u8),
-        len @ 126..=0xFFFF => {
-            out.push(0x80 | 126);
+    match len {
+        0..=125 => out.push(masked | len as u8),
+        126..=0xFFFF => {
+            out.push(masked | 126);
             out.extend_from_slice(&(len as u16).to_be_bytes());
         }
-        len => {
-            out.push(0x80 | 127);
+        _ => {
+            out.push(masked | 127);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    out.extend_from_slice(&mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
 /// A frame of the server's.
@@ -61,20 +82,38 @@ pub struct Frame<'a> {
     pub len: usize,
 }
 
-/// The first frame; `None` while it is incomplete.
+/// The first frame of a server's; `None` while it is incomplete.
 pub fn read(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    let [first, second, ..] = bytes else { return Ok(None) };
     if first & 0xF0 != 0x80 || second & 0x80 != 0 {
         bail!("a frame that begins with {first:02x} {second:02x}: fragmented, compressed or masked");
     }
-    let (header, size) = match (second & 0x7F, rest) {
-        (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
-        (127, [a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
-        (126 | 127, _) => return Ok(None),
-        (len, _) => (2, u64::from(len)),
-    };
-    let len = header + usize::try_from(size)?;
+    let Some((header, len)) = header(bytes) else { return Ok(None) };
+    let len = header + len;
     Ok(bytes.get(header..len).map(|payload| Frame { opcode: first & 0x0F, payload, len }))
+}
+
+/// Unmasks the first frame of a client's, in place: its opcode and where its payload is; `None` while it is incomplete.
+pub fn unmask(bytes: &mut [u8]) -> Option<(u8, Range<usize>)> {
+    let (header, len) = header(bytes)?;
+    let mask: [u8; 4] = bytes.get(header..header + 4)?.try_into().ok()?;
+    let range = header + 4..header + 4 + len;
+    let payload = bytes.get_mut(range.clone())?;
+    payload.chunks_mut(4).for_each(|chunk| chunk.iter_mut().zip(mask).for_each(|(byte, key)| *byte ^= key));
+    Some((bytes[0] & 0x0F, range))
+}
+
+/// The lengths of header, without the mask, and payload.
+fn header(bytes: &[u8]) -> Option<(usize, usize)> {
+    let [_, second, rest @ ..] = bytes else { return None };
+    match (second & 0x7F, rest) {
+        (126, [a, b, ..]) => Some((4, usize::from(u16::from_be_bytes([*a, *b])))),
+        (127, [a, b, c, d, e, f, g, h, ..]) => {
+            Some((10, usize::try_from(u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])).ok()?))
+        }
+        (126 | 127, _) => None,
+        (len, _) => Some((2, usize::from(len))),
+    }
 }
 
 #[cfg(test)]
@@ -82,12 +121,9 @@ mod tests {
     use super::*;
 
     fn bare(opcode: u8, payload: &[u8]) -> Vec<u8> {
-        let mut masked = Vec::new();
-        write(&mut masked, opcode, payload, [0; 4]);
-        let header = masked.len() - payload.len() - 4;
-        masked[1] &= 0x7F;
-        masked.drain(header..header + 4);
-        masked
+        let mut bytes = Vec::new();
+        write_bare(&mut bytes, opcode, &[payload]);
+        bytes
     }
 
     #[test]
@@ -106,8 +142,10 @@ mod tests {
     fn a_mask_is_undone_by_itself() {
         let mut out = Vec::new();
         write(&mut out, TEXT, b"hello", [1, 2, 3, 4]);
-        let undone: Vec<u8> = out[6..].iter().zip([1, 2, 3, 4, 1]).map(|(byte, key)| byte ^ key).collect();
-        assert_eq!((&out[..2], &*undone), (&[0x81, 0x85][..], &b"hello"[..]));
+        assert_ne!(&out[6..], b"hello");
+        assert_eq!(unmask(&mut out[..10]), None);
+        let (opcode, range) = unmask(&mut out).unwrap();
+        assert_eq!((opcode, &out[range]), (TEXT, &b"hello"[..]));
     }
 
     #[test]

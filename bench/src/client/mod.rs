@@ -1,7 +1,7 @@
 //! A Socket.IO client of our own, as small as a load generator needs: Engine.IO v4 over WebSocket, text only.
 
 mod conn;
-mod frame;
+pub mod frame;
 mod packet;
 mod swarm;
 

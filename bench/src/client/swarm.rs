@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -10,6 +11,12 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::{Conn, Incoming};
 
+/// How long the generator sleeps between two looks at the network. It never waits *in* epoll: then every write of the
+/// server's would have to wake it, on another core, and that costs the server more than the write itself.
+const NAP: Duration = Duration::from_micros(50);
+/// As many connections are looked at in one turn at most.
+const EVENTS: usize = 1024;
+
 /// Many connections to one server.
 pub struct Swarm {
     poll: Poll,
@@ -17,6 +24,8 @@ pub struct Swarm {
     conns: Vec<Option<Conn>>,
     free: Vec<usize>,
     buffer: Vec<u8>,
+    /// The last turn could not look at all of them.
+    busy: bool,
     peer: SocketAddr,
 }
 
@@ -25,10 +34,11 @@ impl Swarm {
     pub fn new(peer: SocketAddr) -> Result<Swarm> {
         Ok(Swarm {
             poll: Poll::new()?,
-            events: Events::with_capacity(1024),
+            events: Events::with_capacity(EVENTS),
             conns: Vec::new(),
             free: Vec::new(),
             buffer: vec![0; 64 * 1024],
+            busy: false,
             peer,
         })
     }
@@ -55,11 +65,9 @@ impl Swarm {
         self.conns.iter_mut().flatten()
     }
 
-    /// Sends on one connection, at once.
-    pub fn send(&mut self, index: usize, text: &[u8]) -> Result<()> {
-        let conn = self.conns[index].as_mut().context("no such socket")?;
-        conn.send(text);
-        conn.flush()
+    /// One connection.
+    pub fn conn(&mut self, index: usize) -> Result<&mut Conn> {
+        self.conns[index].as_mut().context("no such socket")
     }
 
     /// Writes what connections have queued outside a turn.
@@ -67,14 +75,13 @@ impl Swarm {
         self.iter_mut().try_for_each(Conn::flush)
     }
 
-    /// Waits for the network, at most `wait`, and tells `hear` what has arrived. Whatever `hear` sends on the
-    /// connection it is given leaves in one write. True when something has arrived.
-    pub fn turn(
-        &mut self,
-        wait: Duration,
-        mut hear: impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
-    ) -> Result<bool> {
-        match self.poll.poll(&mut self.events, Some(wait)) {
+    /// Looks at the network and tells `hear` what has arrived. Whatever `hear` sends on the connection it is given
+    /// leaves in one write. True when something has arrived.
+    pub fn turn(&mut self, mut hear: impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>) -> Result<bool> {
+        if !self.busy {
+            thread::sleep(NAP);
+        }
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(false),
             other => other?,
         }
@@ -87,6 +94,8 @@ impl Swarm {
                 self.free.push(event.token().0);
             }
         }
-        Ok(!self.events.is_empty())
+        let arrived = self.events.iter().count();
+        self.busy = arrived == EVENTS;
+        Ok(arrived > 0)
     }
 }

@@ -162,6 +162,13 @@ pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
     if let Some(sockeye) = &plan.sockeye {
         recipes.push(binary(sockeye, &plan.sockeye_arg)?);
     }
+    recipes.push(Recipe {
+        name: "floor".into(),
+        dialect: Dialect::Peer,
+        saves: false,
+        program: std::env::current_exe()?,
+        arguments: vec!["floor".into()],
+    });
     for extra in &plan.extra {
         recipes.push(parse_extra(extra)?);
     }
@@ -181,7 +188,9 @@ fn parse_extra(text: &str) -> Result<Recipe> {
     let Some((name, (dialect, command))) = parts else { bail!("--extra takes NAME=DIALECT:COMMAND, not {text:?}") };
     let dialect = Dialect::from_str(dialect, true).map_err(anyhow::Error::msg)?;
     let mut words = command.split_ascii_whitespace();
-    let program = absolute(Path::new(words.next().context("--extra names no program")?))?;
+    let program = Path::new(words.next().context("--extra names no program")?);
+    // A bare name is looked up in PATH.
+    let program = if program.components().count() > 1 { absolute(program)? } else { program.into() };
     Ok(Recipe {
         name: name.into(),
         dialect,

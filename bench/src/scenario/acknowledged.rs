@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use memchr::memmem::Finder;
 
-use super::{AFTERMATH, TURN, Target, Watch, ignore, linger, open};
+use super::{AFTERMATH, Target, Watch, ignore, linger, open};
 use crate::{
     client::{Conn, Incoming, Swarm},
     dialect::{self, Dialect, MESSAGE_SAVED},
@@ -37,7 +37,7 @@ pub struct Load {
     /// Bytes of text in each event.
     #[arg(long, default_value_t = 100)]
     pub text: usize,
-    /// How long to send, after a warm-up of a third of that.
+    /// How long to send, after a warm-up as long.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
     /// `send` only: each connection joins its room first, and so receives its own messages too.
@@ -52,7 +52,7 @@ impl Load {
         let mut swarm = Swarm::new(target.address)?;
         open(&mut swarm, target, self.sockets, |index| hears_itself.then(|| room(index)))?;
         let mut senders = Senders::new(self, kind, hears_itself, *target);
-        senders.run(&mut swarm, Duration::from_secs_f64(self.seconds / 3.0))?;
+        senders.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
         senders.latencies.clear();
         let mut meter = Meter::start(target.pid)?;
         senders.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
@@ -116,7 +116,7 @@ impl Senders {
         }
         swarm.flush()?;
         while self.missing > 0 {
-            let moved = swarm.turn(TURN, |conn, incoming, now| self.hear(conn, incoming, now, until))?;
+            let moved = swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now, until))?;
             watch.check(moved, || format!("{} answers", self.missing))?;
         }
         Ok(())

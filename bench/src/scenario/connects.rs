@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 
-use super::{AFTERMATH, TURN, Target, Watch, ignore, linger};
+use super::{AFTERMATH, Target, Watch, ignore, linger};
 use crate::{
     client::{Incoming, Swarm},
     figures::{Figures, Meter, micros},
@@ -18,9 +18,9 @@ pub struct Connects {
     #[arg(long, default_value_t = 16)]
     pub at_a_time: usize,
     /// The most in one run: each leaves a port in TIME_WAIT.
-    #[arg(long, default_value_t = 15_000)]
+    #[arg(long, default_value_t = 10_000)]
     pub most: usize,
-    /// How long to open more, after a warm-up of a third of that.
+    /// How long to open more, after a warm-up as long.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
@@ -28,7 +28,7 @@ pub struct Connects {
 impl Connects {
     pub(super) fn measure(&self, target: &Target) -> Result<Figures> {
         let mut swarm = Swarm::new(target.address)?;
-        self.run(&mut swarm, target, self.most / 10, self.seconds / 3.0)?;
+        self.run(&mut swarm, target, self.most, self.seconds)?;
         let mut meter = Meter::start(target.pid)?;
         let latencies = self.run(&mut swarm, target, self.most, self.seconds)?;
         meter.stop();
@@ -48,7 +48,7 @@ impl Connects {
             if swarm.len() == 0 {
                 return Ok(latencies);
             }
-            let moved = swarm.turn(TURN, |conn, incoming, now| {
+            let moved = swarm.turn(|conn, incoming, now| {
                 if let Incoming::Connected = incoming {
                     latencies.push(micros(conn.opened_at, now));
                     conn.close();

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use super::{AFTERMATH, TURN, Target, Watch, ignore, linger, open};
+use super::{AFTERMATH, Target, Watch, ignore, linger, open};
 use crate::{
     client::{Conn, Incoming, Swarm},
     dialect::{self, MESSAGE_SAVED},
@@ -29,7 +29,7 @@ pub struct FanOut {
     /// Bytes of text in each message.
     #[arg(long, default_value_t = 100)]
     pub text: usize,
-    /// How long to send, after a warm-up of a third of that.
+    /// How long to send, after a warm-up as long.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
@@ -40,7 +40,7 @@ impl FanOut {
         open(&mut swarm, target, 1, |_| None)?;
         open(&mut swarm, target, self.sockets, |_| Some(ROOM.into()))?;
         let mut room = Room::new(self, *target);
-        room.run(&mut swarm, Duration::from_secs_f64(self.seconds / 3.0))?;
+        room.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
         room.latencies.clear();
         let mut meter = Meter::start(target.pid)?;
         room.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
@@ -73,19 +73,25 @@ impl Room {
     fn run(&mut self, swarm: &mut Swarm, long: Duration) -> Result<()> {
         let (until, mut watch) = (Instant::now() + long, Watch::new());
         loop {
-            let now = Instant::now();
-            while now < until && self.ledger.pending.len() < self.in_flight {
-                let n = self.ledger.sent(now);
-                // Acknowledgement 0 was the join's.
-                dialect::write_message(&mut self.packet, n + 1, ROOM, &self.text, n);
-                swarm.send(SENDER, &self.packet)?;
-            }
+            self.send(swarm.conn(SENDER)?, until)?;
             if self.ledger.pending.is_empty() {
                 return Ok(());
             }
-            let moved = swarm.turn(TURN, |conn, incoming, now| self.hear(conn, incoming, now))?;
+            let moved = swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now))?;
             watch.check(moved, || self.ledger.missing())?;
         }
+    }
+
+    /// Fills what may be under way, in one write.
+    fn send(&mut self, sender: &mut Conn, until: Instant) -> Result<()> {
+        let now = Instant::now();
+        while now < until && self.ledger.pending.len() < self.in_flight {
+            let n = self.ledger.sent(now);
+            // Acknowledgement 0 was the join's.
+            dialect::write_message(&mut self.packet, n + 1, ROOM, &self.text, n);
+            sender.send(&self.packet);
+        }
+        sender.flush()
     }
 
     fn hear(&mut self, conn: &mut Conn, incoming: Incoming<'_>, now: Instant) -> Result<()> {

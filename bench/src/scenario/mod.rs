@@ -25,8 +25,6 @@ const STUCK: Duration = Duration::from_secs(10);
 const OPENING: usize = 64;
 /// After the work: what arrives in this time arrives too often, and what the server does still counts.
 const AFTERMATH: Duration = Duration::from_millis(300);
-/// How long one wait for the network lasts at most, so that deadlines are seen.
-const TURN: Duration = Duration::from_millis(20);
 
 /// A server that runs.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +117,7 @@ fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -
             begun += 1;
         }
         let before = done;
-        swarm.turn(TURN, |conn, incoming, _| {
+        swarm.turn(|conn, incoming, _| {
             match incoming {
                 Incoming::Connected => match room(conn.index) {
                     Some(room) => conn.send(target.dialect.join(&room).as_bytes()),
@@ -147,7 +145,7 @@ fn quiet(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
             bail!("the server does not become quiet");
         }
         // Pings are answered below this, and do not count.
-        swarm.turn(TURN, |_, incoming, now| {
+        swarm.turn(|_, incoming, now| {
             heard = now;
             ignore(target, incoming)
         })?;
@@ -159,7 +157,7 @@ fn quiet(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
 fn linger(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < long {
-        swarm.turn(TURN, |_, incoming, _| ignore(target, incoming))?;
+        swarm.turn(|_, incoming, _| ignore(target, incoming))?;
     }
     Ok(())
 }

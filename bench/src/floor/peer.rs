@@ -1,0 +1,123 @@
+//! One connection of the floor: bytes in, requests out.
+
+use std::io::{ErrorKind, Read, Write};
+
+use mio::net::TcpStream;
+
+use crate::{client::frame, dialect::digits};
+
+/// What a client asks for.
+pub enum Asked {
+    /// To hear a room.
+    Join { id: Vec<u8>, room: Vec<u8> },
+    /// To send to a room.
+    Send { id: Vec<u8>, payload: Vec<u8> },
+    /// To get its payload back.
+    Echo { id: Vec<u8>, payload: Vec<u8> },
+}
+
+/// One connection.
+pub struct Peer {
+    /// What is written at the end of the turn.
+    pub out: Vec<u8>,
+    /// Already among those to be written.
+    pub touched: bool,
+    /// Where it must be taken out.
+    pub rooms: Vec<Vec<u8>>,
+    stream: TcpStream,
+    partial: Vec<u8>,
+    upgraded: bool,
+}
+
+impl Peer {
+    /// A connection that has just been accepted.
+    pub fn new(stream: TcpStream) -> Peer {
+        Peer { out: Vec::new(), touched: false, rooms: Vec::new(), stream, partial: Vec::new(), upgraded: false }
+    }
+
+    /// Reads all there is; false when the connection is over.
+    pub fn read(&mut self, buffer: &mut [u8], asked: &mut Vec<Asked>) -> bool {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => return false,
+                Ok(len) => {
+                    self.partial.extend_from_slice(&buffer[..len]);
+                    if !self.parse(asked) {
+                        return false;
+                    }
+                    if len < buffer.len() {
+                        return true;
+                    }
+                }
+                Err(error) => return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+            }
+        }
+    }
+
+    /// Writes as far as the kernel takes it; the rest waits for the next readiness.
+    pub fn flush(&mut self) {
+        if let Ok(written) = self.stream.write(&self.out) {
+            self.out.drain(..written);
+        }
+        if self.out.is_empty() {
+            self.out = Vec::new();
+        }
+    }
+
+    fn parse(&mut self, asked: &mut Vec<Asked>) -> bool {
+        let mut held = std::mem::take(&mut self.partial);
+        let mut used = 0;
+        if !self.upgraded && held.ends_with(b"\r\n\r\n") {
+            self.upgraded = true;
+            used = held.len();
+            self.out.extend_from_slice(frame::upgrade_answer().as_bytes());
+            frame::write_bare(
+                &mut self.out,
+                frame::TEXT,
+                &[br#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#],
+            );
+        }
+        let mut open = true;
+        while self.upgraded
+            && let Some((opcode, range)) = frame::unmask(&mut held[used..])
+        {
+            let payload = &held[used..][range.clone()];
+            open &= opcode != frame::CLOSE;
+            match payload {
+                b"40" => frame::write_bare(&mut self.out, frame::TEXT, &[br#"40{"sid":"a"}"#]),
+                [b'4', b'2', event @ ..] if opcode == frame::TEXT => asked.extend(self.event(event)),
+                _ if opcode == frame::CLOSE => frame::write_bare(&mut self.out, frame::CLOSE, &[payload]),
+                _ => {}
+            }
+            used += range.end;
+        }
+        held.drain(..used);
+        self.partial = held;
+        open
+    }
+
+    fn event(&mut self, event: &[u8]) -> Option<Asked> {
+        let json = digits(event).1;
+        let id = event[..event.len() - json.len()].to_vec();
+        let inner = json.strip_prefix(b"[")?.strip_suffix(b"]")?;
+        let comma = memchr::memchr(b',', inner)?;
+        let (name, payload) = (&inner[..comma], inner[comma + 1..].to_vec());
+        Some(match name {
+            br#""join""# => {
+                let room = quoted(&payload, b"").to_vec();
+                self.rooms.push(room.clone());
+                Asked::Join { id, room }
+            }
+            br#""send-message""# => Asked::Send { id, payload },
+            br#""echo""# => Asked::Echo { id, payload },
+            _ => return None,
+        })
+    }
+}
+
+/// The string that follows the key.
+pub fn quoted<'a>(json: &'a [u8], key: &[u8]) -> &'a [u8] {
+    let after = memchr::memmem::find(json, key).map_or(&[][..], |at| &json[at + key.len()..]);
+    let text = after.strip_prefix(b"\"").unwrap_or_default();
+    &text[..memchr::memchr(b'"', text).unwrap_or(text.len())]
+}
