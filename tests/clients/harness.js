@@ -37,7 +37,7 @@ async function inTime(promise, what, ms = TIMEOUT_MS) {
   }
 }
 
-/** Things that arrive one by one, and those who wait for one of them. */
+/** Things that arrive one after the other, and those who wait for one of them. */
 class Inbox {
   #waiting = [];
   items = [];
@@ -201,14 +201,14 @@ class Server {
     return inTime(answer, `the answer to ${method} ${path}`);
   }
 
-  /** A WebSocket of our own: `{ status }` when the upgrade is refused, else `{ status: 101, frames, closed }`. */
+  /** A WebSocket of our own, the status of its upgrade, and its frames as text; the last is "closed". */
   async websocket(headers = {}, query = "EIO=4") {
     const socket = new WebSocket(`ws://${this.host}/socket.io/?${query}&transport=websocket`, { headers });
     this.sockets.push({ disconnect: () => socket.terminate() });
     const frames = new Inbox();
     socket.on("message", (data) => frames.add(data.toString()));
     socket.on("error", () => {});
-    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.once("close", () => frames.add("closed"));
     const answer = new Promise((resolve) => {
       socket.once("open", () => resolve({ status: 101 }));
       socket.once("unexpected-response", (request, response) => {
@@ -217,7 +217,7 @@ class Server {
       });
     });
     const { status } = await inTime(answer, "an answer to the upgrade");
-    return { status, socket, frames, closed: () => inTime(closed, "the end of a WebSocket") };
+    return { status, socket, frames };
   }
 }
 
