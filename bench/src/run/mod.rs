@@ -6,7 +6,7 @@ mod server;
 
 use std::{fs, io::Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use self::{
     cells::{Cell, cells},
@@ -69,6 +69,6 @@ fn rows(cells: &[Cell], recipes: &[Recipe]) -> Vec<Row> {
 impl server::Server {
     fn measure(&self, cell: &Cell) -> Result<crate::figures::Figures> {
         let target = Target { address: self.address, pid: self.pid(), dialect: self.dialect };
-        cell.scenario.measure(&target).with_context(|| self.last_words())
+        cell.scenario.measure(&target).map_err(|error| anyhow!("{error:#}{}", self.last_words()))
     }
 }

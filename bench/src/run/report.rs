@@ -53,7 +53,7 @@ impl Row {
     fn why_void(&self) -> String {
         let reasons: Vec<String> =
             self.rounds.iter().filter_map(|round| round.as_ref().err()).map(|error| format!("{error:#}")).collect();
-        reasons.first().cloned().unwrap_or_default()
+        reasons.first().map(|reason| reason.replace('|', "/")).unwrap_or_default()
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
 use super::cells::Cell;
@@ -70,7 +70,7 @@ impl Recipe {
         let output = child.stdout.take().context("no standard output")?;
         let unnamed = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Server { address: unnamed, dialect: self.dialect, child, folder };
-        server.address = first_line(output).with_context(|| server.last_words())?;
+        server.address = first_line(output).map_err(|error| anyhow!("{error:#}{}", server.last_words()))?;
         Ok(server)
     }
 }
@@ -106,11 +106,14 @@ impl Server {
         self.child.id()
     }
 
-    /// The end of its log.
+    /// The end of its log, to be put behind an error; nothing where it has said nothing.
     pub fn last_words(&self) -> String {
         let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(3).collect();
-        format!("its last words: {:?}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
+        let lines: Vec<&str> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!("; its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
     }
 }
 
