@@ -42,10 +42,12 @@ impl Events {
         Fut: Future<Output = Result<R>> + Send + 'static,
         R: IntoReply + 'static,
     {
+        let handler = Arc::new(handler);
         let handler: Handler = Box::new(move |ctx, args| match E::from_args(args) {
             Ok(payload) => {
-                let future = handler(ctx, payload);
-                Box::pin(async move { acknowledgement(future.await) })
+                // Called when its turn comes, not before.
+                let handler = handler.clone();
+                Box::pin(async move { acknowledgement(handler(ctx, payload).await) })
             }
             Err(error) => Box::pin(async { acknowledgement::<()>(Err(error)) }),
         });

@@ -1,0 +1,138 @@
+use std::{net::TcpListener, os::unix::fs::PermissionsExt};
+
+use serde_json::json;
+
+use crate::{
+    client::Client,
+    harness::{Binary, Said, run},
+};
+
+/// Runs in an empty folder of its own.
+async fn said(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    run(arguments, variables, &folder.path().to_owned()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let relay = "[relay.message-saved]\nto = \"everyone\"\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), relay).unwrap();
+    let misspelt = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(misspelt.path(), "[limits]\nevent-per-second = 3\n").unwrap();
+    let (file, misspelt) = (file.path().to_str().unwrap(), misspelt.path().to_str().unwrap());
+    let cases: [(&[&str], &[(&str, &str)], &[&str]); 14] = [
+        (&["--listen", &taken], &[], &["server.listen", "in use"]),
+        (&["--listen", "nonsense"], &[], &["server.listen", "nonsense"]),
+        (&["--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], &[], &["store.path", "/proc/nowhere"]),
+        (
+            &["--set", "limits.event-per-second=1"],
+            &[],
+            &["limits.event-per-second", "did you mean limits.events-per-second?"],
+        ),
+        (&["--config", misspelt], &[], &["limits.event-per-second", "did you mean limits.events-per-second?"]),
+        (&["--set", "limits.events-per-second=many"], &[], &["limits.events-per-second", "many"]),
+        (&[], &[("SOCKEYE_LIMITS__EVENTS_PER_SECOND", "-1")], &["limits.events-per-second", "-1"]),
+        (&["--set", "auth.mode=jwt"], &[], &["auth.secret"]),
+        (&["--set", "auth.mode=jwt", "--set", "auth.algorithm=RS256"], &[], &["auth.key-file"]),
+        (&["--listen", "0.0.0.0:0"], &[], &["auth.mode", "auth.allow-open-public"]),
+        (&["--config", file], &[], &["relay.message-saved", "another name"]),
+        (&["--set", "relay.cursor.to=room"], &[], &["relay.cursor", "field or argument"]),
+        (&["--set", "cors.origins=example.com"], &[], &["cors.origins", "example.com"]),
+        (&["--set", "server.drain=soon"], &[], &["server.drain", "soon"]),
+    ];
+    for (arguments, variables, must_say) in cases {
+        let said = said(arguments, variables).await;
+        assert_eq!(said.code, 2, "{arguments:?} {variables:?}: {}", said.errors);
+        assert_eq!(said.output, "", "nothing was opened");
+        assert_eq!(said.errors.trim_end().lines().count(), 1, "one sentence: {}", said.errors);
+        for word in must_say {
+            assert!(said.errors.contains(word), "{word} in {}", said.errors);
+        }
+    }
+    assert_eq!(said(&["--lissen", "x"], &[]).await.code, 2, "an unknown flag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unwritable_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let locked = folder.path().join("locked");
+    std::fs::create_dir(&locked).unwrap();
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o555)).unwrap();
+    if std::fs::write(locked.join("probe"), "").is_ok() {
+        // The superuser may write anywhere: a file in the folder's place is in everybody's way.
+        std::fs::remove_file(locked.join("probe")).unwrap();
+        std::fs::remove_dir(&locked).unwrap();
+        std::fs::write(&locked, "").unwrap();
+    }
+    let said = said(&["--listen", "127.0.0.1:0", "--data", locked.to_str().unwrap()], &[]).await;
+    assert_eq!(said.code, 2);
+    assert!(said.errors.contains("store.path") && said.errors.contains("locked"), "{}", said.errors);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_cannot_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Binary::serve(folder.path(), &[]).await;
+    let said = said(&["--listen", "127.0.0.1:0", "--data", folder.path().to_str().unwrap()], &[]).await;
+    assert_eq!(said.code, 2);
+    assert!(said.errors.contains("store.path") && said.errors.contains("in use"), "{}", said.errors);
+    server.kill_9().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_configuration_is_one_and_variables_and_flags_go_over_it() {
+    let printed = said(&["default-config"], &[]).await;
+    assert_eq!(printed.code, 0);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sockeye.toml"), &printed.output).unwrap();
+    let folder = folder.path().to_owned();
+    let checked = run(&["check-config"], &[("SOCKEYE_PORT", "tcp://10.0.0.1:8000")], &folder).await;
+    assert_eq!((checked.code, checked.output.as_str()), (0, "the configuration is fine\n"));
+    assert!(checked.errors.contains("SOCKEYE_PORT names no setting and is ignored"), "{}", checked.errors);
+    let variable = [("SOCKEYE_LISTEN", "nonsense")];
+    assert_eq!(run(&["check-config"], &variable, &folder).await.code, 2, "the variable goes over the file");
+    let flag = ["check-config", "--listen", "127.0.0.1:0"];
+    assert_eq!(run(&flag, &variable, &folder).await.code, 0, "the flag goes over the variable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issued_token_lets_its_user_in() {
+    let secret = "auth.secret=0123456789abcdef0123456789abcdef";
+    let settings = ["auth.mode=jwt", secret];
+    let folder = tempfile::tempdir().unwrap();
+    let server = Binary::serve(folder.path(), &settings).await;
+    let arguments =
+        ["token", "--user", "u7", "--name", "Ada", "--rooms", "team-*", "--set", "auth.mode=jwt", "--set", secret];
+    let token = said(&arguments, &[]).await.output.trim().to_owned();
+    let mut ada = Client::with_auth(server.address, &json!({ "token": token })).await;
+    ada.done("join-room", json!({ "room": "team-a" })).await;
+    assert_eq!(ada.refused("join-room", json!({ "room": "other" })).await, "forbidden");
+    let mut nobody = Client::open(server.address, "", &[]).await.unwrap();
+    assert_eq!(nobody.connect("", &json!({ "name": "Ada" })).await, Err("unauthorized".to_owned()));
+    server.kill_9().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_running_server_holds_every_acknowledged_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Binary::serve(folder.path(), &["limits.events-per-second=0"]).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    for n in 1..=300 {
+        ada.done("send-message", json!({ "n": n })).await;
+    }
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let file = copy.join("sockeye.db");
+    let arguments = ["backup", file.to_str().unwrap(), "--data", folder.path().to_str().unwrap()];
+    let saved = said(&arguments, &[]).await;
+    assert_eq!(saved.code, 0, "{}", saved.errors);
+    assert_eq!(said(&arguments, &[]).await.code, 1, "an existing file is not overwritten");
+    server.kill_9().await;
+    let server = Binary::serve(&copy, &[]).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    assert_eq!(ada.done("join-room", json!({ "room": "lobby" })).await["head"]["offset"], 300);
+    server.kill_9().await;
+}

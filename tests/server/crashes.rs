@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::{
+    client::{Client, Heard},
+    harness::Binary,
+};
+
+const CRASHES: u64 = 20;
+const AT_LEAST: u64 = 1_000;
+const CLIENTS: u64 = 4;
+const IN_FLIGHT: u64 = 32;
+
+/// Twenty times: clients send without a pause, and at a random moment after 1,000 acknowledgements the process is
+/// killed. Whatever was acknowledged is there afterwards, once, in order, without holes.
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
+    let data = tempfile::tempdir().unwrap();
+    let mut acknowledged: BTreeMap<u64, String> = BTreeMap::new();
+    for crash in 0..CRASHES {
+        let server = Binary::serve(data.path(), &["limits.events-per-second=0"]).await;
+        let enough = AT_LEAST + rand::random_range(0..AT_LEAST / 2);
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let address = server.address;
+        let senders: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let tell = tell.clone();
+                tokio::spawn(async move {
+                    let mut client = Client::named(address, &format!("sender {number}")).await;
+                    for n in 0..IN_FLIGHT {
+                        client.send("send-message", json!({ "room": "crash", "n": n })).await;
+                    }
+                    loop {
+                        match client.next().await {
+                            Heard::Ack { reply, .. } => {
+                                assert_eq!(reply["success"], true, "{reply}");
+                                let message = &reply["data"];
+                                let id = message["id"].as_str().unwrap().to_owned();
+                                if tell.send((message["offset"].as_u64().unwrap(), id)).is_err() {
+                                    return;
+                                }
+                                let frame = r#"42999["send-message",{"room":"crash"}]"#.to_owned();
+                                if !client.try_raw(frame).await {
+                                    return;
+                                }
+                            }
+                            Heard::Closed => return,
+                            _ => {}
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(tell);
+        let mut count = 0;
+        while let Some((offset, id)) = told.recv().await {
+            assert_eq!(acknowledged.insert(offset, id), None, "an offset was given twice");
+            count += 1;
+            if count == enough {
+                break;
+            }
+        }
+        assert_eq!(count, enough, "crash {crash}");
+        server.kill_9().await;
+        // What was acknowledged before the end of the process counts too.
+        while let Some((offset, id)) = told.recv().await {
+            acknowledged.insert(offset, id);
+        }
+        for sender in senders {
+            sender.await.unwrap();
+        }
+    }
+    let server = Binary::serve(data.path(), &["limits.events-per-second=0"]).await;
+    let mut reader = Client::named(server.address, "reader").await;
+    let head = reader.done("join-room", json!({ "room": "crash" })).await["head"]["offset"].as_u64().unwrap();
+    let mut stored = BTreeMap::new();
+    while (stored.len() as u64) < head {
+        let after = stored.len();
+        let page = reader.done("load-messages", json!({ "room": "crash", "after": after, "limit": 200 })).await;
+        for message in page["messages"].as_array().unwrap() {
+            let offset = message["offset"].as_u64().unwrap();
+            assert_eq!(offset, stored.len() as u64 + 1, "in order, without holes");
+            stored.insert(offset, message["id"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(acknowledged.len() as u64 >= CRASHES * AT_LEAST);
+    for (offset, id) in &acknowledged {
+        assert_eq!(stored.get(offset), Some(id), "an acknowledged message is gone");
+    }
+    server.kill_9().await;
+}

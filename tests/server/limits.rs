@@ -1,0 +1,115 @@
+use serde_json::json;
+use sockeye::ClientEvent;
+use tokio::sync::Semaphore;
+
+use crate::{
+    client::{Client, Heard},
+    harness::TestServer,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_ten_thousand_is_slowed_and_nobody_else() {
+    let server = TestServer::start().await;
+    let mut eve = Client::named(server.address, "Eve").await;
+    let mut bob = Client::named(server.address, "Bob").await;
+    let (mut done, mut refused) = (0, 0);
+    for round in 0..10_u64 {
+        for _ in 0..1_000 {
+            eve.send("send-message", json!({ "room": "flood", "text": "x" })).await;
+        }
+        for id in round * 1_000..(round + 1) * 1_000 {
+            let reply = eve.reply(id).await;
+            if reply["success"] == true {
+                done += 1;
+            } else {
+                assert_eq!(reply["error"]["code"], "rate-limited");
+                refused += 1;
+            }
+        }
+        bob.done("send-message", json!({ "text": round })).await;
+    }
+    assert_eq!(done + refused, 10_000, "always an answer");
+    assert!(refused > 5_000, "{refused}");
+    assert!(done >= 100, "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_sockets_are_refused_with_a_code_and_places_come_back() {
+    let server = TestServer::configured(|config| config.limits.sockets_per_user = 2).await;
+    let first = Client::named(server.address, "Ada").await;
+    let _second = Client::named(server.address, "Ada").await;
+    let mut third = Client::open(server.address, "", &[]).await.unwrap();
+    assert_eq!(third.connect("", &json!({ "name": "Ada" })).await, Err("rate-limited".to_owned()));
+    let mut bob = Client::named(server.address, "Bob").await;
+    drop(first);
+    // Bob hears of nothing, for Ada is still here: her place is free once her socket's end is noticed.
+    loop {
+        let mut again = Client::open(server.address, "", &[]).await.unwrap();
+        if again.connect("", &json!({ "name": "Ada" })).await.is_ok() {
+            break;
+        }
+        bob.done("list-rooms", json!({})).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_the_whole_server_have_limits_too() {
+    let server = TestServer::configured(|config| config.limits.sockets_per_address = 1).await;
+    let _first = Client::guest(server.address).await;
+    let mut second = Client::open(server.address, "", &[]).await.unwrap();
+    assert_eq!(second.connect("", &json!({})).await, Err("rate-limited".to_owned()));
+
+    let server = TestServer::configured(|config| config.limits.connections = 1).await;
+    let _first = Client::guest(server.address).await;
+    let mut second = Client::open(server.address, "", &[]).await.unwrap();
+    assert_eq!(second.connect("", &json!({})).await, Err("unavailable".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_has_a_bounded_number_of_memberships() {
+    let server = TestServer::configured(|config| config.limits.rooms_per_user = 2).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    ada.done("join-room", json!({ "room": "one" })).await;
+    ada.done("send-message", json!({ "room": "two" })).await;
+    assert_eq!(ada.refused("join-room", json!({ "room": "three" })).await, "forbidden");
+    assert_eq!(ada.refused("send-message", json!({ "room": "three" })).await, "forbidden");
+    ada.done("send-message", json!({ "room": "one" })).await;
+    ada.done("leave-room", json!({ "room": "one" })).await;
+    ada.done("join-room", json!({ "room": "three" })).await;
+}
+
+#[derive(serde::Deserialize)]
+struct Wait {}
+
+impl ClientEvent for Wait {
+    const NAME: &'static str = "wait";
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_wait_for_an_answer_are_bounded() {
+    let gate = std::sync::Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let server = TestServer::with(
+        |config| config.limits.events_in_flight = 3,
+        |server| {
+            server.on(move |_, _: Wait| {
+                let gate = held.clone();
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    Ok(())
+                }
+            })
+        },
+    )
+    .await;
+    let mut eve = Client::named(server.address, "Eve").await;
+    for _ in 0..3 {
+        eve.send("wait", json!({})).await;
+    }
+    assert_eq!(eve.refused("wait", json!({})).await, "rate-limited");
+    gate.add_permits(3);
+    for id in 0..3 {
+        let heard = eve.wait(|heard| matches!(heard, Heard::Ack { .. })).await;
+        assert!(matches!(heard, Heard::Ack { id: ack, .. } if ack == id), "{heard:?}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Through the front door: the same server as the binary's, on port 0, and clients that send what good ones
+//! never would. The official clients are in `tests/clients`.
+
+mod client;
+mod harness;
+
+mod auction;
+mod command_line;
+mod crashes;
+mod guests_and_devices;
+mod hostile;
+mod limits;
+mod operations;
+mod order;
+mod saved_messages;

@@ -1,0 +1,183 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+use sockeye::{ClientEvent, Ctx, Events, Result};
+use tokio::sync::Semaphore;
+
+use crate::{
+    client::{Client, Heard},
+    harness::{TestServer, soon},
+};
+
+#[derive(serde::Deserialize)]
+struct Slow {}
+
+impl ClientEvent for Slow {
+    const NAME: &'static str = "slow";
+}
+
+#[derive(serde::Deserialize)]
+struct Quick {}
+
+impl ClientEvent for Quick {
+    const NAME: &'static str = "quick";
+}
+
+/// Held until the test lets it go.
+#[derive(Clone)]
+struct Gate {
+    reached: Arc<Semaphore>,
+    open: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn closed() -> Self {
+        Self { reached: Arc::new(Semaphore::new(0)), open: Arc::new(Semaphore::new(0)) }
+    }
+
+    async fn pass(self) {
+        self.reached.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+    }
+
+    async fn reached(&self) {
+        soon(self.reached.acquire()).await.unwrap().forget();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_event_does_not_begin_before_the_first_is_done() {
+    let gate = Gate::closed();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let (held, counted) = (gate.clone(), begun.clone());
+    let server = TestServer::with(
+        |_| (),
+        |server| {
+            server
+                .on(move |_: Ctx, _: Slow| {
+                    let gate = held.clone();
+                    async move {
+                        gate.pass().await;
+                        Ok("slow")
+                    }
+                })
+                .on(move |_: Ctx, _: Quick| {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    async { Ok("quick") }
+                })
+        },
+    )
+    .await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let slow = ada.send("slow", json!({})).await;
+    let quick = ada.send("quick", json!({})).await;
+    gate.reached().await;
+    // The server has read both, and had every occasion to run the second.
+    for _ in 0..20 {
+        ada.fence().await;
+        Client::guest(server.address).await.done("list-users", json!({})).await;
+    }
+    assert!(ada.kept("event-error").is_empty());
+    gate.open.add_permits(1);
+    let first = ada.wait(|heard| matches!(heard, Heard::Ack { .. })).await;
+    assert_eq!(first, Heard::Ack { id: slow, reply: json!({ "success": true, "data": "slow" }) });
+    assert_eq!(ada.reply(quick).await["data"], "quick");
+    assert_eq!(begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_sent_right_after_connect_wait_for_the_connection_handler() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let events = Events::new()
+        .connection(move |_| {
+            let gate = held.clone();
+            async move {
+                gate.pass().await;
+                Ok(())
+            }
+        })
+        .on(|_: Ctx, _: Quick| async { Ok("quick") });
+    let server = TestServer::with(|_| (), |server| server.namespace("/early", events)).await;
+    let mut ada = Client::open(server.address, "", &[]).await.unwrap();
+    ada.connect("/early", &json!({})).await.unwrap();
+    let id = ada.send("quick", json!({})).await;
+    gate.reached().await;
+    ada.fence().await;
+    gate.open.add_permits(1);
+    assert_eq!(ada.reply(id).await["data"], "quick");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_is_lost_between_connect_and_the_first_answer() {
+    let server = TestServer::start().await;
+    for _ in 0..100 {
+        let mut client = Client::open(server.address, "", &[]).await.unwrap();
+        // Both in flight before the server has answered the first.
+        client.connect("", &json!({})).await.unwrap();
+        client.done("list-rooms", json!({})).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_events_are_answered_in_the_order_they_were_sent() {
+    let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    for n in 0..1_000 {
+        // Some wait for a commit, some for a read, some for nothing.
+        match n % 4 {
+            0 | 1 => ada.send("send-message", json!({ "n": n, "room": "order" })).await,
+            2 => ada.send("load-messages", json!({ "room": "order", "limit": 1 })).await,
+            _ => ada.send("nonsense", json!({})).await,
+        };
+    }
+    let mut expected = 0;
+    let mut posted = Value::Null;
+    while expected < 1_000 {
+        let Heard::Ack { id, reply } = ada.wait(|heard| matches!(heard, Heard::Ack { .. })).await else { continue };
+        assert_eq!(id, expected);
+        match id % 4 {
+            0 | 1 => posted = reply["data"]["body"]["n"].clone(),
+            2 => assert_eq!(reply["data"]["messages"][0]["body"]["n"], posted, "a read sees the writes before it"),
+            _ => assert_eq!(reply["error"]["code"], "unknown-event"),
+        }
+        expected += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_of_one_socket_share_a_commit() {
+    let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let mut bob = Client::named(server.address, "Bob").await;
+    bob.done("join-room", json!({ "room": "burst" })).await;
+    for n in 0..500 {
+        ada.send("send-message", json!({ "n": n, "room": "burst" })).await;
+    }
+    for n in 0..500_u64 {
+        let saved = bob.event("message-saved").await;
+        assert_eq!(saved["message"]["body"]["n"], n);
+        assert_eq!(saved["message"]["offset"], n + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_panics_is_answered_and_the_socket_goes_on() -> Result<()> {
+    let server = TestServer::with(
+        |_| (),
+        |server| {
+            server
+                .on(|_: Ctx, _: Slow| async { panic!("as a bug would") as Result<()> })
+                .on(|_: Ctx, _: Quick| async { Ok(1) })
+        },
+    )
+    .await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let reply = ada.ask("slow", json!({})).await;
+    assert_eq!(reply["error"], json!({ "code": "unavailable", "message": "the server failed" }));
+    assert_eq!(ada.done("quick", json!({})).await, 1);
+    Ok(())
+}

@@ -1,0 +1,154 @@
+use serde_json::{Value, json};
+
+use crate::{client::Client, harness::TestServer};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_saved_numbered_and_heard_by_the_room_and_its_sender() {
+    let server = TestServer::start().await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let mut bob = Client::named(server.address, "Bob").await;
+    let mut eve = Client::named(server.address, "Eve").await;
+    for client in [&mut ada, &mut bob] {
+        client.done("join-room", json!({ "room": "kitchen" })).await;
+    }
+    for n in 1..=3 {
+        let message = ada.done("send-message", json!({ "room": "kitchen", "text": n })).await;
+        assert_eq!((&message["offset"], &message["revision"]), (&json!(n), &json!(n)));
+        assert_eq!(message["from"], json!({ "id": "name:ada", "name": "Ada" }));
+        for client in [&mut ada, &mut bob] {
+            assert_eq!(client.event("message-saved").await, json!({ "success": true, "message": message }));
+        }
+    }
+    ada.done("send-message", json!({ "text": "to all" })).await;
+    assert_eq!(eve.event("message-saved").await["message"]["room"], "lobby", "the kitchen is not hers to hear");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_body_is_kept_byte_for_byte() {
+    let server = TestServer::start().await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let mut bob = Client::named(server.address, "Bob").await;
+    bob.done("list-rooms", json!({})).await;
+    ada.raw(r#"42["send-message",{"room":"lobby","price" : 1.00,"big":123456789012345678901234567890,"é":"\u00e9"}]"#)
+        .await;
+    // A value that was parsed and written again would have lost all of it.
+    let frame = loop {
+        let frame = bob.next_text().await;
+        if frame.contains("message-saved") {
+            break frame;
+        }
+    };
+    let body = r#""body":{"price" : 1.00,"big":123456789012345678901234567890,"é":"\u00e9"}"#;
+    assert!(frame.contains(body), "{frame}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn since_brings_exactly_what_changed_in_the_order_of_revisions() {
+    let server = TestServer::start().await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let mut ids = Vec::new();
+    for n in 1..=5 {
+        ids.push(ada.done("send-message", json!({ "room": "log", "n": n })).await["id"].clone());
+    }
+    let before = ada.done("join-room", json!({ "room": "log" })).await;
+    assert_eq!(before["head"], json!({ "offset": 5, "revision": 5 }));
+    assert_eq!(before["messages"].as_array().unwrap().len(), 5);
+    let edited = ada.done("edit-message", json!({ "id": ids[1], "n": "two" })).await;
+    assert_eq!((&edited["offset"], &edited["revision"]), (&json!(2), &json!(6)));
+    ada.done("send-message", json!({ "room": "log", "n": 6 })).await;
+    let deleted = ada.done("delete-message", json!({ "id": ids[0] })).await;
+    assert_eq!((&deleted["revision"], &deleted["body"]), (&json!(8), &json!({})));
+    ada.done("edit-message", json!({ "id": ids[1], "n": "zwei" })).await;
+    let since = |revision: u64| json!({ "room": "log", "since": revision });
+    let seen = |reply: &Value| -> Vec<(u64, u64)> {
+        let messages = reply["messages"].as_array().unwrap().iter();
+        messages.map(|message| (message["revision"].as_u64().unwrap(), message["offset"].as_u64().unwrap())).collect()
+    };
+    let reply = ada.done("join-room", since(5)).await;
+    assert_eq!(seen(&reply), [(7, 6), (8, 1), (9, 2)], "the first edit is overtaken by the second");
+    assert_eq!((&reply["more"], &reply["reset"]), (&json!(false), &json!(false)));
+    assert_eq!(seen(&ada.done("join-room", since(7)).await), [(8, 1), (9, 2)]);
+    assert_eq!(seen(&ada.done("join-room", since(9)).await), []);
+    assert_eq!(seen(&ada.done("join-room", since(0)).await), [(3, 3), (4, 4), (5, 5), (7, 6), (8, 1), (9, 2)]);
+    assert_eq!(ada.done("join-room", since(10)).await["reset"], true, "another database");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_absences_are_caught_up_in_portions() {
+    let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let mut first = Value::Null;
+    for n in 1..=450 {
+        let id = ada.send("send-message", json!({ "room": "long", "n": n })).await;
+        let reply = ada.reply(id).await;
+        if n == 1 {
+            first = reply["data"]["id"].clone();
+        }
+    }
+    ada.done("edit-message", json!({ "id": first, "n": "one" })).await;
+    let (mut since, mut revisions) = (0, Vec::new());
+    loop {
+        let reply = ada.done("join-room", json!({ "room": "long", "since": since })).await;
+        let messages = reply["messages"].as_array().unwrap();
+        assert!(messages.len() <= 200);
+        revisions.extend(messages.iter().map(|message| message["revision"].as_u64().unwrap()));
+        since = *revisions.last().unwrap();
+        if reply["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(revisions, (2..=451).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_the_first_message_again_and_nobody_hears_it_twice() {
+    let server = TestServer::start().await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let mut bob = Client::named(server.address, "Bob").await;
+    bob.done("list-rooms", json!({})).await;
+    let first = ada.done("send-message", json!({ "text": "once", "idempotencyKey": "k" })).await;
+    ada.done("edit-message", json!({ "id": first["id"], "text": "changed" })).await;
+    let again = ada.done("send-message", json!({ "text": "once", "idempotencyKey": "k" })).await;
+    assert_eq!((&again["id"], &again["offset"]), (&first["id"], &json!(1)), "an edit since then is no conflict");
+    assert_eq!(ada.refused("send-message", json!({ "text": "other", "idempotencyKey": "k" })).await, "conflict");
+    assert_eq!(
+        ada.refused("send-message", json!({ "text": "once", "idempotencyKey": "k", "room": "x" })).await,
+        "conflict"
+    );
+    bob.done("send-message", json!({ "text": "mine", "idempotencyKey": "k" })).await;
+    assert_eq!(bob.event("message-saved").await["message"]["id"], first["id"]);
+    assert_eq!(bob.event("message-saved").await["message"]["body"]["text"], "mine", "the key is its user's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_survive_a_restart_and_the_numbers_go_on() {
+    let server = TestServer::start().await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let first = ada.done("send-message", json!({ "room": "kept", "text": 1 })).await;
+    ada.done("edit-message", json!({ "id": first["id"], "text": "one" })).await;
+    drop(ada);
+    let data = server.stop().await;
+    let server = TestServer::on(data, |_| (), |server| server).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let second = ada.done("send-message", json!({ "room": "kept", "text": 2 })).await;
+    assert_eq!((&second["offset"], &second["revision"]), (&json!(2), &json!(3)));
+    let page = ada.done("load-messages", json!({ "room": "kept" })).await;
+    assert_eq!(page["messages"][0]["body"], json!({ "text": "one" }));
+    let rooms = ada.done("list-rooms", json!({})).await;
+    assert_eq!(rooms["rooms"][0]["room"], "kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_the_first_version_still_opens() {
+    let data = tempfile::tempdir().unwrap();
+    let db = rusqlite::Connection::open(data.path().join("sockeye.db")).unwrap();
+    db.execute_batch(include_str!("../fixtures/version-1.sql")).unwrap();
+    drop(db);
+    let server = TestServer::on(data, |_| (), |server| server).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let page = ada.done("load-messages", json!({ "room": "lobby" })).await;
+    assert_eq!(page["messages"][0]["body"], json!({ "text": "from version 1" }));
+    assert_eq!(page["messages"][1]["deletedAt"], "2026-11-21T08:00:02.000Z");
+    let next = ada.done("send-message", json!({ "text": "from now" })).await;
+    assert_eq!((&next["offset"], &next["revision"]), (&json!(3), &json!(4)));
+}
