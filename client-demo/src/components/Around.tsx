@@ -1,23 +1,23 @@
 import { useMemo } from "react";
 
 import { byName } from "../store/presence";
-import { LOBBY } from "../store/state";
+import { DIRECT, LOBBY } from "../store/state";
 import { useStore } from "../store/store";
 import { Person } from "./Person";
 
 /** As many as fit below the rooms of a phone. */
 const MOST = 12;
 
-/** Who else is on the server, for phones, where a room's list of people is a tap further away. */
+/** Who else is on the server and has no row yet, for phones, where a room's list of people is a tap further away. */
 export function Around() {
-  const users = useStore((state) => state.rooms.get(LOBBY)?.users);
+  const rooms = useStore((state) => state.rooms);
   const me = useStore((state) => state.me?.id);
   const others = useMemo(
     () =>
-      byName(users ?? [], me)
-        .filter((user) => user.id !== me)
+      byName(rooms.get(LOBBY)?.users ?? [], me)
+        .filter((user) => user.id !== me && !rooms.has(DIRECT + user.id))
         .slice(0, MOST),
-    [users, me],
+    [rooms, me],
   );
   if (others.length === 0) return null;
   return (

@@ -5,13 +5,15 @@ import { useStore } from "../store/store";
 /** Says that the server is not there, as long as it is not. */
 export function Banner() {
   const connection = useStore((state) => state.connection);
-  const text = textFor(connection);
+  const words = wordsFor(connection);
   return (
     <div role="status" className="banner-place">
-      {text !== null && (
+      {words !== null && (
         <div className="banner" data-testid="connection-banner" data-status={connection.status}>
           <span className="banner-pulse" aria-hidden="true" />
-          <span>{text}</span>
+          <p>
+            <strong>{words[0]}</strong> <span>{words[1]}</span>
+          </p>
           {connection.status !== "online" && (
             <button type="button" className="button-quiet" onClick={connectNow}>
               Try now
@@ -23,18 +25,19 @@ export function Banner() {
   );
 }
 
-function textFor(connection: Connection): string | null {
+/** What is the matter, and what that means. */
+function wordsFor(connection: Connection): [string, string] | null {
   switch (connection.status) {
     case "idle":
     case "connecting":
       return null;
     case "online":
-      return connection.isClosing ? "The server is about to restart. You will be back in a moment." : null;
+      return connection.isClosing ? ["The server is about to restart.", "You will be back in a moment."] : null;
     case "reconnecting":
       return connection.isClosing
-        ? "The server is restarting. Back in a moment…"
-        : "Reconnecting… What you write is sent as soon as the server is back.";
+        ? ["The server is restarting.", "Back in a moment…"]
+        : ["Reconnecting…", "What you write is sent as soon as the server is back."];
     case "refused":
-      return connection.reason;
+      return ["Not connected.", connection.reason];
   }
 }

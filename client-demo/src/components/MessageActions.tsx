@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useState } from "react";
+import { type FocusEvent, type KeyboardEvent, useState } from "react";
 
 import { deleteMessage } from "../client/messages";
 import type { Message } from "../wire";
@@ -26,10 +26,21 @@ export function MessageActions({ message, onEdit }: Props) {
     if (event.key === "Escape") close();
   };
 
+  const onBlur = (event: FocusEvent) => {
+    if (!event.currentTarget.contains(event.relatedTarget)) close();
+  };
+
   return (
-    // Escape closes it from any of its buttons.
+    // Escape closes it from any of its buttons, and so does whatever one turns to instead.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
-    <div className="actions" role="group" aria-label="This message" data-open={isOpen || isAsking} onKeyDown={onKeyDown}>
+    <div
+      className="actions"
+      role="group"
+      aria-label="This message"
+      data-open={isOpen || isAsking}
+      onKeyDown={onKeyDown}
+      onBlur={onBlur}
+    >
       <IconButton
         className="actions-more"
         icon="more"
