@@ -1,7 +1,7 @@
 import { socket } from "../socket";
 import { DIRECT } from "../store/state";
 import { dispatch, getState } from "../store/store";
-import type { EventError, Message, MessageRead, PresenceChanged, Session, Typing } from "../wire";
+import type { ClientToServerEvents, EventError, Message, MessageRead, PresenceChanged, Session, Typing } from "../wire";
 import { remember } from "./identity";
 import { flush } from "./outbox";
 import { enter, listRooms, synchronise } from "./sync";
@@ -9,6 +9,9 @@ import { typingHeard } from "./typing";
 
 /** How long after a refusal that may pass, such as a full server, it is tried again, in milliseconds. */
 const KNOCK_AGAIN_AFTER = 3_000;
+
+/** Nobody has pressed a button for these, so nobody is troubled when they fail. */
+const UNASKED: ReadonlySet<string> = new Set<keyof ClientToServerEvents>(["typing", "mark-read"]);
 
 let knock: ReturnType<typeof setTimeout> | undefined;
 /** What the server said before it closed this session. */
@@ -116,8 +119,7 @@ function othersTyping(typing: Typing): void {
 
 function eventFailed({ event, message }: EventError): void {
   if (event === "session") lastWords = message;
-  // That somebody is not seen typing is nothing to trouble them with.
-  if (event !== "typing") dispatch({ type: "noticed", text: message });
+  if (!UNASKED.has(event)) dispatch({ type: "noticed", text: message });
 }
 
 function serverClosing(): void {

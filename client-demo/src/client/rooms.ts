@@ -5,6 +5,12 @@ import { ask } from "./ask";
 import { goTo } from "./route";
 import { enter, listRooms, report } from "./sync";
 
+/** In a lively room one event tells of several messages, in milliseconds. */
+const TELL_READ_AFTER = 300;
+
+/** The rooms that the server is about to be told of. */
+const telling = new Set<string>();
+
 /** Joins a room, which makes it if nobody has yet, and shows it. */
 export function joinRoom(name: string): void {
   goTo(name);
@@ -73,7 +79,14 @@ export function markRead(name: string): void {
   const { me, rooms } = getState();
   const room = rooms.get(name);
   if (me === null || room === undefined || !socket.connected || room.head.offset <= room.read) return;
-  const { offset } = room.head;
-  dispatch({ type: "read-moved", read: { room: name, offset, user: me.id } });
-  socket.emit("mark-read", { room: name, offset });
+  dispatch({ type: "read-moved", read: { room: name, offset: room.head.offset, user: me.id } });
+  if (telling.has(name)) return;
+  telling.add(name);
+  setTimeout(() => tellRead(name), TELL_READ_AFTER);
+}
+
+function tellRead(name: string): void {
+  telling.delete(name);
+  const offset = getState().rooms.get(name)?.read;
+  if (offset !== undefined && offset > 0 && socket.connected) socket.emit("mark-read", { room: name, offset });
 }

@@ -41,10 +41,12 @@ export function followAddress(changed: (room: string | null) => void): () => voi
   };
 }
 
-/** Keeps the state told whether somebody looks at the page. */
-export function followFocus(): () => void {
+/** Keeps the state told whether somebody looks at the page; `returned` is called whenever they begin to. */
+export function followFocus(returned: () => void): () => void {
   const look = () => {
-    dispatch({ type: "focus-changed", focused: document.visibilityState === "visible" && document.hasFocus() });
+    const focused = document.visibilityState === "visible" && document.hasFocus();
+    dispatch({ type: "focus-changed", focused });
+    if (focused) returned();
   };
   window.addEventListener("focus", look);
   window.addEventListener("blur", look);

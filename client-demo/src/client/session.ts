@@ -5,6 +5,12 @@ import { listen } from "./listen";
 import { keepOutbox, recallOutbox } from "./outbox";
 import { currentRoom, followAddress, followFocus, goTo } from "./route";
 import { roomViewed } from "./rooms";
+import { synchronise } from "./sync";
+
+/** How long a look at the list of rooms is good for, in milliseconds. */
+const LOOK_AGAIN_AFTER = 30_000;
+
+let lookedAt = Date.now();
 
 /** Takes up what the last visit left, before anything is drawn. */
 export function restore(): void {
@@ -16,12 +22,19 @@ export function restore(): void {
 
 /** Begins what this page does as long as it is open; returns what ends it. Safe to call twice over. */
 export function start(): () => void {
-  const stops = [listen(), keepOutbox(), followFocus(), followAddress(roomViewed), followNetwork()];
+  const stops = [listen(), keepOutbox(), followFocus(lookAgain), followAddress(roomViewed), followNetwork()];
   if (getState().name !== null) connect();
   return () => {
     for (const stop of stops) stop();
     disconnect();
   };
+}
+
+/** What another device has joined or left meanwhile, nobody tells us. */
+function lookAgain(): void {
+  if (!socket.connected || Date.now() - lookedAt < LOOK_AGAIN_AFTER) return;
+  lookedAt = Date.now();
+  void synchronise();
 }
 
 export function signIn(name: string): void {

@@ -10,7 +10,7 @@ let connection = 0;
 const entering = new Map<string, Promise<void>>();
 
 /**
- * After every connect: the list of rooms, the room on the screen, then all the others, because the server has
+ * After every connect, and now and then: the list of rooms, the room on the screen, then all the others, because the server has
  * forgotten what the last connection heard.
  */
 export async function synchronise(): Promise<void> {

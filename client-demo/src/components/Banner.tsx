@@ -5,7 +5,8 @@ import { useStore } from "../store/store";
 /** Says that the server is not there, as long as it is not. */
 export function Banner() {
   const connection = useStore((state) => state.connection);
-  const words = wordsFor(connection);
+  const wasHere = useStore((state) => state.listed);
+  const words = wordsFor(connection, wasHere);
   return (
     <div role="status" className="banner-place">
       {words !== null && (
@@ -26,7 +27,7 @@ export function Banner() {
 }
 
 /** What is the matter, and what that means. */
-function wordsFor(connection: Connection): [string, string] | null {
+function wordsFor(connection: Connection, wasHere: boolean): [string, string] | null {
   switch (connection.status) {
     case "idle":
     case "connecting":
@@ -34,6 +35,7 @@ function wordsFor(connection: Connection): [string, string] | null {
     case "online":
       return connection.isClosing ? ["The server is about to restart.", "You will be back in a moment."] : null;
     case "reconnecting":
+      if (!wasHere) return ["The server cannot be reached.", "Trying again…"];
       return connection.isClosing
         ? ["The server is restarting.", "Back in a moment…"]
         : ["Reconnecting…", "What you write is sent as soon as the server is back."];
