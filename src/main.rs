@@ -101,7 +101,9 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(settings) => serve(settings),
         Command::CheckConfig(settings) => {
-            for warning in load(settings)?.warnings {
+            let Loaded { config, warnings } = load(settings)?;
+            auth::Auth::new(&config)?;
+            for warning in warnings {
                 eprintln!("warning: {warning}");
             }
             println!("the configuration is fine");

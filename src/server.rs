@@ -149,10 +149,12 @@ async fn drain(app: &App, io: &Io) {
     let limit = app.config.server.drain;
     tracing::info!(sockets = app.socket_count(), "closing");
     app.drain();
-    for socket in app.hub.sockets() {
-        // Spread, so that they do not all come back at the same moment.
-        let reconnect_in_ms = rand::random_range(0..=limit.as_millis() as u64);
-        app.hub.emit(To::Socket(socket), &ServerClosing { reconnect_in_ms });
+    for hub in app.hubs.values() {
+        for socket in hub.sockets() {
+            // Spread, so that they do not all come back at the same moment.
+            let reconnect_in_ms = rand::random_range(0..=limit.as_millis() as u64);
+            hub.emit(To::Socket(socket), &ServerClosing { reconnect_in_ms });
+        }
     }
     let all_gone = async {
         while app.socket_count() > 0 {

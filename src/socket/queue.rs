@@ -48,6 +48,8 @@ struct State {
     phase: Phase,
     /// Events that were received and not answered yet.
     in_flight: usize,
+    /// The connection was lost before CONNECT had passed.
+    gone: Option<DisconnectReason>,
     /// Wakes whoever drains the queue, while that waits for a handler.
     waker: Option<Waker>,
 }
@@ -84,9 +86,7 @@ impl MessageHandler<Adapter, ()> for Received {
         let mut state = conn.queue.state();
         if state.in_flight >= most {
             drop(state);
-            conn.app.metrics.limited("events-in-flight");
-            let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
-            answer(conn, "", &conn.events.unknown, Instant::now(), ack_id, acknowledgement::<()>(Err(error)));
+            refuse_at_once(conn, &packet, ack_id);
             return;
         }
         state.in_flight += 1;
@@ -96,28 +96,53 @@ impl MessageHandler<Adapter, ()> for Received {
     }
 }
 
+/// What has no place in the queue is answered before its turn: waiting would need a place.
+fn refuse_at_once(conn: &Conn, packet: &Value, ack_id: Option<i64>) {
+    conn.app.metrics.limited("events-in-flight");
+    let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
+    let text = packet.as_str().map_or("", |text| text.as_str());
+    let name = Args::parse(text, &[]).map(|(name, _)| name).unwrap_or_default();
+    let outcome = acknowledgement::<()>(Err(error));
+    answer(conn, &name, &conn.events.unknown, Instant::now(), ack_id, outcome);
+}
+
 impl DisconnectHandler<Adapter, ()> for Disconnected {
     fn call_with_defer(&self, socket: Arc<Socket>, reason: LibraryReason, remove: fn(Arc<Socket>)) {
-        let conn = self.0.clone();
+        let conn = &self.0;
         let reason = DisconnectReason::from(reason);
-        let turn = Turn::default();
-        let ctx = conn.ctx(turn.clone());
-        let work = async move {
-            if let Some(handler) = &conn.events.disconnect {
-                quietly(&conn, "disconnect", handler(ctx, reason).map(Ok)).await;
-            }
-            Box::new(move || {
-                conn.hub.detach(conn.id);
-                conn.app.expiry.forget(&(conn.path.to_string(), conn.id));
-                conn.app.metrics.connections.decrement(1);
-                conn.app.metrics.disconnected(reason.as_str());
-                let user = conn.identity().user.id.clone();
-                tracing::info!(socket = %conn.id, %user, namespace = &*conn.path, %reason, "disconnected");
-                remove(socket);
-            }) as Done
-        };
-        Queue::push(&self.0, Job { work: work.boxed(), only_writes: false, turn });
+        let mut state = conn.queue.state();
+        if state.phase == Phase::Closed {
+            // CONNECT has not passed and perhaps never will: a job here would keep the socket for ever.
+            state.gone = Some(reason);
+            drop(state);
+            remove(socket);
+            return;
+        }
+        drop(state);
+        Queue::push(conn, farewell(conn, reason, move || remove(socket)));
     }
+}
+
+/// The last job of a socket.
+fn farewell(conn: &Arc<Conn>, reason: DisconnectReason, remove: impl FnOnce() + Send + 'static) -> Job {
+    let conn = conn.clone();
+    let turn = Turn::default();
+    let ctx = conn.ctx(turn.clone());
+    let work = async move {
+        if let Some(handler) = &conn.events.disconnect {
+            quietly(&conn, "disconnect", handler(ctx, reason).map(Ok)).await;
+        }
+        Box::new(move || {
+            conn.hub.detach(conn.id);
+            conn.app.expiry.forget(&(conn.path.to_string(), conn.id));
+            conn.app.metrics.connections.decrement(1);
+            conn.app.metrics.disconnected(reason.as_str());
+            let user = conn.identity().user.id.clone();
+            tracing::info!(socket = %conn.id, %user, namespace = &*conn.path, %reason, "disconnected");
+            remove();
+        }) as Done
+    };
+    Job { work: work.boxed(), only_writes: false, turn }
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.
@@ -265,6 +290,9 @@ impl Queue {
         };
         let mut state = conn.queue.state();
         state.jobs.push_front(Job { work: work.boxed(), only_writes: false, turn });
+        if let Some(reason) = state.gone {
+            state.jobs.push_back(farewell(conn, reason, || ()));
+        }
         state.phase = Phase::Idle;
         drop(state);
         Self::begin(conn);

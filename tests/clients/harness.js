@@ -7,7 +7,6 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as deadline } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import io2 from "socket.io-client-2";
@@ -15,7 +14,7 @@ import { io as io3 } from "socket.io-client-3";
 import { io as io4 } from "socket.io-client-4";
 import { WebSocket } from "ws";
 
-const BINARY = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug/sockeye", import.meta.url));
+export const BINARY = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug/sockeye", import.meta.url));
 
 /** How long anything that must happen may take, on a busy machine too. */
 const TIMEOUT_MS = 15_000;
@@ -26,14 +25,15 @@ export const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
 
 /** What a promise is fulfilled with, or an error that says what did not happen. */
 async function inTime(promise, what, ms = TIMEOUT_MS) {
-  const late = new AbortController();
+  let timer;
+  const late = new Promise((_, reject) => {
+    const fail = () => reject(new Error(`${typeof what === "function" ? what() : what}: not within ${ms} ms`));
+    timer = setTimeout(fail, ms);
+  });
   try {
-    const lateness = deadline(ms, undefined, { signal: late.signal }).then(() => {
-      throw new Error(`${typeof what === "function" ? what() : what}: not within ${ms} ms`);
-    });
-    return await Promise.race([promise, lateness]);
+    return await Promise.race([promise, late]);
   } finally {
-    late.abort();
+    clearTimeout(timer);
   }
 }
 
@@ -94,7 +94,7 @@ class Server {
   async start(port = 0) {
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const args = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(this.folder, "data"), ...settings];
-    this.#child = spawn(BINARY, args, { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(BINARY, args, { cwd: this.folder, env: {}, stdio: ["ignore", "pipe", "pipe"] });
     this.#exit = new Promise((resolve, reject) => {
       this.#child.once("error", reject);
       this.#child.once("close", (code, signal) => resolve({ code, signal }));
@@ -131,9 +131,9 @@ class Server {
   }
 
   /** The first log line with these fields that was not asked for before. */
-  logged(fields) {
+  logged(fields, ms) {
     const matches = (line) => Object.entries(fields).every(([name, value]) => line[name] === value);
-    return this.#log.take(matches, `a log line with ${JSON.stringify(fields)}`);
+    return this.#log.take(matches, `a log line with ${JSON.stringify(fields)}`, ms);
   }
 
   /** A client that is not connecting yet. v2 clients have no `auth`: theirs goes into the query. */

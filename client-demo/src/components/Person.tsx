@@ -24,7 +24,8 @@ export function Person({ user, isMe, online, note = "" }: Props) {
   );
   if (isMe) return <span className="person">{face}</span>;
   return (
-    <a className="person" href={addressOf(DIRECT + user.id)} aria-label={`Write to ${user.name}`}>
+    <a className="person" href={addressOf(DIRECT + user.id)}>
+      <span className="visually-hidden">Write to </span>
       {face}
     </a>
   );
