@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { GENERATIONS, TRANSPORTS, all, ask, done, once, start } from "./harness.js";
+import { GENERATIONS, TRANSPORTS, all, ask, done, inTime, once, start } from "./harness.js";
 
 for (const generation of GENERATIONS) {
   for (const transports of TRANSPORTS) {
@@ -124,8 +124,9 @@ for (const generation of GENERATIONS) {
 function upgraded(socket) {
   const { engine } = socket.io;
   if (engine.transport.name === "websocket") return undefined;
-  return new Promise((resolve, reject) => {
+  const upgrade = new Promise((resolve, reject) => {
     engine.once("upgrade", resolve);
     engine.once("upgradeError", reject);
   });
+  return inTime(upgrade, "the upgrade");
 }

@@ -24,7 +24,7 @@ export const GENERATIONS = [4, 3, 2];
 export const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]];
 
 /** What a promise is fulfilled with, or an error that says what did not happen. */
-async function inTime(promise, what, ms = TIMEOUT_MS) {
+export async function inTime(promise, what, ms = TIMEOUT_MS) {
   let timer;
   const late = new Promise((_, reject) => {
     const fail = () => reject(new Error(`${typeof what === "function" ? what() : what}: not within ${ms} ms`));

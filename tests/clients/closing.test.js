@@ -1,0 +1,92 @@
+// A deploy: the server is asked to end, tells its clients, and they come back by themselves.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { GENERATIONS, TRANSPORTS, done, fence, once, refused, start } from "./harness.js";
+
+/** What an official client does by default, only sooner. */
+const RECONNECTING = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100 };
+
+describe("a server that is asked to end", () => {
+  test("tells every client when to come back, and ends with 0 within its drain", async (t) => {
+    const server = await start(t, { "server.drain": "1s" });
+    const sockets = [];
+    for (const generation of GENERATIONS) {
+      for (const transports of TRANSPORTS) sockets.push(await server.connect({ generation, transports }));
+    }
+    server.terminate();
+    const began = Date.now();
+    for (const socket of sockets) {
+      const { reconnectInMs } = await once(socket, "server-closing");
+      assert.ok(Number.isInteger(reconnectInMs) && reconnectInMs >= 0 && reconnectInMs <= 1_000, `${reconnectInMs}`);
+    }
+    assert.deepEqual(await server.exited(), { code: 0, signal: null });
+    assert.ok(Date.now() - began >= 900, "those who stay have the whole drain");
+    assert.ok(Date.now() - began < 6_000, `${Date.now() - began} ms`);
+  });
+
+  test("ends sooner when all clients have gone", async (t) => {
+    const server = await start(t, { "server.drain": "1h" });
+    const socket = await server.connect();
+    server.terminate();
+    await once(socket, "server-closing");
+    socket.disconnect();
+    assert.deepEqual(await server.exited(), { code: 0, signal: null });
+  });
+
+  test("without clients ends at once", async (t) => {
+    const server = await start(t, { "server.drain": "1h" });
+    assert.equal((await server.request("/ready")).status, 200);
+    server.terminate();
+    assert.deepEqual(await server.exited(), { code: 0, signal: null });
+  });
+
+  test("is not ready, lets nobody in, and still answers those who are there", async (t) => {
+    const server = await start(t, { "server.drain": "1h" });
+    const [ada, polling] = [await server.user("ada"), await server.user("bob", { transports: ["polling"] })];
+    assert.equal((await server.request("/ready")).status, 200);
+    server.terminate();
+    for (const socket of [ada, polling]) await once(socket, "server-closing");
+    assert.equal((await server.request("/ready")).status, 503);
+    assert.equal((await server.request("/health")).status, 200);
+    assert.equal((await server.request("/socket.io/?EIO=4&transport=polling")).status, 503);
+    assert.equal((await server.request("/socket.io/?EIO=3&transport=polling")).status, 503);
+    assert.equal((await server.websocket()).status, 503);
+    const message = await done(ada, "send-message", { text: "last words" });
+    assert.deepEqual((await once(polling, "message-saved")).message, message);
+    assert.equal(await refused(polling, "nonsense"), "unknown-event");
+    for (const socket of [ada, polling]) socket.disconnect();
+    assert.equal((await server.exited()).code, 0);
+
+    await server.start();
+    const { messages } = await done(await server.user("ada"), "load-messages", { room: "lobby" });
+    assert.deepEqual(messages, [message]);
+  });
+
+  test("logs why its clients went", async (t) => {
+    const server = await start(t, { "server.drain": "10ms" });
+    const { id } = await server.user("ada");
+    server.terminate();
+    await server.logged({ message: "closed" });
+    const line = await server.logged({ message: "disconnected", socket: id }, 1_000);
+    assert.equal(line.reason, "server shutting down");
+  });
+});
+
+for (const generation of GENERATIONS) {
+  for (const transports of TRANSPORTS) {
+    const name = `client ${generation} over ${transports.join(" upgraded to ")}`;
+    test(`${name} comes back by itself after a deploy`, async (t) => {
+      const server = await start(t, { "server.drain": "100ms" });
+      const socket = await server.user("ada", { generation, transports, ...RECONNECTING });
+      server.terminate();
+      await once(socket, "server-closing");
+      assert.match(await once(socket, "disconnect"), /^transport (close|error)$/, "a drop, no kick");
+      await server.exited();
+      await server.start(server.port);
+      assert.deepEqual((await once(socket, "session")).user, { id: "ada", name: "ada" });
+      await fence(socket, socket);
+    });
+  }
+}

@@ -1,0 +1,298 @@
+// What one client may take, and that the next one is unharmed.
+
+import assert from "node:assert/strict";
+import { once as emitted } from "node:events";
+import http from "node:http";
+import { describe, test } from "node:test";
+
+import { WebSocket } from "ws";
+
+import { GENERATIONS, TRANSPORTS, ask, done, established, fence, inTime, once, refused, start, untaken } from "./harness.js";
+
+const HUGE = 100_000_000;
+
+/** Somebody else is served as if nothing had happened. */
+async function unharmed(server, ...others) {
+  for (const socket of others) {
+    assert.equal(socket.connected, true);
+    await done(socket, "send-message", { text: "still here" });
+  }
+  for (const transports of TRANSPORTS) {
+    const next = await server.user("next", { transports });
+    const { body } = await done(next, "send-message", { text: "and me" });
+    assert.deepEqual(body, { text: "and me" });
+    next.disconnect();
+  }
+}
+
+describe("events-per-second", () => {
+  test("refuses most of 10,000 events in a burst, each with an answer", async (t) => {
+    const server = await start(t, { "limits.events-in-flight": 0 });
+    const [flood, bob] = [await server.user("flood"), await server.user("bob")];
+    const answered = (n) => new Promise((resolve) => flood.emit("send-message", { n }, resolve));
+    const replies = await inTime(Promise.all(Array.from({ length: 10_000 }, (_, n) => answered(n))), "10,000 answers");
+    const saved = replies.filter(({ success }) => success).length;
+    const codes = new Set(replies.filter(({ success }) => !success).map(({ error }) => error.code));
+    assert.deepEqual([...codes], ["rate-limited"]);
+    assert.ok(saved >= 100 && saved < 5_000, `${saved} of 10,000 were saved`);
+    await unharmed(server, bob);
+    const heard = untaken(bob, "message-saved").filter(([, { message }]) => message.from.id === "flood");
+    assert.equal(heard.length, saved, "those that were acknowledged, and no others");
+  });
+
+  test("tells a burst without acknowledgements by event-error, relays too", async (t) => {
+    const server = await start(t, { "limits.events-per-second": 10 });
+    const [flood, bob] = [await server.user("flood"), await server.user("bob")];
+    for (let n = 0; n < 1_000; n += 1) flood.emit("message", n);
+    const error = await once(flood, "event-error");
+    assert.deepEqual([error.event, error.code], ["message", "rate-limited"]);
+    await fence(bob, bob);
+    assert.equal(bob.connected, true);
+  });
+
+  test("refuses nobody who stays below, and lets a client go on after a while", async (t) => {
+    const server = await start(t, { "limits.events-per-second": 20 });
+    const ada = await server.user("ada");
+    const burst = (count) => Promise.all(Array.from({ length: count }, () => ask(ada, "list-rooms", {})));
+    assert.ok((await burst(20)).every(({ success }) => success), "a burst of the same size");
+    assert.ok((await burst(20)).some(({ success }) => !success));
+    let reply;
+    do reply = await ask(ada, "list-rooms", {});
+    while (!reply.success);
+    assert.deepEqual(reply.data, { rooms: [] });
+  });
+
+  test("is each socket's own, and 0 means none", async (t) => {
+    const server = await start(t, { "limits.events-per-second": 5 });
+    const [one, other] = [await server.user("ada"), await server.user("ada")];
+    await Promise.all(Array.from({ length: 50 }, () => ask(one, "list-rooms", {})));
+    assert.equal((await ask(other, "list-rooms", {})).success, true);
+    const free = await start(t, { "limits.events-per-second": 0, "limits.events-in-flight": 0 });
+    const ada = await free.user("ada");
+    const replies = await Promise.all(Array.from({ length: 3_000 }, () => ask(ada, "list-rooms", {})));
+    assert.ok(replies.every(({ success }) => success));
+  });
+});
+
+describe("events-in-flight", () => {
+  test("refuses what would have to wait behind too many others, and what was taken is done", async (t) => {
+    const server = await start(t, { "limits.events-in-flight": 3, "limits.events-per-second": 0 });
+    const [flood, bob] = [await server.user("flood"), await server.user("bob")];
+    const replies = await Promise.all(Array.from({ length: 500 }, (_, n) => ask(flood, "send-message", { n })));
+    const saved = replies.filter(({ success }) => success).map(({ data }) => data.body.n);
+    const codes = new Set(replies.filter(({ success }) => !success).map(({ error }) => error.code));
+    assert.deepEqual([...codes], ["rate-limited"]);
+    assert.ok(saved.length >= 3, `${saved.length} were saved`);
+    const { messages } = await done(bob, "load-messages", { room: "lobby", after: 0, limit: 200 });
+    assert.deepEqual(messages.map(({ body }) => body.n), saved.slice(0, 200));
+    await unharmed(server, bob);
+  });
+
+  test("names the refused event where no acknowledgement was asked for", async (t) => {
+    const server = await start(t, { "limits.events-in-flight": 1, "limits.events-per-second": 0 });
+    const flood = await server.user("flood");
+    for (let n = 0; n < 300; n += 1) flood.emit("send-message", { n });
+    const error = await once(flood, "event-error");
+    assert.deepEqual([error.event, error.code], ["send-message", "rate-limited"]);
+  });
+});
+
+describe("payload-bytes", () => {
+  test("closes a WebSocket that sends a frame of 100 MB, text or binary", async (t) => {
+    const server = await start(t);
+    const bob = await server.user("bob");
+    for (const frame of ["4".padEnd(HUGE, "x"), Buffer.alloc(HUGE)]) {
+      const raw = await server.websocket();
+      raw.socket.send('40{"userId":"raw"}');
+      await raw.frames.take((text) => text.includes('"session"'), "a session");
+      raw.socket.send(frame, () => {});
+      await raw.frames.take((text) => text === "closed", "the end of the connection");
+    }
+    await unharmed(server, bob);
+  });
+
+  test("closes a WebSocket that sends 100 MB in fragments, before the last of them", async (t) => {
+    const server = await start(t);
+    const bob = await server.user("bob");
+    const raw = await server.websocket();
+    raw.socket.send('40{"userId":"raw"}');
+    await raw.frames.take((text) => text.includes('"session"'), "a session");
+    const fragment = "4".padEnd(100_000, "x");
+    // The last fragment never comes: only a limit on the whole message ends this.
+    for (let sent = 0; sent < HUGE; sent += fragment.length) raw.socket.send(fragment, { fin: false }, () => {});
+    await raw.frames.take((text) => text === "closed", "the end of the connection");
+    await unharmed(server, bob);
+  });
+
+  test("answers a POST with 413 as soon as it is known to be too large", async (t) => {
+    const server = await start(t);
+    const path = "/socket.io/?EIO=4&transport=polling";
+    // A byte too many, and no end.
+    for (const headers of [{ "content-length": HUGE }, {}]) {
+      const { body } = await server.request(path);
+      const { sid } = JSON.parse(body.slice(1));
+      assert.equal((await post(`${server.url}${path}&sid=${sid}`, headers, 1_000_001)).status, 413);
+    }
+    await unharmed(server);
+  });
+
+  test("does not take a POST of 100 MB, with or without its length", async (t) => {
+    const server = await start(t);
+    const bob = await server.user("bob");
+    const path = "/socket.io/?EIO=4&transport=polling";
+    for (const headers of [{ "content-length": HUGE }, {}]) {
+      const { body } = await server.request(path);
+      const { sid } = JSON.parse(body.slice(1));
+      const { status, taken } = await post(`${server.url}${path}&sid=${sid}`, headers, HUGE);
+      // A client that is still sending may see the end of the connection before the answer.
+      assert.ok(status === 413 || status === undefined, `status ${status}`);
+      assert.ok(taken < HUGE / 2, `${taken} bytes were taken`);
+    }
+    await unharmed(server, bob);
+  });
+
+  test("is the same over both transports", async (t) => {
+    const server = await start(t, { "limits.payload-bytes": 10_000 });
+    for (const generation of GENERATIONS) {
+      for (const transports of [["websocket"], ["polling"]]) {
+        const socket = await server.user("ada", { generation, transports });
+        await done(socket, "send-message", { text: "x".repeat(9_800) });
+        socket.emit("send-message", { text: "x".repeat(10_100) });
+        assert.match(await once(socket, "disconnect"), /^transport (close|error)$/, `${generation} ${transports}`);
+      }
+    }
+    await unharmed(server);
+  });
+
+  test("is told to clients in the handshake", async (t) => {
+    const server = await start(t, { "limits.payload-bytes": 54_321 });
+    const { body } = await server.request("/socket.io/?EIO=4&transport=polling");
+    assert.equal(JSON.parse(body.slice(1)).maxPayload, 54_321);
+  });
+});
+
+describe("a connection beyond", () => {
+  const refusals = [
+    ["sockets-per-user", "rate-limited", () => ({ auth: { userId: "ada" } })],
+    ["sockets-per-address", "rate-limited", (n) => ({ auth: { userId: `user ${n}` } })],
+    ["connections", "unavailable", (n) => ({ auth: { userId: `user ${n}` } })],
+  ];
+  for (const [limit, code, options] of refusals) {
+    test(`${limit} is refused with ${code}, until another has gone`, async (t) => {
+      const server = await start(t, { [`limits.${limit}`]: 2 });
+      const [first, second] = [await server.connect(options(0)), await server.connect(options(1))];
+      for (const generation of GENERATIONS) {
+        for (const transports of TRANSPORTS) {
+          assert.equal(await server.refusal({ generation, transports, ...options(2) }), code);
+        }
+      }
+      for (const socket of [first, second]) await done(socket, "send-message", {});
+      const { id } = first;
+      first.disconnect();
+      await server.logged({ message: "disconnected", socket: id });
+      await server.connect(options(2));
+    });
+  }
+
+  test("sockets-per-user does not touch other users", async (t) => {
+    const server = await start(t, { "limits.sockets-per-user": 1 });
+    await server.user("ada");
+    assert.equal(await server.refusal({ auth: { userId: "ada" } }), "rate-limited");
+    await server.user("bob");
+    await server.connect();
+    await server.connect();
+  });
+
+  test("sockets-per-address counts what a trusted proxy says", async (t) => {
+    const server = await start(t, { "limits.sockets-per-address": 1, "server.trusted-proxies": "127.0.0.0/8" });
+    const from = (address) => ({ extraHeaders: { "X-Forwarded-For": address } });
+    await server.connect(from("203.0.113.1"));
+    assert.equal(await server.refusal(from("203.0.113.1")), "rate-limited");
+    assert.equal(await server.refusal(from("198.51.100.7, 203.0.113.1")), "rate-limited", "what is before may be made up");
+    await server.connect(from("203.0.113.2"));
+    const exposed = await start(t, { "limits.sockets-per-address": 1 });
+    await exposed.connect(from("203.0.113.1"));
+    assert.equal(await exposed.refusal(from("203.0.113.2")), "rate-limited", "nobody is trusted by default");
+  });
+});
+
+describe("rooms-per-user", () => {
+  test("forbids one more membership, by joining or by sending, until one is left", async (t) => {
+    const server = await start(t, { "limits.rooms-per-user": 2 });
+    const [ada, bob] = [await server.user("ada"), await server.user("bob")];
+    await done(ada, "join-room", { room: "one" });
+    await done(ada, "send-message", { room: "two" });
+    assert.equal(await refused(ada, "join-room", { room: "three" }), "forbidden");
+    assert.equal(await refused(ada, "send-message", { room: "three" }), "forbidden");
+    assert.equal(await refused(ada, "send-message", { to: "cy" }), "forbidden");
+    await done(ada, "join-room", { room: "one" });
+    await done(bob, "send-message", { room: "three" });
+    await fence(bob, ada);
+    assert.deepEqual(untaken(ada, "message-saved"), [], "what was refused is not heard either");
+    await done(ada, "leave-room", { room: "one" });
+    await done(ada, "join-room", { room: "three" });
+  });
+});
+
+test("a client that never reads harms nobody", async (t) => {
+  const server = await start(t, { "limits.events-per-second": 0, "limits.events-in-flight": 0 });
+  const [ada, bob] = [await server.user("ada"), await server.user("bob")];
+  const deaf = await server.websocket();
+  deaf.socket.send('40{"userId":"deaf"}');
+  await deaf.frames.take((text) => text.includes('"session"'), "a session");
+  deaf.socket.pause();
+  const text = "x".repeat(10_000);
+  for (let n = 0; n < 2_000; n += 1) ada.emit("message", text);
+  await fence(ada, bob, ada);
+  assert.equal(untaken(bob, "message").length, 2_000);
+  await unharmed(server, ada, bob);
+});
+
+test("a client that breaks off in the middle of a frame harms nobody", async (t) => {
+  const server = await start(t);
+  const bob = await server.user("bob");
+  const socket = new WebSocket(`ws://${server.host}/socket.io/?EIO=4&transport=websocket`);
+  await emitted(socket, "open");
+  // The head of a text frame that promises 1,000 bytes, and ten of them.
+  socket._socket.write(Buffer.concat([Buffer.from([0x81, 0xfe, 0x03, 0xe8, 1, 2, 3, 4]), Buffer.alloc(10)]));
+  socket.terminate();
+  await unharmed(server, bob);
+});
+
+test("sockets that come and go at once leave nothing behind", async (t) => {
+  const server = await start(t, { "limits.sockets-per-user": 10 });
+  for (let round = 0; round < 5; round += 1) {
+    const sockets = Array.from({ length: 10 }, () => server.client({ auth: { userId: "ada" } }));
+    await Promise.all(sockets.map(established));
+    for (const socket of sockets) {
+      const { id } = socket;
+      socket.io.engine.close();
+      await server.logged({ message: "disconnected", socket: id });
+    }
+  }
+});
+
+/** Sends so many bytes of a request that does not end: the answer's status if there is one, and what was taken. */
+function post(url, headers, bytes) {
+  const answer = new Promise((resolve) => {
+    const request = http.request(url, { method: "POST", headers, agent: false });
+    let taken = 0;
+    const settle = (status) => {
+      resolve({ status, taken });
+      request.destroy();
+    };
+    request.once("response", ({ statusCode }) => settle(statusCode));
+    request.on("error", () => settle(undefined));
+    request.flushHeaders();
+    const chunk = Buffer.alloc(64 * 1024, "4");
+    const write = () => {
+      while (taken < bytes && !request.destroyed) {
+        const part = chunk.subarray(0, Math.min(chunk.length, bytes - taken));
+        taken += part.length;
+        if (!request.write(part)) return void request.once("drain", write);
+      }
+    };
+    write();
+  });
+  return inTime(answer, `the answer to a POST of ${bytes} bytes`);
+}

@@ -1,0 +1,119 @@
+// Events that the server passes on without knowing them, as the configuration says.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+
+import { BINARY, all, ask, done, fence, once, refused, start, untaken } from "./harness.js";
+
+const EVERYONE = { "relay.message.to": "everyone" };
+
+test("to others leaves the sender's socket out, and not the sender's other tab", async (t) => {
+  const server = await start(t, { ...EVERYONE, "relay.cursor.to": "others" });
+  const [ada, tab, bob] = [await server.user("ada"), await server.user("ada"), await server.user("bob")];
+  assert.deepEqual(await ask(ada, "cursor", 1, 2), { success: true, data: null });
+  for (const socket of [tab, bob]) assert.deepEqual(await all(socket, "cursor"), [1, 2]);
+  await fence(ada, ada);
+  assert.deepEqual(untaken(ada, "cursor"), []);
+});
+
+test("to a room is heard by those who hear it, and needs the sender to be one of them", async (t) => {
+  const server = await start(t, { ...EVERYONE, "relay.draw.to": "room", "relay.draw.field": "board" });
+  const [ada, bob, eve] = [await server.user("ada"), await server.user("bob"), await server.user("eve")];
+  for (const socket of [ada, bob]) await done(socket, "join-room", { room: "den" });
+  const args = [{ board: "den", x: 1 }, Buffer.from([7]), "more"];
+  assert.equal((await ask(ada, "draw", ...args)).success, true);
+  for (const socket of [ada, bob]) {
+    const [first, binary, last] = await all(socket, "draw");
+    assert.deepEqual([first, [...binary], last], [{ board: "den", x: 1 }, [7], "more"]);
+  }
+  assert.equal(await refused(eve, "draw", { board: "den" }), "forbidden");
+  await done(ada, "leave-room", { room: "den" });
+  assert.equal(await refused(ada, "draw", { board: "den" }), "forbidden");
+  for (const args of [[], ["den"], [{ room: "den" }], [{ board: 7 }], [null]]) {
+    assert.equal(await refused(bob, "draw", ...args), "bad-payload", JSON.stringify(args));
+  }
+  await fence(eve, eve, bob);
+  assert.deepEqual([...untaken(eve, "draw"), ...untaken(bob, "draw")], []);
+});
+
+test("to a room may leave the sender out", async (t) => {
+  const settings = { "relay.draw.to": "room", "relay.draw.argument": 1, "relay.draw.except-sender": true };
+  const server = await start(t, { ...EVERYONE, ...settings });
+  const [ada, bob] = [await server.user("ada"), await server.user("bob")];
+  for (const socket of [ada, bob]) await done(socket, "join-room", { room: "den" });
+  ada.emit("draw", { x: 1 }, "den");
+  assert.deepEqual(await all(bob, "draw"), [{ x: 1 }, "den"]);
+  await fence(ada, ada);
+  assert.deepEqual(untaken(ada, "draw", "event-error"), []);
+});
+
+test("to a user is heard by all their sockets and nobody else's", async (t) => {
+  const server = await start(t, { ...EVERYONE, "relay.invite.to": "user", "relay.invite.field": "memberId" });
+  const [ada, bob, tab, eve] = [
+    await server.user("ada"),
+    await server.user("bob"),
+    await server.user("bob"),
+    await server.user("eve"),
+  ];
+  assert.equal((await ask(ada, "invite", { memberId: "bob" })).success, true);
+  for (const socket of [bob, tab]) assert.deepEqual(await all(socket, "invite"), [{ memberId: "bob" }]);
+  await fence(ada, ada, eve);
+  assert.deepEqual([...untaken(ada, "invite"), ...untaken(eve, "invite")], []);
+});
+
+test("a failure without an acknowledgement is told by event-error", async (t) => {
+  const server = await start(t, { "relay.draw.to": "room", "relay.draw.argument": 0 });
+  const ada = await server.user("ada");
+  ada.emit("draw", "den");
+  const error = await once(ada, "event-error");
+  assert.deepEqual([error.event, error.code], ["draw", "forbidden"]);
+});
+
+test("relays declared by the operator replace the default one", async (t) => {
+  const server = await start(t, { "relay.draw.to": "others" });
+  const ada = await server.user("ada");
+  assert.equal(await refused(ada, "message", "hello"), "unknown-event");
+});
+
+test("a relayed event keeps its place among the sender's saved messages", async (t) => {
+  const server = await start(t, { "limits.events-per-second": 0 });
+  const [ada, bob] = [await server.user("ada"), await server.user("bob")];
+  const heard = [];
+  bob.on("message", (n) => heard.push(n));
+  bob.on("message-saved", ({ message }) => heard.push(message.body.n));
+  for (let n = 0; n < 200; n += 2) {
+    ada.emit("send-message", { n });
+    ada.emit("message", n + 1);
+  }
+  await fence(ada, bob);
+  assert.deepEqual(heard.slice(0, 200), Array.from({ length: 200 }, (_, n) => n));
+});
+
+test("a wrong placeholder reaches nobody", async (t) => {
+  const server = await start(t);
+  const [ada, raw] = [await server.user("ada"), await server.websocket()];
+  raw.socket.send('40{"userId":"raw"}');
+  await raw.frames.take((text) => text.includes('"session"'), "a session");
+  raw.socket.send('451-1["message",{"_placeholder":true,"num":7}]');
+  raw.socket.send(Buffer.from([1]));
+  const reply = await raw.frames.take((text) => text.startsWith("431["), "the reply");
+  assert.equal(JSON.parse(reply.slice(3))[0].error.code, "bad-payload");
+  await fence(ada, ada);
+  assert.equal(ada.connected, true);
+  assert.deepEqual(untaken(ada, "message"), []);
+});
+
+test("a relay may not bear a name of the server's own or of Socket.IO's", () => {
+  for (const event of ["message-saved", "send-message", "session", "typing", "connect", "disconnect", "connect_error"]) {
+    const settings = ["--set", `relay.${event}.to=everyone`];
+    const { status, stderr, stdout } = spawnSync(BINARY, ["serve", "--listen", "127.0.0.1:0", ...settings], {
+      encoding: "utf8",
+      env: {},
+      timeout: 15_000,
+    });
+    assert.equal(status, 2, event);
+    assert.match(stderr, new RegExp(`relay\\.${event}`));
+    assert.equal(stdout, "");
+  }
+});
