@@ -11,6 +11,9 @@ use crate::{
     figures::{Figures, Meter, micros},
 };
 
+/// The longest that the warm-up may take.
+const WARM_UP_SECONDS: f64 = 20.0;
+
 /// Connections opened up to CONNECT and closed again.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Connects {
@@ -20,7 +23,10 @@ pub struct Connects {
     /// The most in one run: each leaves a port in TIME_WAIT.
     #[arg(long, default_value_t = 10_000)]
     pub most: usize,
-    /// How long to open more, after a warm-up as long.
+    /// How many come first, unmeasured; a JIT needs about so many.
+    #[arg(long, default_value_t = 4_000)]
+    pub warm_up: usize,
+    /// How long to open more.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
@@ -28,7 +34,7 @@ pub struct Connects {
 impl Connects {
     pub(super) fn measure(&self, target: &Target) -> Result<Figures> {
         let mut swarm = Swarm::new(target.address)?;
-        self.run(&mut swarm, target, self.most, self.seconds)?;
+        self.run(&mut swarm, target, self.warm_up, WARM_UP_SECONDS)?;
         let mut meter = Meter::start(target.pid)?;
         let latencies = self.run(&mut swarm, target, self.most, self.seconds)?;
         meter.stop();

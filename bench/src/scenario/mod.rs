@@ -71,7 +71,10 @@ impl Scenario {
                 format!("fan-out to {}, {} in flight", fan_out.sockets, fan_out.in_flight)
             }
             Scenario::Echo(load) => format!("echo, {} × {} in flight", load.sockets, load.in_flight),
-            Scenario::Send(load) => format!("send, {} × {} in flight", load.sockets, load.in_flight),
+            Scenario::Send(load) => {
+                let heard = if load.joined { ", heard by the sender itself" } else { "" };
+                format!("send, {} × {} in flight{heard}", load.sockets, load.in_flight)
+            }
             Scenario::Connect(connects) => format!("connect, {} at a time", connects.at_a_time),
             Scenario::Idle(idle) => format!("idle, {} connections", idle.sockets),
         }
