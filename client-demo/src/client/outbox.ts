@@ -6,10 +6,13 @@ import { newKey } from "./key";
 
 /** This tab's own, so that a reload loses nothing and two tabs do not send for each other. */
 const KEY = "sockeye.outbox";
-/** How often a message is sent before it is shown as failed, on a connection that stands. */
+/** How often a message is sent before it is shown as failed. While there is no connection, it is not sent at all. */
 const ATTEMPTS = 4;
 
 let isFlushing = false;
+
+/** How often the connection broke while a message was under way. */
+const broken = new Map<string, number>();
 
 /** Shows a message at once, and sends it now or as soon as there is a connection. */
 export function send(room: string, text: string): void {
@@ -53,7 +56,7 @@ async function deliver({ key, room, text }: Pending, attempt: number): Promise<b
     return true;
   } catch (error) {
     const failure = asFailure(error);
-    if (!socket.connected) return false;
+    if (!socket.connected) return breaksConnections(key);
     if (!failure.isTransient || attempt === ATTEMPTS) {
       dispatch({ type: "message-refused", key, failure: failure.message });
       return true;
@@ -61,6 +64,19 @@ async function deliver({ key, room, text }: Pending, attempt: number): Promise<b
     await pause(attempt * 1_000);
     return false;
   }
+}
+
+/**
+ * The connection broke while a message was under way. If that happens every time it is the message's doing, it
+ * would never arrive, and everything behind it would wait for ever.
+ */
+function breaksConnections(key: string): boolean {
+  const times = (broken.get(key) ?? 0) + 1;
+  broken.set(key, times);
+  if (times < ATTEMPTS) return false;
+  broken.delete(key);
+  dispatch({ type: "message-refused", key, failure: "The connection broke every time this was sent." });
+  return true;
 }
 
 /** Keeps what waits over a reload. */

@@ -8,6 +8,9 @@ import { IconButton } from "./IconButton";
 import { useDraft } from "./useDraft";
 import { useGrowing } from "./useGrowing";
 
+/** Far below what a server takes in one event (1 MB by default), whatever the script. */
+const LONGEST = 32_000;
+
 interface Props {
   room: Room;
   isEditing: boolean;
@@ -26,9 +29,11 @@ export function Composer({ room, isEditing, onEditLast }: Props) {
     return stopTyping;
   }, [field, hasKeyboard]);
 
+  const isTooLong = text.length > LONGEST;
+
   const submit = () => {
     const said = text.trim();
-    if (said === "") return;
+    if (said === "" || isTooLong) return;
     send(room.name, said);
     stopTyping();
     setText("");
@@ -70,7 +75,12 @@ export function Composer({ room, isEditing, onEditLast }: Props) {
         onKeyDown={onKeyDown}
         onBlur={stopTyping}
       />
-      <IconButton className="send" icon="send" label="Send" type="submit" disabled={text.trim() === ""} />
+      <IconButton className="send" icon="send" label="Send" type="submit" disabled={text.trim() === "" || isTooLong} />
+      {isTooLong && (
+        <p className="composer-note" role="status">
+          Too long by {(text.length - LONGEST).toLocaleString()} characters
+        </p>
+      )}
       <p id="composer-keys" className="visually-hidden">
         Enter sends, Shift and Enter makes a new line, the up arrow edits your last message.
       </p>
