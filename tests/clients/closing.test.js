@@ -10,7 +10,7 @@ const RECONNECTING = { reconnection: true, reconnectionDelay: 50, reconnectionDe
 
 describe("a server that is asked to end", () => {
   test("tells every client when to come back, and ends with 0 within its drain", async (t) => {
-    const server = await start(t, { "server.drain": "1s" });
+    const server = await start(t, { "server.drain": "2s" });
     const sockets = [];
     for (const generation of GENERATIONS) {
       for (const transports of TRANSPORTS) sockets.push(await server.connect({ generation, transports }));
@@ -19,11 +19,11 @@ describe("a server that is asked to end", () => {
     const began = Date.now();
     for (const socket of sockets) {
       const { reconnectInMs } = await once(socket, "server-closing");
-      assert.ok(Number.isInteger(reconnectInMs) && reconnectInMs >= 0 && reconnectInMs <= 1_000, `${reconnectInMs}`);
+      assert.ok(Number.isInteger(reconnectInMs) && reconnectInMs >= 0 && reconnectInMs <= 2_000, `${reconnectInMs}`);
     }
     assert.deepEqual(await server.exited(), { code: 0, signal: null });
-    assert.ok(Date.now() - began >= 900, "those who stay have the whole drain");
-    assert.ok(Date.now() - began < 6_000, `${Date.now() - began} ms`);
+    assert.ok(Date.now() - began >= 1_900, "those who stay have the whole drain");
+    assert.ok(Date.now() - began < 7_000, `${Date.now() - began} ms`);
   });
 
   test("ends sooner when all clients have gone", async (t) => {
@@ -74,19 +74,20 @@ describe("a server that is asked to end", () => {
   });
 });
 
-for (const generation of GENERATIONS) {
-  for (const transports of TRANSPORTS) {
-    const name = `client ${generation} over ${transports.join(" upgraded to ")}`;
-    test(`${name} comes back by itself after a deploy`, async (t) => {
-      const server = await start(t, { "server.drain": "100ms" });
-      const socket = await server.user("ada", { generation, transports, ...RECONNECTING });
-      server.terminate();
-      await once(socket, "server-closing");
-      assert.match(await once(socket, "disconnect"), /^transport (close|error)$/, "a drop, no kick");
-      await server.exited();
-      await server.start(server.port);
-      assert.deepEqual((await once(socket, "session")).user, { id: "ada", name: "ada" });
-      await fence(socket, socket);
-    });
+describe("after a deploy", { concurrency: 3 }, () => {
+  for (const generation of GENERATIONS) {
+    for (const transports of TRANSPORTS) {
+      test(`a client ${generation} over ${transports.join(" upgraded to ")} comes back by itself`, async (t) => {
+        const server = await start(t, { "server.drain": "100ms" });
+        const socket = await server.user("ada", { generation, transports, ...RECONNECTING });
+        server.terminate();
+        await once(socket, "server-closing");
+        assert.match(await once(socket, "disconnect"), /^transport (close|error)$/, "a drop, no kick");
+        await server.exited();
+        await server.start(server.port);
+        assert.deepEqual((await once(socket, "session")).user, { id: "ada", name: "ada" });
+        await fence(socket, socket);
+      });
+    }
   }
-}
+});

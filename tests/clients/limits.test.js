@@ -101,13 +101,18 @@ describe("payload-bytes", () => {
   test("closes a WebSocket that sends a frame of 100 MB, text or binary", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
-    for (const frame of ["4".padEnd(HUGE, "x"), Buffer.alloc(HUGE)]) {
+    // Both are events that would be passed on, were they not too large.
+    const text = [`42["message","${"x".repeat(HUGE)}"]`];
+    const binary = ['451-["message",{"_placeholder":true,"num":0}]', Buffer.alloc(HUGE)];
+    for (const frames of [text, binary]) {
       const raw = await server.websocket();
       raw.socket.send('40{"userId":"raw"}');
       await raw.frames.take((text) => text.includes('"session"'), "a session");
-      raw.socket.send(frame, () => {});
+      for (const frame of frames) raw.socket.send(frame, () => {});
       await raw.frames.take((text) => text === "closed", "the end of the connection");
     }
+    await fence(bob, bob);
+    assert.deepEqual(untaken(bob, "message"), []);
     await unharmed(server, bob);
   });
 
