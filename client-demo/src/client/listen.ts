@@ -4,6 +4,7 @@ import { dispatch, getState } from "../store/store";
 import type { ClientToServerEvents, EventError, Message, MessageRead, PresenceChanged, Session, Typing } from "../wire";
 import { remember } from "./identity";
 import { flush } from "./outbox";
+import { readRefusal } from "./refusal";
 import { enter, listRooms, synchronise } from "./sync";
 import { typingHeard } from "./typing";
 
@@ -75,18 +76,17 @@ function refused(error: Error): void {
     }
     return;
   }
-  dispatch({ type: "connection-changed", connection: { status: "refused", reason: error.message } });
-  if (/unavailable|rate-limited/.test(codeOf(error))) {
+  const { reason, isPassing } = readRefusal(error);
+  dispatch({ type: "connection-changed", connection: { status: "refused", reason } });
+  if (isPassing) {
     clearTimeout(knock);
-    knock = setTimeout(() => socket.connect(), KNOCK_AGAIN_AFTER);
+    knock = setTimeout(knockAgain, KNOCK_AGAIN_AFTER);
   }
 }
 
-/** Our code stands in the error's `data`, or is all of its message where the server cannot send data. */
-function codeOf(error: Error): string {
-  const data: unknown = "data" in error ? error.data : undefined;
-  const hasCode = typeof data === "object" && data !== null && "code" in data && typeof data.code === "string";
-  return hasCode ? String(data.code) : error.message;
+function knockAgain(): void {
+  // Unless somebody has signed out meanwhile.
+  if (getState().name !== null) socket.connect();
 }
 
 function sessionBegan({ user }: Session): void {

@@ -1,9 +1,11 @@
 import type { Room } from "../store/state";
+import { useStore } from "../store/store";
 import { isDirect, titleOf } from "../view/title";
 import { Fish } from "./Fish";
 
 export function EmptyRoom({ room }: { room: Room }) {
-  if (room.phase !== "open") return <Waiting />;
+  const isRefused = useStore((state) => state.connection.status === "refused");
+  if (room.phase !== "open") return isRefused ? null : <Waiting />;
   return (
     <div className="empty">
       <Fish />
