@@ -110,7 +110,7 @@ function readMoved(read: MessageRead): void {
 }
 
 function presenceChanged(change: PresenceChanged): void {
-  dispatch({ type: "presence-changed", change });
+  dispatch({ type: "presence-changed", change, at: new Date().toISOString() });
 }
 
 function othersTyping(typing: Typing): void {

@@ -42,6 +42,6 @@ export type Action =
   // Events.
   | { type: "message-heard"; message: Message }
   | { type: "read-moved"; read: MessageRead }
-  | { type: "presence-changed"; change: PresenceChanged }
+  | { type: "presence-changed"; change: PresenceChanged; at: string }
   | { type: "typing-heard"; typing: Typing; until: number }
   | { type: "typing-expired"; now: number };

@@ -2,22 +2,22 @@ import type { PresenceChanged, RoomUser, Typing, User } from "../wire";
 import type { Room, Typist } from "./state";
 
 /** Who came and who went, applied to who was there. */
-export function moved(room: Room, { joined, left, userCount }: PresenceChanged): Room {
+export function moved(room: Room, { joined, left, userCount }: PresenceChanged, at: string): Room {
   const gone = new Set([...left, ...joined].map((user) => user.id));
   const stayed = room.users.filter((user) => !gone.has(user.id));
   return {
     ...room,
     users: [...stayed, ...joined],
     userCount,
-    ...(room.members && { members: withAbsent(room.members, left) }),
+    ...(room.members && { members: withAbsent(room.members, left, at) }),
   };
 }
 
 /** Who has just gone belongs to the room still, even if they came after its members were asked for. */
-function withAbsent(members: readonly RoomUser[], left: readonly User[]): readonly RoomUser[] {
+function withAbsent(members: readonly RoomUser[], left: readonly User[], lastSeen: string): readonly RoomUser[] {
   const gone = new Set(left.map((user) => user.id));
   const others = members.filter((member) => !gone.has(member.id));
-  return [...left.map((user) => ({ ...user, online: false })), ...others];
+  return [...left.map((user) => ({ ...user, online: false, lastSeen })), ...others];
 }
 
 /** Somebody began or stopped typing. */

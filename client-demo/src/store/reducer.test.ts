@@ -225,11 +225,12 @@ describe("the list of rooms", () => {
 
 describe("presence", () => {
   it("applies who came and who went to who was there, each person once", () => {
+    const at = "2026-01-01T12:00:00.000Z";
     const state = after(
       opening,
       opened(reply([], { users: [{ ...ADA, online: true }], userCount: 1 })),
-      { type: "presence-changed", change: { room: "harbour", joined: [BEN, ADA], left: [], userCount: 2 } },
-      { type: "presence-changed", change: { room: "harbour", joined: [], left: [ADA], userCount: 1 } },
+      { type: "presence-changed", change: { room: "harbour", joined: [BEN, ADA], left: [], userCount: 2 }, at },
+      { type: "presence-changed", change: { room: "harbour", joined: [], left: [ADA], userCount: 1 }, at },
     );
     expect(harbour(state)).toMatchObject({ users: [BEN], userCount: 1 });
   });

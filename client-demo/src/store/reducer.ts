@@ -74,7 +74,7 @@ export function reduce(state: State, action: Action): State {
       );
     }
     case "presence-changed":
-      return withKnownRoom(state, action.change.room, (it) => presence.moved(it, action.change));
+      return withKnownRoom(state, action.change.room, (it) => presence.moved(it, action.change, action.at));
     case "typing-heard": {
       const typists = presence.typed(state.typing.get(action.typing.room) ?? [], action.typing, action.until);
       return { ...state, typing: new Map(state.typing).set(action.typing.room, typists) };
