@@ -48,10 +48,11 @@ ifeq ($(BROWSER),)
 	apt-get update && apt-get install -y --no-install-recommends chromium
 endif
 
-bench: demo bench/peers/node_modules
-	cargo build --release --locked --bins --examples
+bench: bench/peers/node_modules
+	cargo build --release --locked -p sockeye --bin sockeye --example bench_server
 	cargo build --release --locked -p sockeye-bench
-	target/release/sockeye-bench run --out bench/RESULTS.md
+	target/release/sockeye-bench run --sockeye target/release/sockeye \
+		--library target/release/examples/bench_server --peers bench/peers --out bench/RESULTS.md
 
 bench/peers/node_modules: bench/peers/package-lock.json
 	cd bench/peers && npm ci

@@ -141,7 +141,7 @@ pub struct RoomsConfig {
     /// The room that every socket hears, and where a message goes that names no other.
     #[schemars(with = "String")]
     pub lobby: RoomName,
-    /// Patterns of the rooms anybody may enter in jwt mode, `*` standing for any text; a token's `rooms` claim allows more. The lobby is always open, and in open mode every room is.
+    /// Patterns of the rooms anybody may enter in jwt mode, `*` standing for any text and `?` for one character; a token's `rooms` claim allows more. The lobby is always open, and in open mode every room is.
     pub open: Vec<String>,
     /// The field of an old app's payload that names a room; empty: only `room` does.
     pub room_field: String,

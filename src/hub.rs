@@ -169,7 +169,11 @@ impl Hub {
 
     /// Emits an event.
     pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) {
-        self.send(self.outgoing(to, encode(event)));
+        let (options, receivers) = self.address(to);
+        // What nobody hears is not even written.
+        if receivers > 0 {
+            self.send(Outgoing::new(encode(event), options, receivers));
+        }
     }
 
     /// Emits an event to all but one socket.
@@ -178,7 +182,13 @@ impl Hub {
     }
 
     /// An event of which the JSON text `["name", ...]` and the attachments exist already.
-    pub fn outgoing(&self, to: To<'_>, (text, attachments): (String, Option<VecDeque<Bytes>>)) -> Outgoing {
+    pub fn outgoing(&self, to: To<'_>, data: Encoded) -> Outgoing {
+        let (options, receivers) = self.address(to);
+        Outgoing::new(data, options, receivers)
+    }
+
+    /// What the library calls them, and how many they are.
+    fn address(&self, to: To<'_>) -> (BroadcastOptions, usize) {
         let mut options = BroadcastOptions::default();
         let state = self.state();
         let receivers = match to {
@@ -203,8 +213,7 @@ impl Hub {
                 1
             }
         };
-        drop(state);
-        Outgoing { data: Value::Str(Str::from(text), attachments), to: options, receivers }
+        (options, receivers)
     }
 
     /// Puts an event into the queues of those who are to hear it. What a full queue has no place for is counted.
@@ -258,6 +267,10 @@ impl State {
 }
 
 impl Outgoing {
+    fn new((text, attachments): Encoded, to: BroadcastOptions, receivers: usize) -> Self {
+        Self { data: Value::Str(Str::from(text), attachments), to, receivers }
+    }
+
     /// Leaves one socket out.
     #[must_use]
     pub fn except(mut self, socket: SocketId) -> Self {
@@ -274,8 +287,11 @@ impl Outgoing {
     }
 }
 
-/// The JSON text of an event and its payload.
-pub fn encode<E: ServerEvent>(event: &E) -> (String, Option<VecDeque<Bytes>>) {
+/// The JSON text `["name", ...]` of an event, and its attachments.
+pub type Encoded = (String, Option<VecDeque<Bytes>>);
+
+/// Writes an event and its payload.
+pub fn encode<E: ServerEvent>(event: &E) -> Encoded {
     let text = serde_json::to_string(&(E::NAME, event)).expect("a payload of ours is plain data");
     (text, None)
 }

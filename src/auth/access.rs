@@ -7,6 +7,7 @@ use crate::model::{Room, RoomName, UserId};
 /// The rooms an identity may enter: open ones, those of its token, and its direct messages. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Access {
+    lobby: Option<RoomName>,
     open: Arc<[WildMatch]>,
     token: Arc<[WildMatch]>,
 }
@@ -14,26 +15,28 @@ pub struct Access {
 impl Access {
     /// Open mode.
     pub fn to_everything() -> Self {
-        Self { open: [WildMatch::new("*")].into(), token: [].into() }
+        Self { lobby: None, open: [WildMatch::new("*")].into(), token: [].into() }
     }
 
     /// The lobby and the rooms of these patterns.
     pub fn new(lobby: &RoomName, open: &[String]) -> Self {
-        let open = open.iter().map(|pattern| WildMatch::new(pattern));
-        // The lobby by its name, whatever characters are in it.
-        let lobby: String = lobby.as_str().chars().map(|c| if c == '*' { '?' } else { c }).collect();
-        Self { open: open.chain([WildMatch::new(&lobby)]).collect(), token: [].into() }
+        let open = open.iter().map(|pattern| WildMatch::new(pattern)).collect();
+        Self { lobby: Some(lobby.clone()), open, token: [].into() }
     }
 
     /// These, and the rooms of a token's patterns.
     pub fn and(&self, patterns: &[String]) -> Self {
-        Self { open: self.open.clone(), token: patterns.iter().map(|pattern| WildMatch::new(pattern)).collect() }
+        let token = patterns.iter().map(|pattern| WildMatch::new(pattern)).collect();
+        Self { lobby: self.lobby.clone(), open: self.open.clone(), token }
     }
 
     /// Whether this user may read and write there.
     pub fn allows(&self, user: &UserId, room: &Room) -> bool {
         match room {
-            Room::Named(name) => self.open.iter().chain(&*self.token).any(|pattern| pattern.matches(name.as_str())),
+            Room::Named(name) => {
+                self.lobby.as_ref() == Some(name)
+                    || self.open.iter().chain(&*self.token).any(|pattern| pattern.matches(name.as_str()))
+            }
             Room::Direct(direct) => direct.has(user),
         }
     }
