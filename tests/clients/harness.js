@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 
 import io2 from "socket.io-client-2";
 import { io as io3 } from "socket.io-client-3";
@@ -56,7 +57,7 @@ class Inbox {
     const arrived = new Promise((resolve) => (waiting.resolve = resolve));
     this.#waiting.push(waiting);
     try {
-      return await inTime(arrived, () => `${what} (so far: ${JSON.stringify(this.items).slice(0, 2_000)})`, ms);
+      return await inTime(arrived, () => `${what} (so far: ${inspect(this.items, { depth: 3 }).slice(0, 2_000)})`, ms);
     } finally {
       if (this.#waiting.includes(waiting)) this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
     }

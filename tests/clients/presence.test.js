@@ -42,7 +42,7 @@ describe("a session", () => {
   });
 
   test("is the first thing a socket hears", async (t) => {
-    const server = await start(t);
+    const server = await start(t, { "limits.events-per-second": 0 });
     const noisy = await server.user("noisy");
     const listener = server.client({ auth: { userId: "ada" } });
     const heard = [];

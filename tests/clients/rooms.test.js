@@ -248,6 +248,7 @@ describe("a direct message", () => {
 
 test("a room with U+0001 or another control character is refused from every way in", async (t) => {
   const server = await start(t, {
+    "limits.events-per-second": 0,
     "rooms.room-field": "channel",
     "rooms.recipient-field": "receiverId",
     "relay.message.to": "everyone",
