@@ -120,6 +120,18 @@ pub fn hear(app: &App, who: &Identity, socket: SocketId, room: &Room) {
     }
 }
 
+/// Makes a socket hear no longer what its user may not enter any more.
+pub fn leave_closed_rooms(app: &App, who: &Identity, socket: SocketId) {
+    for room in app.hub.rooms_of(socket) {
+        if let Room::Named(name) = &room
+            && !who.access.allows(&who.user.id, &room)
+            && app.hub.unsubscribe(socket, &room)
+        {
+            app.presence.went(name, &who.user.id);
+        }
+    }
+}
+
 /// Ends the user's membership; all their sockets leave.
 pub async fn leave(app: &App, who: &Identity, room: RoomRef) -> Result<()> {
     let room = room.seen_by(&who.user.id);

@@ -138,6 +138,12 @@ impl Hub {
         true
     }
 
+    /// The rooms the socket hears.
+    pub fn rooms_of(&self, socket: SocketId) -> Vec<Room> {
+        let state = self.state();
+        state.sockets.get(&socket).map(|attached| attached.rooms.iter().cloned().collect()).unwrap_or_default()
+    }
+
     /// Whether the socket hears a room. Direct messages are heard by whoever is one of the two.
     pub fn hears(&self, socket: SocketId, room: &Room) -> bool {
         let state = self.state();

@@ -49,6 +49,8 @@ struct State {
 struct RoomState {
     present: HashMap<UserId, Present>,
     pending: HashMap<UserId, Change>,
+    /// Somebody was told who is here after the first of the pending changes.
+    was_looked_at: bool,
 }
 
 struct Present {
@@ -121,8 +123,9 @@ impl Presence {
 
     /// Users in the room, [`USERS_MAX`] at the most, and how many there are.
     pub fn in_room(&self, room: &RoomName) -> (Vec<User>, usize) {
-        let state = self.state();
-        let Some(in_room) = state.rooms.get(room) else { return (Vec::new(), 0) };
+        let mut state = self.state();
+        let Some(in_room) = state.rooms.get_mut(room) else { return (Vec::new(), 0) };
+        in_room.was_looked_at = true;
         let mut users: Vec<User> =
             in_room.present.values().take(USERS_MAX).map(|present| present.user.clone()).collect();
         users.sort_by(|one, other| one.name.cmp(&other.name));
@@ -131,9 +134,10 @@ impl Presence {
 
     /// Everybody in the room.
     pub fn everyone_in(&self, room: &RoomName) -> Vec<User> {
-        let state = self.state();
-        let present = state.rooms.get(room).into_iter().flat_map(|in_room| in_room.present.values());
-        present.map(|present| present.user.clone()).collect()
+        let mut state = self.state();
+        let Some(in_room) = state.rooms.get_mut(room) else { return Vec::new() };
+        in_room.was_looked_at = true;
+        in_room.present.values().map(|present| present.user.clone()).collect()
     }
 
     /// Whether the room has too many users for telling each of every other.
@@ -194,12 +198,15 @@ impl Presence {
 }
 
 impl State {
-    /// Remembers a change until the burst is over; a change and its opposite are none.
+    /// Remembers a change until the burst is over; a change and its opposite are none, unless somebody was told
+    /// in between.
     fn note(&mut self, room: &RoomName, user: &User, change: Change) {
         let Some(in_room) = self.rooms.get_mut(room) else { return };
         let was_quiet = in_room.pending.is_empty();
         match (in_room.pending.get(&user.id), &change) {
-            (Some(Change::Joined(_)), Change::Left(_)) | (Some(Change::Left(_)), Change::Joined(_)) => {
+            (Some(Change::Joined(_)), Change::Left(_)) | (Some(Change::Left(_)), Change::Joined(_))
+                if !in_room.was_looked_at =>
+            {
                 in_room.pending.remove(&user.id);
             }
             _ => {
@@ -207,6 +214,7 @@ impl State {
             }
         }
         if was_quiet {
+            in_room.was_looked_at = false;
             let moment = Instant::now() + burst(in_room.present.len());
             self.due.insert((moment, room.clone()), ());
         }
@@ -283,6 +291,15 @@ mod tests {
         assert_eq!(events[0].joined, [user("ada")]);
         assert!(events[0].left.is_empty());
         assert_eq!(events[0].user_count, 1);
+    }
+
+    #[test]
+    fn who_was_told_in_between_is_told_of_the_opposite_too() {
+        let (presence, room) = presence();
+        presence.came(&room, &user("ada"));
+        assert_eq!(presence.in_room(&room).1, 1);
+        presence.left(&room, &user("ada").id);
+        assert_eq!(presence.collect(later()).0[0].left, [user("ada")]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ async fn drain(app: &App, io: &Io) {
     if tokio::time::timeout(limit, all_gone).await.is_err() {
         tracing::info!(sockets = app.socket_count(), "closing the connections that are left");
     }
-    io.close().await;
+    socket::close(app, io).await;
     // Their disconnect handlers are the last of their events.
     let all_gone = async {
         while app.socket_count() > 0 {

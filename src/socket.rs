@@ -41,6 +41,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Stands for no limit, where the library wants a number it can do sums with.
 const NO_LIMIT: usize = isize::MAX as usize;
 
+/// Closes the transports of all sockets without a DISCONNECT, so that unchanged clients come back. The library
+/// forgets its namespaces first and so calls no disconnect handler: that is done here.
+pub(crate) async fn close(app: &App, io: &Io) {
+    let namespaces = app.hubs.keys().filter_map(|path| io.of(path));
+    let sockets: Vec<_> = namespaces.flat_map(|namespace| namespace.sockets()).collect();
+    io.close().await;
+    for socket in sockets {
+        if let Some(conn) = socket.extensions.get::<Arc<connect::Conn>>() {
+            queue::Queue::end(&conn, DisconnectReason::ServerShuttingDown, || ());
+        }
+    }
+}
+
 /// The route of Socket.IO with its namespaces, and the library's handle.
 pub(crate) fn routes(app: &Arc<App>, namespaces: Vec<(String, Events)>) -> (Router, Io) {
     let Config { server, limits, .. } = &app.config;

@@ -6,9 +6,21 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
+/// Libraries that write whole frames, and so tokens and messages, at the levels below this.
+const DISCREET: [&str; 6] = [
+    "engineioxide=info",
+    "hyper=info",
+    "hyper_util=info",
+    "socketioxide=info",
+    "tokio_tungstenite=info",
+    "tungstenite=info",
+];
+
 /// Starts logging for the whole process; later calls change nothing.
 pub fn start(config: &LogConfig) {
-    let filter = EnvFilter::new(&config.level);
+    let filter = DISCREET.iter().fold(EnvFilter::new(&config.level), |filter, directive| {
+        filter.add_directive(directive.parse().expect("a directive of ours"))
+    });
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.format {

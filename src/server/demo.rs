@@ -3,7 +3,7 @@
 use axum::response::{Html, IntoResponse, Response};
 use http::{
     HeaderMap, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS},
 };
 use rust_embed::RustEmbed;
 
@@ -38,6 +38,11 @@ pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
         return (StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response();
     }
     let content_type = file.metadata.mimetype().to_owned();
-    let headers = [(CONTENT_TYPE, content_type), (ETAG, etag), (CACHE_CONTROL, cache.to_owned())];
+    let headers = [
+        (CONTENT_TYPE, content_type),
+        (ETAG, etag),
+        (CACHE_CONTROL, cache.to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
     (headers, file.data).into_response()
 }

@@ -109,7 +109,7 @@ type Admitted<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Sen
 impl ConnectHandler<Adapter, ()> for Connect {
     /// CONNECT has been sent: the socket may hear, and its queue begins, with the connection handler.
     fn call(&self, socket: Arc<Socket>, _: Option<Value>) {
-        let Some(conn) = socket.extensions.remove::<Arc<Conn>>() else { return };
+        let Some(conn) = socket.extensions.get::<Arc<Conn>>() else { return };
         let identity = conn.identity();
         tracing::info!(socket = %conn.id, user = %identity.user.id, namespace = &*conn.path, "connected");
         self.app.metrics.connects.increment(1);

@@ -48,7 +48,7 @@ struct State {
     phase: Phase,
     /// Events that were received and not answered yet.
     in_flight: usize,
-    /// The connection was lost before CONNECT had passed.
+    /// Why the socket was disconnected, once it was.
     gone: Option<DisconnectReason>,
     /// Wakes whoever drains the queue, while that waits for a handler.
     waker: Option<Waker>,
@@ -108,18 +108,7 @@ fn refuse_at_once(conn: &Conn, packet: &Value, ack_id: Option<i64>) {
 
 impl DisconnectHandler<Adapter, ()> for Disconnected {
     fn call_with_defer(&self, socket: Arc<Socket>, reason: LibraryReason, remove: fn(Arc<Socket>)) {
-        let conn = &self.0;
-        let reason = DisconnectReason::from(reason);
-        let mut state = conn.queue.state();
-        if state.phase == Phase::Closed {
-            // CONNECT has not passed and perhaps never will: a job here would keep the socket for ever.
-            state.gone = Some(reason);
-            drop(state);
-            remove(socket);
-            return;
-        }
-        drop(state);
-        Queue::push(conn, farewell(conn, reason, move || remove(socket)));
+        Queue::end(&self.0, reason.into(), move || remove(socket));
     }
 }
 
@@ -296,6 +285,21 @@ impl Queue {
         state.phase = Phase::Idle;
         drop(state);
         Self::begin(conn);
+    }
+
+    /// The socket is gone: its farewell is its last job. Only the first reason counts.
+    pub(super) fn end(conn: &Arc<Conn>, reason: DisconnectReason, remove: impl FnOnce() + Send + 'static) {
+        let mut state = conn.queue.state();
+        let is_first = state.gone.is_none();
+        state.gone.get_or_insert(reason);
+        let is_open = state.phase != Phase::Closed;
+        drop(state);
+        if is_first && is_open {
+            Self::push(conn, farewell(conn, reason, remove));
+        } else {
+            // While CONNECT has not passed, and perhaps never will, a job would keep the socket for ever.
+            remove();
+        }
     }
 
     fn push(conn: &Arc<Conn>, job: Job) {
