@@ -7,6 +7,9 @@ use crate::{
     harness::{Binary, Said, run},
 };
 
+/// Arguments, variables, and words the sentence must hold.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// Runs in an empty folder of its own.
 async fn said(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let folder = tempfile::tempdir().unwrap();
@@ -23,7 +26,7 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
     let misspelt = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(misspelt.path(), "[limits]\nevent-per-second = 3\n").unwrap();
     let (file, misspelt) = (file.path().to_str().unwrap(), misspelt.path().to_str().unwrap());
-    let cases: [(&[&str], &[(&str, &str)], &[&str]); 14] = [
+    let cases: [Case; 14] = [
         (&["--listen", &taken], &[], &["server.listen", "in use"]),
         (&["--listen", "nonsense"], &[], &["server.listen", "nonsense"]),
         (&["--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], &[], &["store.path", "/proc/nowhere"]),

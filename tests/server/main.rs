@@ -1,6 +1,8 @@
 //! Through the front door: the same server as the binary's, on port 0, and clients that send what good ones
 //! never would. The official clients are in `tests/clients`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
+
 mod client;
 mod harness;
 
