@@ -1,6 +1,12 @@
 //! The command line; binds, serves, nothing else.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -15,6 +21,9 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+
+/// How long a health check waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A self-hosted event server that unchanged Socket.IO clients connect to.
 #[derive(Parser)]
@@ -71,6 +80,8 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Ask a running server whether it is ready; for health checks
+    Health(Settings),
     /// Copy the database into a new file, while the server runs
     Backup {
         /// The new file
@@ -121,8 +132,26 @@ fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
             Ok(())
         }
+        Command::Health(settings) => health(&load(settings)?.config.server.listen),
         Command::Backup { file, settings } => store::backup(&load(settings)?.config.store.path, &file),
     }
+}
+
+/// Asks for `/ready` at the address the server listens on; one that means every interface is asked on loopback.
+fn health(listen: &str) -> anyhow::Result<()> {
+    let mut address = listen.to_socket_addrs()?.next().context("server.listen names no address")?;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+    anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "{address} is not ready: {}", body.trim());
+    print!("{body}");
+    Ok(())
 }
 
 fn load(settings: Settings) -> Result<Loaded, ConfigError> {
@@ -151,10 +180,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "metrics");
         server = server.metrics_on(listener);
     }
+    let shutdown = asked_to_stop()?;
+    let server = server.open()?;
     let mut output = std::io::stdout();
     writeln!(output, "listening on http://{address}")?;
     output.flush()?;
-    server.serve(listener, asked_to_stop()?).await?;
+    server.serve(listener, shutdown).await?;
     Ok(())
 }
 

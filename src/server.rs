@@ -26,7 +26,7 @@ use crate::{
     hub::{Hub, To},
     metrics::Metrics,
     protocol::{ClientEvent, IntoReply, ServerClosing},
-    socket::{self, Ctx, Events, Io},
+    socket::{self, Ctx, DisconnectReason, Events, Io},
 };
 
 /// How often a drain looks whether all clients have gone.
@@ -64,9 +64,38 @@ impl Server {
         self
     }
 
+    /// What happens first on every socket of the root namespace, after `session`. See [`Events::connection`].
+    #[must_use]
+    pub fn connection<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Ctx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (_, root) = &mut self.namespaces[0];
+        *root = std::mem::take(root).connection(handler);
+        self
+    }
+
+    /// What happens last on every socket of the root namespace. See [`Events::disconnect`].
+    #[must_use]
+    pub fn disconnect<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Ctx, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let (_, root) = &mut self.namespaces[0];
+        *root = std::mem::take(root).disconnect(handler);
+        self
+    }
+
     /// Adds a namespace of one's own, with the same users, limits and guarantees.
+    ///
+    /// # Panics
+    ///
+    /// If there is one of this path already; the root namespace, `/`, always is there.
     #[must_use]
     pub fn namespace(mut self, path: &str, events: Events) -> Self {
+        assert!(self.namespaces.iter().all(|(known, _)| known != path), "{path} is a namespace already");
         self.namespaces.push((path.to_owned(), events));
         self
     }
@@ -78,9 +107,13 @@ impl Server {
         self
     }
 
-    /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
-    /// is queued is written. Returns when everything is closed.
+    /// Opens the store and serves. See [`OpenServer::serve`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.open()?.serve(listener, shutdown).await
+    }
+
+    /// Opens the store and what runs in the background. Must be called on the runtime that will serve.
+    pub fn open(self) -> Result<OpenServer> {
         self.config.check().map_err(|error| Error::internal("the configuration is wrong", error))?;
         let metrics = if self.metrics_listener.is_some() { Metrics::on() } else { Metrics::off() };
         let auth = Auth::new(&self.config).map_err(|error| Error::internal("the configuration is wrong", error))?;
@@ -93,7 +126,6 @@ impl Server {
         let app = App::open(self.config, auth, hubs, metrics.clone(), &mut background)?;
         let (routes, io) = socket::routes(&app, self.namespaces);
         let router = router(&app, routes);
-        let closed = Arc::new(Notify::new());
         if let Some(listener) = self.metrics_listener {
             let routes = Router::new().route("/metrics", get(move || std::future::ready(metrics.render())));
             background.spawn(async move {
@@ -102,6 +134,24 @@ impl Server {
                 }
             });
         }
+        Ok(OpenServer { app, io, router, background })
+    }
+}
+
+/// A server with its store open, not yet listening.
+pub struct OpenServer {
+    app: Arc<App>,
+    io: Io,
+    router: Router,
+    background: JoinSet<()>,
+}
+
+impl OpenServer {
+    /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
+    /// is queued is written. Returns when everything is closed.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let Self { app, io, router, mut background } = self;
+        let closed = Arc::new(Notify::new());
         // Nagle's algorithm would hold every second small packet back for 40 ms.
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {

@@ -19,7 +19,7 @@ use std::{path::Path, time::Duration};
 
 pub use backup::backup;
 pub use changes::{DeleteMessage, EditMessage};
-pub use files::{check_folder, schema_version};
+pub use files::check_folder;
 pub use members::{Join, Leave, MarkRead, Marked};
 pub use messages::{CaughtUp, Direction};
 pub use posts::{NewMessage, Posted};
@@ -95,6 +95,8 @@ impl Store {
 
     /// Writes what is queued, runs what follows, and closes.
     pub async fn close(&self) {
+        // The last to close the database leaves a single file; that is to be the writer.
+        self.readers.close();
         self.writer.close().await;
     }
 }

@@ -7,10 +7,11 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 /// Libraries that write whole frames, and so tokens and messages, at the levels below this.
-const DISCREET: [&str; 6] = [
+const DISCREET: [&str; 7] = [
     "engineioxide=info",
     "hyper=info",
     "hyper_util=info",
+    "rusqlite_migration=warn",
     "socketioxide=info",
     "tokio_tungstenite=info",
     "tungstenite=info",

@@ -23,8 +23,8 @@ type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + 
 #[derive(Default)]
 pub struct Events {
     handlers: HashMap<&'static str, (Handler, bool)>,
-    connection: Option<Connection>,
-    disconnect: Option<Disconnect>,
+    connection: Vec<Connection>,
+    disconnect: Vec<Disconnect>,
 }
 
 impl Events {
@@ -55,25 +55,26 @@ impl Events {
         self
     }
 
-    /// What happens first on every socket that was let in, before any of its events.
+    /// What happens first on every socket that was let in, before any of its events. Several happen in the order
+    /// they were added.
     #[must_use]
     pub fn connection<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(Ctx) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        self.connection = Some(Box::new(move |ctx| Box::pin(handler(ctx))));
+        self.connection.push(Box::new(move |ctx| Box::pin(handler(ctx))));
         self
     }
 
-    /// What happens last, after all of its events.
+    /// What happens last, after all of its events. Several happen in the order they were added.
     #[must_use]
     pub fn disconnect<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(Ctx, DisconnectReason) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.disconnect = Some(Box::new(move |ctx, reason| Box::pin(handler(ctx, reason))));
+        self.disconnect.push(Box::new(move |ctx, reason| Box::pin(handler(ctx, reason))));
         self
     }
 
@@ -97,8 +98,8 @@ pub(super) struct Registered {
     pub(super) events: HashMap<String, Arc<Event>>,
     pub(super) relays: HashMap<String, Arc<EventMetrics>>,
     pub(super) unknown: Arc<EventMetrics>,
-    pub(super) connection: Option<Connection>,
-    pub(super) disconnect: Option<Disconnect>,
+    pub(super) connection: Vec<Connection>,
+    pub(super) disconnect: Vec<Disconnect>,
 }
 
 /// One of them.

@@ -26,7 +26,7 @@ use socketioxide::{
     handler::{DisconnectHandler, MessageHandler},
     socket::DisconnectReason as LibraryReason,
 };
-use socketioxide_core::Value;
+use socketioxide_core::{Str, Value};
 
 use super::{Adapter, Socket, connect::Conn, ctx::Turn, events::Outcome, reason::DisconnectReason, relay};
 use crate::{
@@ -118,8 +118,8 @@ fn farewell(conn: &Arc<Conn>, reason: DisconnectReason, remove: impl FnOnce() + 
     let turn = Turn::default();
     let ctx = conn.ctx(turn.clone());
     let work = async move {
-        if let Some(handler) = &conn.events.disconnect {
-            quietly(&conn, "disconnect", handler(ctx, reason).map(Ok)).await;
+        for handler in &conn.events.disconnect {
+            quietly(&conn, "disconnect", handler(ctx.clone(), reason).map(Ok)).await;
         }
         Box::new(move || {
             conn.hub.detach(conn.id);
@@ -192,17 +192,14 @@ fn decode(conn: &Arc<Conn>, packet: &Value, turn: &Turn) -> Decoded {
         let shown = name.chars().take(NAME_MAX_CHARS).collect();
         return Decoded::refused(name, metrics, Error::UnknownEvent(shown));
     }
-    match relay::outgoing(conn, &name, text, &args) {
-        Ok(outgoing) => {
-            let hub = conn.hub.clone();
-            let work = async move {
-                hub.send(outgoing);
-                acknowledgement(Ok(()))
-            };
-            Decoded { name, metrics: metrics.clone(), only_writes: false, work: work.boxed() }
-        }
-        Err(error) => Decoded::refused(name, metrics, error),
-    }
+    let work = relayed(conn.clone(), name.clone(), text.clone(), attachments.clone()).boxed();
+    Decoded { name, metrics: metrics.clone(), only_writes: false, work }
+}
+
+/// Passes an event on when its turn comes: who hears it may depend on the events before it.
+async fn relayed(conn: Arc<Conn>, name: String, text: Str, attachments: Vec<Bytes>) -> Outcome {
+    let outgoing = Args::parse(&text, &attachments).and_then(|(_, args)| relay::outgoing(&conn, &name, &text, &args));
+    acknowledgement(outgoing.map(|outgoing| conn.hub.send(outgoing)))
 }
 
 fn within_limits(conn: &Conn, text: &str, attachments: &[Bytes]) -> Result<()> {
@@ -272,8 +269,8 @@ impl Queue {
         let ctx = conn.ctx(turn.clone());
         let work = async move {
             let conn = ctx.conn().clone();
-            if let Some(handler) = &conn.events.connection {
-                quietly(&conn, "connection", handler(ctx)).await;
+            for handler in &conn.events.connection {
+                quietly(&conn, "connection", handler(ctx.clone())).await;
             }
             Box::new(|| ()) as Done
         };

@@ -21,20 +21,25 @@ pub(super) struct Opened {
     pub(super) _lock: File,
 }
 
-/// The number of migrations this build knows.
-pub fn schema_version() -> usize {
-    MIGRATIONS.len()
-}
-
 /// Makes the folder if it is missing, and says in one sentence why it cannot be used.
 pub fn check_folder(config: &StoreConfig) -> Result<(), ConfigError> {
-    lock(&config.path).map(drop).map_err(|error| {
-        let folder = config.path.display();
+    let folder = config.path.display();
+    let _lock = lock(&config.path).map_err(|error| {
         ConfigError(match error.kind() {
             io::ErrorKind::WouldBlock => format!("store.path: {folder} is in use by another server"),
             _ => format!("store.path: {folder} cannot be written: {error}"),
         })
-    })
+    })?;
+    if !database(&config.path).exists() {
+        return Ok(());
+    }
+    let version = open_reader(&config.path)
+        .and_then(|db| db.pragma_query_value(None, "user_version", |row| row.get::<_, usize>(0)))
+        .map_err(|error| ConfigError(format!("store.path: the database in {folder} cannot be read: {error}")))?;
+    if version > MIGRATIONS.len() {
+        return Err(ConfigError(format!("store.path: the database in {folder} was written by a newer sockeye")));
+    }
+    Ok(())
 }
 
 fn lock(folder: &Path) -> io::Result<File> {

@@ -1,6 +1,9 @@
 //! The threads that read.
 
-use std::thread;
+use std::{
+    sync::Mutex,
+    thread::{self, JoinHandle},
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
@@ -19,23 +22,26 @@ const FAILED: &str = "the store cannot be read";
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Threads with a connection each. They end when this is dropped.
+/// Threads with a connection each.
 pub(super) struct Readers {
-    queue: Sender<Read>,
+    queue: Mutex<Option<Sender<Read>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
     pub(super) fn start(config: &StoreConfig) -> Result<Self> {
         let (queue, waiting) = bounded(QUEUE);
+        let mut threads = Vec::new();
         for number in 1..=config.readers {
             let db = files::open_reader(&config.path).map_err(|error| Error::internal(FAILED, error))?;
             let waiting = waiting.clone();
-            thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name(format!("store-reader-{number}"))
                 .spawn(move || run(&db, &waiting))
                 .map_err(|error| Error::internal(FAILED, error))?;
+            threads.push(thread);
         }
-        Ok(Self { queue })
+        Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
 
     /// Runs a query on one of the threads.
@@ -49,8 +55,22 @@ impl Readers {
             // Whoever asked may be gone.
             drop(reply.send(result));
         });
-        self.queue.try_send(read).map_err(|_| Error::unavailable("the store is busy"))?;
+        {
+            let queue = self.queue.lock().expect("no panic while sending");
+            let queue = queue.as_ref().ok_or_else(|| Error::unavailable("the store is closing"))?;
+            queue.try_send(read).map_err(|_| Error::unavailable("the store is busy"))?;
+        }
         answer.await.map_err(|_| Error::unavailable("the store is closing"))?
+    }
+
+    /// Answers what is queued, and closes.
+    pub(super) fn close(&self) {
+        drop(self.queue.lock().expect("no panic while sending").take());
+        for thread in self.threads.lock().expect("joined once").drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a reading thread panicked");
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     client::Client,
-    harness::{Binary, Said, run},
+    harness::{Binary, Said, run, soon},
 };
 
 /// Arguments, variables, and words the sentence must hold.
@@ -83,6 +83,36 @@ async fn two_servers_cannot_share_a_folder() {
     assert_eq!(said.code, 2);
     assert!(said.errors.contains("store.path") && said.errors.contains("in use"), "{}", said.errors);
     server.kill_9().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("sockeye.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let said = said(&["--listen", "127.0.0.1:0", "--data", folder.path().to_str().unwrap()], &[]).await;
+    assert_eq!((said.code, said.output.as_str()), (2, ""));
+    assert!(said.errors.contains("newer sockeye"), "{}", said.errors);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_leaves_one_file_and_health_says_what_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Binary::serve(folder.path(), &[]).await;
+    let address = server.address.to_string();
+    let well = said(&["health", "--listen", &address], &[]).await;
+    assert_eq!((well.code, well.output.as_str()), (0, "ready\n"));
+    let mut ada = Client::named(server.address, "Ada").await;
+    ada.done("send-message", json!({ "text": "kept" })).await;
+    drop(ada);
+    let pid = server.child.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    assert!(soon(server.child.wait()).await.unwrap().success(), "exit code 0");
+    let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["sockeye.db", "sockeye.lock"], "nothing is left in a log beside it");
+    assert_eq!(said(&["health", "--listen", &address], &[]).await.code, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

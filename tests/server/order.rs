@@ -149,6 +149,35 @@ async fn a_thousand_events_are_answered_in_the_order_they_were_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_waits_for_the_join_before_it() {
+    let relay = sockeye::config::Relay {
+        to: sockeye::config::RelayTo::Room,
+        field: Some("room".to_owned()),
+        argument: None,
+        except_sender: false,
+        volatile: false,
+    };
+    let server = TestServer::configured(|config| {
+        config.limits.events_per_second = 0;
+        config.relay.insert("cursor".to_owned(), relay);
+    })
+    .await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    for n in 0..50 {
+        let room = json!({ "room": format!("room {n}"), "n": n });
+        let join = ada.send("join-room", room.clone()).await;
+        let cursor = ada.send("cursor", room.clone()).await;
+        let leave = ada.send("leave-room", room.clone()).await;
+        let late = ada.send("cursor", room.clone()).await;
+        assert_eq!(ada.reply(join).await["success"], true);
+        assert_eq!(ada.event("cursor").await["n"], n);
+        assert_eq!(ada.reply(cursor).await["success"], true);
+        assert_eq!(ada.reply(leave).await["success"], true);
+        assert_eq!(ada.reply(late).await["error"]["code"], "forbidden");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn writes_of_one_socket_share_a_commit() {
     let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
     let mut ada = Client::named(server.address, "Ada").await;
