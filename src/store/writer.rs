@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -20,6 +20,9 @@ use crate::{
 const QUEUE: usize = 65_536;
 /// Writes in one commit. Larger groups cost latency and save nothing more.
 const GROUP: usize = 1_024;
+/// How long a write that comes alone waits for company. A burst then shares its commit, and those who hear it get it
+/// in one piece: for each of them one write to the network instead of several.
+const LINGER: Duration = Duration::from_micros(100);
 /// Committed groups whose broadcasts may wait; then the writer waits too.
 const PUBLISH_AHEAD: usize = 4;
 
@@ -156,6 +159,9 @@ fn write(
 ) {
     let mut tables = Tables::new(&opened.db);
     while let Ok(first) = waiting.recv() {
+        if waiting.is_empty() {
+            thread::sleep(LINGER);
+        }
         let mut group = vec![first];
         group.extend(waiting.try_iter().take(GROUP - 1));
         let start = Instant::now();
