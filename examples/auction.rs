@@ -70,13 +70,12 @@ async fn watch_item(ctx: Ctx, watch: WatchItem, bids: Bids) -> Result<Option<Bid
 
 async fn place_bid(ctx: Ctx, bid: PlaceBid, bids: Bids) -> Result<BidPlaced> {
     let placed = BidPlaced { item: bid.item, amount: bid.amount, bidder: ctx.user().name.to_string() };
-    {
-        let mut bids = bids.lock().expect("no panic while bidding");
-        if let Some(highest) = bids.get(&placed.item).filter(|highest| highest.amount >= placed.amount) {
-            return Err(Error::Conflict(format!("{} has offered {}", highest.bidder, highest.amount)));
-        }
-        bids.insert(placed.item.clone(), placed.clone());
+    // Held while emitting, so that bids are heard in the order they were taken.
+    let mut bids = bids.lock().expect("no panic while bidding");
+    if let Some(highest) = bids.get(&placed.item).filter(|highest| highest.amount >= placed.amount) {
+        return Err(Error::Conflict(format!("{} has offered {}", highest.bidder, highest.amount)));
     }
+    bids.insert(placed.item.clone(), placed.clone());
     ctx.emit_to_room(&placed.item, &placed)?;
     Ok(placed)
 }

@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -21,6 +23,9 @@ use crate::{
     protocol::EventError,
     store::Store,
 };
+
+/// Log lines about refused connections in a second; the metrics count them all.
+const REFUSAL_LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
 /// The path of the namespace that every client connects to.
 pub const ROOT: &str = "/";
@@ -50,6 +55,8 @@ pub struct App {
     pub expiry: Expiry<(String, SocketId)>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Lines about refused connections: whoever is refused must not fill the log.
+    pub refusal_lines: DefaultDirectRateLimiter,
     is_draining: AtomicBool,
 }
 
@@ -70,6 +77,7 @@ impl App {
             limits: Limits::new(config.limits.clone(), metrics.clone()),
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
+            refusal_lines: RateLimiter::direct(Quota::per_second(REFUSAL_LINES)),
             auth,
             hub,
             hubs,
@@ -102,6 +110,11 @@ impl App {
         self.is_draining.load(Ordering::Relaxed)
     }
 
+    /// Whether a hub is that of the root namespace, where the chat is.
+    pub fn is_root(&self, hub: &Hub) -> bool {
+        std::ptr::eq(hub, &*self.hub)
+    }
+
     /// How many sockets there are in all namespaces.
     pub fn socket_count(&self) -> usize {
         self.hubs.values().map(|hub| hub.len()).sum()
@@ -115,7 +128,11 @@ impl App {
                 let Some(hub) = self.hubs.get(path) else { continue };
                 match due {
                     Due::Tell(_) => hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired)),
-                    Due::Kick(_) => hub.kick(*socket),
+                    Due::Kick(_) => {
+                        if !hub.kick(*socket) {
+                            self.expiry.kick_later((path.clone(), *socket));
+                        }
+                    }
                 }
             }
         }

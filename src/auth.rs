@@ -48,6 +48,14 @@ pub struct Identity {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Identity {
+    /// Whether its token has ended, the leeway included.
+    pub fn has_expired(&self) -> bool {
+        self.expires_at
+            .is_some_and(|end| end.as_millis() + jwt::LEEWAY.as_millis() as u64 <= Timestamp::now().as_millis())
+    }
+}
+
 /// Turns credentials into identities.
 pub struct Auth {
     mode: Mode,

@@ -1,6 +1,6 @@
 //! The verbs. Each checks who may, then changes the store, then tells the hub: the same for every way in.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
 
@@ -89,15 +89,18 @@ pub fn mark_read(app: &App, who: &Identity, mark: MarkRead) -> Result<impl Futur
 }
 
 /// Makes a socket hear a room and its user a member, and brings the client up to date.
-pub async fn join(app: &App, who: &Identity, socket: SocketId, join: JoinRoom) -> Result<JoinedRoom> {
+pub async fn join(app: &Arc<App>, who: &Arc<Identity>, socket: SocketId, join: JoinRoom) -> Result<JoinedRoom> {
     let room = enter(who, join.room)?;
-    if !who.is_guest {
-        let rooms_per_user = LimitsConfig::or_none(app.limits.config().rooms_per_user);
-        let join = store::Join { user: who.user.id.clone(), room: room.clone(), rooms_per_user };
-        committed(app, join, |_, ()| ()).await?;
-    }
+    let rooms_per_user = LimitsConfig::or_none(app.limits.config().rooms_per_user);
     // Subscribed first, read then: what the reply does not hold arrives as an event.
-    hear(app, who, socket, &room);
+    if who.is_guest {
+        hear(app, &app.hub, who, socket, &room)?;
+    } else {
+        let member = store::Join { user: who.user.id.clone(), room: room.clone(), rooms_per_user };
+        let (app, who, room) = (app.clone(), who.clone(), room.clone());
+        // In commit order, so that a join is never undone by a leave before it.
+        committed(&app.clone(), member, move |hub, ()| hear(&app, hub, &who, socket, &room)).await??;
+    }
     let caught_up = app.store.catch_up(room.clone(), who.user.id.clone(), join.since).await?;
     let (users, user_count) = here(app, &room);
     Ok(JoinedRoom {
@@ -111,44 +114,66 @@ pub async fn join(app: &App, who: &Identity, socket: SocketId, join: JoinRoom) -
     })
 }
 
-/// Makes a socket hear a room, and the room know that its user is here.
-pub fn hear(app: &App, who: &Identity, socket: SocketId, room: &Room) {
+/// Makes a socket hear a room; in the root namespace the room learns that its user is here. `forbidden` where it
+/// hears as many as a user may belong to.
+pub fn hear(app: &App, hub: &Hub, who: &Identity, socket: SocketId, room: &Room) -> Result<()> {
     // Direct messages come to all sockets of both users anyway.
-    let Room::Named(name) = room else { return };
-    if app.hub.subscribe(socket, room) && !who.is_guest {
+    let Room::Named(name) = room else { return Ok(()) };
+    let most = LimitsConfig::or_none(app.limits.config().rooms_per_user).saturating_add(1);
+    if !hub.hears(socket, room) && hub.room_count(socket) >= most {
+        return Err(Error::Forbidden("this socket hears too many rooms (limits.rooms-per-user)".to_owned()));
+    }
+    let is_new = hub.subscribe(socket, room);
+    if is_new && !who.is_guest && app.is_root(hub) {
         app.presence.came(name, &who.user);
+        if !hub.hears(socket, room) {
+            // Another of the user's sockets left the room in this very moment.
+            app.presence.went(name, &who.user.id);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a socket hear a room no longer.
+pub fn unhear(app: &App, hub: &Hub, who: &Identity, socket: SocketId, room: &Room) {
+    if hub.unsubscribe(socket, room)
+        && let Room::Named(name) = room
+        && !who.is_guest
+        && app.is_root(hub)
+    {
+        app.presence.went(name, &who.user.id);
     }
 }
 
 /// Makes a socket hear no longer what its user may not enter any more.
-pub fn leave_closed_rooms(app: &App, who: &Identity, socket: SocketId) {
-    for room in app.hub.rooms_of(socket) {
-        if let Room::Named(name) = &room
-            && !who.access.allows(&who.user.id, &room)
-            && app.hub.unsubscribe(socket, &room)
-        {
-            app.presence.went(name, &who.user.id);
+pub fn leave_closed_rooms(app: &App, hub: &Hub, who: &Identity, socket: SocketId) {
+    for room in hub.rooms_of(socket) {
+        if !who.access.allows(&who.user.id, &room) {
+            unhear(app, hub, who, socket, &room);
         }
     }
 }
 
 /// Ends the user's membership; all their sockets leave.
-pub async fn leave(app: &App, who: &Identity, room: RoomRef) -> Result<()> {
+pub async fn leave(app: &Arc<App>, who: &Identity, room: RoomRef) -> Result<()> {
     let room = room.seen_by(&who.user.id);
     if room == Room::Named(app.config.rooms.lobby.clone()) {
         return Err(Error::Forbidden("the lobby is the whole server: nobody can leave it".to_owned()));
     }
-    if !who.is_guest {
-        let leave = store::Leave { user: who.user.id.clone(), room: room.clone() };
-        committed(app, leave, |_, ()| ()).await?;
-    }
-    if let Room::Named(name) = &room {
-        for socket in app.hub.sockets_of(&who.user.id) {
-            app.hub.unsubscribe(socket, &room);
+    let (user, this) = (who.user.id.clone(), app.clone());
+    let leave = store::Leave { user: user.clone(), room: room.clone() };
+    let sockets_leave = move |hub: &Hub| {
+        let Room::Named(name) = &room else { return };
+        for socket in hub.sockets_of(&user) {
+            hub.unsubscribe(socket, &room);
         }
-        app.presence.left(name, &who.user.id);
+        this.presence.left(name, &user);
+    };
+    if who.is_guest {
+        sockets_leave(&app.hub);
+        return Ok(());
     }
-    Ok(())
+    committed(app, leave, move |hub, ()| sockets_leave(hub)).await
 }
 
 /// A page of a room's messages.

@@ -14,7 +14,12 @@ mod refresh_token;
 mod send_message;
 mod typing;
 
-use crate::socket::Events;
+use crate::{protocol::RefreshToken, socket::Events};
+
+/// What every namespace has, whatever else it has: where there are tokens, they end.
+pub(crate) fn everywhere(events: Events) -> Events {
+    if events.has::<RefreshToken>() { events } else { events.on(refresh_token::refresh_token) }
+}
 
 /// The events of the root namespace.
 pub(crate) fn events() -> Events {

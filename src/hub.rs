@@ -138,6 +138,11 @@ impl Hub {
         true
     }
 
+    /// How many rooms the socket hears.
+    pub fn room_count(&self, socket: SocketId) -> usize {
+        self.state().sockets.get(&socket).map_or(0, |attached| attached.rooms.len())
+    }
+
     /// The rooms the socket hears.
     pub fn rooms_of(&self, socket: SocketId) -> Vec<Room> {
         let state = self.state();
@@ -239,11 +244,15 @@ impl Hub {
         self.count(1, failed);
     }
 
-    /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away.
-    pub fn kick(&self, socket: SocketId) {
-        if self.local().disconnect_socket(BroadcastOptions::new(socket)).is_err() {
+    /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. False where the socket's
+    /// queue had no place for it: try again.
+    #[must_use]
+    pub fn kick(&self, socket: SocketId) -> bool {
+        let kicked = self.local().disconnect_socket(BroadcastOptions::new(socket)).is_ok();
+        if !kicked {
             self.metrics.emits_queue_full.increment(1);
         }
+        kicked
     }
 
     fn count(&self, receivers: usize, failed: Option<Vec<SocketError>>) {

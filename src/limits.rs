@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Arc, Mutex},
 };
@@ -51,6 +51,7 @@ impl Limits {
 
     /// Lets a socket in, or says which limit is reached.
     pub fn admit(self: &Arc<Self>, user: &UserId, address: Option<IpAddr>) -> Result<Seat> {
+        let address = address.map(network);
         let mut taken = self.taken.lock().expect("no panic while counting");
         let of_user = taken.by_user.get(user).copied().unwrap_or(0);
         let of_address = address.and_then(|address| taken.by_address.get(&address).copied()).unwrap_or(0);
@@ -79,6 +80,14 @@ impl Limits {
     /// A bucket for one socket's events; `None` where there is no limit.
     pub fn bucket(&self) -> Option<DefaultDirectRateLimiter> {
         NonZeroU32::new(self.config.events_per_second).map(|events| RateLimiter::direct(Quota::per_second(events)))
+    }
+}
+
+/// What counts as one address: of IPv6 the network of 64 bits, which is one customer's.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 

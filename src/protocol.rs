@@ -231,7 +231,6 @@ macro_rules! names {
 }
 
 names! { ClientEvent:
-    SendMessage = "send-message", ONLY_WRITES = true;
     EditMessage = "edit-message", ONLY_WRITES = true;
     DeleteMessage = "delete-message", ONLY_WRITES = true;
     JoinRoom = "join-room";
@@ -254,6 +253,16 @@ names! { ServerEvent:
     PresenceChanged = "presence-changed";
     EventError = "event-error";
     ServerClosing = "server-closing";
+}
+
+impl ClientEvent for SendMessage {
+    const NAME: &'static str = "send-message";
+    const ONLY_WRITES: bool = true;
+
+    /// The most frequent of all: read from the text as it came, without a copy of it.
+    fn from_args(args: &Args<'_>) -> Result<Self> {
+        Self::parse(args.single_text()?).map_err(Error::BadPayload)
+    }
 }
 
 /// `send-message`: where to, and what. Neither `room` nor `to` means the lobby; both is `bad-payload`.

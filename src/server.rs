@@ -124,7 +124,8 @@ impl Server {
             self.namespaces.iter().map(|(path, _)| (path.clone(), Hub::new(path, metrics.clone()))).collect();
         let mut background = JoinSet::new();
         let app = App::open(self.config, auth, hubs, metrics.clone(), &mut background)?;
-        let (routes, io) = socket::routes(&app, self.namespaces);
+        let namespaces = self.namespaces.into_iter().map(|(path, events)| (path, handlers::everywhere(events)));
+        let (routes, io) = socket::routes(&app, namespaces.collect());
         let router = router(&app, routes);
         if let Some(listener) = self.metrics_listener {
             let routes = Router::new().route("/metrics", get(move || std::future::ready(metrics.render())));

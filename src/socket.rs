@@ -38,6 +38,8 @@ pub(crate) type Io = SocketIo<Adapter>;
 const MAX_BUFFER_SIZE: usize = 4096;
 /// A client that has opened a connection must name a namespace within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the transports may take to close at the end of a drain.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Stands for no limit, where the library wants a number it can do sums with.
 const NO_LIMIT: usize = isize::MAX as usize;
 
@@ -46,7 +48,10 @@ const NO_LIMIT: usize = isize::MAX as usize;
 pub(crate) async fn close(app: &App, io: &Io) {
     let namespaces = app.hubs.keys().filter_map(|path| io.of(path));
     let sockets: Vec<_> = namespaces.flat_map(|namespace| namespace.sockets()).collect();
-    io.close().await;
+    // A connection whose client reads nothing cannot be closed properly; it ends with the process.
+    if tokio::time::timeout(CLOSE_TIMEOUT, io.close()).await.is_err() {
+        tracing::warn!("some connections did not close in time");
+    }
     for socket in sockets {
         if let Some(conn) = socket.extensions.get::<Arc<connect::Conn>>() {
             queue::Queue::end(&conn, DisconnectReason::ServerShuttingDown, || ());

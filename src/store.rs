@@ -88,8 +88,13 @@ impl Store {
         self.readers.read(move |db| members::users(db, &room, present)).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and took what was written last.
     pub async fn is_ready(&self) -> bool {
+        if !self.writer.is_well() {
+            // Nobody may write while the server is not ready: try, to see whether it has recovered.
+            self.write_quietly(writer::Probe);
+            return false;
+        }
         self.readers.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await.is_ok()
     }
 

@@ -17,8 +17,9 @@ pub async fn connection(ctx: Ctx) -> Result<()> {
         rooms: vec![RoomRef::Named(lobby.clone())],
         server_time: Timestamp::now(),
     });
-    chat::hear(app, &who, ctx.socket_id(), &Room::Named(lobby));
-    if !who.is_guest {
+    let was_online = app.presence.is_online(&who.user.id);
+    chat::hear(app, &app.hub, &who, ctx.socket_id(), &Room::Named(lobby))?;
+    if !who.is_guest && !was_online {
         app.store.write_quietly(Known(who.user.clone()));
     }
     Ok(())

@@ -11,6 +11,6 @@ pub async fn refresh_token(ctx: Ctx, payload: RefreshToken) -> Result<TokenExpir
     let identity = ctx.app().auth.refresh(&ctx.identity(), Secret::new(payload.token))?;
     let expires_at = identity.expires_at.ok_or_else(|| Error::Unauthorized("the token has no exp".to_owned()))?;
     ctx.renew(identity);
-    chat::leave_closed_rooms(ctx.app(), &ctx.identity(), ctx.socket_id());
+    chat::leave_closed_rooms(ctx.app(), ctx.hub(), &ctx.identity(), ctx.socket_id());
     Ok(TokenExpiry { expires_at })
 }

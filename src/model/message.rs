@@ -12,7 +12,7 @@ use super::{RoomRef, Timestamp, User};
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// A new one, later than all before it on this server.
+    /// A new one, later than those made before it by this process.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }

@@ -44,20 +44,26 @@ impl<'a> Args<'a> {
         self.attachments
     }
 
-    /// The one argument as a payload; `{}` where it is missing or null and the payload has no other reading of
-    /// that. Several arguments or attachments are `bad-payload`.
-    pub fn single<T: DeserializeOwned>(&self) -> Result<T> {
+    /// The text of the one argument; `{}` where it is missing. Several arguments or attachments are `bad-payload`.
+    pub fn single_text(&self) -> Result<&'a str> {
         if !self.attachments.is_empty() {
             return Err(Error::BadPayload("this event takes no binary".to_owned()));
         }
         match self.list.as_slice() {
-            [] => serde_json::from_str("{}").map_err(bad_payload),
-            [null] if null.get() == "null" => {
-                serde_json::from_str("null").or_else(|_| serde_json::from_str("{}")).map_err(bad_payload)
-            }
-            [one] => serde_json::from_str(one.get()).map_err(bad_payload),
+            [] => Ok("{}"),
+            [one] => Ok(one.get()),
             several => Err(Error::BadPayload(format!("this event takes one argument, not {}", several.len()))),
         }
+    }
+
+    /// The one argument as a payload; `{}` where it is missing or null and the payload has no other reading of
+    /// that. Several arguments or attachments are `bad-payload`.
+    pub fn single<T: DeserializeOwned>(&self) -> Result<T> {
+        match self.single_text()? {
+            "null" => serde_json::from_str("null").or_else(|_| serde_json::from_str("{}")),
+            text => serde_json::from_str(text),
+        }
+        .map_err(bad_payload)
     }
 
     /// All of them as a tuple or a sequence, for an event of several arguments:

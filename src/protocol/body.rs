@@ -12,21 +12,21 @@ use serde_json::value::RawValue;
 use super::{EditMessage, SendMessage};
 use crate::model::{Body, NAME_MAX_CHARS};
 
+impl SendMessage {
+    /// From the payload's JSON text.
+    pub(super) fn parse(payload: &str) -> Result<Self, String> {
+        let (body, [room, to, idempotency_key]) = split(payload, ["room", "to", "idempotencyKey"])?;
+        let idempotency_key: Option<String> = optional("idempotencyKey", idempotency_key)?;
+        if idempotency_key.as_deref().is_some_and(|key| key.is_empty() || key.chars().count() > NAME_MAX_CHARS) {
+            return Err(format!("idempotencyKey must have 1 to {NAME_MAX_CHARS} characters"));
+        }
+        Ok(Self { room: optional("room", room)?, to: optional("to", to)?, idempotency_key, body })
+    }
+}
+
 impl<'de> Deserialize<'de> for SendMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let payload = Box::<RawValue>::deserialize(deserializer)?;
-        let (body, [room, to, idempotency_key]) =
-            split(payload.get(), ["room", "to", "idempotencyKey"]).map_err(D::Error::custom)?;
-        let idempotency_key: Option<String> = optional("idempotencyKey", idempotency_key).map_err(D::Error::custom)?;
-        if idempotency_key.as_deref().is_some_and(|key| key.is_empty() || key.chars().count() > NAME_MAX_CHARS) {
-            return Err(D::Error::custom(format!("idempotencyKey must have 1 to {NAME_MAX_CHARS} characters")));
-        }
-        Ok(Self {
-            room: optional("room", room).map_err(D::Error::custom)?,
-            to: optional("to", to).map_err(D::Error::custom)?,
-            idempotency_key,
-            body,
-        })
+        Self::parse(Box::<RawValue>::deserialize(deserializer)?.get()).map_err(D::Error::custom)
     }
 }
 

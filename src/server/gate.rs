@@ -24,7 +24,9 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
     let host = request.extensions().get::<RequestedHost>();
     if !is_allowed(&app, request.headers(), host) {
         app.metrics.refused(Code::Forbidden);
-        tracing::info!(origin = ?request.headers().get(ORIGIN), "origin refused (cors.origins)");
+        if app.refusal_lines.check().is_ok() {
+            tracing::info!(origin = ?request.headers().get(ORIGIN), "origin refused (cors.origins)");
+        }
         return refuse(StatusCode::FORBIDDEN, "Origin not allowed");
     }
     if app.is_draining() && !has_session(request.uri()) {

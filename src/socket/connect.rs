@@ -84,7 +84,7 @@ impl Connect {
             return Err(Error::unavailable("the server is closing"));
         }
         let request = socket.req_parts();
-        let identity = self.app.auth.authenticate(&credentials(request, auth))?;
+        let identity = self.app.auth.authenticate(&credentials(request, auth)?)?;
         let seat = self.app.limits.admit(&identity.user.id, address(request))?;
         let conn = Arc::new(Conn {
             id: socket.id,
@@ -124,7 +124,9 @@ impl ConnectHandler<Adapter, ()> for Connect {
     fn call_middleware<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Admitted<'a> {
         Box::pin(async move {
             self.admit(&socket, auth.as_ref()).map_err(|error| {
-                tracing::info!(socket = %socket.id, code = %error.code(), %error, "connection refused");
+                if self.app.refusal_lines.check().is_ok() {
+                    tracing::info!(socket = %socket.id, code = %error.code(), %error, "connection refused");
+                }
                 self.app.metrics.refused(error.code());
                 // The client reads the code; `connect_error` has no other place for it.
                 Box::new(error.code()) as Box<dyn Display + Send>

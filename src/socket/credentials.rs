@@ -5,9 +5,14 @@ use std::net::IpAddr;
 
 use http::{header::AUTHORIZATION, request::Parts};
 use serde::Deserialize;
+use serde_json::Value as Json;
 use socketioxide_core::Value;
 
-use crate::{auth::Credentials, config::Secret};
+use crate::{
+    auth::Credentials,
+    config::Secret,
+    error::{Error, Result},
+};
 
 /// The address a request came from, as an extension of the request: the peer's, or what a trusted proxy says.
 #[derive(Debug, Clone, Copy)]
@@ -17,18 +22,30 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Given {
-    token: Option<Secret>,
-    user_id: Option<String>,
-    name: Option<String>,
+    token: Option<Json>,
+    user_id: Option<Json>,
+    name: Option<Json>,
 }
 
-pub(super) fn credentials(request: &Parts, auth: Option<&Value>) -> Credentials {
+/// `bad-payload` where a field is neither text nor a number.
+pub(super) fn credentials(request: &Parts, auth: Option<&Value>) -> Result<Credentials> {
     let auth: Given = auth.and_then(Value::as_str).and_then(|auth| serde_json::from_str(auth).ok()).unwrap_or_default();
     let query: Given = request.uri.query().and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
-    Credentials {
-        token: auth.token.or_else(|| bearer(request)).or(query.token).filter(|token| !token.expose().is_empty()),
-        user_id: auth.user_id.or(query.user_id),
-        name: auth.name.or(query.name),
+    let secret = |given| Ok::<_, Error>(text("token", given)?.filter(|token| !token.is_empty()).map(Secret::new));
+    Ok(Credentials {
+        token: secret(auth.token)?.or_else(|| bearer(request)).or(secret(query.token)?),
+        user_id: text("userId", auth.user_id)?.or(text("userId", query.user_id)?),
+        name: text("name", auth.name)?.or(text("name", query.name)?),
+    })
+}
+
+/// Many an app has numbers for ids.
+fn text(field: &str, given: Option<Json>) -> Result<Option<String>> {
+    match given {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(Json::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(Error::BadPayload(format!("{field} must be a string"))),
     }
 }
 

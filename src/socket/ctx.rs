@@ -7,6 +7,7 @@ use super::connect::Conn;
 use crate::{
     app::App,
     auth::Identity,
+    chat,
     error::{Error, Result},
     hub::{Hub, SocketId, To},
     model::{Room, RoomName, User},
@@ -79,13 +80,12 @@ impl Ctx {
         if !who.access.allows(&who.user.id, &room) {
             return Err(Error::Forbidden("this room is not open to you".to_owned()));
         }
-        self.conn.hub.subscribe(self.conn.id, &room);
-        Ok(())
+        chat::hear(&self.conn.app, &self.conn.hub, &who, self.conn.id, &room)
     }
 
     /// Makes this socket hear a room no longer.
     pub fn leave(&self, room: &str) -> Result<()> {
-        self.conn.hub.unsubscribe(self.conn.id, &named(room)?);
+        chat::unhear(&self.conn.app, &self.conn.hub, &self.conn.identity(), self.conn.id, &named(room)?);
         Ok(())
     }
 

@@ -55,6 +55,11 @@ impl Events {
         self
     }
 
+    /// Whether there is a handler for this event.
+    pub fn has<E: ClientEvent>(&self) -> bool {
+        self.handlers.contains_key(E::NAME)
+    }
+
     /// What happens first on every socket that was let in, before any of its events. Several happen in the order
     /// they were added.
     #[must_use]

@@ -2,7 +2,8 @@
 //!
 //! The library calls the fallback handler in the order of arrival but would run each event in a task of its own.
 //! Here they wait in a queue per socket. The next begins when the one before is done, or, where it only writes,
-//! when those before have queued their writes; they are acknowledged in the order they came. The connection
+//! when those before have queued their writes; they are acknowledged in the order they came, but for those that
+//! found no place in the queue and are refused at once. The connection
 //! handler is the first of them, the disconnect handler the last.
 //!
 //! An event that finds the queue empty runs at once, where it was received, and costs no task unless it waits.
@@ -84,6 +85,10 @@ impl MessageHandler<Adapter, ()> for Received {
         let conn = &self.0;
         let most = LimitsConfig::or_none(conn.app.limits.config().events_in_flight);
         let mut state = conn.queue.state();
+        if state.gone.is_some() {
+            // It came after the disconnect.
+            return;
+        }
         if state.in_flight >= most {
             drop(state);
             refuse_at_once(conn, &packet, ack_id);
@@ -101,7 +106,7 @@ fn refuse_at_once(conn: &Conn, packet: &Value, ack_id: Option<i64>) {
     conn.app.metrics.limited("events-in-flight");
     let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
     let text = packet.as_str().map_or("", |text| text.as_str());
-    let name = Args::parse(text, &[]).map(|(name, _)| name).unwrap_or_default();
+    let name = Args::parse(text, &[]).map(|(name, _)| shown(&name)).unwrap_or_default();
     let outcome = acknowledgement::<()>(Err(error));
     answer(conn, &name, &conn.events.unknown, Instant::now(), ack_id, outcome);
 }
@@ -182,15 +187,15 @@ fn decode(conn: &Arc<Conn>, packet: &Value, turn: &Turn) -> Decoded {
     let relay = conn.events.relays.get(&name);
     let metrics = event.map(|event| &event.metrics).or(relay).unwrap_or(unknown);
     if let Err(error) = within_limits(conn, text, &attachments) {
-        return Decoded::refused(name, metrics, error);
+        return Decoded::refused(shown(&name), metrics, error);
     }
     if let Some(event) = event {
         let work = (event.handler)(conn.ctx(turn.clone()), &args);
         return Decoded { name, metrics: metrics.clone(), only_writes: event.only_writes, work };
     }
     if relay.is_none() {
-        let shown = name.chars().take(NAME_MAX_CHARS).collect();
-        return Decoded::refused(name, metrics, Error::UnknownEvent(shown));
+        let name = shown(&name);
+        return Decoded::refused(name.clone(), metrics, Error::UnknownEvent(name));
     }
     let work = relayed(conn.clone(), name.clone(), text.clone(), attachments.clone()).boxed();
     Decoded { name, metrics: metrics.clone(), only_writes: false, work }
@@ -202,7 +207,15 @@ async fn relayed(conn: Arc<Conn>, name: String, text: Str, attachments: Vec<Byte
     acknowledgement(outgoing.map(|outgoing| conn.hub.send(outgoing)))
 }
 
+/// A client's own name for an event, no longer than any of ours.
+fn shown(name: &str) -> String {
+    name.chars().take(NAME_MAX_CHARS).collect()
+}
+
 fn within_limits(conn: &Conn, text: &str, attachments: &[Bytes]) -> Result<()> {
+    if conn.identity().has_expired() {
+        return Err(Error::TokenExpired);
+    }
     if conn.bucket.as_ref().is_some_and(|bucket| bucket.check().is_err()) {
         conn.app.metrics.limited("events-per-second");
         return Err(Error::RateLimited("too many events (limits.events-per-second)".to_owned()));

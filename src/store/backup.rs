@@ -1,11 +1,14 @@
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, backup::Backup};
+use rusqlite::{
+    Connection,
+    backup::{Backup, StepResult},
+};
 
 use super::{database, files};
 
-/// Pages copied between two looks at the clock; the server goes on meanwhile.
-const PAGES: i32 = 1_000;
+/// How long to wait where the database is locked.
+const BUSY: Duration = Duration::from_millis(50);
 
 /// Copies the folder's database into a new file by SQLite's online backup, while a server may be writing.
 /// The copy is the database as of one moment. An existing file is refused.
@@ -14,7 +17,13 @@ pub fn backup(folder: &Path, file: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(!file.exists(), "{} exists already", file.display());
     let from = files::open_reader(folder)?;
     let mut to = Connection::open(file)?;
-    Backup::new(&from, &mut to)?.run_to_completion(PAGES, std::time::Duration::ZERO, None)?;
+    let backup = Backup::new(&from, &mut to)?;
+    // All pages in one step: between two steps a commit would begin it anew, and with a log beside the database
+    // one long read is in nobody's way.
+    while backup.step(-1)? != StepResult::Done {
+        std::thread::sleep(BUSY);
+    }
+    drop(backup);
     // A file that anyone can open, without a log beside it.
     to.pragma_update(None, "journal_mode", "DELETE")?;
     Ok(())

@@ -127,8 +127,9 @@ pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Res
 
 /// A user by what the store knows; somebody who was never here has their id for a name.
 fn user_named(id: &str, name: Option<&str>) -> rusqlite::Result<User> {
-    let user_id = UserId::parse(id).map_err(|text| invalid(0, text))?;
-    User::new(user_id, name.unwrap_or(id)).map_err(|text| invalid(1, text))
+    let id = UserId::parse(id).map_err(|text| invalid(0, text))?;
+    let name = name.unwrap_or(id.as_str()).into();
+    Ok(User { id, name })
 }
 
 pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membership>, rusqlite::Error> {

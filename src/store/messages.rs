@@ -91,22 +91,34 @@ pub(super) fn page(
         Direction::Before(offset) | Direction::After(offset) => i64::try_from(offset).unwrap_or(i64::MAX),
     };
     let sql = format!("SELECT {COLUMNS} FROM messages WHERE room = ? AND {from} ORDER BY offset {order} LIMIT ?");
-    let mut messages =
-        collect(&mut *db.prepare_cached(&sql)?, params![id, bound, limit + 1], &room.for_reader(reader))?;
-    let more = messages.len() > limit;
-    messages.truncate(limit);
+    let (mut messages, more) =
+        collect(&mut *db.prepare_cached(&sql)?, params![id, bound, limit + 1], &room.for_reader(reader), limit)?;
     if order == "DESC" {
         messages.reverse();
     }
     Ok(Page { messages, more })
 }
 
+/// Bodies of one answer may have this many bytes together; one message always fits.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Up to `limit` messages and [`PAGE_BYTES`], and whether there are more.
 fn collect(
     select: &mut Statement<'_>,
     params: impl rusqlite::Params,
     room: &RoomRef,
-) -> rusqlite::Result<Vec<Message>> {
-    select.query_map(params, |row| from_row(row, room))?.collect()
+    limit: usize,
+) -> rusqlite::Result<(Vec<Message>, bool)> {
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for message in select.query_map(params, |row| from_row(row, room))? {
+        let message = message?;
+        bytes += message.body.as_str().len();
+        if messages.len() == limit || (bytes > PAGE_BYTES && !messages.is_empty()) {
+            return Ok((messages, true));
+        }
+        messages.push(message);
+    }
+    Ok((messages, false))
 }
 
 pub(super) fn catch_up(
@@ -146,17 +158,22 @@ fn changed_after(db: &Connection, room: &Room, reader: &UserId, since: u64) -> r
         "SELECT {COLUMNS} FROM messages
          WHERE room = ? AND offset > ? AND edited_at IS NULL AND deleted_at IS NULL ORDER BY offset LIMIT ?"
     );
-    let mut messages =
-        collect(&mut *db.prepare_cached(&sql)?, params![id, since - changes.min(since), PAGE_MAX + 1], &room)?;
+    let posts = params![id, since - changes.min(since), PAGE_MAX + 1];
+    let posts = collect(&mut *db.prepare_cached(&sql)?, posts, &room, PAGE_MAX)?;
     let sql = format!(
         "SELECT {} FROM changes JOIN messages ON messages.room = changes.room
              AND messages.offset = changes.offset AND messages.revision = changes.revision
          WHERE changes.room = ? AND changes.revision > ? ORDER BY changes.revision LIMIT ?",
         COLUMNS.split(", ").map(|column| format!("messages.{column}")).collect::<Vec<_>>().join(", ")
     );
-    messages.extend(collect(&mut *db.prepare_cached(&sql)?, params![id, since, PAGE_MAX + 1], &room)?);
+    let changed = collect(&mut *db.prepare_cached(&sql)?, params![id, since, PAGE_MAX + 1], &room, PAGE_MAX)?;
+    // Where one of the two was cut, the other is complete only up to there.
+    let cut = [&posts, &changed].into_iter().filter(|(_, more)| *more);
+    let complete = cut.filter_map(|(messages, _)| messages.last()).map(|last| last.revision).min();
+    let mut messages: Vec<Message> = posts.0.into_iter().chain(changed.0).collect();
+    messages.retain(|message| complete.is_none_or(|complete| message.revision <= complete));
     messages.sort_unstable_by_key(|message| message.revision);
-    let more = messages.len() > PAGE_MAX;
+    let more = complete.is_some() || messages.len() > PAGE_MAX;
     messages.truncate(PAGE_MAX);
     Ok((messages, more))
 }

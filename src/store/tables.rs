@@ -96,12 +96,16 @@ impl<'a> Tables<'a> {
         Ok(is_member)
     }
 
-    /// Refuses where the user has as many memberships as they may; to be asked before [`Tables::add_member`].
+    /// Refuses where the user has as many memberships as they may; to be asked before [`Tables::add_member`]. Direct
+    /// messages, whose keys begin with U+0001, do not count: others can begin them.
     pub(super) fn check_room_for_one_more(&self, user: &UserId, most: usize) -> Result<(), Failure> {
         if most == usize::MAX {
             return Ok(());
         }
-        let mut count = self.db.prepare_cached("SELECT count(*) FROM members WHERE user_id = ?")?;
+        let mut count = self.db.prepare_cached(
+            "SELECT count(*) FROM members JOIN rooms ON rooms.id = members.room
+             WHERE user_id = ? AND unicode(rooms.key) <> 1",
+        )?;
         let rooms: u64 = count.query_row([user.as_str()], |row| row.get(0))?;
         if rooms >= most as u64 {
             let what = format!("a user may belong to at most {most} rooms (limits.rooms-per-user)");

@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -33,6 +36,17 @@ pub(crate) trait Command: Send + 'static {
 
     /// Checks, then writes. A refusal must come before the first write of the command, for it undoes none.
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure>;
+}
+
+/// Writes nothing: whether a transaction can be had is the question.
+pub(crate) struct Probe;
+
+impl Command for Probe {
+    type Output = ();
+
+    fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Why a command did not happen.
@@ -93,6 +107,8 @@ impl<C: Command, F: FnOnce(Result<C::Output>) + Send> Task for Queued<C, F> {
 /// The way to the writing thread.
 pub(super) struct Writer {
     queue: Mutex<Option<Sender<Box<dyn Task>>>>,
+    /// Whether the last commit succeeded.
+    is_well: Arc<AtomicBool>,
     publisher: Mutex<Option<task::JoinHandle<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -102,13 +118,19 @@ impl Writer {
         let (queue, waiting) = bounded(QUEUE);
         let (committed, publish) = mpsc::channel(PUBLISH_AHEAD);
         let metrics = metrics.clone();
+        let is_well = Arc::new(AtomicBool::new(true));
+        let health = is_well.clone();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write(opened, &waiting, &committed, &metrics))
+            .spawn(move || {
+                write(opened, &waiting, &committed, &metrics, &health);
+                health.store(false, Ordering::Relaxed);
+            })
             .map_err(|error| Error::internal("the writing thread cannot start", error))?;
         let publisher = tokio::spawn(publish_in_order(publish));
         Ok(Self {
             queue: Mutex::new(Some(queue)),
+            is_well,
             publisher: Mutex::new(Some(publisher)),
             thread: Mutex::new(Some(thread)),
         })
@@ -130,6 +152,11 @@ impl Writer {
         }
         drop(queue);
         refused.finish();
+    }
+
+    /// Whether the thread runs and its last commit succeeded.
+    pub(super) fn is_well(&self) -> bool {
+        self.is_well.load(Ordering::Relaxed)
     }
 
     /// Lets the thread write what is queued, then waits until all of it has been published.
@@ -156,6 +183,7 @@ fn write(
     waiting: &Receiver<Box<dyn Task>>,
     committed: &mpsc::Sender<Vec<Box<dyn Task>>>,
     metrics: &Metrics,
+    is_well: &AtomicBool,
 ) {
     let mut tables = Tables::new(&opened.db);
     while let Ok(first) = waiting.recv() {
@@ -165,8 +193,13 @@ fn write(
         let mut group = vec![first];
         group.extend(waiting.try_iter().take(GROUP - 1));
         let start = Instant::now();
-        if let Err(error) = write_group(&mut tables, &mut group) {
-            tracing::error!(%error, writes = group.len(), "a commit failed");
+        let result = write_group(&mut tables, &mut group);
+        let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);
+        if let Err(error) = result {
+            // Once, not once a group: a full disk stays full for a while.
+            if was_well {
+                tracing::error!(%error, writes = group.len(), "a commit failed");
+            }
             metrics.failed_commits.increment(1);
             tables.forget();
             if let Err(error) = opened.db.execute_batch("ROLLBACK") {

@@ -158,11 +158,20 @@ async fn a_backup_of_a_running_server_holds_every_acknowledged_message() {
     }
     let copy = folder.path().join("copy");
     std::fs::create_dir(&copy).unwrap();
+    // Somebody writes while it is copied.
+    let address = server.address;
+    let writing = tokio::spawn(async move {
+        let mut bob = Client::named(address, "Bob").await;
+        loop {
+            bob.done("send-message", json!({ "room": "elsewhere" })).await;
+        }
+    });
     let file = copy.join("sockeye.db");
     let arguments = ["backup", file.to_str().unwrap(), "--data", folder.path().to_str().unwrap()];
     let saved = said(&arguments, &[]).await;
     assert_eq!(saved.code, 0, "{}", saved.errors);
     assert_eq!(said(&arguments, &[]).await.code, 1, "an existing file is not overwritten");
+    writing.abort();
     server.kill_9().await;
     let server = Binary::serve(&copy, &[]).await;
     let mut ada = Client::named(server.address, "Ada").await;

@@ -86,6 +86,17 @@ async fn a_direct_message_bears_the_other_users_id_for_each_of_the_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_an_id_too_and_blanks_are_none() {
+    let server = TestServer::start().await;
+    let mut ada = Client::with_auth(server.address, &json!({ "userId": 42, "name": "Ada" })).await;
+    let message = ada.done("send-message", json!({ "text": "hi" })).await;
+    assert_eq!(message["from"], json!({ "id": "42", "name": "Ada" }));
+    assert_eq!(ada.refused("send-message", json!({ "to": " " })).await, "bad-payload");
+    let mut eve = Client::open(server.address, "", &[]).await.unwrap();
+    assert_eq!(eve.connect("", &json!({ "userId": { "id": 1 } })).await, Err("bad-payload".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_apps_recipient_field_makes_a_direct_message() {
     let server = TestServer::configured(|config| config.rooms.recipient_field = "receiverId".to_owned()).await;
     let mut ada = Client::with_auth(server.address, &json!({ "userId": "u1", "name": "Ada" })).await;

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     client::{Client, Heard},
-    harness::{TestServer, soon},
+    harness::{TestServer, get, soon},
 };
 
 #[derive(serde::Deserialize)]
@@ -80,7 +80,7 @@ async fn the_second_event_does_not_begin_before_the_first_is_done() {
         ada.fence().await;
         Client::guest(server.address).await.done("list-users", json!({})).await;
     }
-    assert!(ada.kept("event-error").is_empty());
+    assert_eq!(begun.load(Ordering::SeqCst), 0, "the second has not begun");
     gate.open.add_permits(1);
     let first = ada.wait(|heard| matches!(heard, Heard::Ack { .. })).await;
     assert_eq!(first, Heard::Ack { id: slow, reply: json!({ "success": true, "data": "slow" }) });
@@ -112,13 +112,21 @@ async fn events_sent_right_after_connect_wait_for_the_connection_handler() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_event_is_lost_between_connect_and_the_first_answer() {
+async fn no_event_is_lost_right_after_connect() {
+    // Registered in the connect handler, 24 of 2,000 connections lost events.
     let server = TestServer::start().await;
-    for _ in 0..100 {
-        let mut client = Client::open(server.address, "", &[]).await.unwrap();
-        // Both in flight before the server has answered the first.
-        client.connect("", &json!({})).await.unwrap();
-        client.done("list-rooms", json!({})).await;
+    let address = server.address;
+    let eight = (0..8).map(|_| {
+        tokio::spawn(async move {
+            for _ in 0..200 {
+                let mut client = Client::open(address, "", &[]).await.unwrap();
+                client.connect("", &json!({})).await.unwrap();
+                client.done("typing", json!({ "room": "lobby", "typing": false })).await;
+            }
+        })
+    });
+    for client in eight.collect::<Vec<_>>() {
+        client.await.unwrap();
     }
 }
 
@@ -178,8 +186,11 @@ async fn a_relay_waits_for_the_join_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writes_of_one_socket_share_a_commit() {
-    let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
+async fn writes_of_one_socket_share_commits() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = listener.local_addr().unwrap();
+    let server =
+        TestServer::with(|config| config.limits.events_per_second = 0, |server| server.metrics_on(listener)).await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut bob = Client::named(server.address, "Bob").await;
     bob.done("join-room", json!({ "room": "burst" })).await;
@@ -191,6 +202,9 @@ async fn writes_of_one_socket_share_a_commit() {
         assert_eq!(saved["message"]["body"]["n"], n);
         assert_eq!(saved["message"]["offset"], n + 1);
     }
+    let text = get(metrics, "/metrics", &[]).await.body;
+    let commits = text.lines().find_map(|line| line.strip_prefix("sockeye_commit_batch_size_count ")).unwrap();
+    assert!(commits.parse::<u32>().unwrap() < 250, "500 messages and a few writes more in {commits} commits");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,31 @@ async fn long_absences_are_caught_up_in_portions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_messages_come_in_small_pages() {
+    let server = TestServer::start().await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let text = "x".repeat(400_000);
+    for n in 1..=5 {
+        ada.done("send-message", json!({ "room": "large", "n": n, "text": text })).await;
+    }
+    let page = ada.done("load-messages", json!({ "room": "large" })).await;
+    let offsets = |page: &Value| -> Vec<u64> {
+        page["messages"].as_array().unwrap().iter().map(|message| message["offset"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((offsets(&page), &page["more"]), (vec![4, 5], &json!(true)));
+    let mut revisions = Vec::new();
+    loop {
+        let since = revisions.last().copied().unwrap_or(0);
+        let reply = ada.done("join-room", json!({ "room": "large", "since": since })).await;
+        revisions.extend(offsets(&reply));
+        if reply["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(revisions, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_is_the_first_message_again_and_nobody_hears_it_twice() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
