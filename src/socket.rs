@@ -11,6 +11,7 @@ mod ctx;
 mod events;
 mod queue;
 mod reason;
+mod receive;
 mod relay;
 
 use std::{sync::Arc, time::Duration};

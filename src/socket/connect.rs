@@ -16,7 +16,8 @@ use super::{
     credentials::{address, credentials},
     ctx::Turn,
     events::Registered,
-    queue::{Disconnected, Queue, Received},
+    queue::Queue,
+    receive::{Disconnected, Received},
 };
 use crate::{
     app::{App, ROOT},
