@@ -121,6 +121,7 @@ pub fn hear(app: &App, hub: &Hub, who: &Identity, socket: SocketId, room: &Room)
     let Room::Named(name) = room else { return Ok(()) };
     let most = LimitsConfig::or_none(app.limits.config().rooms_per_user).saturating_add(1);
     if !hub.hears(socket, room) && hub.room_count(socket) >= most {
+        app.metrics.limited("rooms-per-user");
         return Err(Error::Forbidden("this socket hears too many rooms (limits.rooms-per-user)".to_owned()));
     }
     let is_new = hub.subscribe(socket, room);

@@ -97,6 +97,8 @@ pub(super) fn nearest(wrong: &str) -> Option<String> {
         .map(|(_, key)| key)
 }
 
+// Below, results of `write!` are let go of: writing to a `String` cannot fail.
+
 /// The commented `sockeye.toml` that `sockeye default-config` prints: every setting at its default.
 pub fn default_toml() -> String {
     let mut text = String::from(

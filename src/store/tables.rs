@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::writer::Failure;
 use crate::{
     error::Error,
+    metrics::Metrics,
     model::{Room, Timestamp, UserId},
 };
 
@@ -16,6 +17,7 @@ const REMEMBERED: usize = 100_000;
 /// The database as the writer sees it. It is the only one that writes, so what it remembers stays true.
 pub(crate) struct Tables<'a> {
     pub(super) db: &'a Connection,
+    metrics: &'a Metrics,
     rooms: HashMap<Room, RoomState>,
     members: HashSet<(UserId, i64)>,
     names: HashMap<UserId, std::sync::Arc<str>>,
@@ -38,8 +40,8 @@ impl RoomState {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn new(db: &'a Connection) -> Self {
-        Self { db, rooms: HashMap::new(), members: HashSet::new(), names: HashMap::new() }
+    pub(super) fn new(db: &'a Connection, metrics: &'a Metrics) -> Self {
+        Self { db, metrics, rooms: HashMap::new(), members: HashSet::new(), names: HashMap::new() }
     }
 
     /// After a rollback nothing remembered is sure.
@@ -108,6 +110,7 @@ impl<'a> Tables<'a> {
         )?;
         let rooms: u64 = count.query_row([user.as_str()], |row| row.get(0))?;
         if rooms >= most as u64 {
+            self.metrics.limited("rooms-per-user");
             let what = format!("a user may belong to at most {most} rooms (limits.rooms-per-user)");
             return Err(Error::Forbidden(what).into());
         }

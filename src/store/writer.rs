@@ -185,7 +185,7 @@ fn write(
     metrics: &Metrics,
     is_well: &AtomicBool,
 ) {
-    let mut tables = Tables::new(&opened.db);
+    let mut tables = Tables::new(&opened.db, metrics);
     while let Ok(first) = waiting.recv() {
         if waiting.is_empty() {
             thread::sleep(LINGER);

@@ -4,7 +4,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     client::{Client, Heard},
-    harness::{TestServer, soon},
+    harness::{TestServer, get, soon},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,12 +70,17 @@ async fn addresses_and_the_whole_server_have_limits_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_has_a_bounded_number_of_memberships() {
-    let server = TestServer::configured(|config| config.limits.rooms_per_user = 2).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = listener.local_addr().unwrap();
+    let server =
+        TestServer::with(|config| config.limits.rooms_per_user = 2, |server| server.metrics_on(listener)).await;
     let mut ada = Client::named(server.address, "Ada").await;
     ada.done("join-room", json!({ "room": "one" })).await;
     ada.done("send-message", json!({ "room": "two" })).await;
     assert_eq!(ada.refused("join-room", json!({ "room": "three" })).await, "forbidden");
     assert_eq!(ada.refused("send-message", json!({ "room": "three" })).await, "forbidden");
+    let text = get(metrics, "/metrics", &[]).await.body;
+    assert!(text.contains("sockeye_limited_total{limit=\"rooms-per-user\"} 2"), "{text}");
     ada.done("send-message", json!({ "room": "one" })).await;
     ada.done("leave-room", json!({ "room": "one" })).await;
     ada.done("join-room", json!({ "room": "three" })).await;
