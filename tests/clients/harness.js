@@ -7,6 +7,7 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 
@@ -20,9 +21,15 @@ export const BINARY = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../ta
 /** How long anything that must happen may take, on a busy machine too. */
 const TIMEOUT_MS = 15_000;
 
+/** The type of the packet that answers a connection. */
+const CONNECT = 0;
+
 const CLIENTS = { 2: io2, 3: io3, 4: io4 };
 export const GENERATIONS = [4, 3, 2];
 export const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]];
+
+/** The setting that `metric` needs. */
+export const METRICS = { "metrics.listen": "127.0.0.1:0" };
 
 /** What a promise is fulfilled with, or an error that says what did not happen. */
 export async function inTime(promise, what, ms = TIMEOUT_MS) {
@@ -85,6 +92,8 @@ class Server {
   #log = new Inbox();
   #child;
   #exit;
+  /** The address of the metrics, once it was asked for. */
+  #metrics;
 
   constructor(folder, settings) {
     this.folder = folder;
@@ -137,22 +146,27 @@ class Server {
     return this.#log.take(matches, `a log line with ${JSON.stringify(fields)}`, ms);
   }
 
-  /** A client that is not connecting yet. v2 clients have no `auth`: theirs goes into the query. */
-  client({ generation = 4, transports = ["websocket"], auth, ...options } = {}) {
+  /** A client that is not connecting yet, to the server or a proxy's `url`. v2 clients have no `auth`: theirs goes into the query. */
+  client({ generation = 4, transports = ["websocket"], url = this.url, auth, ...options } = {}) {
     const credentials = generation === 2 ? { query: auth } : { auth };
     const once = { forceNew: true, reconnection: false, autoConnect: false, transports };
-    const socket = CLIENTS[generation](this.url, { ...once, ...(auth && credentials), ...options });
+    const socket = CLIENTS[generation](url, { ...once, ...(auth && credentials), ...options });
     return this.watch(socket, generation === 2 ? "error" : "connect_error");
   }
 
-  /** Collects what a client hears, and ends it with the test. */
+  /** Collects what a client hears, without the offsets of connection state recovery, and ends it with the test. */
   watch(socket, refusal = "connect_error") {
     this.sockets.push(socket);
     socket.inbox = new Inbox();
-    // All generations have this one; `onAny` came with v3.
-    const { onevent } = socket;
+    // All generations have these two; `onAny` came with v3.
+    const { onevent, onpacket } = socket;
+    socket.onpacket = (packet) => {
+      if (packet.type === CONNECT) socket.offsets = packet.data?.pid !== undefined;
+      onpacket.call(socket, packet);
+    };
     socket.onevent = (packet) => {
-      socket.inbox.add([...packet.data]);
+      const offset = socket.offsets && packet.id === undefined;
+      socket.inbox.add(offset ? packet.data.slice(0, -1) : [...packet.data]);
       onevent.call(socket, packet);
     };
     socket.on("connect", () => socket.inbox.add(["connect"]));
@@ -186,10 +200,26 @@ class Server {
     return typeof error === "string" ? error : error.message;
   }
 
+  /** What a metric stands at, its labels as they are written there: `metric('x_total{code="forbidden"}')`. Needs `METRICS`. */
+  async metric(name) {
+    this.#metrics ??= `http://${(await this.logged({ message: "metrics" })).address}`;
+    const { body } = await this.request("/metrics", { url: this.#metrics });
+    const line = body.split("\n").find((line) => line.startsWith(`${name} `));
+    return line === undefined ? 0 : Number(line.slice(name.length + 1));
+  }
+
+  /** Fulfilled once a metric stands at a value. */
+  async reaches(name, value) {
+    const deadline = Date.now() + TIMEOUT_MS;
+    let now = await this.metric(name);
+    for (; now !== value && Date.now() < deadline; now = await this.metric(name)) await pause(10);
+    assert.equal(now, value, name);
+  }
+
   /** A plain HTTP request: `{ status, headers, body }`. */
-  request(path, { method = "GET", headers = {}, body } = {}) {
+  request(path, { method = "GET", url = this.url, headers = {}, body } = {}) {
     const answer = new Promise((resolve, reject) => {
-      const request = http.request(this.url + path, { method, headers, agent: false }, (response) => {
+      const request = http.request(url + path, { method, headers, agent: false }, (response) => {
         response.setEncoding("utf8");
         let text = "";
         response.on("data", (chunk) => (text += chunk));
