@@ -1,0 +1,370 @@
+// Engine.IO sessions of both revisions over both transports, and Socket.IO on top of them.
+
+import assert from "node:assert/strict";
+
+import { ask, assertRefused, websocket } from "./wire.js";
+
+const SEPARATOR = "\x1e";
+
+export const TRANSPORTS = ["polling", "websocket"];
+export const REVISIONS = [4, 3];
+
+/** Every pair of revision and transport, for cases that must hold in each. */
+export const WAYS = REVISIONS.flatMap((eio) => TRANSPORTS.map((transport) => ({ eio, transport })));
+
+/** A new session; its `fields` are those of the OPEN packet. */
+export function open(server, { transport = "websocket", ...options } = {}) {
+  return transport === "polling" ? PollingSession.open(server, options) : WebSocketSession.open(server, options);
+}
+
+/** What both transports have in common: packets are strings like `4hello`, or buffers, which are messages. */
+class Session {
+  /** Whether `next` answers the pings of revision 4 by itself. */
+  answersPings = true;
+
+  constructor(server, eio) {
+    this.server = server;
+    this.eio = eio;
+  }
+
+  set fields(fields) {
+    assert.equal(fields[0], "0", "the first packet is OPEN");
+    this.open = JSON.parse(fields.slice(1));
+    this.sid = this.open.sid;
+  }
+
+  /** The next packet, without pings if those are answered. */
+  async next(what, ms) {
+    for (;;) {
+      const packet = await this.take(what, ms);
+      if (this.eio === 3 || packet !== "2" || !this.answersPings) return packet;
+      await this.send("3");
+    }
+  }
+}
+
+class WebSocketSession extends Session {
+  transport = "websocket";
+
+  static async open(server, { eio = 4, query = {} } = {}) {
+    const session = new WebSocketSession(server, eio);
+    session.websocket = await websocket(server, { query: { ...query, EIO: eio } });
+    session.fields = await session.take();
+    return session;
+  }
+
+  /** A session over this WebSocket, which polling was upgraded to. */
+  static upgraded(polling, websocket) {
+    const session = new WebSocketSession(polling.server, polling.eio);
+    return Object.assign(session, { websocket, open: polling.open, sid: polling.sid });
+  }
+
+  async send(...packets) {
+    for (const packet of packets) {
+      const isText = typeof packet === "string";
+      this.websocket.send(isText || this.eio === 4 ? packet : Buffer.concat([Buffer.of(4), packet]));
+    }
+  }
+
+  async take(what, ms) {
+    const message = await this.websocket.next(what, ms);
+    if (!Buffer.isBuffer(message) || this.eio === 4) return message;
+    assert.equal(message[0], 4, "binary over WebSocket starts with the type of its packet");
+    return message.subarray(1);
+  }
+
+  closed(ms) {
+    return this.websocket.closed(ms);
+  }
+
+  close() {
+    return this.websocket.close();
+  }
+}
+
+class PollingSession extends Session {
+  transport = "polling";
+  #received = [];
+
+  static async open(server, { eio = 4, query = {} } = {}) {
+    const session = new PollingSession(server, eio);
+    session.query = { ...query, EIO: eio };
+    [session.fields, ...session.#received] = await session.poll();
+    session.query.sid = session.sid;
+    return session;
+  }
+
+  /** A GET, whatever its answer is. */
+  get(options) {
+    return ask(this.server, { query: this.query, ...options });
+  }
+
+  /** A POST of this body, whatever its answer is. */
+  post(body, options) {
+    return ask(this.server, { method: "POST", query: this.query, body, ...options });
+  }
+
+  /** The packets of one poll. */
+  async poll() {
+    const { status, headers, body } = await this.get();
+    assert.equal(status, 200, `a poll was refused: ${body}`);
+    assert.equal(headers["cache-control"], "no-store");
+    return decodePayload(this.eio, headers["content-type"], body);
+  }
+
+  /** All of these packets in one POST. */
+  async send(...packets) {
+    const { status, headers, body } = await this.post(encodePayload(this.eio, packets), {
+      headers: { "content-type": "text/plain;charset=UTF-8" },
+    });
+    assert.equal(status, 200, `a POST was refused: ${body}`);
+    assert.equal(headers["cache-control"], "no-store");
+    assert.equal(body.toString(), "ok");
+  }
+
+  async take() {
+    while (this.#received.length === 0) this.#received = await this.poll();
+    return this.#received.shift();
+  }
+
+  /** Polls until the server does not know this session any more. */
+  async closed() {
+    for (;;) {
+      const answer = await this.get();
+      if (answer.status === 200) continue;
+      return assertRefused(answer, 1, "Session ID unknown");
+    }
+  }
+
+  /** Closes as a client does. */
+  async close() {
+    await this.send("1");
+  }
+}
+
+/** Goes from polling to a WebSocket, with no poll waiting. */
+export async function upgraded(polling) {
+  const probe = await websocket(polling.server, { query: { EIO: polling.eio, sid: polling.sid } });
+  await probe.send("2probe");
+  assert.equal(await probe.next(), "3probe");
+  await probe.send("5");
+  return WebSocketSession.upgraded(polling, probe);
+}
+
+export function encodePayload(eio, packets) {
+  const text = (packet) => {
+    if (typeof packet === "string") return packet;
+    return (eio === 4 ? "b" : "b4") + packet.toString("base64");
+  };
+  if (eio === 4) return packets.map(text).join(SEPARATOR);
+  return packets.map((packet) => `${text(packet).length}:${text(packet)}`).join("");
+}
+
+export function decodePayload(eio, contentType, body) {
+  if (contentType === "application/octet-stream") {
+    assert.equal(eio, 3, "revision 4 has no binary payload");
+    return decodeBinaryPayload(body);
+  }
+  assert.equal(contentType, "text/plain; charset=UTF-8");
+  const prefix = eio === 4 ? "b" : "b4";
+  return split(eio, body.toString()).map((packet) => {
+    if (!packet.startsWith("b")) return packet;
+    assert.ok(packet.startsWith(prefix));
+    return Buffer.from(packet.slice(prefix.length), "base64");
+  });
+}
+
+function split(eio, text) {
+  if (eio === 4) return text.split(SEPARATOR);
+  const packets = [];
+  while (text !== "") {
+    const [, length] = /^(\d+):/.exec(text) ?? assert.fail(`not a payload: ${text}`);
+    const start = length.length + 1;
+    const end = start + Number(length);
+    assert.ok(text.length >= end, `shorter than it says: ${text}`);
+    packets.push(text.slice(start, end));
+    text = text.slice(end);
+  }
+  return packets;
+}
+
+/** Revision 3: a byte that says text or binary, the length in decimal digits as bytes, 255, and the packet. */
+function decodeBinaryPayload(body) {
+  const packets = [];
+  while (body.length > 0) {
+    const end = body.indexOf(255);
+    const length = Number(body.subarray(1, end).join(""));
+    const packet = body.subarray(end + 1, end + 1 + length);
+    assert.equal(packet.length, length, "a packet is shorter than it says");
+    if (body[0] === 1) assert.equal(packet[0], 4, "only messages are binary");
+    packets.push(body[0] === 1 ? packet.subarray(1) : packet.toString());
+    body = body.subarray(end + 1 + length);
+  }
+  return packets;
+}
+
+/** The binary payload of revision 3; see `decodeBinaryPayload`. */
+export function encodeBinaryPayload(packets) {
+  return Buffer.concat(
+    packets.flatMap((packet) => {
+      const isText = typeof packet === "string";
+      const bytes = isText ? Buffer.from(packet) : Buffer.concat([Buffer.of(4), packet]);
+      const digits = [...String(bytes.length)].map(Number);
+      return [Buffer.of(isText ? 0 : 1, ...digits, 255), bytes];
+    }),
+  );
+}
+
+/** A client in one namespace that has heard its `welcome`. */
+export async function connect(server, { namespace = "/", auth, ...options } = {}) {
+  const session = await open(server, options);
+  if (session.eio === 4) return join(session, namespace, auth);
+  const main = await joined(session, "/");
+  return namespace === "/" ? main : join(session, namespace);
+}
+
+/** Joins one more namespace over the same session. */
+export function join(session, namespace, auth) {
+  const name = namespace === "/" ? "" : `${namespace},`;
+  session.send(`40${name}${auth === undefined ? "" : JSON.stringify(auth)}`);
+  return joined(session, namespace);
+}
+
+async function joined(session, namespace) {
+  const socket = new Socket(session, namespace);
+  const packet = await socket.next("CONNECT");
+  assert.deepEqual([packet.type, packet.namespace], ["CONNECT", namespace], JSON.stringify(packet));
+  if (session.eio === 4) {
+    assert.deepEqual(Object.keys(packet.data), ["sid", "pid"]);
+    Object.assign(socket, { id: packet.data.sid, pid: packet.data.pid });
+  } else {
+    assert.equal(packet.data, undefined);
+    socket.id = namespace === "/" ? session.sid : `${namespace}#${session.sid}`;
+  }
+  const welcome = await socket.next("welcome");
+  assert.deepEqual([welcome.type, welcome.data[0]], ["EVENT", "welcome"]);
+  Object.assign(socket, { auth: welcome.data[1], offset: welcome.data[2] });
+  return socket;
+}
+
+const TYPES = ["CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK"];
+
+export class Socket {
+  #acks = 0;
+
+  constructor(session, namespace) {
+    this.session = session;
+    this.namespace = namespace;
+    this.prefix = namespace === "/" ? "" : `${namespace},`;
+  }
+
+  get server() {
+    return this.session.server;
+  }
+
+  /** The packets of an event; buffers in its arguments become attachments. */
+  event(args, id = "") {
+    return this.#packets(2, args, id);
+  }
+
+  /** An event without acknowledgement. */
+  emit(...args) {
+    return this.session.send(...this.event(args));
+  }
+
+  /** The acknowledgement of the server's event `id`. */
+  answer(id, ...args) {
+    return this.session.send(...this.#packets(3, args, id));
+  }
+
+  /** The arguments of the acknowledgement, which must be the next thing that arrives. */
+  async ask(...args) {
+    const id = this.#acks++;
+    await this.session.send(...this.event(args, id));
+    const { type, namespace, id: answered, data } = await this.next(`the acknowledgement of ${args[0]}`);
+    assert.deepEqual({ type, namespace, id: answered }, { type: "ACK", namespace: this.namespace, id }, JSON.stringify(data));
+    return data;
+  }
+
+  /** The next packet of Socket.IO with its attachments in place. */
+  async next(what = "a packet", ms) {
+    const packet = decode(await this.session.next(what, ms));
+    if (packet.attachments === undefined) return packet;
+    const buffers = [];
+    while (buffers.length < packet.attachments) buffers.push(await this.session.next("an attachment"));
+    return { ...packet, type: packet.type.slice("BINARY_".length), data: inPlace(packet.data, buffers) };
+  }
+
+  /** The next packet is this event; what is returned is its offset. */
+  async hears(event, ...args) {
+    const { type, namespace, id, data } = await this.next(event);
+    const heard = data?.slice(0, args.length + 1);
+    const expected = { type: "EVENT", namespace: this.namespace, id: undefined, heard: [event, ...args] };
+    assert.deepEqual({ type, namespace, id, heard }, expected);
+    const rest = data.slice(args.length + 1);
+    // Revision 3 knows nothing of recovery: an offset there is noise that its clients pass over.
+    if (this.session.eio === 4) assert.deepEqual(rest.map((offset) => typeof offset), ["string"], "an offset");
+    return rest[0];
+  }
+
+  /** The next packet is this event with a request for an acknowledgement; what is returned is its id. */
+  async isAsked(event, ...args) {
+    const { type, namespace, id, data } = await this.next(event);
+    assert.deepEqual({ type, namespace, data }, { type: "EVENT", namespace: this.namespace, data: [event, ...args] });
+    assert.equal(typeof id, "number");
+    return id;
+  }
+
+  /** Everything that was sent so far has been understood, and nothing arrived because of it. */
+  async isAlive() {
+    const mark = `alive ${Math.random()}`;
+    assert.deepEqual(await this.ask("echo", mark), [mark]);
+  }
+
+  #packets(type, args, id) {
+    const buffers = [];
+    const json = JSON.stringify(withPlaceholders(args, buffers));
+    if (buffers.length === 0) return [`4${type}${this.prefix}${id}${json}`];
+    return [`4${type + 3}${buffers.length}-${this.prefix}${id}${json}`, ...buffers];
+  }
+}
+
+export function decode(packet) {
+  assert.equal(typeof packet, "string", `a packet of Socket.IO, not ${JSON.stringify(packet)}`);
+  const match = /^4([0-6])(?:(\d+)-)?(\/[^,]*,)?(\d+)?(.*)$/su.exec(packet);
+  assert.ok(match, `not a packet of Socket.IO: ${packet}`);
+  const [, type, attachments, namespace, id, json] = match;
+  return {
+    type: TYPES[type],
+    attachments: attachments && Number(attachments),
+    namespace: namespace?.slice(0, -1) ?? "/",
+    id: id && Number(id),
+    data: json === "" ? undefined : JSON.parse(json),
+  };
+}
+
+function withPlaceholders(value, buffers) {
+  if (Buffer.isBuffer(value)) return { _placeholder: true, num: buffers.push(value) - 1 };
+  return mapped(value, (inner) => withPlaceholders(inner, buffers));
+}
+
+function inPlace(value, buffers) {
+  if (value?._placeholder) return buffers[value.num];
+  return mapped(value, (inner) => inPlace(inner, buffers));
+}
+
+function mapped(value, change) {
+  if (Array.isArray(value)) return value.map(change);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, change(inner)]));
+}
+
+/** Why the server says that this socket was disconnected; waits until it was. */
+export async function reasonOf(server, id) {
+  const observer = await connect(server);
+  for (;;) {
+    const [reasons] = await observer.ask("reasons");
+    const found = reasons.find(([socketId]) => socketId === id);
+    if (found !== undefined) return found[1];
+  }
+}
