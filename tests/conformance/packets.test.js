@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { conformance, PATIENT } from "./harness.js";
+import { connect, join, open, WAYS } from "./session.js";
+
+/** What JSON can hold and what implementations get wrong. */
+const VALUES = [
+  null,
+  true,
+  0,
+  -1.5,
+  1e300,
+  9_007_199_254_740_991,
+  "",
+  "é \u2028 😀 \u0000 \u001e \\ \" 日本",
+  [],
+  [[[]]],
+  {},
+  { z: 1, a: { nested: [null, { deep: "er" }] }, "": "no name" },
+];
+
+conformance("packets", PATIENT, (server) => {
+  for (const way of WAYS) {
+    const over = `revision ${way.eio} over ${way.transport}`;
+
+    test(`${over}: CONNECT and its answer are as the protocol has them`, async () => {
+      const session = await open(server, way);
+      if (way.eio === 4) {
+        await session.send("40");
+        assert.match(await session.next(), /^40\{"sid":"[\w-]+","pid":"[\w-]+"\}$/);
+      } else {
+        assert.equal(await session.next(), "40", "nobody asks for the main namespace");
+      }
+      assert.match(await session.next(), /^42\["welcome",\{\}/);
+    });
+
+    test(`${over}: an event with an id is acknowledged with that id`, async () => {
+      const { session } = await connect(server, way);
+      await session.send('420["echo",1]', '42999999["echo","a","b"]', '427["echo"]');
+      assert.equal(await session.next(), "430[1]");
+      assert.equal(await session.next(), '43999999["a","b"]');
+      assert.equal(await session.next(), "437[]");
+    });
+
+    test(`${over}: an event without an id is answered by an event without one`, async () => {
+      const socket = await connect(server, way);
+      await socket.emit("emit-back", 1, "two", { three: 3 });
+      await socket.hears("back", 1, "two", { three: 3 });
+    });
+
+    test(`${over}: what JSON holds comes back as it was sent, keys in their order`, async () => {
+      const socket = await connect(server, way);
+      assert.equal(JSON.stringify(await socket.ask("echo", ...VALUES)), JSON.stringify(VALUES));
+      await socket.emit("emit-back", ...VALUES);
+      await socket.hears("back", ...VALUES);
+    });
+
+    test(`${over}: half of a surrogate pair is text like any other`, async () => {
+      const { session } = await connect(server, way);
+      await session.send(String.raw`421["echo","\ud83d"]`);
+      assert.equal(await session.next(), String.raw`431["\ud83d"]`);
+    });
+
+    test(`${over}: what is nested a hundred deep comes back`, async () => {
+      const { session } = await connect(server, way);
+      const deep = "[".repeat(100) + "]".repeat(100);
+      await session.send(`421["echo",${deep}]`);
+      assert.equal(await session.next(), `431[${deep}]`);
+    });
+
+    test(`${over}: the client answers what the server asks`, async () => {
+      const socket = await connect(server, way);
+      await socket.session.send('425["ask",{"q":1}]');
+      const id = await socket.isAsked("question", { q: 1 });
+      await socket.answer(id, "the answer", "more");
+      assert.equal(await socket.session.next(), '435["the answer"]');
+    });
+
+    test(`${over}: two questions may be answered the other way round`, async () => {
+      const socket = await connect(server, way);
+      await socket.session.send('421["ask","first"]', '422["ask","second"]');
+      const first = await socket.isAsked("question", "first");
+      const second = await socket.isAsked("question", "second");
+      assert.notEqual(first, second);
+      await socket.answer(second, 2);
+      assert.equal(await socket.session.next(), "432[2]");
+      await socket.answer(first, 1);
+      assert.equal(await socket.session.next(), "431[1]");
+    });
+
+    test(`${over}: an answer counts once, and an answer to nothing is passed over`, async () => {
+      const socket = await connect(server, way);
+      await socket.session.send('421["ask",1]');
+      const id = await socket.isAsked("question", 1);
+      await socket.answer(id, "once");
+      assert.equal(await socket.session.next(), '431["once"]');
+      await socket.answer(id, "twice");
+      await socket.answer(4_711, "nobody asked");
+      await socket.isAlive();
+    });
+
+    test(`${over}: events without a listener, with an id or without, change nothing`, async () => {
+      const socket = await connect(server, way);
+      await socket.session.send('42["nobody-listens"]', '4212["nobody-listens",1]', '42["connection"]', '42["message"]');
+      await socket.isAlive();
+    });
+
+    test(`${over}: five hundred events keep their order, and so do their answers`, async () => {
+      const { session } = await connect(server, way);
+      const events = Array.from({ length: 500 }, (_, i) => `42${i}["echo",${i}]`);
+      for (let i = 0; i < events.length; i += 100) await session.send(...events.slice(i, i + 100));
+      for (let i = 0; i < events.length; i++) assert.equal(await session.next(), `43${i}[${i}]`);
+    });
+
+    test(`${over}: a burst of events arrives whole and in order`, async () => {
+      const socket = await connect(server, way);
+      await socket.emit("burst", 1_000);
+      for (let i = 0; i < 1_000; i++) await socket.hears("tick", i);
+      await socket.isAlive();
+    });
+
+    test(`${over}: almost as much as may be sent at once comes back`, async () => {
+      const socket = await connect(server, way);
+      const text = "x".repeat(99_000);
+      assert.deepEqual(await socket.ask("echo", text), [text]);
+    });
+
+    test(`${over}: leaving is not answered, and one may come again`, async () => {
+      const main = await connect(server, way);
+      const custom = await join(main.session, "/custom");
+      await main.session.send("41/custom,");
+      await main.isAlive();
+      const again = await join(main.session, "/custom");
+      await again.isAlive();
+      if (way.eio === 4) assert.notEqual(again.id, custom.id);
+    });
+
+    test(`${over}: whoever left the main namespace may stay in another`, async () => {
+      const main = await connect(server, way);
+      const custom = await join(main.session, "/custom");
+      await main.session.send("41");
+      await custom.isAlive();
+      const again = await join(main.session, "/");
+      await again.isAlive();
+    });
+  }
+
+  test("the server's questions in one namespace have ids of their own", async () => {
+    const main = await connect(server);
+    const custom = await join(main.session, "/custom");
+    await main.session.send('421["ask","main"]');
+    const mainId = await main.isAsked("question", "main");
+    await custom.session.send('42/custom,1["ask","custom"]');
+    const customId = await custom.isAsked("question", "custom");
+    await custom.answer(customId, "from custom");
+    assert.equal(await main.session.next(), '43/custom,1["from custom"]');
+    await main.answer(mainId, "from main");
+    assert.equal(await main.session.next(), '431["from main"]');
+  });
+});
