@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { conformance, PATIENT } from "./harness.js";
+import { connect, open, reasonOf } from "./session.js";
+
+/** Those that exist before anybody asks for a dynamic one. */
+const STATIC = ["/", "/admin", "/custom"];
+
+async function namespaces(observer) {
+  const [names] = await observer.ask("namespaces");
+  return names;
+}
+
+conformance("dynamic namespaces", PATIENT, (server) => {
+  test("a dynamic namespace exists while somebody is in it", async () => {
+    const observer = await connect(server);
+    const first = await connect(server, { namespace: "/dynamic-20" });
+    const second = await connect(server, { namespace: "/dynamic-20" });
+    assert.ok((await namespaces(observer)).includes("/dynamic-20"));
+    await first.session.send("41/dynamic-20,");
+    assert.equal(await reasonOf(server, first.id), "client namespace disconnect");
+    assert.ok((await namespaces(observer)).includes("/dynamic-20"));
+    await second.session.send("41/dynamic-20,");
+    assert.equal(await reasonOf(server, second.id), "client namespace disconnect");
+    assert.deepEqual(await namespaces(observer), STATIC);
+  });
+
+  test("a dynamic namespace whose middleware refused leaves nothing behind", async () => {
+    const observer = await connect(server);
+    const session = await open(server);
+    for (let i = 100; i < 120; i++) {
+      await session.send(`40/dynamic-${i},{"token":"refuse"}`);
+      assert.match(await session.next(), /^44\/dynamic-/);
+    }
+    assert.deepEqual(await namespaces(observer), STATIC);
+  });
+
+  test("a namespace that does not exist leaves nothing behind", async () => {
+    const observer = await connect(server);
+    await observer.session.send("40/nope,");
+    assert.match(await observer.session.next(), /^44\/nope,/);
+    assert.deepEqual(await namespaces(observer), STATIC);
+  });
+
+  test("a dynamic namespace that is left is the same again for the next", async () => {
+    const observer = await connect(server);
+    for (let i = 0; i < 3; i++) {
+      const socket = await connect(server, { namespace: "/dynamic-30" });
+      await socket.ask("join", "room");
+      assert.ok((await namespaces(observer)).includes("/dynamic-30"));
+      await socket.session.send("41/dynamic-30,");
+      assert.equal(await reasonOf(server, socket.id), "client namespace disconnect");
+      assert.deepEqual(await namespaces(observer), STATIC);
+    }
+  });
+});
