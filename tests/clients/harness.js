@@ -260,6 +260,18 @@ export async function established(socket) {
   socket.session = await once(socket, "session");
 }
 
+/** Fulfilled once a client that may upgrade has. */
+export async function upgraded(socket) {
+  const { engine } = socket.io;
+  if (!socket.io.opts.transports.includes("websocket") || engine.transport.name === "websocket") return;
+  const upgrade = new Promise((resolve, reject) => {
+    engine.once("upgrade", resolve);
+    engine.once("upgradeError", reject);
+    engine.once("close", () => reject(new Error("closed before the upgrade")));
+  });
+  await inTime(upgrade, "the upgrade");
+}
+
 /** The arguments of the next event of this name that was not taken yet. */
 export async function all(socket, event, matches = () => true, ms) {
   const [, ...args] = await socket.inbox.take(([name, ...args]) => name === event && matches(...args), event, ms);
