@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import http from "node:http";
+import { test } from "node:test";
+
+import { conformance, MAX_PAYLOAD, PATIENT } from "./harness.js";
+import { connect, decodePayload, encodePayload, open, reasonOf, REVISIONS } from "./session.js";
+import { assertRefused, call } from "./wire.js";
+
+const POLLING = REVISIONS.map((eio) => ({ eio, transport: "polling" }));
+
+/** A listener that polls, in a room, and a speaker whose acknowledgements say when something was said. */
+async function pair(server, way) {
+  const listener = await connect(server, way);
+  await listener.ask("join", "room");
+  const speaker = await connect(server);
+  const say = (data) => speaker.ask("say", { rooms: ["room"], event: "said", data });
+  return { listener, say };
+}
+
+/** An event that makes a POST of exactly so many bytes. */
+function eventOf(eio, bytes) {
+  for (let text = "x".repeat(bytes); ; text = text.slice(1)) {
+    const event = `421["echo","${text}"]`;
+    if (encodePayload(eio, [event]).length <= bytes) return event;
+  }
+}
+
+conformance("polling", PATIENT, (server) => {
+  for (const way of POLLING) {
+    const { eio } = way;
+    const revision = `revision ${eio}`;
+
+    test(`${revision}: a poll waits until there is something`, async () => {
+      const { listener, say } = await pair(server, way);
+      const poll = listener.session.poll();
+      await say("late");
+      assert.match((await poll).join(), /^42\["said","late"/);
+    });
+
+    test(`${revision}: what was said between two polls is in one payload`, async () => {
+      const { listener, say } = await pair(server, way);
+      for (let i = 0; i < 5; i++) await say(i);
+      const packets = await listener.session.poll();
+      assert.deepEqual(packets.map((packet) => JSON.parse(packet.slice(2))[1]), [0, 1, 2, 3, 4]);
+    });
+
+    test(`${revision}: several packets in one POST are taken in order`, async () => {
+      const { session } = await connect(server, way);
+      const { status, headers, body } = await session.post(
+        encodePayload(eio, ['421["echo","a"]', '422["echo","b"]', "40/custom,", '423["echo","c"]']),
+      );
+      assert.deepEqual([status, headers["content-type"], body.toString()], [200, "text/html", "ok"]);
+      const heard = [];
+      while (heard.length < 5) heard.push(await session.next());
+      assert.deepEqual(heard.filter((packet) => packet.startsWith("43")), ['431["a"]', '432["b"]', '433["c"]']);
+      assert.equal(heard.filter((packet) => packet.startsWith("40/custom,")).length, 1);
+    });
+
+    test(`${revision}: more than fits into one payload arrives in order and once`, async () => {
+      const { listener, say } = await pair(server, way);
+      const texts = Array.from({ length: 5 }, (_, i) => `${i}`.repeat(40_000));
+      for (const text of texts) await say(text);
+      await say("the end");
+      for (const text of texts) await listener.hears("said", text);
+      await listener.hears("said", "the end");
+    });
+
+    test(`${revision}: a POST of as many bytes as are allowed is taken`, async () => {
+      const { session } = await connect(server, way);
+      const body = encodePayload(eio, [eventOf(eio, MAX_PAYLOAD)]);
+      assert.equal(body.length, MAX_PAYLOAD);
+      assert.equal((await session.post(body)).status, 200);
+      assert.match(await session.next(), /^431\["x/);
+    });
+
+    test(`${revision}: a POST of one byte more is refused, and the session goes on`, async () => {
+      const socket = await connect(server, way);
+      const { status, body } = await socket.session.post(encodePayload(eio, [eventOf(eio, MAX_PAYLOAD + 1)]));
+      assert.deepEqual([status, body.length], [413, 0]);
+      await socket.isAlive();
+    });
+
+    test(`${revision}: bytes are counted, not characters`, async () => {
+      const socket = await connect(server, way);
+      const { status } = await socket.session.post(encodePayload(eio, [`421["echo","${"é".repeat(60_000)}"]`]));
+      assert.equal(status, 413);
+      await socket.isAlive();
+    });
+
+    test(`${revision}: a POST that does not say its length is refused when it becomes too large`, async () => {
+      const socket = await connect(server, way);
+      const { request, answer } = call(server, { method: "POST", query: socket.session.query });
+      request.on("error", () => {});
+      for (let i = 0; i < 3; i++) request.write("x".repeat(40_000));
+      request.end();
+      assert.equal((await answer).status, 413);
+      await socket.isAlive();
+    });
+
+    test(`${revision}: a second poll at once ends the session`, async () => {
+      const { session, id } = await connect(server, way);
+      const first = session.poll();
+      // The first is at the server when what was sent after it has been answered.
+      await session.send('42["nobody-listens"]');
+      const second = await session.get();
+      assert.equal(second.status, 400);
+      assert.deepEqual(await first, ["1"]);
+      await session.closed();
+      assert.equal(await reasonOf(server, id), "transport error");
+    });
+
+    test(`${revision}: a second POST at once ends the session`, async () => {
+      const { session, id } = await connect(server, way);
+      const first = call(server, { method: "POST", query: session.query });
+      first.request.on("error", () => {});
+      first.request.write("4");
+      // A poll that is answered by the server's end of the session waits for both.
+      const poll = session.poll();
+      const second = await session.post("42");
+      assert.equal(second.status, 400);
+      assert.deepEqual(await poll, ["1"]);
+      await session.closed();
+      assert.equal(await reasonOf(server, id), "transport error");
+    });
+
+    for (const method of ["DELETE", "PUT", "PATCH", "OPTIONS"]) {
+      test(`${revision}: ${method} is refused, and the session goes on`, async () => {
+        const socket = await connect(server, way);
+        const { status } = await socket.session.get({ method });
+        assert.ok(status >= 400, `status ${status}`);
+        await socket.isAlive();
+      });
+    }
+
+    test(`${revision}: a POST of nothing closes`, async () => {
+      const { session, id } = await connect(server, way);
+      const { status, body } = await session.post("");
+      assert.deepEqual([status, body.toString()], [200, "ok"]);
+      await session.closed();
+      assert.equal(await reasonOf(server, id), "parse error");
+    });
+
+    test(`${revision}: a POST of garbage is taken and closes`, async () => {
+      const { session, id } = await connect(server, way);
+      const { status, body } = await session.post("abc");
+      assert.deepEqual([status, body.toString()], [200, "ok"]);
+      await session.closed();
+      assert.equal(await reasonOf(server, id), "parse error");
+    });
+
+    test(`${revision}: the packet CLOSE ends the session and releases the poll`, async () => {
+      const { session, id } = await connect(server, way);
+      const poll = session.poll();
+      await session.send("42", "1");
+      assert.deepEqual(await poll, ["6"]);
+      await session.closed();
+      assert.equal(await reasonOf(server, id), "transport close");
+    });
+
+    test(`${revision}: what stands behind CLOSE in a POST is not done`, async () => {
+      const { listener } = await pair(server, way);
+      const speaker = await connect(server, way);
+      const said = speaker.event(["say", { rooms: ["room"], event: "said", data: 1 }], 1);
+      await speaker.session.send("1", ...said);
+      assert.equal(await reasonOf(server, speaker.id), "transport close");
+      await listener.isAlive();
+    });
+
+    test(`${revision}: a poll whose connection breaks ends the session`, async () => {
+      const { session, id } = await connect(server, way);
+      const { request } = call(server, { query: session.query });
+      request.on("error", () => {});
+      await session.send("42");
+      request.destroy();
+      assert.equal(await reasonOf(server, id), "transport error");
+      await session.closed();
+    });
+
+    test(`${revision}: a POST whose connection breaks ends the session`, async () => {
+      const { session, id } = await connect(server, way);
+      const { request } = call(server, { method: "POST", query: session.query, headers: { "content-length": 100 } });
+      request.on("error", () => {});
+      await new Promise((resolve) => request.write('421["echo"', resolve));
+      request.destroy();
+      assert.equal(await reasonOf(server, id), "transport error");
+      await session.closed();
+    });
+
+    test(`${revision}: a whole session over one TCP connection`, async () => {
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      try {
+        const socket = await connect(server, way);
+        const { session } = socket;
+        for (let i = 0; i < 5; i++) {
+          const posted = await session.post(encodePayload(eio, [`42${i}["echo",${i}]`]), { agent });
+          assert.equal(posted.status, 200);
+          const { headers, body } = await session.get({ agent });
+          assert.deepEqual(decodePayload(eio, headers["content-type"], body), [`43${i}[${i}]`]);
+        }
+      } finally {
+        agent.destroy();
+      }
+    });
+
+    test(`${revision}: a POST that arrives byte by byte is taken whole`, async () => {
+      const { session } = await connect(server, way);
+      const body = Buffer.from(encodePayload(eio, ['421["echo","é😀"]']));
+      const { request, answer } = call(server, { method: "POST", query: session.query });
+      for (const byte of body) await new Promise((resolve) => request.write(Buffer.of(byte), resolve));
+      request.end();
+      assert.equal((await answer).status, 200);
+      assert.equal(await session.next(), '431["é😀"]');
+    });
+
+    test(`${revision}: parameters of its own, as of clients that avoid caches, are passed over`, async () => {
+      const socket = await connect(server, { ...way, query: { t: "abc123", anything: "else" } });
+      socket.session.query.t = "abc124";
+      await socket.isAlive();
+    });
+
+    test(`${revision}: after its end nothing is taken`, async () => {
+      const { session } = await connect(server, way);
+      await session.close();
+      assertRefused(await session.post(encodePayload(eio, ["42"])), 1, "Session ID unknown");
+      assertRefused(await session.get(), 1, "Session ID unknown");
+    });
+  }
+
+  test("revision 4: bytes as the body of a POST are refused and end the session", async () => {
+    const { session, id } = await connect(server, POLLING[0]);
+    const { status } = await session.post(Buffer.of(1, 2, 3), { headers: { "content-type": "application/octet-stream" } });
+    assert.equal(status, 400);
+    await session.closed();
+    assert.equal(await reasonOf(server, id), "transport error");
+  });
+
+  test("revision 4: no type of content is needed", async () => {
+    const { session } = await connect(server, POLLING[0]);
+    for (const type of ["text/plain", "application/json", "application/x-www-form-urlencoded"]) {
+      const { status } = await session.post('421["echo",1]', { headers: { "content-type": type } });
+      assert.equal(status, 200);
+      assert.equal(await session.next(), "431[1]");
+    }
+  });
+
+  test("the answer to a handshake has only the session's opening", async () => {
+    for (const way of POLLING) {
+      const session = await open(server, way);
+      if (way.eio === 3) assert.equal(await session.next(), "40");
+    }
+  });
+});
