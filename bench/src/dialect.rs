@@ -14,7 +14,7 @@ pub const MESSAGE_SAVED: &[u8] = b"message-saved";
 pub enum Dialect {
     /// `join` with the room's name, `send-message` unsaved, `echo`.
     Peer,
-    /// `join-room` and `send-message` as the sockeye binary has them.
+    /// `join-room` and `send-message` as the sockeye binary has them, and `typing` for `echo`.
     Sockeye,
 }
 
@@ -43,6 +43,26 @@ impl Dialect {
         }
     }
 
+    /// Writes the event that stands for an echo, with acknowledgement `id`. The binary has none: there it is that
+    /// somebody who does not type stops typing, in a room that only this socket hears. It is decoded, let through
+    /// by limits, membership and queue, and acknowledged like any event, and touches no store. Text and number,
+    /// which it ignores, make it as long as the others'.
+    pub fn write_echo(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
+        packet.clear();
+        match self {
+            Dialect::Peer => write!(packet, r#"42{id}["echo",{{"text":"{text}","n":{n}}}]"#),
+            Dialect::Sockeye => {
+                write!(packet, r#"42{id}["typing",{{"room":"{room}","typing":false,"text":"{text}","n":{n}}}]"#)
+            }
+        }
+        .expect("a Vec takes all");
+    }
+
+    /// Whether its acknowledgement is the payload; elsewhere it only says that it went well.
+    pub fn echoes_payload(self) -> bool {
+        self == Dialect::Peer
+    }
+
     /// How long nothing must arrive before the join counts as over. Presence in a large room is combined over up
     /// to two seconds.
     pub fn quiet_ms(self) -> u64 {
@@ -65,12 +85,6 @@ impl Dialect {
 pub fn write_message(packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
     packet.clear();
     write!(packet, r#"42{id}["send-message",{{"room":"{room}","text":"{text}","n":{n}}}]"#).expect("a Vec takes all");
-}
-
-/// Writes the packet of an `echo` whose acknowledgement is `id`.
-pub fn write_echo(packet: &mut Vec<u8>, id: u64, text: &str, n: u64) {
-    packet.clear();
-    write!(packet, r#"42{id}["echo",{{"text":"{text}","n":{n}}}]"#).expect("a Vec takes all");
 }
 
 /// The field `n` of a payload; text of ours never contains a quote.

@@ -2,6 +2,7 @@
 
 mod conn;
 pub mod frame;
+pub mod offset;
 mod packet;
 mod swarm;
 

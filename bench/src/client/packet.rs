@@ -1,6 +1,6 @@
 //! Engine.IO and Socket.IO packets, as far as a server sends them here: default namespace, no attachments.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::dialect::digits;
 
@@ -27,7 +27,11 @@ pub fn read(text: &[u8]) -> Result<Packet<'_>> {
         [b'0', ..] => Packet::Open,
         [b'1', ..] => Packet::Disconnect,
         [b'2', ..] => Packet::Ping,
-        [b'4', b'0', ..] => Packet::Connect,
+        [b'4', b'0', rest @ ..] => {
+            // A `pid` beside it is for connection state recovery, which the generator never asks for.
+            ensure!(memchr::memmem::find(rest, br#""sid":""#).is_some(), "CONNECT without sid: {}", lossy(text));
+            Packet::Connect
+        }
         [b'4', b'1', ..] => Packet::Disconnect,
         [b'4', b'2', rest @ ..] => event(rest).with_context(|| format!("strange event {}", lossy(text)))?,
         [b'4', b'3', rest @ ..] => {
@@ -59,10 +63,17 @@ mod tests {
         assert_eq!(read(br#"0{"sid":"x"}"#).unwrap(), Packet::Open);
         assert_eq!(read(b"2").unwrap(), Packet::Ping);
         assert_eq!(read(br#"40{"sid":"x"}"#).unwrap(), Packet::Connect);
+        assert_eq!(read(br#"40{"sid":"x","pid":"y"}"#).unwrap(), Packet::Connect);
         assert_eq!(read(br#"42["a",1]"#).unwrap(), Packet::Event { name: b"a", args: b"1]" });
         assert_eq!(read(br#"427["a"]"#).unwrap(), Packet::Event { name: b"a", args: b"]" });
         assert_eq!(read(br#"4312[{}]"#).unwrap(), Packet::Ack { id: 12, args: b"[{}]" });
+        assert_eq!(
+            read(br#"42["a",{},"t.1"]"#).unwrap(),
+            Packet::Event { name: b"a", args: br#"{},"t.1"]"# },
+            "an offset for recovery is an argument like any other"
+        );
         assert!(read(br#"44{"message":"no"}"#).is_err());
+        assert!(read(b"40").is_err());
         assert!(read(b"42{}").is_err());
         assert!(read(b"43[]").is_err());
     }

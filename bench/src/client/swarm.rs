@@ -76,13 +76,13 @@ impl Swarm {
     }
 
     /// Looks at the network and tells `hear` what has arrived. Whatever `hear` sends on the connection it is given
-    /// leaves in one write. True when something has arrived.
-    pub fn turn(&mut self, mut hear: impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>) -> Result<bool> {
+    /// leaves in one write.
+    pub fn turn(&mut self, mut hear: impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>) -> Result<()> {
         if !self.busy {
             thread::sleep(NAP);
         }
         match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
         for event in &self.events {
@@ -94,8 +94,7 @@ impl Swarm {
                 self.free.push(event.token().0);
             }
         }
-        let arrived = self.events.iter().count();
-        self.busy = arrived == EVENTS;
-        Ok(arrived > 0)
+        self.busy = self.events.iter().count() == EVENTS;
+        Ok(())
     }
 }

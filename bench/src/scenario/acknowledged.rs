@@ -5,21 +5,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use memchr::memmem::Finder;
 
 use super::{AFTERMATH, Target, Watch, ignore, linger, open};
 use crate::{
-    client::{Conn, Incoming, Swarm},
-    dialect::{self, Dialect, MESSAGE_SAVED},
+    client::{
+        Conn, Incoming, Swarm,
+        offset::{self, Trail},
+    },
+    dialect::{self, MESSAGE_SAVED},
     figures::{Figures, Meter, micros},
 };
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An event acknowledged with its payload.
+    /// An event acknowledged with its payload, or what stands for it.
     Echo,
     /// A message to the connection's own room.
     Send,
@@ -47,10 +50,10 @@ pub struct Load {
 
 impl Load {
     pub(super) fn measure(&self, target: &Target, kind: Kind) -> Result<Figures> {
-        ensure!(kind == Kind::Send || target.dialect == Dialect::Peer, "this server has no echo");
         let hears_itself = self.joined && kind == Kind::Send;
+        let joins = hears_itself || (kind == Kind::Echo && !target.dialect.echoes_payload());
         let mut swarm = Swarm::new(target.address)?;
-        open(&mut swarm, target, self.sockets, |index| hears_itself.then(|| room(index)))?;
+        open(&mut swarm, target, self.sockets, |index| joins.then(|| room(index)))?;
         let mut senders = Senders::new(self, kind, hears_itself, *target);
         senders.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
         senders.latencies.clear();
@@ -76,6 +79,8 @@ struct Senders {
     senders: Vec<Sender>,
     /// Acknowledgements, and deliveries where connections hear themselves, that must still come.
     missing: usize,
+    /// How many have come.
+    arrived: u64,
     hears_itself: bool,
     latencies: Vec<u32>,
 }
@@ -86,12 +91,19 @@ struct Sender {
     /// When those without acknowledgement were sent, the oldest first.
     unacknowledged: VecDeque<Instant>,
     heard: u64,
+    offsets: Trail,
 }
 
 impl Senders {
     fn new(load: &Load, kind: Kind, hears_itself: bool, target: Target) -> Senders {
         let text = dialect::filler(load.text);
-        let sender = |index| Sender { room: room(index), next: 0, unacknowledged: VecDeque::new(), heard: 0 };
+        let sender = |index| Sender {
+            room: room(index),
+            next: 0,
+            unacknowledged: VecDeque::new(),
+            heard: 0,
+            offsets: Trail::default(),
+        };
         Senders {
             target,
             kind,
@@ -101,6 +113,7 @@ impl Senders {
             packet: Vec::new(),
             senders: (0..load.sockets).map(sender).collect(),
             missing: 0,
+            arrived: 0,
             hears_itself,
             latencies: Vec::new(),
         }
@@ -116,8 +129,8 @@ impl Senders {
         }
         swarm.flush()?;
         while self.missing > 0 {
-            let moved = swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now, until))?;
-            watch.check(moved, || format!("{} answers", self.missing))?;
+            swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now, until))?;
+            watch.check(self.arrived, || format!("{} answers", self.missing))?;
         }
         Ok(())
     }
@@ -126,7 +139,7 @@ impl Senders {
         let sender = &mut self.senders[conn.index];
         let (n, id) = (sender.next, sender.next + 1);
         match self.kind {
-            Kind::Echo => dialect::write_echo(&mut self.packet, id, &self.text, n),
+            Kind::Echo => self.target.dialect.write_echo(&mut self.packet, id, &sender.room, &self.text, n),
             Kind::Send => dialect::write_message(&mut self.packet, id, &sender.room, &self.text, n),
         }
         conn.send(&self.packet);
@@ -157,26 +170,32 @@ impl Senders {
             bail!("socket {index}: acknowledgement {id} came twice");
         };
         ensure!(id == oldest + 1, "socket {index}: acknowledgement {id} where {} was next", oldest + 1);
-        match self.kind {
-            Kind::Echo => {
-                let whole = dialect::number(args)? == oldest && self.find_text.find(args).is_some();
-                ensure!(whole, "socket {index}: message {oldest} came back as {}", String::from_utf8_lossy(args));
-            }
-            Kind::Send => {
-                let n = self.target.dialect.saved_number(args)?;
-                ensure!(n.is_none_or(|n| n == oldest), "socket {index}: message {oldest} was saved as {n:?}");
-            }
+        let dialect = self.target.dialect;
+        let returned = match self.kind {
+            Kind::Echo if dialect.echoes_payload() => Some(dialect::number(args)?),
+            Kind::Echo => dialect.accepted(args).map(|()| None)?,
+            Kind::Send => dialect.saved_number(args)?,
+        };
+        if let Some(n) = returned {
+            let whole = n == oldest && self.find_text.find(args).is_some();
+            ensure!(whole, "socket {index}: message {oldest} came back as {}", String::from_utf8_lossy(args));
         }
         self.missing -= 1;
+        self.arrived += 1;
         Ok(sent_at)
     }
 
     fn heard(&mut self, index: usize, args: &[u8]) -> Result<()> {
-        let (sender, n) = (&mut self.senders[index], dialect::number(args)?);
+        let (payload, offset) = offset::split(args);
+        let (sender, n) = (&mut self.senders[index], dialect::number(payload)?);
         let expected = self.hears_itself && n == sender.heard && n < sender.next;
         ensure!(expected, "socket {index} received message {n} where {} was next", sender.heard);
+        let whole = self.find_text.find(payload).is_some();
+        ensure!(whole, "socket {index} received message {n} as {}", String::from_utf8_lossy(payload));
+        sender.offsets.follow(offset).with_context(|| format!("socket {index}, message {n}"))?;
         sender.heard += 1;
         self.missing -= 1;
+        self.arrived += 1;
         Ok(())
     }
 }

@@ -5,12 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use memchr::memmem::Finder;
 
 use super::{AFTERMATH, Target, Watch, ignore, linger, open};
 use crate::{
-    client::{Conn, Incoming, Swarm},
+    client::{
+        Conn, Incoming, Swarm,
+        offset::{self, Trail},
+    },
     dialect::{self, MESSAGE_SAVED},
     figures::{Figures, Meter, micros},
 };
@@ -46,6 +50,7 @@ impl FanOut {
         room.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
         meter.stop();
         linger(&mut swarm, target, AFTERMATH)?;
+        room.ledger.check_complete()?;
         meter.finish(room.latencies)
     }
 }
@@ -65,7 +70,7 @@ struct Room {
 impl Room {
     fn new(spec: &FanOut, target: Target) -> Room {
         let text = dialect::filler(spec.text);
-        let ledger = Ledger::new(spec.sockets);
+        let ledger = Ledger::new(spec.sockets, &text);
         Room { target, in_flight: spec.in_flight, text, packet: Vec::new(), ledger, latencies: Vec::new() }
     }
 
@@ -77,8 +82,8 @@ impl Room {
             if self.ledger.pending.is_empty() {
                 return Ok(());
             }
-            let moved = swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now))?;
-            watch.check(moved, || self.ledger.missing())?;
+            swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now))?;
+            watch.check(self.ledger.settled, || self.ledger.missing())?;
         }
     }
 
@@ -97,7 +102,7 @@ impl Room {
     fn hear(&mut self, conn: &mut Conn, incoming: Incoming<'_>, now: Instant) -> Result<()> {
         match incoming {
             Incoming::Event { name: MESSAGE_SAVED, args } => {
-                let sent_at = self.ledger.received(conn.index, dialect::number(args)?)?;
+                let sent_at = self.ledger.received(conn.index, args)?;
                 self.latencies.push(micros(sent_at, now));
                 Ok(())
             }
@@ -111,40 +116,84 @@ impl Room {
     }
 }
 
-/// Who has received what.
+/// Who has received what. Numbers begin with 0 and leave none out, so that one counter for each socket finds what is
+/// lost, doubled or out of order, at the delivery where it happens and however much is under way.
 struct Ledger {
-    /// What each socket must receive next.
-    expected: Vec<u64>,
+    receivers: Vec<Receiver>,
     next_ack: u64,
     /// Those under way, the oldest first, which is number `oldest`.
     pending: VecDeque<Pending>,
     oldest: u64,
+    /// Deliveries and acknowledgements so far.
+    settled: u64,
+    find_text: Finder<'static>,
+}
+
+#[derive(Default)]
+struct Receiver {
+    /// What it must receive next.
+    expected: u64,
+    offsets: Trail,
 }
 
 struct Pending {
     sent_at: Instant,
+    /// As its first receiver got it: the others must get the same bytes.
+    payload: Vec<u8>,
     /// Receivers that do not have it, and one for the acknowledgement.
     missing: usize,
 }
 
 impl Ledger {
-    fn new(receivers: usize) -> Ledger {
-        Ledger { expected: vec![0; receivers + 1], next_ack: 0, pending: VecDeque::new(), oldest: 0 }
+    fn new(receivers: usize, text: &str) -> Ledger {
+        Ledger {
+            receivers: (0..=receivers).map(|_| Receiver::default()).collect(),
+            next_ack: 0,
+            pending: VecDeque::new(),
+            oldest: 0,
+            settled: 0,
+            find_text: Finder::new(text.as_bytes()).into_owned(),
+        }
     }
 
     /// Gives a message its number.
     fn sent(&mut self, now: Instant) -> u64 {
-        self.pending.push_back(Pending { sent_at: now, missing: self.expected.len() });
-        self.oldest + self.pending.len() as u64 - 1
+        self.pending.push_back(Pending { sent_at: now, payload: Vec::new(), missing: self.receivers.len() });
+        self.next_to_send() - 1
     }
 
-    /// A delivery; returns when it was sent. Fails unless it is the very next one of this socket.
-    fn received(&mut self, socket: usize, n: u64) -> Result<Instant> {
+    fn next_to_send(&self) -> u64 {
+        self.oldest + self.pending.len() as u64
+    }
+
+    /// A delivery; returns when it was sent. Fails unless it is the very next one of this socket, whole.
+    fn received(&mut self, socket: usize, args: &[u8]) -> Result<Instant> {
         ensure!(socket != SENDER, "the sender received a message of a room it has not joined");
-        let expected = self.expected[socket];
-        ensure!(n == expected, "socket {socket} received message {n} where {expected} was next");
-        self.expected[socket] += 1;
-        self.settle(n)
+        let (payload, offset) = offset::split(args);
+        let expected = self.receivers[socket].expected;
+        let place = usize::try_from(expected - self.oldest)?;
+        let known = self.pending.get(place).map(|pending| pending.payload.as_slice());
+        if known != Some(payload) {
+            let n = dialect::number(payload)?;
+            ensure!(n == expected, "socket {socket} received message {n} where {expected} was next");
+            let whole = known == Some(&[]) && self.find_text.find(payload).is_some();
+            ensure!(whole, "socket {socket} received message {n} as {}", String::from_utf8_lossy(payload));
+            self.pending[place].payload.extend_from_slice(payload);
+        }
+        let receiver = &mut self.receivers[socket];
+        receiver.offsets.follow(offset).with_context(|| format!("socket {socket}, message {expected}"))?;
+        receiver.expected += 1;
+        self.settle(expected)
+    }
+
+    /// After the work: every receiver has all that was sent, and the sender as many acknowledgements.
+    fn check_complete(&self) -> Result<()> {
+        let sent = self.next_to_send();
+        ensure!(self.next_ack == sent, "{} of {sent} messages were acknowledged", self.next_ack);
+        for (socket, receiver) in self.receivers.iter().enumerate().filter(|(socket, _)| *socket != SENDER) {
+            ensure!(receiver.expected == sent, "socket {socket} has {} of {sent} messages", receiver.expected);
+        }
+        Ok(())
     }
 
     fn acknowledged(&mut self, n: u64) -> Result<()> {
@@ -156,8 +205,9 @@ impl Ledger {
     fn settle(&mut self, n: u64) -> Result<Instant> {
         let place = n.checked_sub(self.oldest).and_then(|place| usize::try_from(place).ok());
         let pending = place.and_then(|place| self.pending.get_mut(place));
-        let Some(pending) = pending else { anyhow::bail!("message {n} was never sent") };
+        let Some(pending) = pending else { bail!("message {n} was never sent") };
         pending.missing -= 1;
+        self.settled += 1;
         let sent_at = pending.sent_at;
         while self.pending.front().is_some_and(|first| first.missing == 0) {
             self.pending.pop_front();
@@ -176,32 +226,93 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger_after_two_sends() -> Ledger {
-        let mut ledger = Ledger::new(2);
-        assert_eq!((ledger.sent(Instant::now()), ledger.sent(Instant::now())), (0, 1));
+    const TEXT: &str = "some text";
+
+    fn delivery(n: u64) -> Vec<u8> {
+        format!(r#"{{"text":"{TEXT}","n":{n}}}]"#).into_bytes()
+    }
+
+    fn recoverable(n: u64) -> Vec<u8> {
+        format!(r#"{{"text":"{TEXT}","n":{n}}},"tag.{}"]"#, 7 * n + 1).into_bytes()
+    }
+
+    fn ledger(receivers: usize, sent: u64) -> Ledger {
+        let mut ledger = Ledger::new(receivers, TEXT);
+        for n in 0..sent {
+            assert_eq!(ledger.sent(Instant::now()), n);
+        }
         ledger
     }
 
     #[test]
     fn a_message_is_over_when_all_have_it_and_the_sender_knows() {
-        let mut ledger = ledger_after_two_sends();
-        ledger.received(1, 0).unwrap();
-        ledger.received(1, 1).unwrap();
+        let mut ledger = ledger(2, 2);
+        ledger.received(1, &delivery(0)).unwrap();
+        ledger.received(1, &delivery(1)).unwrap();
         ledger.acknowledged(0).unwrap();
         assert_eq!(ledger.pending.len(), 2);
-        ledger.received(2, 0).unwrap();
+        ledger.received(2, &delivery(0)).unwrap();
         assert_eq!((ledger.pending.len(), ledger.oldest), (1, 1));
+        assert!(ledger.check_complete().is_err());
+        ledger.received(2, &delivery(1)).unwrap();
+        ledger.acknowledged(1).unwrap();
+        ledger.check_complete().unwrap();
     }
 
     #[test]
     fn a_missing_a_doubled_and_an_unsent_message_are_errors() {
-        assert!(ledger_after_two_sends().received(1, 1).is_err());
-        let mut ledger = ledger_after_two_sends();
-        ledger.received(1, 0).unwrap();
-        assert!(ledger.received(1, 0).is_err());
-        ledger.received(1, 1).unwrap();
-        assert!(ledger.received(1, 2).is_err());
+        assert!(ledger(2, 2).received(1, &delivery(1)).is_err());
+        let mut ledger = ledger(2, 2);
+        ledger.received(1, &delivery(0)).unwrap();
+        assert!(ledger.received(1, &delivery(0)).is_err());
+        ledger.received(1, &delivery(1)).unwrap();
+        assert!(ledger.received(1, &delivery(2)).is_err());
         assert!(ledger.acknowledged(1).is_err());
-        assert!(ledger.received(SENDER, 0).is_err());
+        assert!(ledger.received(SENDER, &delivery(0)).is_err());
+    }
+
+    #[test]
+    fn with_512_under_way_one_wrong_delivery_of_one_socket_is_found() {
+        let (receivers, sent) = (200, 512);
+        for write in [delivery, recoverable] {
+            let right: Vec<u64> = (0..sent).collect();
+            let (mut lost, mut doubled, mut swapped) = (right.clone(), right.clone(), right.clone());
+            lost.remove(300);
+            doubled.insert(301, 300);
+            swapped.swap(300, 301);
+            for wrong in [lost, doubled, swapped] {
+                let mut ledger = ledger(receivers, sent);
+                let mut deliver = |socket: usize, numbers: &[u64]| {
+                    numbers.iter().try_for_each(|n| ledger.received(socket, &write(*n)).map(drop))
+                };
+                (1..receivers).for_each(|socket| deliver(socket, &right).unwrap());
+                assert!(deliver(receivers, &wrong).is_err());
+            }
+            // The last one is missed by nothing that comes after it.
+            let mut ledger = ledger(1, sent);
+            for n in 0..sent - 1 {
+                ledger.received(1, &write(n)).unwrap();
+                ledger.acknowledged(n).unwrap();
+            }
+            ledger.acknowledged(sent - 1).unwrap();
+            assert_eq!(ledger.pending.len(), 1, "the run goes on, until it is stuck");
+            assert!(ledger.check_complete().is_err());
+        }
+    }
+
+    #[test]
+    fn all_receive_the_same_and_it_is_what_was_sent() {
+        let mut ledger = ledger(2, 1);
+        assert!(ledger.received(1, br#"{"text":"other text","n":0}]"#).is_err());
+        ledger.received(1, &recoverable(0)).unwrap();
+        assert!(ledger.received(2, br#"{"text":"some text!","n":0}]"#).is_err());
+        ledger.received(2, &delivery(0)).unwrap();
+    }
+
+    #[test]
+    fn an_offset_that_goes_back_is_an_error() {
+        let mut ledger = ledger(1, 2);
+        ledger.received(1, br#"{"text":"some text","n":0},"tag.5"]"#).unwrap();
+        assert!(ledger.received(1, br#"{"text":"some text","n":1},"tag.4"]"#).is_err());
     }
 }

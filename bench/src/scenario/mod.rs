@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
+use self::acknowledged::Load;
 use crate::{
     client::{Incoming, Swarm},
     dialect::{Dialect, MESSAGE_SAVED},
@@ -43,9 +44,9 @@ pub enum Scenario {
     /// One sender to a room of many sockets: CPU per delivery received.
     FanOut(fan_out::FanOut),
     /// Events acknowledged with their payload: CPU per acknowledgement.
-    Echo(acknowledged::Load),
+    Echo(Load),
     /// Acknowledged messages, each connection to a room of its own: CPU per acknowledgement.
-    Send(acknowledged::Load),
+    Send(Load),
     /// Connections opened up to CONNECT and closed again: CPU per connection.
     Connect(connects::Connects),
     /// Connections that do nothing: KiB of the server's memory per connection.
@@ -70,13 +71,25 @@ impl Scenario {
             Scenario::FanOut(fan_out) => {
                 format!("fan-out to {}, {} in flight", fan_out.sockets, fan_out.in_flight)
             }
-            Scenario::Echo(load) => format!("echo, {} × {} in flight", load.sockets, load.in_flight),
+            Scenario::Echo(load) => format!("echo, {} connections, {} in flight each", load.sockets, load.in_flight),
             Scenario::Send(load) => {
                 let heard = if load.joined { ", heard by the sender itself" } else { "" };
-                format!("send, {} × {} in flight{heard}", load.sockets, load.in_flight)
+                let Load { sockets, in_flight, .. } = load;
+                format!("send, {sockets} connections, {in_flight} in flight each, to a room of its own{heard}")
             }
             Scenario::Connect(connects) => format!("connect, {} at a time", connects.at_a_time),
             Scenario::Idle(idle) => format!("idle, {} connections", idle.sockets),
+        }
+    }
+
+    /// What a reader of the table must know of the servers' differences.
+    pub fn note(&self) -> Option<&'static str> {
+        match self {
+            Scenario::Echo(_) => Some(
+                "The binary has no `echo`: its row is an acknowledged `typing` of the same length, in a room that \
+                 only the sender hears.",
+            ),
+            _ => None,
         }
     }
 
@@ -91,19 +104,21 @@ impl Scenario {
     }
 }
 
-/// Fails when nothing has moved for [`STUCK`].
+/// Fails when there was no progress for [`STUCK`].
 struct Watch {
+    progress: u64,
     moved: Instant,
 }
 
 impl Watch {
     fn new() -> Watch {
-        Watch { moved: Instant::now() }
+        Watch { progress: 0, moved: Instant::now() }
     }
 
-    fn check(&mut self, moved: bool, waiting_for: impl FnOnce() -> String) -> Result<()> {
-        if moved {
-            self.moved = Instant::now();
+    /// `progress` changes with everything that was waited for. Whatever else arrives, pings or presence, is none.
+    fn check(&mut self, progress: u64, waiting_for: impl FnOnce() -> String) -> Result<()> {
+        if progress != self.progress {
+            (self.progress, self.moved) = (progress, Instant::now());
         } else if self.moved.elapsed() > STUCK {
             bail!("missing after {} s: {}", STUCK.as_secs(), waiting_for());
         }
@@ -119,7 +134,6 @@ fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -
             swarm.open()?;
             begun += 1;
         }
-        let before = done;
         swarm.turn(|conn, incoming, _| {
             match incoming {
                 Incoming::Connected => match room(conn.index) {
@@ -135,7 +149,7 @@ fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -
             }
             Ok(())
         })?;
-        watch.check(done > before, || format!("{} of {count} connections", count - done))?;
+        watch.check(done as u64, || format!("{} of {count} connections", count - done))?;
     }
     quiet(swarm, target, Duration::from_millis(target.dialect.quiet_ms()))
 }
