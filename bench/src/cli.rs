@@ -62,7 +62,7 @@ impl Cell {
 /// The whole table.
 #[derive(Args)]
 pub struct Plan {
-    /// The sockeye binary, run with its default configuration and its limits lifted.
+    /// The sockeye binary, run with its default configuration and two limits raised.
     #[arg(long, value_name = "PATH")]
     pub sockeye: Option<PathBuf>,
     /// `examples/bench_server`, which does what the peers do.

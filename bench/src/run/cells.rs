@@ -18,7 +18,7 @@ const CELLS: [(&str, &str); 9] = [
     ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
     ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
     ("fan-out-5000", "fan-out --sockets 5000 --in-flight 8"),
-    ("burst", "fan-out --sockets 200 --in-flight 512"),
+    ("burst-512", "fan-out --sockets 200 --in-flight 512"),
     ("echo", "echo --sockets 50 --in-flight 8"),
     ("send", "send --sockets 50 --in-flight 8"),
     ("send-heard", "send --sockets 50 --in-flight 8 --joined"),

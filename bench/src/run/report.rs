@@ -61,14 +61,17 @@ impl Row {
 pub fn markdown(plan: &Plan, pinned: bool, recipes: &[Recipe], rows: &[Row]) -> String {
     let mut text = String::new();
     introduction(&mut text, plan, pinned).expect("a String takes all");
-    let mut last = "";
-    for row in rows {
-        if row.cell.name != last {
-            last = row.cell.name;
-            heading(&mut text, row).expect("a String takes all");
+    for rows in rows.chunk_by(|one, other| one.cell.name == other.cell.name) {
+        let cost = |name| {
+            let row = rows.iter().find(|row| recipes[row.server].name == name)?;
+            row.medians().map(|medians| medians.cost)
+        };
+        let (node, floor) = (cost("node"), cost("floor"));
+        heading(&mut text, &rows[0]).expect("a String takes all");
+        for row in rows {
+            line(&mut text, row, &recipes[row.server].name, node, floor).expect("a String takes all");
         }
-        let node = rows.iter().find(|other| other.cell.name == last && recipes[other.server].name == "node");
-        line(&mut text, row, &recipes[row.server].name, node).expect("a String takes all");
+        remarks(&mut text, &rows[0], [cost("library"), cost("sockeye")], node, floor).expect("a String takes all");
     }
     text
 }
@@ -77,8 +80,11 @@ fn introduction(text: &mut String, plan: &Plan, pinned: bool) -> std::fmt::Resul
     let placed = if pinned { "server on one core, generator on the other" } else { "placed by the kernel" };
     writeln!(text, "# What a unit of work costs the server\n")?;
     writeln!(text, "Medians of {} interleaved rounds of {} s each; {placed}.", plan.rounds, plan.seconds)?;
-    writeln!(text, "Cost is user and kernel CPU of the server's whole process tree, or its memory; ÷ node is the")?;
-    writeln!(text, "cost as a share of Node's in the same cell. See `bench/README.md`.\n")?;
+    writeln!(
+        text,
+        "Cost is user and kernel CPU of the server's whole process tree, or its memory; ÷ node and ÷ floor"
+    )?;
+    writeln!(text, "are the cost as a multiple of theirs in the same cell. See `bench/README.md`.\n")?;
     writeln!(text, "- Date: {}", said_by("date", &["-u", "+%F"]))?;
     writeln!(text, "- Machine: {} cores, {}, Linux {}", cores(), cpu_model(), read("/proc/sys/kernel/osrelease"))?;
     writeln!(
@@ -93,23 +99,49 @@ fn heading(text: &mut String, row: &Row) -> std::fmt::Result {
     let unit = row.cell.scenario.unit();
     writeln!(text, "\n## {} (`{}`)\n", row.cell.scenario.title(), row.cell.name)?;
     if matches!(row.cell.scenario, Scenario::Idle(_)) {
-        writeln!(text, "| server | {unit} | least to most | ÷ node |")?;
-        writeln!(text, "|---|---:|---:|---:|")
+        writeln!(text, "| server | {unit} | least to most | ÷ node | ÷ floor |")?;
+        writeln!(text, "|---|---:|---:|---:|---:|")
     } else {
-        writeln!(text, "| server | {unit} | least to most | ÷ node | p50 ms | p99 ms | per s | generator | others |")?;
-        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+        write!(text, "| server | {unit} | least to most | ÷ node | ÷ floor |")?;
+        writeln!(text, " p50 ms | p99 ms | per s | generator | others |")?;
+        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     }
 }
 
-fn line(text: &mut String, row: &Row, server: &str, node: Option<&Row>) -> std::fmt::Result {
+fn line(text: &mut String, row: &Row, server: &str, node: Option<f64>, floor: Option<f64>) -> std::fmt::Result {
     let Some(medians) = row.medians() else { return writeln!(text, "| {server} | void: {} |", row.why_void()) };
     let Medians { cost, least, most, rate, p50, p99, generator, others } = medians;
-    let ratio = node.and_then(Row::medians).map(|node| format!("{:.2}", cost / node.cost)).unwrap_or_default();
-    write!(text, "| {server} | {cost:.2} | {least:.2} to {most:.2} | {ratio} |")?;
+    let (to_node, to_floor) = (ratio(cost, node), ratio(cost, floor));
+    write!(text, "| {server} | {cost:.2} | {least:.2} to {most:.2} | {to_node} | {to_floor} |")?;
     if !matches!(row.cell.scenario, Scenario::Idle(_)) {
         write!(text, " {p50:.2} | {p99:.2} | {rate:.0} | {generator:.2} | {others:.2} |")?;
     }
     writeln!(text)
+}
+
+/// What must be said of a cell below its table: the dearer of the two servers of ours is the one that counts.
+fn remarks(
+    text: &mut String,
+    row: &Row,
+    ours: [Option<f64>; 2],
+    node: Option<f64>,
+    floor: Option<f64>,
+) -> std::fmt::Result {
+    if let [Some(library), Some(sockeye)] = ours {
+        let (name, cost) = if library > sockeye { ("library", library) } else { ("sockeye", sockeye) };
+        let ratios = [("node", node), ("floor", floor)].map(|(of, base)| (of, ratio(cost, base)));
+        let ratios: Vec<String> =
+            ratios.iter().filter(|(_, ratio)| !ratio.is_empty()).map(|(of, ratio)| format!("{ratio} × {of}")).collect();
+        writeln!(text, "\nThe dearer of library and sockeye: {name}, {}.", ratios.join(", "))?;
+    }
+    if let Some(note) = row.cell.scenario.note() {
+        writeln!(text, "\n{note}")?;
+    }
+    Ok(())
+}
+
+fn ratio(cost: f64, base: Option<f64>) -> String {
+    base.map(|base| format!("{:.2}", cost / base)).unwrap_or_default()
 }
 
 fn said_by(program: &str, arguments: &[&str]) -> String {
