@@ -33,10 +33,11 @@ class Session {
     this.sid = this.open.sid;
   }
 
-  /** The next packet, without pings if those are answered. */
+  /** The next packet that means something: NOOP over polling does not, nor does a ping if those are answered. */
   async next(what, ms) {
     for (;;) {
       const packet = await this.take(what, ms);
+      if (packet === "6" && this.transport === "polling") continue;
       if (this.eio === 3 || packet !== "2" || !this.answersPings) return packet;
       await this.send("3");
     }
@@ -51,12 +52,6 @@ class WebSocketSession extends Session {
     session.websocket = await websocket(server, { query: { ...query, EIO: eio } });
     session.fields = await session.take();
     return session;
-  }
-
-  /** A session over this WebSocket, which polling was upgraded to. */
-  static upgraded(polling, websocket) {
-    const session = new WebSocketSession(polling.server, polling.eio);
-    return Object.assign(session, { websocket, open: polling.open, sid: polling.sid });
   }
 
   async send(...packets) {
@@ -77,8 +72,10 @@ class WebSocketSession extends Session {
     return this.websocket.closed(ms);
   }
 
+  /** Closes as a client does, and waits until TCP ended. */
   close() {
-    return this.websocket.close();
+    this.websocket.close();
+    return this.closed();
   }
 }
 
@@ -142,13 +139,24 @@ class PollingSession extends Session {
   }
 }
 
-/** Goes from polling to a WebSocket, with no poll waiting. */
-export async function upgraded(polling) {
-  const probe = await websocket(polling.server, { query: { EIO: polling.eio, sid: polling.sid } });
+/** A WebSocket that may become the transport of this session, and nothing was said over it yet. */
+export function candidate({ server, eio, sid }) {
+  return websocket(server, { query: { EIO: eio, sid } });
+}
+
+/** A candidate whose probe has been answered. */
+export async function probed(session) {
+  const probe = await candidate(session);
   await probe.send("2probe");
   assert.equal(await probe.next(), "3probe");
+  return probe;
+}
+
+/** The session over its candidate, once UPGRADE was sent. */
+export async function upgraded(session, probe) {
   await probe.send("5");
-  return WebSocketSession.upgraded(polling, probe);
+  const { server, eio, open, sid } = session;
+  return Object.assign(new WebSocketSession(server, eio), { websocket: probe, open, sid });
 }
 
 export function encodePayload(eio, packets) {
@@ -258,8 +266,9 @@ export class Socket {
     this.prefix = namespace === "/" ? "" : `${namespace},`;
   }
 
-  get server() {
-    return this.session.server;
+  /** The same socket after its session was upgraded. */
+  over(session) {
+    return Object.assign(new Socket(session, this.namespace), { id: this.id });
   }
 
   /** The packets of an event; buffers in its arguments become attachments. */

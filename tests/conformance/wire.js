@@ -210,10 +210,10 @@ export class WebSocket {
     }
   }
 
-  /** Closes as a client does, and waits until TCP ended. */
-  close() {
-    this.write(frame(CLOSE, closing(1000)));
-    return this.closed();
+  /** Begins to close as a client does. */
+  close(payload = closing(1000)) {
+    this.answersClose = false;
+    this.write(frame(CLOSE, payload));
   }
 
   /** The end of TCP without a close frame. */

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { conformance, PATIENT } from "./harness.js";
+import { candidate, connect, decode, probed, reasonOf, REVISIONS, upgraded } from "./session.js";
+import { assertRefused, upgrade } from "./wire.js";
+
+const UPGRADE_TIMEOUT_MS = 400;
+const BYTES = Buffer.of(0, 4, 30, 255);
+
+/** A polling client in a room, and somebody who says things there: done when they were said. */
+async function pair(server, eio) {
+  const socket = await connect(server, { eio, transport: "polling", namespace: "/dynamic-1" });
+  await socket.ask("join", "room");
+  const speaker = await connect(server, { namespace: "/dynamic-1" });
+  const say = (data) => speaker.ask("say", { rooms: ["room"], event: "said", data });
+  return { socket, session: socket.session, say };
+}
+
+/** A candidate that must come to nothing, whether it is refused at once or closed. */
+async function refusedOrClosed({ server, eio, sid }) {
+  const { status, websocket } = await upgrade(server, { query: { EIO: eio, sid } });
+  if (status === 101) await websocket.closed();
+  else assert.equal(status, 400);
+}
+
+/** The numbers that were said in these packets. */
+function numbers(packets) {
+  return packets.filter((packet) => packet !== "6").map((packet) => decode(packet).data[1]);
+}
+
+conformance("upgrade", { ...PATIENT, upgradeTimeout: UPGRADE_TIMEOUT_MS }, (server) => {
+  for (const eio of REVISIONS) {
+    const revision = `revision ${eio}`;
+
+    test(`${revision}: after the probe and UPGRADE everything goes over WebSocket`, async () => {
+      const { socket, session, say } = await pair(server, eio);
+      const after = socket.over(await upgraded(session, await probed(session)));
+      await after.isAlive();
+      await say("hello");
+      await after.hears("said", "hello");
+      assert.deepEqual(await after.ask("echo", BYTES), [BYTES]);
+    });
+
+    test(`${revision}: the poll that waits is released by NOOP`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const poll = session.poll();
+      await session.send("6");
+      const probe = await probed(session);
+      assert.deepEqual(await poll, ["6"]);
+      await socket.over(await upgraded(session, probe)).isAlive();
+    });
+
+    test(`${revision}: a poll that comes after the probe is released by NOOP`, async () => {
+      const { session } = await pair(server, eio);
+      await probed(session);
+      assert.deepEqual(await session.poll(), ["6"]);
+    });
+
+    test(`${revision}: what is said between the probe and UPGRADE arrives behind it, once and in order`, async () => {
+      const { socket, session, say } = await pair(server, eio);
+      const probe = await probed(session);
+      for (const data of [1, BYTES, 3]) await say(data);
+      const after = socket.over(await upgraded(session, probe));
+      for (const data of [1, BYTES, 3]) await after.hears("said", data);
+      await after.isAlive();
+    });
+
+    test(`${revision}: a poll between the probe and UPGRADE takes what there is`, async () => {
+      const { socket, session, say } = await pair(server, eio);
+      const probe = await probed(session);
+      await say("over polling");
+      await socket.hears("said", "over polling");
+      await say("over WebSocket");
+      const after = socket.over(await upgraded(session, probe));
+      await after.hears("said", "over WebSocket");
+      await after.isAlive();
+    });
+
+    test(`${revision}: of what is said all the while nothing is lost, doubled or overtaken`, async () => {
+      const { socket, session, say } = await pair(server, eio);
+      const speaking = (async () => {
+        for (let i = 0; i < 300; i++) await say(i);
+      })();
+      const heard = [];
+      while (heard.length < 20) heard.push(...numbers(await session.poll()));
+      const poll = session.poll();
+      const probe = await probed(session);
+      heard.push(...numbers(await poll));
+      const after = socket.over(await upgraded(session, probe));
+      while (heard.length < 300) heard.push((await after.next()).data[1]);
+      await speaking;
+      assert.deepEqual(heard, Array.from({ length: 300 }, (_, i) => i));
+      await after.isAlive();
+    });
+
+    test(`${revision}: what the client sends over both transports keeps its order`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const echo = (i) => socket.event(["echo", i], i);
+      await session.send(...echo(0));
+      const probe = await probed(session);
+      await session.send(...echo(1), ...echo(2));
+      const after = await upgraded(session, probe);
+      await after.send(...echo(3), ...echo(4));
+      for (let i = 0; i < 5; i++) assert.equal(await after.next(), `43/dynamic-1,${i}[${i}]`);
+    });
+
+    test(`${revision}: polling is a bad request afterwards, and does no harm`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const after = socket.over(await upgraded(session, await probed(session)));
+      await after.isAlive();
+      assertRefused(await session.get(), 3, "Bad request");
+      assertRefused(await session.post("42"), 3, "Bad request");
+      await after.isAlive();
+    });
+
+    test(`${revision}: without UPGRADE the candidate is closed in time, and the session goes on over polling`, async () => {
+      const { socket, session, say } = await pair(server, eio);
+      const began = performance.now();
+      const probe = await probed(session);
+      await probe.closed();
+      const took = performance.now() - began;
+      assert.ok(took > UPGRADE_TIMEOUT_MS * 0.8, `closed after ${took} ms`);
+      await say("still here");
+      await socket.hears("said", "still here");
+    });
+
+    test(`${revision}: without a probe the candidate is closed in time, and the session goes on over polling`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const silent = await candidate(session);
+      await silent.closed();
+      await socket.isAlive();
+    });
+
+    for (const [how, end] of [
+      ["closes", "close"],
+      ["ends TCP", "end"],
+      ["resets TCP", "reset"],
+    ]) {
+      test(`${revision}: a candidate that ${how} after the probe leaves the session to polling and to another`, async () => {
+        const { socket, session, say } = await pair(server, eio);
+        const probe = await probed(session);
+        probe[end]();
+        await probe.closed();
+        await say("still here");
+        await socket.hears("said", "still here");
+        await socket.over(await upgraded(session, await probed(session))).isAlive();
+      });
+    }
+
+    for (const wrong of ["42", "2", "x", "2wrong", "6", ""]) {
+      test(`${revision}: a candidate that begins with ${JSON.stringify(wrong)} is closed, and the session goes on`, async () => {
+        const { socket, session } = await pair(server, eio);
+        const other = await candidate(session);
+        await other.send(wrong);
+        await other.closed();
+        await socket.isAlive();
+      });
+    }
+
+    test(`${revision}: a second candidate while the first is tried is closed, and the first wins`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const first = await probed(session);
+      await refusedOrClosed(session);
+      await socket.over(await upgraded(session, first)).isAlive();
+    });
+
+    test(`${revision}: a session is upgraded once`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const after = socket.over(await upgraded(session, await probed(session)));
+      await after.isAlive();
+      await refusedOrClosed(session);
+      await after.isAlive();
+    });
+
+    test(`${revision}: a candidate of the other revision is refused`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const { status, body } = await upgrade(server, { query: { EIO: 7 - eio, sid: session.sid } });
+      assert.deepEqual([status, body.toString()], [400, "Bad request"]);
+      await socket.isAlive();
+    });
+
+    test(`${revision}: when the session ends, so does its candidate`, async () => {
+      const { session } = await pair(server, eio);
+      const probe = await probed(session);
+      await session.close();
+      await probe.closed();
+    });
+
+    test(`${revision}: the server ends a session in the middle of its upgrade`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const probe = await probed(session);
+      await socket.emit("disconnect-me", true);
+      assert.equal(await reasonOf(server, socket.id), "server namespace disconnect");
+      const heard = [];
+      while (!heard.includes("1")) heard.push(...(await session.poll()));
+      assert.ok(heard.includes("41/dynamic-1,"), heard.join());
+      await probe.closed();
+      await session.closed();
+    });
+
+    test(`${revision}: after the upgrade the end of TCP ends the session`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const after = socket.over(await upgraded(session, await probed(session)));
+      await after.isAlive();
+      after.session.websocket.end();
+      assert.equal(await reasonOf(server, socket.id), "transport close");
+      await session.closed();
+    });
+  }
+});
