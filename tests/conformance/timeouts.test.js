@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { conformance, PATIENT } from "./harness.js";
+import { connect, open, reasonOf, TRANSPORTS } from "./session.js";
+import { NO_CODE } from "./wire.js";
+
+const CONNECT_TIMEOUT_MS = 400;
+const EARLY_MS = 50;
+
+async function assertClosed(session) {
+  const code = await session.closed();
+  if (session.transport === "websocket") assert.equal(code, NO_CODE);
+}
+
+conformance("connect timeout", { ...PATIENT, connectTimeout: CONNECT_TIMEOUT_MS }, (server) => {
+  for (const transport of TRANSPORTS) {
+    test(`over ${transport}: who asks for no namespace is closed in time`, async () => {
+      const session = await open(server, { transport });
+      const began = performance.now();
+      await assertClosed(session);
+      const took = performance.now() - began;
+      assert.ok(took > CONNECT_TIMEOUT_MS - EARLY_MS, `closed after ${took} ms`);
+    });
+
+    test(`over ${transport}: who was refused everywhere is closed in time`, async () => {
+      const session = await open(server, { transport });
+      await session.send("40/admin,");
+      assert.match(await session.next(), /^44\/admin,/);
+      await session.send("40/nope,");
+      assert.match(await session.next(), /^44\/nope,/);
+      await assertClosed(session);
+    });
+
+    test(`over ${transport}: revision 3 that the main namespace refused is closed in time`, async () => {
+      const session = await open(server, { eio: 3, transport, query: { token: "refuse" } });
+      assert.match(await session.next(), /^44/);
+      await assertClosed(session);
+    });
+
+    test(`over ${transport}: who was in a namespace once may take its time`, async () => {
+      const stays = await connect(server, { transport });
+      const leaves = await connect(server, { transport });
+      await leaves.session.send("41");
+      assert.equal(await reasonOf(server, leaves.id), "client namespace disconnect");
+      // Opened later than both: when its time is over, so is that of the others.
+      await assertClosed(await open(server, { transport }));
+      await stays.isAlive();
+      await leaves.session.send("40");
+      assert.match(await leaves.session.next(), /^40\{/);
+    });
+  }
+});
