@@ -260,6 +260,11 @@ export async function established(socket) {
   socket.session = await once(socket, "session");
 }
 
+/** A v4 client takes its connection for dead, as it does when no heartbeat comes; the network may be dead as well. */
+export function missHeartbeat(socket) {
+  socket.io.engine._onClose("ping timeout");
+}
+
 /** Fulfilled once a client that may upgrade has. */
 export async function upgraded(socket) {
   const { engine } = socket.io;

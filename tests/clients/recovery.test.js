@@ -14,6 +14,7 @@ import {
   established,
   fence,
   inTime,
+  missHeartbeat,
   once,
   start,
   untaken,
@@ -189,7 +190,7 @@ for (const transports of TRANSPORTS) {
       await fence(bob, ada);
       through.shape = (connection) => connection.stall();
       through.stall();
-      ada.io.engine.close();
+      missHeartbeat(ada);
       await once(ada, "disconnect");
       await tell(bob, 5, 12);
       const hanging = through.open;

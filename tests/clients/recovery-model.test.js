@@ -1,0 +1,355 @@
+// Clients whose connections break at random bytes: what their listeners hear is what was sent to them, in its order,
+// without holes and without doubles. Another seed: SEED=7 node --test recovery-model.test.js
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { METRICS, TRANSPORTS, ask, done, inTime, missHeartbeat, start } from "./harness.js";
+import { proxy } from "./proxy.js";
+
+const ROOMS = ["den", "attic"];
+const STEPS = 250;
+const SETTINGS = {
+  ...METRICS,
+  "limits.events-per-second": 0,
+  "limits.events-in-flight": 0,
+  "relay.message.to": "everyone",
+  "relay.flash.to": "everyone",
+  "relay.flash.volatile": true,
+};
+/** So little room that some drops are recovered and others are not. */
+const FORGETFUL = { ...SETTINGS, "recovery.events": 12, "recovery.bytes": 6_000, "recovery.sockets": 2 };
+
+for (const seed of [1, 2, 3, ...(process.env.SEED ? [Number(process.env.SEED)] : [])]) {
+  test(`with room for everything, everything is recovered: seed ${seed}`, async (t) => {
+    const clients = await run(t, seed, SETTINGS);
+    for (const { name, periods } of clients) assert.equal(periods.length, 1, `${name} was not recovered`);
+  });
+
+  test(`with little room, what is not recovered says so: seed ${seed}`, (t) => run(t, seed, FORGETFUL));
+}
+
+async function run(t, seed, settings) {
+  const { below, one } = random(seed);
+  const server = await start(t, settings);
+  const witness = new Witness(await server.user("witness"));
+  for (const room of ROOMS) await done(witness.socket, "join-room", { room });
+  const clients = [];
+  for (let n = 0; n < 4; n += 1) {
+    clients.push(new Client(n, server, await proxy(t, server.port), TRANSPORTS[n % TRANSPORTS.length], witness));
+  }
+  await Promise.all(clients.map((client) => client.connected()));
+
+  const acts = {
+    say: (client) => client.say(one(["lobby", ...ROOMS]), below(300)),
+    relay: (client) => client.relay(below(3)),
+    flash: (client) => client.flash(one(["", "x", "aaaaaa.", " "])),
+    join: (client) => client.wish("join-room", one(ROOMS)),
+    leave: (client) => client.wish("leave-room", one(ROOMS)),
+  };
+  const breaks = {
+    cut: (client) => client.through.cut(one(["reset", "end"])),
+    "cut down": (client) => client.cutAfter("down", below(700), one(["reset", "end"])),
+    "cut up": (client) => client.cutAfter("up", below(500), one(["reset", "end"])),
+    hang: (client) => client.hang(below(2) === 0),
+  };
+  const journal = [];
+  try {
+    for (let step = 0; step < STEPS; step += 1) {
+      const client = one(clients);
+      const choices = client.socket.connected && below(3) === 0 ? breaks : acts;
+      const name = one(Object.keys(choices));
+      journal.push(`${name} (${client.name})`);
+      choices[name](client);
+      // The pace is the server's: somebody whose connection is whole has heard its own event.
+      await witness.say(one(["lobby", ...ROOMS]), below(200));
+      if (below(3) === 0) await witness.relay(below(3));
+    }
+    await Promise.all(clients.map((client) => client.settled()));
+    for (const room of ["lobby", ...ROOMS]) await witness.say(room, 1);
+    await witness.relay(0);
+    await Promise.all(clients.map((client) => client.heardLast()));
+    witness.check();
+    for (const client of clients) client.check();
+  } catch (error) {
+    error.message += `\nseed ${seed}, at the end: ${journal.slice(-30).join(", ")}`;
+    throw error;
+  }
+  const recovered = await server.metric('sockeye_recoveries_total{outcome="recovered"}');
+  const others = clients.reduce((sum, { periods }) => sum + periods.length - 1, 0);
+  t.diagnostic(`${recovered} recovered, ${others} not`);
+  assert.ok(recovered > 0, "nothing was recovered, so this proves nothing");
+  return clients;
+}
+
+/** Pseudo-random numbers (mulberry32), the same for the same seed. */
+function random(seed) {
+  let state = seed;
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (n) => Math.floor(next() * n);
+  return { below, one: (list) => list[below(list.length)] };
+}
+
+/** What a socket's listeners heard, by stream: a room's saved messages, one sender's relays, the flashes. */
+class Heard {
+  sessions = 0;
+  streams = new Map();
+
+  /** The entry of a stream that an event is, if it is one. */
+  add(event, payload) {
+    if (event === "session") this.sessions += 1;
+    if (event === "message-saved") {
+      const { room, offset, body } = payload.message;
+      this.stream(room).push({ offset, by: body.by, n: body.n });
+    }
+    if (event === "message") this.stream(`relays of ${payload.by}`).push(payload);
+    if (event === "flash") this.stream("flashes").push(payload);
+  }
+
+  stream(name) {
+    if (!this.streams.has(name)) this.streams.set(name, []);
+    return this.streams.get(name);
+  }
+}
+
+const key = ({ by, n }) => `${by} ${n}`;
+
+/** Somebody who sends events that are numbered, and collects what arrives. */
+class Person {
+  #sent = 0;
+  #waiting = [];
+
+  constructor(name, socket) {
+    this.name = name;
+    this.socket = socket;
+    socket.onAny((event, ...args) => {
+      this.hear(event, args[0]);
+      this.#waiting = this.#waiting.filter((isDone) => !isDone());
+    });
+  }
+
+  /** A saved message. */
+  message(room, length) {
+    return ["send-message", { ...(room !== "lobby" && { room }), ...this.#mark(), text: "x".repeat(length) }];
+  }
+
+  /** An unsaved event to everyone: alone, with binary and text, or with a text that looks like an offset. */
+  relayed(kind) {
+    return ["message", this.#mark(), ...[[], [Buffer.alloc(20, 7), "text"], ["1"]][kind]];
+  }
+
+  until(isTrue, what) {
+    if (isTrue()) return undefined;
+    const heard = new Promise((resolve) => this.#waiting.push(() => isTrue() && (resolve(), true)));
+    return inTime(heard, `${this.name}: ${what}`);
+  }
+
+  #mark() {
+    return { by: this.name, n: ++this.#sent };
+  }
+}
+
+/** Whose connection never breaks and who hears every room: the truth. */
+class Witness extends Person {
+  heard = new Heard();
+
+  constructor(socket) {
+    super("witness", socket);
+  }
+
+  hear(event, payload) {
+    this.heard.add(event, payload);
+  }
+
+  /** Fulfilled once this was heard. */
+  async say(room, length) {
+    const { offset } = await done(this.socket, ...this.message(room, length));
+    await this.until(() => this.heard.stream(room).at(-1)?.offset >= offset, `its message ${offset} to ${room}`);
+  }
+
+  async relay(kind) {
+    const event = this.relayed(kind);
+    await ask(this.socket, ...event);
+    await this.until(() => this.heard.stream("relays of witness").at(-1)?.n === event[1].n, "its relay");
+  }
+
+  /** What was sent once took effect once, and each sender's in the order it was sent. */
+  check() {
+    for (const [name, stream] of this.heard.streams) {
+      if (name === "flashes") continue;
+      const last = new Map();
+      for (const entry of stream) {
+        assert.ok(entry.n > (last.get(entry.by) ?? 0), `${name}: ${key(entry)} after ${last.get(entry.by)}`);
+        last.set(entry.by, entry.n);
+      }
+      if (stream[0].offset === undefined) continue;
+      assert.deepEqual(stream.map(({ offset }) => offset), stream.map((_, index) => index + 1), name);
+    }
+  }
+}
+
+/** Somebody whose connection breaks. */
+class Client extends Person {
+  /** From one session to the next: where nothing was recovered, another one begins. */
+  periods = [];
+  #flashes = 0;
+  #index;
+  #wishes = Promise.resolve();
+  #witness;
+
+  constructor(index, server, through, transports, witness) {
+    const name = `client ${index}`;
+    const options = { reconnection: true, reconnectionDelay: 2, reconnectionDelayMax: 10, timeout: 1_000 };
+    super(name, server.client({ transports, url: through.url, auth: { userId: name, name }, ...options }));
+    this.#index = index;
+    this.#witness = witness;
+    this.through = through;
+    this.socket.on("connect", () => {
+      through.shape = () => {};
+      if (this.socket.recovered) return;
+      // What the witness hears from now on must be heard here too.
+      const begun = new Map([...witness.heard.streams].map(([name, { length }]) => [name, length]));
+      this.periods.push({ begun, heard: new Heard(), rooms: new Map(ROOMS.map((room) => [room, []])) });
+    });
+    this.socket.connect();
+  }
+
+  hear(event, payload) {
+    const period = this.periods.at(-1);
+    assert.ok(period, `${this.name}: ${event} before it was connected`);
+    period.heard.add(event, payload);
+    if (event === "message-saved") period.rooms.get(payload.message.room)?.push({ heard: payload.message.offset });
+  }
+
+  say(room, length) {
+    this.socket.emit(...this.message(room, length));
+  }
+
+  relay(kind) {
+    this.socket.emit(...this.relayed(kind));
+  }
+
+  /** A volatile event with nothing but a string, which the client takes for an offset if it comes last. */
+  flash(prefix) {
+    this.socket.emit("flash", `${prefix}${10 * ++this.#flashes + this.#index}`);
+  }
+
+  /** Of the connections that are open and that come until the client is back, each breaks after so many bytes. */
+  cutAfter(direction, bytes, how) {
+    this.through.shape = (connection) => connection[direction].cutAfter(bytes, how);
+    for (const connection of this.through.open) connection[direction].cutAfter(bytes, how);
+    // One of these may be too short a leash for any handshake.
+    this.socket.once("disconnect", () => (this.through.shape = () => {}));
+  }
+
+  /** The client gives its connection up, and the server is not told; what hung may arrive when the client is back. */
+  hang(arrives) {
+    const hanging = this.through.open;
+    for (const connection of hanging) connection.stall();
+    missHeartbeat(this.socket);
+    if (arrives) this.socket.once("connect", () => hanging.forEach((connection) => connection.resume()));
+  }
+
+  /** Joins or leaves, when what was wished before is done; again and again until there is a reply. */
+  wish(event, room) {
+    this.#wishes = this.#wishes.then(async () => {
+      for (let reply; !reply; ) {
+        await this.connected();
+        const log = this.periods.at(-1).rooms.get(room);
+        log.push({ [event]: this.#witness.heard.stream(room).length });
+        reply = await this.#asked(event, { room });
+        if (reply) log.push(event === "join-room" ? { joined: reply.data.head.offset } : { left: true });
+      }
+    });
+    this.#wishes.catch(() => {});
+  }
+
+  connected() {
+    if (this.socket.connected) return undefined;
+    return inTime(new Promise((resolve) => this.socket.once("connect", resolve)), `${this.name} is connected`);
+  }
+
+  /** No more breaks; what was emitted and wished is done. */
+  async settled() {
+    this.through.shape = () => {};
+    for (const { up, down } of this.through.open) for (const flow of [up, down]) flow.cutAfter(Infinity);
+    await inTime(this.#wishes, `${this.name}: its joins and leaves`);
+    do await this.connected();
+    while (!(await this.#asked("list-rooms", {})));
+  }
+
+  heardLast() {
+    const last = this.#witness.heard.stream("relays of witness").at(-1);
+    const stream = () => this.periods.at(-1).heard.stream("relays of witness");
+    return this.until(() => stream().at(-1)?.n === last.n, "the last relay");
+  }
+
+  /** Each period is a part of the truth; the last one goes to its end. */
+  check() {
+    for (const [index, { begun, heard, rooms }] of this.periods.entries()) {
+      const isLast = index === this.periods.length - 1;
+      const what = (name) => `${this.name}, ${index + 1} of ${this.periods.length} periods, ${name}`;
+      assert.ok(heard.sessions === 1 || (heard.sessions === 0 && !isLast), what(`${heard.sessions} sessions`));
+      for (const [name, truth] of this.#witness.heard.streams) {
+        if (name === "flashes") checkFlashes(heard.stream(name), what(name));
+        else if (rooms.has(name)) checkRoom(rooms.get(name), isLast && truth.length, what(name));
+        else checkPart(heard.stream(name), truth, begun.get(name) ?? 0, isLast, what(name));
+      }
+    }
+  }
+
+  /** The reply; nothing if the connection broke before it came. */
+  #asked(event, payload) {
+    const reply = new Promise((resolve) => {
+      this.socket.timeout(5_000).emit(event, payload, (error, reply) => resolve(error ? undefined : reply));
+    });
+    return inTime(reply, `${this.name}: ${event}`);
+  }
+}
+
+/** Without holes from `begun` or before, and to the end if it must be. */
+function checkPart(stream, truth, begun, toTheEnd, what) {
+  const heard = stream.map(key);
+  const all = truth.map(key);
+  const first = heard.length > 0 ? all.indexOf(heard[0]) : begun;
+  assert.ok(first !== -1 && first <= begun, `${what}: begins with ${first}, after ${begun}`);
+  const end = toTheEnd ? all.length : first + heard.length;
+  assert.deepEqual(heard, all.slice(first, end), what);
+}
+
+/** Whoever is in a room hears every message, from the first one behind the reply's head to the one before leaving. */
+function checkRoom(log, last, what) {
+  let [state, next, before] = ["out", undefined, 0];
+  for (const [index, entry] of log.entries()) {
+    const where = `${what}, entry ${index} of ${JSON.stringify(log.slice(Math.max(0, index - 20), index + 3))}`;
+    if (entry["join-room"] !== undefined && state === "out") [state, next] = ["joining", undefined];
+    if (entry.joined !== undefined) [state, next] = ["in", next ?? { atMost: entry.joined + 1 }];
+    if (entry["leave-room"] !== undefined && state === "in") [state, before] = ["leaving", entry["leave-room"]];
+    if (entry.left) {
+      if (state === "leaving") assert.ok((next.atMost ?? next.is) > before, `${where}: left before ${before} was heard`);
+      [state, next] = ["out", undefined];
+    }
+    if (entry.heard === undefined) continue;
+    assert.notEqual(state, "out", `${where}: heard outside`);
+    if (next?.is) assert.equal(entry.heard, next.is, `${where}: a hole or a double`);
+    if (next?.atMost) assert.ok(entry.heard <= next.atMost, `${where}: a hole behind the reply`);
+    next = { is: entry.heard + 1 };
+    if (state === "joining") state = "in";
+  }
+  if (last && state === "in") assert.equal(next.is, last + 1, `${what}: the end is missing`);
+}
+
+/** Volatile events may be lost; they are not doubled, and each sender's stay in order. */
+function checkFlashes(stream, what) {
+  const last = new Map();
+  for (const text of stream) {
+    const number = Number(/\d+$/.exec(text)[0]);
+    assert.ok(number > (last.get(number % 10) ?? 0), `${what}: ${text} after ${last.get(number % 10)}`);
+    last.set(number % 10, number);
+  }
+}
