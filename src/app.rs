@@ -1,7 +1,6 @@
 //! The running server's parts, opened once and closed in order.
 
 use std::{
-    collections::BTreeMap,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -14,9 +13,10 @@ use tokio::task::JoinSet;
 
 use crate::{
     auth::{Auth, Due, Expiry},
-    config::Config,
+    config::{Config, LimitsConfig},
     error::{Error, Result},
-    hub::{Hub, SocketId, To},
+    engine::{Engine, Recovery, Settings},
+    hub::{Hub, Hubs, SocketId, To},
     limits::Limits,
     metrics::Metrics,
     presence::{Presence, TypingNow},
@@ -30,9 +30,6 @@ const REFUSAL_LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 /// The path of the namespace that every client connects to.
 pub const ROOT: &str = "/";
 
-/// The hubs by the paths of their namespaces.
-pub type Hubs = BTreeMap<String, Arc<Hub>>;
-
 /// Everything a handler can reach.
 pub struct App {
     /// The settings.
@@ -43,6 +40,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The sockets of every namespace.
     pub hubs: Hubs,
+    /// Their connections.
+    pub(crate) engine: Arc<Engine>,
     /// Who is online.
     pub presence: Presence,
     /// Who is typing.
@@ -61,26 +60,31 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store and starts what runs in the background, in `tasks`.
-    pub fn open(
+    /// Opens the store and starts what runs in the background, in `tasks`. The namespaces are those that are always
+    /// there; the root namespace is one of them.
+    pub fn open<'a>(
         config: Config,
         auth: Auth,
-        hubs: Hubs,
+        namespaces: impl Iterator<Item = &'a str>,
         metrics: Metrics,
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>> {
-        let hub = hubs[ROOT].clone();
+        let limits = Limits::new(config.limits.clone(), metrics.clone());
+        let engine = Engine::new(settings(&config), limits.clone(), metrics.clone(), tasks);
+        let hubs = Hubs::new(namespaces, &engine, &metrics);
+        let hub = hubs.get(ROOT).expect("the root namespace is always there");
         let app = Arc::new(Self {
             store: Store::open(&config.store, &metrics)?,
             presence: Presence::new(config.presence.clone(), config.rooms.lobby.clone(), hub.clone()),
             typing: TypingNow::new(hub.clone()),
-            limits: Limits::new(config.limits.clone(), metrics.clone()),
+            limits,
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
             refusal_lines: RateLimiter::direct(Quota::per_second(REFUSAL_LINES)),
             auth,
             hub,
             hubs,
+            engine,
             metrics,
             config,
         });
@@ -115,9 +119,9 @@ impl App {
         std::ptr::eq(hub, &*self.hub)
     }
 
-    /// How many sockets there are in all namespaces.
+    /// How many sockets there are in all namespaces, those whose clients may come back among them.
     pub fn socket_count(&self) -> usize {
-        self.hubs.values().map(|hub| hub.len()).sum()
+        self.hubs.all().iter().map(|hub| hub.len()).sum()
     }
 
     /// Tells the sockets whose tokens have ended, and kicks those that got no new one.
@@ -128,13 +132,31 @@ impl App {
                 let Some(hub) = self.hubs.get(path) else { continue };
                 match due {
                     Due::Tell(_) => hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired)),
-                    Due::Kick(_) => {
-                        if !hub.kick(*socket) {
-                            self.expiry.kick_later((path.clone(), *socket));
-                        }
-                    }
+                    Due::Kick(_) => hub.kick(*socket, false),
                 }
             }
         }
+    }
+}
+
+/// What the engine has to know.
+fn settings(config: &Config) -> Settings {
+    let Config { server, limits, recovery, .. } = config;
+    Settings {
+        ping_interval: server.ping_interval,
+        ping_timeout: server.ping_timeout,
+        connect_timeout: server.connect_timeout,
+        upgrade_timeout: server.upgrade_timeout,
+        max_payload: LimitsConfig::or_none(limits.payload_bytes),
+        queued_bytes: LimitsConfig::or_none(limits.queued_bytes),
+        queued_bytes_total: LimitsConfig::or_none(limits.queued_bytes_total),
+        recovery: Recovery {
+            window: recovery.window,
+            events: recovery.events,
+            bytes: recovery.bytes,
+            sockets_per_user: recovery.sockets_per_user,
+            sockets: recovery.sockets,
+            total_bytes: recovery.total_bytes,
+        },
     }
 }

@@ -46,6 +46,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Who is online.
     pub presence: PresenceConfig,
+    /// What is kept for clients whose connection was lost, so that they miss nothing: Socket.IO's connection state recovery.
+    pub recovery: RecoveryConfig,
     /// What one client may do; 0 means no limit.
     pub limits: LimitsConfig,
     /// Prometheus metrics.
@@ -70,6 +72,14 @@ pub struct ServerConfig {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub ping_timeout: Duration,
+    /// How long a client that has opened a connection may take to join a namespace.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub connect_timeout: Duration,
+    /// How long a client may take to move from polling to WebSocket; after that it stays with polling.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub upgrade_timeout: Duration,
     /// How long a shutdown lets clients finish before the connections are closed.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
@@ -77,6 +87,8 @@ pub struct ServerConfig {
     /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For and X-Forwarded-Host are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Serve the browser's client at <path>/socket.io.js and its siblings.
+    pub serve_client: bool,
     /// Serve the demo at /.
     pub demo: bool,
 }
@@ -220,6 +232,26 @@ pub struct PresenceConfig {
     pub max_room_size: usize,
 }
 
+/// `[recovery]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RecoveryConfig {
+    /// How long a client may stay away and still find its socket, its rooms and what it missed; 0s: nothing is kept, and events carry no offset.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub window: Duration,
+    /// Events kept for one socket. A client that missed more begins anew.
+    pub events: usize,
+    /// Bytes of the events kept for one socket.
+    pub bytes: usize,
+    /// Sockets of one user that are away; the oldest makes room.
+    pub sockets_per_user: usize,
+    /// Sockets that are away in all; the oldest makes room.
+    pub sockets: usize,
+    /// Bytes of the events kept for all sockets that are away; an event that is kept for many counts for each.
+    pub total_bytes: usize,
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -238,6 +270,10 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Events of one socket that wait for their answer. Beyond: rate-limited.
     pub events_in_flight: usize,
+    /// Bytes that wait for one client to read them. Beyond: its connection is dropped with the reason slow-consumer.
+    pub queued_bytes: usize,
+    /// Bytes that wait for all clients. Beyond: connections that do not keep up are dropped likewise.
+    pub queued_bytes_total: usize,
 }
 
 /// `[metrics]`
@@ -275,8 +311,11 @@ impl Default for ServerConfig {
             path: "/socket.io".to_owned(),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(5),
             trusted_proxies: Vec::new(),
+            serve_client: true,
             demo: true,
         }
     }
@@ -325,6 +364,7 @@ impl Default for Config {
             relay: Relays::from([("message".to_owned(), message)]),
             store: StoreConfig::default(),
             presence: PresenceConfig::default(),
+            recovery: RecoveryConfig::default(),
             limits: LimitsConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
@@ -344,6 +384,19 @@ impl Default for PresenceConfig {
     }
 }
 
+impl Default for RecoveryConfig {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(120),
+            events: 1_000,
+            bytes: 1_000_000,
+            sockets_per_user: 10,
+            sockets: 10_000,
+            total_bytes: 100_000_000,
+        }
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
@@ -354,6 +407,8 @@ impl Default for LimitsConfig {
             sockets_per_address: 1_000,
             connections: 100_000,
             events_in_flight: 1_024,
+            queued_bytes: 4_000_000,
+            queued_bytes_total: 256_000_000,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The table of contents: every event of the chat, one file each, named after it.
 
+mod away;
+mod back;
 mod connection;
 mod delete_message;
 mod disconnect;
@@ -36,5 +38,7 @@ pub(crate) fn events() -> Events {
         .on(mark_read::mark_read)
         .on(typing::typing)
         .on(refresh_token::refresh_token)
+        .away(away::away)
+        .back(back::back)
         .disconnect(disconnect::disconnect)
 }

@@ -2,19 +2,22 @@
 //! into their queues.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, OnceLock},
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{
+        Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use socketioxide::adapter::Emitter;
-use socketioxide_core::{
-    Sid, Str, Value,
-    adapter::{BroadcastFlags, BroadcastOptions, CoreLocalAdapter, errors::SocketError},
-    packet::Packet,
-};
+use futures_util::future::join_all;
+use indexmap::IndexMap;
+use socketioxide_core::Sid;
 
 use crate::{
+    engine::{Answer, Engine, Frame, Session},
+    error::{Error, Result},
     metrics::Metrics,
     model::{Room, User, UserId},
     protocol::ServerEvent,
@@ -23,10 +26,6 @@ use crate::{
 /// A socket's id, as its client knows it too.
 pub type SocketId = Sid;
 
-/// The library's room of all sockets whose CONNECT has passed. Broadcasting to the namespace instead would
-/// reach sockets that are still connecting.
-const EVERYONE: &str = "\u{1}all";
-
 /// Who is to hear an event.
 #[derive(Debug, Clone, Copy)]
 pub enum To<'a> {
@@ -34,6 +33,8 @@ pub enum To<'a> {
     Everyone,
     /// The sockets that hear a room; in a direct message, those of both users.
     Room(&'a Room),
+    /// The sockets that hear any of these rooms, each of them once.
+    Rooms(&'a [Room]),
     /// All sockets of a user.
     User(&'a UserId),
     /// One socket.
@@ -42,135 +43,124 @@ pub enum To<'a> {
 
 /// An event on its way out: written once, however many hear it.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
-    data: Value,
-    to: BroadcastOptions,
-    receivers: usize,
+pub struct Outgoing<'a> {
+    event: Encoded,
+    to: To<'a>,
+    except: Option<SocketId>,
+    except_rooms: &'a [Room],
+    is_volatile: bool,
 }
 
 /// The sockets of one namespace.
 pub struct Hub {
-    path: Str,
-    local: OnceLock<Arc<dyn Local>>,
-    state: Mutex<State>,
+    path: Arc<str>,
+    engine: Arc<Engine>,
+    state: RwLock<State>,
+    next_ack: AtomicU64,
     metrics: Metrics,
 }
 
+/// In the order in which they are told.
+type Sockets = IndexMap<SocketId, Arc<Session>>;
+
 #[derive(Default)]
 struct State {
-    sockets: HashMap<SocketId, Attached>,
-    users: HashMap<UserId, HashSet<SocketId>>,
-    rooms: HashMap<Room, usize>,
+    everyone: Sockets,
+    heard: HashMap<SocketId, Heard>,
+    users: HashMap<UserId, Vec<Arc<Session>>>,
+    rooms: HashMap<Room, Sockets>,
 }
 
-struct Attached {
+struct Heard {
     user: User,
     rooms: HashSet<Room>,
 }
 
-/// The library's side of a namespace.
-pub(crate) trait Local: Send + Sync {
-    fn adapter(&self) -> &CoreLocalAdapter<Emitter>;
-}
-
 impl Hub {
     /// Of the namespace with this path.
-    pub fn new(path: &str, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { path: Str::from(path.to_owned()), local: OnceLock::new(), state: Mutex::default(), metrics })
-    }
-
-    /// The library has made the namespace.
-    pub(crate) fn open(&self, local: Arc<dyn Local>) {
-        assert!(self.local.set(local).is_ok(), "a namespace is made once");
-    }
-
-    fn local(&self) -> &CoreLocalAdapter<Emitter> {
-        self.local.get().expect("the namespace is made before the server listens").adapter()
+    pub(crate) fn new(path: &str, engine: Arc<Engine>, metrics: Metrics) -> Arc<Self> {
+        let (state, next_ack) = (RwLock::default(), AtomicU64::new(0));
+        Arc::new(Self { path: path.into(), engine, state, next_ack, metrics })
     }
 
     /// A socket's CONNECT has passed: from now on it can hear.
-    pub fn attach(&self, socket: SocketId, user: &User) {
-        let mut state = self.state();
-        state.sockets.insert(socket, Attached { user: user.clone(), rooms: HashSet::new() });
-        state.users.entry(user.id.clone()).or_default().insert(socket);
-        drop(state);
-        self.local().add_all(socket, vec![EVERYONE.into(), user_room(&user.id)]);
+    pub(crate) fn attach(&self, session: &Arc<Session>, user: &User) {
+        let mut state = self.state_mut();
+        state.heard.insert(session.id, Heard { user: user.clone(), rooms: HashSet::new() });
+        state.users.entry(user.id.clone()).or_default().push(session.clone());
+        state.everyone.insert(session.id, session.clone());
     }
 
     /// A socket is gone. Returns the rooms it heard.
     pub fn detach(&self, socket: SocketId) -> HashSet<Room> {
-        let mut state = self.state();
-        let Some(attached) = state.sockets.remove(&socket) else { return HashSet::new() };
-        if let Some(sockets) = state.users.get_mut(&attached.user.id) {
-            sockets.remove(&socket);
+        let mut state = self.state_mut();
+        state.everyone.swap_remove(&socket);
+        let Some(heard) = state.heard.remove(&socket) else { return HashSet::new() };
+        if let Some(sockets) = state.users.get_mut(&heard.user.id) {
+            sockets.retain(|session| session.id != socket);
             if sockets.is_empty() {
-                state.users.remove(&attached.user.id);
+                state.users.remove(&heard.user.id);
             }
         }
-        for room in &attached.rooms {
-            state.one_less(room);
+        for room in &heard.rooms {
+            state.leave(socket, room);
         }
-        drop(state);
-        self.local().del_all(socket);
-        attached.rooms
+        heard.rooms
     }
 
     /// The socket hears a room from now on. False if it did already, or is gone.
     pub fn subscribe(&self, socket: SocketId, room: &Room) -> bool {
-        let mut state = self.state();
-        let Some(attached) = state.sockets.get_mut(&socket) else { return false };
-        if !attached.rooms.insert(room.clone()) {
+        let mut state = self.state_mut();
+        let Some(heard) = state.heard.get_mut(&socket) else { return false };
+        if !heard.rooms.insert(room.clone()) {
             return false;
         }
-        *state.rooms.entry(room.clone()).or_default() += 1;
-        self.local().add_all(socket, room.key().into_owned());
+        let Some(session) = state.everyone.get(&socket).cloned() else { return false };
+        state.rooms.entry(room.clone()).or_default().insert(socket, session);
         true
     }
 
     /// The socket hears a room no longer. False if it did not.
     pub fn unsubscribe(&self, socket: SocketId, room: &Room) -> bool {
-        let mut state = self.state();
-        if !state.sockets.get_mut(&socket).is_some_and(|attached| attached.rooms.remove(room)) {
+        let mut state = self.state_mut();
+        if !state.heard.get_mut(&socket).is_some_and(|heard| heard.rooms.remove(room)) {
             return false;
         }
-        state.one_less(room);
-        self.local().del(socket, room.key().into_owned());
+        state.leave(socket, room);
         true
     }
 
     /// How many rooms the socket hears.
     pub fn room_count(&self, socket: SocketId) -> usize {
-        self.state().sockets.get(&socket).map_or(0, |attached| attached.rooms.len())
+        self.state().heard.get(&socket).map_or(0, |heard| heard.rooms.len())
     }
 
     /// The rooms the socket hears.
     pub fn rooms_of(&self, socket: SocketId) -> Vec<Room> {
-        let state = self.state();
-        state.sockets.get(&socket).map(|attached| attached.rooms.iter().cloned().collect()).unwrap_or_default()
+        self.state().heard.get(&socket).map(|heard| heard.rooms.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Whether the socket hears a room. Direct messages are heard by whoever is one of the two.
     pub fn hears(&self, socket: SocketId, room: &Room) -> bool {
-        let state = self.state();
-        state.sockets.get(&socket).is_some_and(|attached| match room {
-            Room::Named(_) => attached.rooms.contains(room),
-            Room::Direct(direct) => direct.has(&attached.user.id),
+        self.state().heard.get(&socket).is_some_and(|heard| match room {
+            Room::Named(_) => heard.rooms.contains(room),
+            Room::Direct(direct) => direct.has(&heard.user.id),
         })
     }
 
-    /// All sockets of a user.
+    /// All sockets of a user, those whose client has gone and may come back among them.
     pub fn sockets_of(&self, user: &UserId) -> Vec<SocketId> {
-        self.state().users.get(user).map(|sockets| sockets.iter().copied().collect()).unwrap_or_default()
+        self.state().users.get(user).map(|sockets| sockets.iter().map(|session| session.id).collect()).unwrap_or_default()
     }
 
     /// All sockets there are.
     pub fn sockets(&self) -> Vec<SocketId> {
-        self.state().sockets.keys().copied().collect()
+        self.state().everyone.keys().copied().collect()
     }
 
     /// How many sockets there are.
     pub fn len(&self) -> usize {
-        self.state().sockets.len()
+        self.state().everyone.len()
     }
 
     /// Whether there are none.
@@ -180,137 +170,290 @@ impl Hub {
 
     /// Emits an event.
     pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) {
-        let (options, receivers) = self.address(to);
         // What nobody hears is not even written.
-        if receivers > 0 {
-            self.send(Outgoing::new(encode(event), options, receivers));
+        if self.state().has_receivers(to) {
+            self.send(&Outgoing::new(to, encode(event)));
         }
     }
 
     /// Emits an event to all but one socket.
     pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) {
-        self.send(self.outgoing(to, encode(event)).except(except));
+        self.send(&Outgoing::new(to, encode(event)).except(except));
     }
 
-    /// An event of which the JSON text `["name", ...]` and the attachments exist already.
-    pub fn outgoing(&self, to: To<'_>, data: Encoded) -> Outgoing {
-        let (options, receivers) = self.address(to);
-        Outgoing::new(data, options, receivers)
+    /// Puts an event into the queues of those who are to hear it, and into the logs of those who may have gone for
+    /// a moment.
+    pub fn send(&self, outgoing: &Outgoing<'_>) {
+        let mut batch = self.engine.batch();
+        let (json, attachments) = &outgoing.event;
+        let mut frame = None;
+        let mut delivered = 0;
+        self.state().each(outgoing, &mut |session| {
+            let frame = frame.get_or_insert_with(|| {
+                Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
+            });
+            delivered += u64::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
+        });
+        self.metrics.deliveries.increment(delivered);
     }
 
-    /// What the library calls them, and how many they are.
-    fn address(&self, to: To<'_>) -> (BroadcastOptions, usize) {
-        let mut options = BroadcastOptions::default();
-        let state = self.state();
-        let receivers = match to {
-            To::Everyone => {
-                options.rooms.push(EVERYONE.into());
-                state.sockets.len()
-            }
-            To::Room(Room::Direct(direct)) => {
-                options.rooms.extend(direct.users().map(user_room));
-                direct.users().map(|user| state.users.get(user).map_or(0, HashSet::len)).sum()
-            }
-            To::Room(room @ Room::Named(_)) => {
-                options.rooms.push(room.key().into_owned().into());
-                state.rooms.get(room).copied().unwrap_or(0)
-            }
-            To::User(user) => {
-                options.rooms.push(user_room(user));
-                state.users.get(user).map_or(0, HashSet::len)
-            }
-            To::Socket(socket) => {
-                options.sid = Some(socket);
-                1
-            }
+    /// Emits an event to one socket and waits for its acknowledgement. `unavailable` where the client has gone or
+    /// does not answer in time.
+    pub async fn ask<E: ServerEvent>(&self, socket: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
+        let (_, answered) = self
+            .ask_all(&Outgoing::new(To::Socket(socket), encode(event)), timeout)
+            .await
+            .pop()
+            .ok_or_else(|| Error::unavailable("the client has gone"))?;
+        answered
+    }
+
+    /// Sends an event to all who are to hear it and waits for their acknowledgements, each of which fails as with
+    /// [`Self::ask`]. Those whose client has gone for the moment are not asked.
+    pub async fn ask_all(&self, outgoing: &Outgoing<'_>, timeout: Duration) -> Vec<(SocketId, Result<Answered>)> {
+        let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
+        let asked = {
+            let mut batch = self.engine.batch();
+            let (json, attachments) = &outgoing.event;
+            let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
+            let mut asked = Vec::new();
+            self.state().each(outgoing, &mut |session| {
+                asked.extend(session.ask(&frame, id, &mut batch).map(|answer| (session.clone(), answer)));
+            });
+            asked
         };
-        (options, receivers)
+        let deadline = tokio::time::Instant::now() + timeout;
+        join_all(asked.into_iter().map(|(session, answer)| async move {
+            let answered = match tokio::time::timeout_at(deadline, answer).await {
+                Ok(Ok(answer)) => Ok(Answered::from(answer)),
+                Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
+                Err(_) => {
+                    session.forget(id);
+                    Err(Error::unavailable("the client did not answer in time"))
+                }
+            };
+            (session.id, answered)
+        }))
+        .await
     }
 
-    /// Puts an event into the queues of those who are to hear it. What a full queue has no place for is counted.
-    pub fn send(&self, outgoing: Outgoing) {
-        let Outgoing { data, to, receivers } = outgoing;
-        if receivers == 0 {
-            return;
-        }
-        let failed = self.local().broadcast(Packet::event(self.path.clone(), data), to).err();
-        self.count(receivers, failed);
-    }
-
-    /// Answers an event that asked for it. The text is the JSON array of the acknowledgement's arguments.
-    pub(crate) fn acknowledge(&self, socket: SocketId, id: i64, text: String) {
-        let packet = Packet::ack(self.path.clone(), Value::Str(Str::from(text), None), id);
-        let failed = self.local().broadcast(packet, BroadcastOptions::new(socket)).err();
-        self.count(1, failed);
-    }
-
-    /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. False where the socket's
-    /// queue had no place for it: try again.
-    #[must_use]
-    pub fn kick(&self, socket: SocketId) -> bool {
-        let kicked = self.local().disconnect_socket(BroadcastOptions::new(socket)).is_ok();
-        if !kicked {
-            self.metrics.emits_queue_full.increment(1);
-        }
-        kicked
-    }
-
-    fn count(&self, receivers: usize, failed: Option<Vec<SocketError>>) {
-        let failed = failed.unwrap_or_default();
-        let full = failed.iter().filter(|error| matches!(error, SocketError::InternalChannelFull)).count();
-        self.metrics.deliveries.increment(receivers.saturating_sub(failed.len()) as u64);
-        if !failed.is_empty() {
-            self.metrics.emits_queue_full.increment(full as u64);
-            self.metrics.emits_closed.increment((failed.len() - full) as u64);
+    /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. With `close`, the client's
+    /// whole connection is closed, as Node's `socket.disconnect(true)` does.
+    pub fn kick(&self, socket: SocketId, close: bool) {
+        let session = self.state().everyone.get(&socket).cloned();
+        if let Some(session) = session {
+            session.kick(close);
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while counting")
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().expect("no panic while telling")
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().expect("no panic while counting")
     }
 }
 
 impl State {
-    fn one_less(&mut self, room: &Room) {
+    fn leave(&mut self, socket: SocketId, room: &Room) {
         if let Some(sockets) = self.rooms.get_mut(room) {
-            *sockets -= 1;
-            if *sockets == 0 {
+            sockets.swap_remove(&socket);
+            if sockets.is_empty() {
                 self.rooms.remove(room);
             }
         }
     }
+
+    fn has_receivers(&self, to: To<'_>) -> bool {
+        match to {
+            To::Everyone => !self.everyone.is_empty(),
+            To::Room(Room::Direct(direct)) => direct.users().any(|user| self.users.contains_key(user)),
+            To::Room(room @ Room::Named(_)) => self.rooms.contains_key(room),
+            To::Rooms(rooms) => rooms.iter().any(|room| self.has_receivers(To::Room(room))),
+            To::User(user) => self.users.contains_key(user),
+            To::Socket(socket) => self.everyone.contains_key(&socket),
+        }
+    }
+
+    /// Calls for each receiver, once.
+    fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Session>)) {
+        let is_left_out = |session: &Session| {
+            outgoing.except == Some(session.id)
+                || outgoing.except_rooms.iter().any(|room| self.is_in(session.id, room))
+        };
+        let mut tell = |session: &Arc<Session>| {
+            if !is_left_out(session) {
+                tell(session);
+            }
+        };
+        match outgoing.to {
+            To::Rooms(rooms) => {
+                let mut told = HashSet::new();
+                for room in rooms {
+                    self.each_in(room, &mut |session| {
+                        if told.insert(session.id) {
+                            tell(session);
+                        }
+                    });
+                }
+            }
+            To::Everyone => self.everyone.values().for_each(tell),
+            To::Room(room) => self.each_in(room, &mut tell),
+            To::User(user) => self.users.get(user).into_iter().flatten().for_each(tell),
+            To::Socket(socket) => self.everyone.get(&socket).into_iter().for_each(tell),
+        }
+    }
+
+    /// The two users of a direct message are different, or there is only one.
+    fn each_in(&self, room: &Room, tell: &mut dyn FnMut(&Arc<Session>)) {
+        match room {
+            Room::Named(_) => self.rooms.get(room).into_iter().flat_map(IndexMap::values).for_each(tell),
+            Room::Direct(direct) => {
+                direct.users().filter_map(|user| self.users.get(user)).flatten().for_each(tell);
+            }
+        }
+    }
+
+    fn is_in(&self, socket: SocketId, room: &Room) -> bool {
+        match room {
+            Room::Named(_) => self.rooms.get(room).is_some_and(|sockets| sockets.contains_key(&socket)),
+            Room::Direct(direct) => self.heard.get(&socket).is_some_and(|heard| direct.has(&heard.user.id)),
+        }
+    }
 }
 
-impl Outgoing {
-    fn new((text, attachments): Encoded, to: BroadcastOptions, receivers: usize) -> Self {
-        Self { data: Value::Str(Str::from(text), attachments), to, receivers }
+impl<'a> Outgoing<'a> {
+    /// An event of which the JSON text `["name", ...]` and the attachments exist already.
+    pub fn new(to: To<'a>, event: Encoded) -> Self {
+        Self { event, to, except: None, except_rooms: &[], is_volatile: false }
     }
 
     /// Leaves one socket out.
     #[must_use]
     pub fn except(mut self, socket: SocketId) -> Self {
-        self.to.add_flag(BroadcastFlags::Broadcast);
-        self.to.sid = Some(socket);
+        self.except = Some(socket);
+        self
+    }
+
+    /// Leaves out the sockets that hear any of these rooms.
+    #[must_use]
+    pub fn except_rooms(mut self, rooms: &'a [Room]) -> Self {
+        self.except_rooms = rooms;
         self
     }
 
     /// May be lost by a socket that is slow at that moment.
     #[must_use]
     pub fn volatile(mut self) -> Self {
-        self.to.add_flag(BroadcastFlags::Volatile);
+        self.is_volatile = true;
         self
     }
 }
 
+/// What a client answered an event with.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    arguments: Vec<Box<serde_json::value::RawValue>>,
+    attachments: Vec<Bytes>,
+}
+
+impl Answered {
+    /// The first argument; null where there is none.
+    pub fn first<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        let text = self.arguments.first().map_or("null", |argument| argument.get());
+        serde_json::from_str(text).map_err(|error| Error::BadPayload(error.to_string()))
+    }
+
+    /// All arguments, as JSON.
+    pub fn arguments(&self) -> &[Box<serde_json::value::RawValue>] {
+        &self.arguments
+    }
+
+    /// The binary attachments, in the order of their placeholders.
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+}
+
+impl From<Answer> for Answered {
+    fn from((arguments, attachments): Answer) -> Self {
+        Self { arguments, attachments }
+    }
+}
+
 /// The JSON text `["name", ...]` of an event, and its attachments.
-pub type Encoded = (String, Option<VecDeque<Bytes>>);
+pub type Encoded = (String, Vec<Bytes>);
 
 /// Writes an event and its payload.
 pub fn encode<E: ServerEvent>(event: &E) -> Encoded {
     let text = serde_json::to_string(&(E::NAME, event)).expect("a payload of ours is plain data");
-    (text, None)
+    (text, Vec::new())
 }
 
-fn user_room(user: &UserId) -> std::borrow::Cow<'static, str> {
-    format!("\u{1}user:{user}").into()
+/// The hubs of a server, by the paths of their namespaces. Those of dynamic namespaces come and go with their
+/// sockets.
+pub struct Hubs {
+    engine: Arc<Engine>,
+    metrics: Metrics,
+    fixed: BTreeMap<String, Arc<Hub>>,
+    dynamic: RwLock<BTreeMap<String, (Arc<Hub>, usize)>>,
+}
+
+impl Hubs {
+    /// With the namespaces that are always there.
+    pub(crate) fn new<'a>(
+        paths: impl Iterator<Item = &'a str>,
+        engine: &Arc<Engine>,
+        metrics: &Metrics,
+    ) -> Self {
+        let hub = |path: &str| (path.to_owned(), Hub::new(path, engine.clone(), metrics.clone()));
+        let (engine, metrics) = (engine.clone(), metrics.clone());
+        Self { fixed: paths.map(hub).collect(), engine: engine.clone(), metrics: metrics.clone(), dynamic: RwLock::default() }
+    }
+
+    /// The hub of a namespace, if there is such a namespace now.
+    pub fn get(&self, path: &str) -> Option<Arc<Hub>> {
+        self.fixed.get(path).cloned().or_else(|| Some(self.dynamic().get(path)?.0.clone()))
+    }
+
+    /// All hubs there are now.
+    pub fn all(&self) -> Vec<Arc<Hub>> {
+        self.fixed.values().cloned().chain(self.dynamic().values().map(|(hub, _)| hub.clone())).collect()
+    }
+
+    /// The paths of the namespaces there are now.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<_> = self.fixed.keys().cloned().chain(self.dynamic().keys().cloned()).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    fn dynamic(&self) -> RwLockReadGuard<'_, BTreeMap<String, (Arc<Hub>, usize)>> {
+        self.dynamic.read().expect("no panic while counting")
+    }
+
+    /// A socket enters a namespace, which comes to be with its first.
+    pub(crate) fn enter(&self, path: &str) -> Arc<Hub> {
+        if let Some(hub) = self.fixed.get(path) {
+            return hub.clone();
+        }
+        let mut dynamic = self.dynamic.write().expect("no panic while counting");
+        let (hub, sockets) = dynamic
+            .entry(path.to_owned())
+            .or_insert_with(|| (Hub::new(path, self.engine.clone(), self.metrics.clone()), 0));
+        *sockets += 1;
+        hub.clone()
+    }
+
+    /// A socket leaves a namespace, which goes with its last.
+    pub(crate) fn leave(&self, path: &str) {
+        let mut dynamic = self.dynamic.write().expect("no panic while counting");
+        if let Some((_, sockets)) = dynamic.get_mut(path) {
+            *sockets -= 1;
+            if *sockets == 0 {
+                dynamic.remove(path);
+            }
+        }
+    }
 }

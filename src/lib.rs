@@ -45,6 +45,7 @@ pub mod app;
 pub mod auth;
 pub mod chat;
 pub mod config;
+pub mod engine;
 pub mod error;
 #[cfg(test)]
 mod generated;
@@ -62,7 +63,8 @@ pub mod telemetry;
 
 pub use config::Config;
 pub use error::{Error, Result};
-pub use hub::{Hub, To};
-pub use protocol::{Args, ClientEvent, Raw, ServerEvent};
+pub use hub::{Answered, Hub, Outgoing, To};
+pub use protocol::{Args, Arguments, ClientEvent, Raw, ServerEvent};
 pub use server::Server;
-pub use socket::{Ctx, DisconnectReason, Events};
+pub use engine::DisconnectReason;
+pub use socket::{Ctx, Entrant, Events, Refusal};

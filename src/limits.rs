@@ -29,6 +29,14 @@ struct Taken {
     all: usize,
     by_user: HashMap<UserId, usize>,
     by_address: HashMap<IpAddr, usize>,
+    waiting: usize,
+    waiting_by_address: HashMap<IpAddr, usize>,
+}
+
+/// A connection that has joined no namespace yet; dropping it frees its place.
+pub struct Waiting {
+    limits: Arc<Limits>,
+    address: Option<IpAddr>,
 }
 
 /// A socket's place; dropping it frees it.
@@ -77,6 +85,26 @@ impl Limits {
         Ok(Seat { limits: self.clone(), user: user.clone(), address })
     }
 
+    /// Lets a connection wait to be let in. As many may as may be let in; `None` beyond that.
+    pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
+        let address = address.map(network);
+        let mut taken = self.taken.lock().expect("no panic while counting");
+        let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
+        if taken.waiting >= LimitsConfig::or_none(self.config.connections) {
+            self.metrics.limited("connections");
+            return None;
+        }
+        if of_address >= LimitsConfig::or_none(self.config.sockets_per_address) {
+            self.metrics.limited("sockets-per-address");
+            return None;
+        }
+        taken.waiting += 1;
+        if let Some(address) = address {
+            *taken.waiting_by_address.entry(address).or_default() += 1;
+        }
+        Some(Waiting { limits: self.clone(), address })
+    }
+
     /// A bucket for one socket's events; `None` where there is no limit.
     pub fn bucket(&self) -> Option<DefaultDirectRateLimiter> {
         NonZeroU32::new(self.config.events_per_second).map(|events| RateLimiter::direct(Quota::per_second(events)))
@@ -88,6 +116,16 @@ fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut taken = self.limits.taken.lock().expect("no panic while counting");
+        taken.waiting -= 1;
+        if let Some(address) = &self.address {
+            one_less(&mut taken.waiting_by_address, address);
+        }
     }
 }
 

@@ -28,10 +28,12 @@ pub struct Metrics {
     pub failed_commits: Counter,
     /// `sockeye_deliveries_total`: events put into sockets' queues.
     pub deliveries: Counter,
-    /// `sockeye_failed_emits_total{reason="queue-full"}`: events a slow socket's queue had no place for.
-    pub emits_queue_full: Counter,
-    /// `sockeye_failed_emits_total{reason="closed"}`: events for a socket that was just closing.
-    pub emits_closed: Counter,
+    /// `sockeye_away`: sockets whose clients have gone and may come back.
+    pub away: Gauge,
+    /// `sockeye_queued_bytes`: bytes that wait for all clients.
+    pub queued_bytes: Gauge,
+    /// `sockeye_queued_bytes_largest`: bytes that wait for the client for which most do.
+    pub queued_bytes_largest: Gauge,
 }
 
 struct Registry {
@@ -75,8 +77,9 @@ impl Metrics {
             commit_seconds: histogram(r, "sockeye_commit_seconds", &[]),
             failed_commits: counter(r, "sockeye_commit_failures_total", &[]),
             deliveries: counter(r, "sockeye_deliveries_total", &[]),
-            emits_queue_full: counter(r, "sockeye_failed_emits_total", &[("reason", "queue-full")]),
-            emits_closed: counter(r, "sockeye_failed_emits_total", &[("reason", "closed")]),
+            away: gauge(r, "sockeye_away"),
+            queued_bytes: gauge(r, "sockeye_queued_bytes"),
+            queued_bytes_largest: gauge(r, "sockeye_queued_bytes_largest"),
             registry,
         }
     }
@@ -95,6 +98,12 @@ impl Metrics {
     /// `sockeye_disconnects_total{reason}`, the reason being one of Socket.IO's.
     pub fn disconnected(&self, reason: &str) {
         counter(self.registry.as_deref(), "sockeye_disconnects_total", &[("reason", reason)]).increment(1);
+    }
+
+    /// `sockeye_recoveries_total{outcome}`: clients that came back. `recovered`: to their socket. `unknown`: there was
+    /// no such socket any more. `lost`: too much had happened since. `refused`: it was not theirs.
+    pub fn recovered(&self, outcome: &str) {
+        counter(self.registry.as_deref(), "sockeye_recoveries_total", &[("outcome", outcome)]).increment(1);
     }
 
     /// `sockeye_refused_connections_total{code}`.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use args::Args;
 pub(crate) use body::string_field;
 pub(crate) use reply::acknowledgement;
-pub use reply::{IntoReply, Raw, Reply};
+pub use reply::{Arguments, IntoReply, Raw, Reply};
 
 use crate::{
     error::{Code, Error, Result},

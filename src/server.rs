@@ -1,6 +1,7 @@
 //! The server: the router with its layers, and its life from `serve` to the last write.
 
 mod address;
+mod client_files;
 mod demo;
 mod gate;
 mod health;
@@ -18,15 +19,16 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{
-    app::{App, Hubs, ROOT},
+    app::{App, ROOT},
     auth::Auth,
     config::{AuthMode, Config},
     error::{Error, Result},
     handlers,
-    hub::{Hub, To},
+    engine::DisconnectReason,
+    hub::To,
     metrics::Metrics,
     protocol::{ClientEvent, IntoReply, ServerClosing},
-    socket::{self, Ctx, DisconnectReason, Events, Io},
+    socket::{self, Ctx, Events},
 };
 
 /// How often a drain looks whether all clients have gone.
@@ -50,45 +52,48 @@ impl Server {
         Self { config, namespaces: vec![(ROOT.to_owned(), Events::new())], metrics_listener: None }
     }
 
+    /// Changes the events of the root namespace: everything [`Events`] can do.
+    #[must_use]
+    pub fn root(mut self, change: impl FnOnce(Events) -> Events) -> Self {
+        let (_, root) = &mut self.namespaces[0];
+        *root = change(std::mem::take(root));
+        self
+    }
+
     /// Adds an event of one's own to the root namespace; one of the same name is replaced. See [`Events::on`].
     #[must_use]
-    pub fn on<E, F, Fut, R>(mut self, handler: F) -> Self
+    pub fn on<E, F, Fut, R>(self, handler: F) -> Self
     where
         E: ClientEvent,
         F: Fn(Ctx, E) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R>> + Send + 'static,
         R: IntoReply + 'static,
     {
-        let (_, root) = &mut self.namespaces[0];
-        *root = std::mem::take(root).on(handler);
-        self
+        self.root(|root| root.on(handler))
     }
 
     /// What happens first on every socket of the root namespace, after `session`. See [`Events::connection`].
     #[must_use]
-    pub fn connection<F, Fut>(mut self, handler: F) -> Self
+    pub fn connection<F, Fut>(self, handler: F) -> Self
     where
         F: Fn(Ctx) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        let (_, root) = &mut self.namespaces[0];
-        *root = std::mem::take(root).connection(handler);
-        self
+        self.root(|root| root.connection(handler))
     }
 
     /// What happens last on every socket of the root namespace. See [`Events::disconnect`].
     #[must_use]
-    pub fn disconnect<F, Fut>(mut self, handler: F) -> Self
+    pub fn disconnect<F, Fut>(self, handler: F) -> Self
     where
         F: Fn(Ctx, DisconnectReason) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let (_, root) = &mut self.namespaces[0];
-        *root = std::mem::take(root).disconnect(handler);
-        self
+        self.root(|root| root.disconnect(handler))
     }
 
-    /// Adds a namespace of one's own, with the same users, limits and guarantees.
+    /// Adds a namespace of one's own, with the same users, limits and guarantees. A path such as `/orders-{id}`
+    /// stands for many namespaces, each of which comes to be with its first socket and goes with its last.
     ///
     /// # Panics
     ///
@@ -120,29 +125,32 @@ impl Server {
         if self.config.auth.mode == AuthMode::Open {
             tracing::warn!("auth.mode is \"open\": everybody is who they say they are; this is not access control");
         }
-        let hubs: Hubs =
-            self.namespaces.iter().map(|(path, _)| (path.clone(), Hub::new(path, metrics.clone()))).collect();
+        let fixed = self.namespaces.iter().map(|(path, _)| path.as_str()).filter(|path| !path.contains('{'));
         let mut background = JoinSet::new();
-        let app = App::open(self.config, auth, hubs, metrics.clone(), &mut background)?;
+        let app = App::open(self.config, auth, fixed, metrics.clone(), &mut background)?;
         let namespaces = self.namespaces.into_iter().map(|(path, events)| (path, handlers::everywhere(events)));
-        let (routes, io) = socket::routes(&app, namespaces.collect());
-        let router = router(&app, routes);
+        socket::open(&app, namespaces.collect());
+        let router = router(&app);
         if let Some(listener) = self.metrics_listener {
-            let routes = Router::new().route("/metrics", get(move || std::future::ready(metrics.render())));
+            let engine = app.engine.clone();
+            let show = move || {
+                engine.measure();
+                std::future::ready(metrics.render())
+            };
+            let routes = Router::new().route("/metrics", get(show));
             background.spawn(async move {
                 if let Err(error) = axum::serve(listener, routes).await {
                     tracing::error!(%error, "the metrics listener failed");
                 }
             });
         }
-        Ok(OpenServer { app, io, router, background })
+        Ok(OpenServer { app, router, background })
     }
 }
 
 /// A server with its store open, not yet listening.
 pub struct OpenServer {
     app: Arc<App>,
-    io: Io,
     router: Router,
     background: JoinSet<()>,
 }
@@ -151,7 +159,7 @@ impl OpenServer {
     /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
     /// is queued is written. Returns when everything is closed.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { app, io, router, mut background } = self;
+        let Self { app, router, mut background } = self;
         let closed = Arc::new(Notify::new());
         // Nagle's algorithm would hold every second small packet back for 40 ms.
         let listener = listener.tap_io(|stream| {
@@ -166,7 +174,7 @@ impl OpenServer {
             });
         let serving = tokio::spawn(serve.into_future());
         shutdown.await;
-        drain(&app, &io).await;
+        drain(&app).await;
         closed.notify_one();
         app.store.close().await;
         background.shutdown().await;
@@ -176,7 +184,7 @@ impl OpenServer {
     }
 }
 
-fn router(app: &Arc<App>, socket_io: Router) -> Router {
+fn router(app: &Arc<App>) -> Router {
     let origins = app.config.cors.origins.clone();
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.iter().any(|allowed| allowed.allows(origin))))
@@ -184,8 +192,14 @@ fn router(app: &Arc<App>, socket_io: Router) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         .allow_credentials(true)
         .expose_headers([HeaderName::from_static("retry-after")]);
+    let mut socket_io = app
+        .engine
+        .routes(&app.config.server.path)
+        .layer(middleware::from_fn_with_state(app.clone(), gate::gate));
+    if app.config.server.serve_client {
+        socket_io = socket_io.merge(client_files::routes(&app.config.server.path));
+    }
     let socket_io = socket_io
-        .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .layer(cors)
         .layer(middleware::from_fn_with_state(app.clone(), address::resolve));
     let mut router = Router::new().merge(socket_io).merge(health::routes(app));
@@ -196,26 +210,20 @@ fn router(app: &Arc<App>, socket_io: Router) -> Router {
 }
 
 /// Lets clients finish, within `server.drain`.
-async fn drain(app: &App, io: &Io) {
+async fn drain(app: &App) {
     let limit = app.config.server.drain;
     tracing::info!(sockets = app.socket_count(), "closing");
     app.drain();
-    for hub in app.hubs.values() {
+    for hub in app.hubs.all() {
         for socket in hub.sockets() {
             // Spread, so that they do not all come back at the same moment.
             let reconnect_in_ms = rand::random_range(0..=limit.as_millis() as u64);
             hub.emit(To::Socket(socket), &ServerClosing { reconnect_in_ms });
         }
     }
-    let all_gone = async {
-        while app.socket_count() > 0 {
-            tokio::time::sleep(DRAIN_TICK).await;
-        }
-    };
-    if tokio::time::timeout(limit, all_gone).await.is_err() {
-        tracing::info!(sockets = app.socket_count(), "closing the connections that are left");
-    }
-    socket::close(app, io).await;
+    // Dropped, not kicked: unchanged clients come back by themselves, and not all of them at once.
+    app.engine.drop_links(limit).await;
+    app.engine.close();
     // Their disconnect handlers are the last of their events.
     let all_gone = async {
         while app.socket_count() > 0 {

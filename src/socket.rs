@@ -1,89 +1,57 @@
-//! Socket.IO above the library: what it does that must be absorbed is absorbed in this folder, once.
+//! Socket.IO above the library: sockets with typed events.
 //!
-//! A socket's events go through a queue of its own (`queue`), because the library runs each in a task of its
-//! own and so out of order. They are received by one fallback handler, attached in the connect middleware
-//! (`connect`), because CONNECT reaches the client before any connect handler has run.
+//! The engine brings a client's CONNECT to the library, which finds the namespace and runs its connect handlers
+//! (`connect`). From then on the engine hands the socket's events to `receive`, in the order of arrival, and they
+//! go through a queue of the socket's own (`queue`).
 
-mod adapter;
 mod connect;
 mod credentials;
 mod ctx;
 mod events;
+mod middleware;
 mod queue;
-mod reason;
 mod receive;
 mod relay;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use socketioxide::{ParserConfig, SocketIo, SocketIoBuilder, socket::Socket as LibrarySocket};
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
+use socketioxide::{SocketIoBuilder, adapter::LocalAdapter, socket::Socket as LibrarySocket};
+use tower::Service;
 
-pub use credentials::ClientAddress;
 pub use ctx::Ctx;
 pub use events::Events;
-pub use reason::DisconnectReason;
+pub use middleware::{Entrant, Refusal};
 
-use crate::{
-    app::App,
-    config::{Config, LimitsConfig},
-};
+use crate::{app::App, engine::Library};
 
-/// The one adapter; everything else uses these aliases.
-type Adapter = adapter::HubAdapter;
-type Socket = LibrarySocket<Adapter>;
-/// The library's handle on all its sockets.
-pub(crate) type Io = SocketIo<Adapter>;
+type Socket = LibrarySocket<LocalAdapter>;
 
-/// Packets that wait for a slow client; what does not fit is lost and counted.
-const MAX_BUFFER_SIZE: usize = 4096;
-/// A client that has opened a connection must name a namespace within this time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the transports may take to close at the end of a drain.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Stands for no limit, where the library wants a number it can do sums with.
-const NO_LIMIT: usize = isize::MAX as usize;
+/// The library has no clocks of its own to keep: the engine knows who is still there.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Closes the transports of all sockets without a DISCONNECT, so that unchanged clients come back. The library
-/// forgets its namespaces first and so calls no disconnect handler: that is done here.
-pub(crate) async fn close(app: &App, io: &Io) {
-    let namespaces = app.hubs.keys().filter_map(|path| io.of(path));
-    let sockets: Vec<_> = namespaces.flat_map(|namespace| namespace.sockets()).collect();
-    // A connection whose client reads nothing cannot be closed properly; it ends with the process.
-    if tokio::time::timeout(CLOSE_TIMEOUT, io.close()).await.is_err() {
-        tracing::warn!("some connections did not close in time");
-    }
-    for socket in sockets {
-        if let Some(conn) = socket.extensions.get::<Arc<connect::Conn>>() {
-            queue::Queue::end(&conn, DisconnectReason::ServerShuttingDown, || ());
-        }
-    }
-}
-
-/// The route of Socket.IO with its namespaces, and the library's handle.
-pub(crate) fn routes(app: &Arc<App>, namespaces: Vec<(String, Events)>) -> (Router, Io) {
-    let Config { server, limits, .. } = &app.config;
-    let payload = LimitsConfig::or_none(limits.payload_bytes).min(NO_LIMIT);
+/// Makes the namespaces and opens the engine with them. A path such as `/orders-{id}` stands for many namespaces;
+/// the library knows them all by the pattern, so that whoever is refused leaves nothing behind.
+pub(crate) fn open(app: &Arc<App>, namespaces: Vec<(String, Events)>) {
     let (service, io) = SocketIoBuilder::new()
-        .req_path(server.path.clone())
-        .ping_interval(server.ping_interval)
-        .ping_timeout(server.ping_timeout)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .max_buffer_size(MAX_BUFFER_SIZE)
-        .max_payload(payload as u64)
-        .ws_max_message_size(payload)
-        .ws_max_frame_size(payload)
-        .ws_read_buffer_size(4096)
-        // Attachments in all are bounded with the event they belong to, where it can be answered.
-        .with_parser(ParserConfig::common().max_incoming_binary_buf_size(payload.saturating_mul(2).min(NO_LIMIT)))
-        .with_adapter::<Adapter>(app.hubs.clone())
+        .ping_interval(NEVER)
+        .ping_timeout(NEVER)
+        .connect_timeout(NEVER)
+        .max_payload(u64::MAX)
         .build_svc();
+    let mut routes = matchit::Router::new();
     for (path, events) in namespaces {
+        routes.insert(path.clone(), path.clone()).expect("a path, and no two that contradict each other");
         io.ns(path.clone(), connect::Connect::new(app, &path, events));
     }
-    let routes = Router::new()
-        .route_service(&server.path, service.clone())
-        .route_service(&format!("{}/", server.path), service.clone())
-        .route_service(&format!("{}/{{*rest}}", server.path), service);
-    (routes, io)
+    let library: Library = Box::new(move |request| {
+        let mut service = service.clone();
+        async move {
+            let response = service.call(request).await.ok()?;
+            Some(response.into_body().collect().await.ok()?.to_bytes())
+        }
+        .boxed()
+    });
+    app.engine.open(library, routes);
 }

@@ -13,7 +13,7 @@ pub async fn connection(ctx: Ctx) -> Result<()> {
     let lobby = app.config.rooms.lobby.clone();
     ctx.emit(&Session {
         user: who.user.clone(),
-        socket_id: ctx.socket_id().to_string(),
+        socket_id: ctx.client_id(),
         rooms: vec![RoomRef::Named(lobby.clone())],
         server_time: Timestamp::now(),
     });

@@ -7,7 +7,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    hub::{Hub, SocketId, To, encode},
+    hub::{Hub, Outgoing, SocketId, To, encode},
     model::{Room, User},
     protocol::Typing,
 };
@@ -79,13 +79,13 @@ impl TypingNow {
         let event = |room| Typing { room, user: user.clone(), typing };
         match readers {
             None => {
-                let outgoing = self.hub.outgoing(To::Room(room), encode(&event(room.for_reader(&user.id))));
-                self.hub.send(outgoing.except(socket).volatile());
+                let outgoing = Outgoing::new(To::Room(room), encode(&event(room.for_reader(&user.id))));
+                self.hub.send(&outgoing.except(socket).volatile());
             }
             Some(readers) => {
                 for reader in readers {
-                    let outgoing = self.hub.outgoing(To::User(reader), encode(&event(room.for_reader(reader))));
-                    self.hub.send(outgoing.volatile());
+                    let outgoing = Outgoing::new(To::User(reader), encode(&event(room.for_reader(reader))));
+                    self.hub.send(&outgoing.volatile());
                 }
             }
         }

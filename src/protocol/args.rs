@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -12,16 +14,22 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// Reads a packet's payload, the JSON array `["event", ...]`; the name comes back beside the arguments.
-    pub fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(String, Self)> {
+    /// Reads a packet's payload, the JSON array `["event", ...]`; the name comes back beside the arguments. As in
+    /// Node, a number is a name too.
+    pub fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
         let mut list: Vec<&RawValue> =
             serde_json::from_str(packet).map_err(|error| Error::BadPayload(format!("no valid JSON: {error}")))?;
         if list.is_empty() {
             return Err(Error::BadPayload("an event needs a name".to_owned()));
         }
-        let name = serde_json::from_str(list.remove(0).get())
-            .map_err(|_| Error::BadPayload("an event's name is a string".to_owned()))?;
+        let name = name(list.remove(0).get())?;
         Ok((name, Self { list, attachments }))
+    }
+
+    /// All of them as the text of one JSON array.
+    pub fn array_text(&self) -> String {
+        let texts: Vec<&str> = self.list.iter().map(|argument| argument.get()).collect();
+        format!("[{}]", texts.join(","))
     }
 
     /// How many arguments there are.
@@ -69,8 +77,16 @@ impl<'a> Args<'a> {
     /// All of them as a tuple or a sequence, for an event of several arguments:
     /// `socket.emit("bid", item, amount)`.
     pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
-        let texts: Vec<&str> = self.list.iter().map(|argument| argument.get()).collect();
-        serde_json::from_str(&format!("[{}]", texts.join(","))).map_err(bad_payload)
+        serde_json::from_str(&self.array_text()).map_err(bad_payload)
+    }
+}
+
+fn name(json: &str) -> Result<Cow<'_, str>> {
+    match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
+        Some(_) => serde_json::from_str(json).map(Cow::Owned).map_err(bad_payload),
+        None if json.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => Ok(Cow::Borrowed(json)),
+        None => Err(Error::BadPayload("an event's name is a string".to_owned())),
     }
 }
 

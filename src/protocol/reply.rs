@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
@@ -20,8 +21,6 @@ pub enum Reply<T> {
         /// Why.
         error: Failure,
     },
-    /// A shape of the handler's own: see [`Raw`].
-    Raw(T),
 }
 
 /// The `error` of a reply.
@@ -45,43 +44,55 @@ impl<T> Reply<T> {
 #[derive(Debug)]
 pub struct Raw<T>(pub T);
 
-/// What a handler may return beside an error: anything serde can write, or [`Raw`].
-pub trait IntoReply: Send {
-    /// What is serialized.
-    type Data: Serialize;
+/// A reply of several arguments or with binary attachments, acknowledged exactly as it is.
+#[derive(Debug)]
+pub struct Arguments {
+    /// The arguments, as the text of one JSON array with placeholders for the attachments.
+    pub json: String,
+    /// The attachments, in the order of their placeholders.
+    pub attachments: Vec<Bytes>,
+}
 
-    /// Wraps it for the wire.
-    fn into_reply(self) -> Reply<Self::Data>;
+/// What a handler may return beside an error: anything serde can write, [`Raw`], or [`Arguments`].
+pub trait IntoReply: Send {
+    /// The JSON array of the acknowledgement's arguments, and its attachments.
+    fn into_arguments(self) -> serde_json::Result<Arguments>;
 }
 
 impl<T: Serialize + Send> IntoReply for T {
-    type Data = T;
-
-    fn into_reply(self) -> Reply<T> {
-        Reply::Done { success: true, data: self }
+    fn into_arguments(self) -> serde_json::Result<Arguments> {
+        Arguments::one(&Reply::Done { success: true, data: self })
     }
 }
 
 impl<T: Serialize + Send> IntoReply for Raw<T> {
-    type Data = T;
-
-    fn into_reply(self) -> Reply<T> {
-        Reply::Raw(self.0)
+    fn into_arguments(self) -> serde_json::Result<Arguments> {
+        Arguments::one(&self.0)
     }
 }
 
-/// The JSON array an acknowledgement carries: the reply as its only argument.
-pub(crate) fn acknowledgement<R: IntoReply>(result: Result<R>) -> (String, Option<Error>) {
-    let (reply, error) = match result {
-        Ok(reply) => (reply.into_reply(), None),
-        Err(error) => (Reply::failed(&error), Some(error)),
-    };
-    match serde_json::to_string(&(reply,)) {
-        Ok(text) => (text, error),
-        Err(cause) => {
-            let error = Error::internal("the reply could not be written", cause);
-            let reply = Reply::<()>::failed(&error);
-            (serde_json::to_string(&(reply,)).expect("a failure is plain text"), Some(error))
-        }
+impl IntoReply for Arguments {
+    fn into_arguments(self) -> serde_json::Result<Arguments> {
+        Ok(self)
     }
+}
+
+impl Arguments {
+    fn one<T: Serialize>(argument: &T) -> serde_json::Result<Self> {
+        Ok(Self { json: serde_json::to_string(&(argument,))?, attachments: Vec::new() })
+    }
+
+    fn failed(error: &Error) -> Self {
+        Self::one(&Reply::<()>::failed(error)).expect("a failure is plain text")
+    }
+}
+
+/// What an event is acknowledged with, and the error if it failed.
+pub(crate) fn acknowledgement<R: IntoReply>(result: Result<R>) -> (Arguments, Option<Error>) {
+    let error = match result.map(R::into_arguments) {
+        Ok(Ok(arguments)) => return (arguments, None),
+        Ok(Err(cause)) => Error::internal("the reply could not be written", cause),
+        Err(error) => error,
+    };
+    (Arguments::failed(&error), Some(error))
 }

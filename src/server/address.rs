@@ -13,7 +13,7 @@ use axum::{
 use http::{HeaderMap, header::HOST};
 use ipnet::IpNet;
 
-use crate::{app::App, socket::ClientAddress};
+use crate::{app::App, engine::ClientAddress};
 
 /// The host and port the client asked for, as an extension of the request.
 #[derive(Debug, Clone)]

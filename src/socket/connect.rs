@@ -1,53 +1,61 @@
-//! A socket's way in.
+//! A socket's way in, through the library's connect handlers.
 
 use std::{
     fmt::Display,
     future::Future,
     pin::Pin,
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock},
 };
 
 use governor::DefaultDirectRateLimiter;
-use socketioxide::handler::ConnectHandler;
+use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
 use super::{
-    Adapter, Ctx, Events, Socket,
-    credentials::{address, credentials},
+    Ctx, Entrant, Events, Refusal, Socket,
+    credentials::credentials,
     ctx::Turn,
     events::Registered,
     queue::Queue,
-    receive::{Disconnected, Received},
 };
 use crate::{
     app::{App, ROOT},
     auth::Identity,
+    engine::{Behind, Handshake, Session},
     error::{Error, Result},
     hub::{Hub, SocketId},
     limits::Seat,
+    model::UserId,
 };
 
 /// A socket of a namespace: who it is, and its queue.
 pub(super) struct Conn {
     pub(super) id: SocketId,
+    pub(super) session: Arc<Session>,
     pub(super) app: Arc<App>,
     pub(super) hub: Arc<Hub>,
-    pub(super) path: Arc<str>,
     pub(super) events: Arc<Registered>,
     pub(super) queue: Queue,
     pub(super) bucket: Option<DefaultDirectRateLimiter>,
+    /// What CONNECT carried, as JSON; empty where it carried nothing.
+    pub(super) auth: Box<str>,
     identity: RwLock<Arc<Identity>>,
-    _seat: Seat,
+    /// None while its client is away.
+    seat: Mutex<Option<Seat>>,
 }
 
 impl Conn {
+    pub(super) fn path(&self) -> &str {
+        &self.session.namespace
+    }
+
     pub(super) fn identity(&self) -> Arc<Identity> {
         self.identity.read().expect("no panic while cloning").clone()
     }
 
     pub(super) fn renew(&self, identity: Identity) {
         if let Some(expires_at) = identity.expires_at {
-            self.app.expiry.watch((self.path.to_string(), self.id), expires_at);
+            self.app.expiry.watch((self.path().to_owned(), self.id), expires_at);
         }
         *self.identity.write().expect("no panic while cloning") = Arc::new(identity);
     }
@@ -55,14 +63,52 @@ impl Conn {
     pub(super) fn ctx(self: &Arc<Self>, turn: Turn) -> Ctx {
         Ctx::new(self.clone(), turn)
     }
+
+    /// Whether these credentials are the same user's. Guests have none: theirs is the secret they come back with.
+    pub(super) fn readmit(&self, handshake: &Handshake, auth: &str) -> bool {
+        if self.app.is_draining() {
+            return false;
+        }
+        let Ok(identity) = credentials(handshake, auth).and_then(|given| self.app.auth.authenticate(&given)) else {
+            return false;
+        };
+        let own = self.identity();
+        if identity.is_guest && own.is_guest {
+            return true;
+        }
+        let is_same = identity.user.id == own.user.id;
+        if is_same {
+            self.renew(identity);
+        }
+        is_same
+    }
+
+    pub(super) fn take_seat(&self, handshake: &Handshake) -> bool {
+        let seat = self.app.limits.admit(&self.user_id(), handshake.address).ok();
+        let has_one = seat.is_some();
+        *self.seat.lock().expect("no panic while counting") = seat;
+        has_one
+    }
+
+    pub(super) fn leave_seat(&self) {
+        drop(self.seat.lock().expect("no panic while counting").take());
+    }
+
+    pub(super) fn user_id(&self) -> UserId {
+        self.identity().user.id.clone()
+    }
 }
 
-/// Lets sockets into one namespace.
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.app.hubs.leave(self.path());
+    }
+}
+
+/// Lets sockets into one namespace, or into those of one pattern.
 #[derive(Clone)]
 pub(super) struct Connect {
     app: Arc<App>,
-    hub: Arc<Hub>,
-    path: Arc<str>,
     events: Arc<Registered>,
 }
 
@@ -70,67 +116,76 @@ impl Connect {
     pub(super) fn new(app: &Arc<App>, path: &str, events: Events) -> Self {
         // Relays belong to the namespace that every client connects to.
         let relays = if path == ROOT { app.config.relay.keys().cloned().collect() } else { Vec::new() };
-        Self {
-            app: app.clone(),
-            hub: app.hubs[path].clone(),
-            path: path.into(),
-            events: Arc::new(events.registered(&app.metrics, relays.into_iter())),
-        }
+        Self { app: app.clone(), events: Arc::new(events.registered(&app.metrics, relays.into_iter())) }
     }
 
-    /// The middleware. It runs before CONNECT is sent, so what it attaches misses no event. It must join no room:
-    /// a socket must not hear anything before its CONNECT.
-    fn admit(&self, socket: &Socket, auth: Option<&Value>) -> Result<()> {
+    /// Decides before CONNECT is sent. It must join no room: a socket must not hear anything before its CONNECT.
+    async fn admit(&self, session: &Arc<Session>, socket: &Socket, auth: &str) -> Result<(), Refusal> {
         if self.app.is_draining() {
-            return Err(Error::unavailable("the server is closing"));
+            return Err(Error::unavailable("the server is closing").into());
         }
-        let request = socket.req_parts();
-        let identity = self.app.auth.authenticate(&credentials(request, auth)?)?;
-        let seat = self.app.limits.admit(&identity.user.id, address(request))?;
+        let handshake = session.handshake().ok_or_else(|| Error::unavailable("the client has gone"))?;
+        let identity = self.app.auth.authenticate(&credentials(&handshake, auth)?)?;
+        let entrant = Entrant::new(&identity, session, auth, &handshake);
+        for middleware in &self.events.middleware {
+            middleware(entrant.clone()).await?;
+        }
+        let seat = self.app.limits.admit(&identity.user.id, handshake.address)?;
         let conn = Arc::new(Conn {
-            id: socket.id,
+            id: session.id,
+            session: session.clone(),
             app: self.app.clone(),
-            hub: self.hub.clone(),
-            path: self.path.clone(),
+            hub: self.app.hubs.enter(&session.namespace),
             events: self.events.clone(),
             queue: Queue::default(),
             bucket: self.app.limits.bucket(),
+            auth: auth.into(),
             identity: RwLock::new(Arc::new(identity)),
-            _seat: seat,
+            seat: Mutex::new(Some(seat)),
         });
-        socket.on_fallback(Received(conn.clone()));
-        socket.on_disconnect(Disconnected(conn.clone()));
         socket.extensions.insert(conn);
         Ok(())
+    }
+
+    fn refuse(&self, session: &Arc<Session>, refusal: &Refusal) {
+        if self.app.refusal_lines.check().is_ok() {
+            tracing::info!(socket = %session.id, message = refusal.message, data = %refusal.data, "connection refused");
+        }
+        self.app.metrics.refused(refusal.code);
+        session.refuse(&refusal.message, &refusal.data.to_string());
     }
 }
 
 type Admitted<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
-impl ConnectHandler<Adapter, ()> for Connect {
-    /// CONNECT has been sent: the socket may hear, and its queue begins, with the connection handler.
+impl ConnectHandler<LocalAdapter, ()> for Connect {
+    /// The library has let the socket in: CONNECT is sent, then it may hear, and its queue begins, with the
+    /// connection handler.
     fn call(&self, socket: Arc<Socket>, _: Option<Value>) {
-        let Some(conn) = socket.extensions.get::<Arc<Conn>>() else { return };
+        let Some(conn) = socket.extensions.remove::<Arc<Conn>>() else { return };
+        if !conn.session.connected(conn.clone()) {
+            return;
+        }
         let identity = conn.identity();
-        tracing::info!(socket = %conn.id, user = %identity.user.id, namespace = &*conn.path, "connected");
+        tracing::info!(socket = %conn.id, user = %identity.user.id, namespace = conn.path(), "connected");
         self.app.metrics.connects.increment(1);
         self.app.metrics.connections.increment(1);
         if let Some(expires_at) = identity.expires_at {
-            self.app.expiry.watch((self.path.to_string(), conn.id), expires_at);
+            self.app.expiry.watch((conn.path().to_owned(), conn.id), expires_at);
         }
-        self.hub.attach(conn.id, &identity.user);
+        conn.hub.attach(&conn.session, &identity.user);
         Queue::open(&conn);
     }
 
     fn call_middleware<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Admitted<'a> {
         Box::pin(async move {
-            self.admit(&socket, auth.as_ref()).map_err(|error| {
-                if self.app.refusal_lines.check().is_ok() {
-                    tracing::info!(socket = %socket.id, code = %error.code(), %error, "connection refused");
-                }
-                self.app.metrics.refused(error.code());
-                // The client reads the code; `connect_error` has no other place for it.
-                Box::new(error.code()) as Box<dyn Display + Send>
+            let behind = socket.req_parts().extensions.get::<Behind>().and_then(Behind::session).cloned();
+            let session = behind.ok_or_else(|| Box::new("no session") as Box<dyn Display + Send>)?;
+            let auth = auth.as_ref().and_then(Value::as_str).map_or("", |auth| auth.as_str());
+            let admitted = self.admit(&session, &socket, auth).await;
+            admitted.map_err(|refusal| {
+                self.refuse(&session, &refusal);
+                Box::new(refusal.message) as Box<dyn Display + Send>
             })
         })
     }

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use super::connect::Conn;
@@ -9,7 +12,7 @@ use crate::{
     auth::Identity,
     chat,
     error::{Error, Result},
-    hub::{Hub, SocketId, To},
+    hub::{Answered, Hub, SocketId, To},
     model::{Room, RoomName, User},
     protocol::ServerEvent,
 };
@@ -51,6 +54,26 @@ impl Ctx {
         self.conn.id
     }
 
+    /// This socket's id as its client knows it: v2 clients put the namespace before it.
+    pub fn client_id(&self) -> String {
+        self.conn.session.client_id()
+    }
+
+    /// The path of this socket's namespace.
+    pub fn namespace(&self) -> &str {
+        self.conn.path()
+    }
+
+    /// What CONNECT carried, as JSON text; `{}` where it carried nothing.
+    pub fn auth(&self) -> &str {
+        if self.conn.auth.is_empty() { "{}" } else { &self.conn.auth }
+    }
+
+    /// Whether the client has gone and may come back. Its sockets hear on, and get what they missed.
+    pub fn is_away(&self) -> bool {
+        self.conn.queue.is_away()
+    }
+
     /// The sockets of this namespace, and the way to emit to them.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.conn.hub
@@ -64,6 +87,18 @@ impl Ctx {
     /// Emits to this socket alone.
     pub fn emit<E: ServerEvent>(&self, event: &E) {
         self.conn.hub.emit(To::Socket(self.conn.id), event);
+    }
+
+    /// Emits to this socket alone and waits for its client's acknowledgement. `unavailable` where the client goes or
+    /// does not answer in time.
+    pub async fn ask<E: ServerEvent>(&self, event: &E, timeout: Duration) -> Result<Answered> {
+        self.conn.hub.ask(self.conn.id, event, timeout).await
+    }
+
+    /// Ends this socket for good, so that an unchanged client stays away; with `close` the client's whole connection,
+    /// as Node's `socket.disconnect(true)` does.
+    pub fn disconnect(&self, close: bool) {
+        self.conn.hub.kick(self.conn.id, close);
     }
 
     /// Emits to a room, to this socket too if it hears it. `bad-payload` where the name can be no room's.

@@ -4,17 +4,19 @@ use std::{collections::HashMap, future::Future, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
-use super::{Ctx, DisconnectReason};
+use super::{Ctx, Entrant, Refusal};
 use crate::{
+    engine::DisconnectReason,
     error::{Error, Result},
     metrics::{EventMetrics, Metrics},
-    protocol::{Args, ClientEvent, IntoReply, acknowledgement},
+    protocol::{Args, Arguments, ClientEvent, IntoReply, acknowledgement},
 };
 
-/// What became of an event: the acknowledgement's JSON, and the error if it failed.
-pub(super) type Outcome = (String, Option<Error>);
+/// What became of an event: its acknowledgement, and the error if it failed.
+pub(super) type Outcome = (Arguments, Option<Error>);
 
 type Handler = Box<dyn Fn(Ctx, &Args<'_>) -> BoxFuture<'static, Outcome> + Send + Sync>;
+type Middleware = Box<dyn Fn(Entrant) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync>;
 type Connection = Box<dyn Fn(Ctx) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -23,7 +25,10 @@ type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + 
 #[derive(Default)]
 pub struct Events {
     handlers: HashMap<&'static str, (Handler, bool)>,
+    middleware: Vec<Middleware>,
     connection: Vec<Connection>,
+    away: Vec<Connection>,
+    back: Vec<Connection>,
     disconnect: Vec<Disconnect>,
 }
 
@@ -60,6 +65,18 @@ impl Events {
         self.handlers.contains_key(E::NAME)
     }
 
+    /// Who else decides whether a client is let in, before CONNECT is sent. Several are asked in the order they were
+    /// added; one that comes back to its socket is not asked again.
+    #[must_use]
+    pub fn middleware<F, Fut>(mut self, middleware: F) -> Self
+    where
+        F: Fn(Entrant) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        self.middleware.push(Box::new(move |entrant| Box::pin(middleware(entrant))));
+        self
+    }
+
     /// What happens first on every socket that was let in, before any of its events. Several happen in the order
     /// they were added.
     #[must_use]
@@ -69,6 +86,28 @@ impl Events {
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
         self.connection.push(Box::new(move |ctx| Box::pin(handler(ctx))));
+        self
+    }
+
+    /// What happens when a socket's client has gone and may come back, in the order of its events.
+    #[must_use]
+    pub fn away<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Ctx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.away.push(Box::new(move |ctx| Box::pin(handler(ctx))));
+        self
+    }
+
+    /// What happens when it has come back.
+    #[must_use]
+    pub fn back<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Ctx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.back.push(Box::new(move |ctx| Box::pin(handler(ctx))));
         self
     }
 
@@ -92,7 +131,10 @@ impl Events {
             events: events.collect(),
             relays: relays.map(|name| (name.clone(), metrics.event(&name))).collect(),
             unknown: metrics.event("unknown"),
+            middleware: self.middleware,
             connection: self.connection,
+            away: self.away,
+            back: self.back,
             disconnect: self.disconnect,
         }
     }
@@ -103,7 +145,10 @@ pub(super) struct Registered {
     pub(super) events: HashMap<String, Arc<Event>>,
     pub(super) relays: HashMap<String, Arc<EventMetrics>>,
     pub(super) unknown: Arc<EventMetrics>,
+    pub(super) middleware: Vec<Middleware>,
     pub(super) connection: Vec<Connection>,
+    pub(super) away: Vec<Connection>,
+    pub(super) back: Vec<Connection>,
     pub(super) disconnect: Vec<Disconnect>,
 }
 

@@ -1,7 +1,6 @@
 //! A socket's events, one after the other.
 //!
-//! The library calls the fallback handler in the order of arrival but would run each event in a task of its own.
-//! Here they wait in a queue per socket. The next begins when the one before is done, or, where it only writes,
+//! The engine hands events over in the order of arrival. They wait in a queue per socket. The next begins when the one before is done, or, where it only writes,
 //! when those before have queued their writes; they are acknowledged in the order they came, but for those that
 //! found no place in the queue and are refused at once. The connection
 //! handler is the first of them, the disconnect handler the last.
@@ -22,8 +21,11 @@ use futures_util::{
     stream::FuturesOrdered,
 };
 
-use super::{connect::Conn, ctx::Turn, reason::DisconnectReason, receive::log};
-use crate::error::{Error, Result};
+use super::{connect::Conn, ctx::Turn, receive::log};
+use crate::{
+    engine::DisconnectReason,
+    error::{Error, Result},
+};
 
 /// What waits, and whether somebody sees to it.
 #[derive(Default)]
@@ -35,6 +37,8 @@ struct State {
     phase: Phase,
     /// Events that were received and not answered yet.
     in_flight: usize,
+    /// What its handlers were told last: the client has gone and may come back.
+    is_away: bool,
     /// Why the socket was disconnected, once it was.
     gone: Option<DisconnectReason>,
     /// Wakes whoever drains the queue, while that waits for a handler.
@@ -67,7 +71,7 @@ impl Job {
 pub(super) type Done = Box<dyn FnOnce() + Send>;
 
 /// The last job of a socket.
-fn farewell(conn: &Arc<Conn>, reason: DisconnectReason, remove: impl FnOnce() + Send + 'static) -> Job {
+fn farewell(conn: &Arc<Conn>, reason: DisconnectReason) -> Job {
     let conn = conn.clone();
     let turn = Turn::default();
     let ctx = conn.ctx(turn.clone());
@@ -77,13 +81,40 @@ fn farewell(conn: &Arc<Conn>, reason: DisconnectReason, remove: impl FnOnce() + 
         }
         Box::new(move || {
             conn.hub.detach(conn.id);
-            conn.app.expiry.forget(&(conn.path.to_string(), conn.id));
-            conn.app.metrics.connections.decrement(1);
+            conn.app.expiry.forget(&(conn.path().to_owned(), conn.id));
+            if !conn.queue.is_away() {
+                conn.app.metrics.connections.decrement(1);
+            }
             conn.app.metrics.disconnected(reason.as_str());
-            let user = conn.identity().user.id.clone();
-            tracing::info!(socket = %conn.id, %user, namespace = &*conn.path, %reason, "disconnected");
-            remove();
+            let user = conn.user_id();
+            tracing::info!(socket = %conn.id, %user, namespace = conn.path(), %reason, "disconnected");
         }) as Done
+    };
+    Job::new(work.boxed(), false, turn)
+}
+
+/// Tells the handlers where the client is now, if they do not know yet: it may have gone and come back since.
+fn whereabouts(conn: &Arc<Conn>) -> Job {
+    let conn = conn.clone();
+    let turn = Turn::default();
+    let ctx = conn.ctx(turn.clone());
+    let work = async move {
+        let is_away = conn.session.is_away();
+        let was_away = std::mem::replace(&mut conn.queue.state().is_away, is_away);
+        if is_away && !was_away {
+            conn.app.metrics.connections.decrement(1);
+            tracing::info!(socket = %conn.id, user = %conn.user_id(), namespace = conn.path(), "away");
+            for handler in &conn.events.away {
+                quietly(&conn, "away", handler(ctx.clone())).await;
+            }
+        } else if was_away && !is_away && conn.queue.state().gone.is_none() {
+            conn.app.metrics.connections.increment(1);
+            tracing::info!(socket = %conn.id, user = %conn.user_id(), namespace = conn.path(), "back");
+            for handler in &conn.events.back {
+                quietly(&conn, "back", handler(ctx.clone())).await;
+            }
+        }
+        Box::new(|| ()) as Done
     };
     Job::new(work.boxed(), false, turn)
 }
@@ -142,7 +173,7 @@ impl Queue {
         let mut state = conn.queue.state();
         state.jobs.push_front(Job::new(work.boxed(), false, turn));
         if let Some(reason) = state.gone {
-            state.jobs.push_back(farewell(conn, reason, || ()));
+            state.jobs.push_back(farewell(conn, reason));
         }
         state.phase = Phase::Idle;
         drop(state);
@@ -150,18 +181,26 @@ impl Queue {
     }
 
     /// The socket is gone: its farewell is its last job. Only the first reason counts.
-    pub(super) fn end(conn: &Arc<Conn>, reason: DisconnectReason, remove: impl FnOnce() + Send + 'static) {
+    pub(super) fn end(conn: &Arc<Conn>, reason: DisconnectReason) {
         let mut state = conn.queue.state();
         let is_first = state.gone.is_none();
         state.gone.get_or_insert(reason);
         let is_open = state.phase != Phase::Closed;
         drop(state);
+        // While CONNECT has not passed, `open` sees to it.
         if is_first && is_open {
-            Self::push(conn, farewell(conn, reason, remove));
-        } else {
-            // While CONNECT has not passed, and perhaps never will, a job would keep the socket for ever.
-            remove();
+            Self::push(conn, farewell(conn, reason));
         }
+    }
+
+    /// The client has gone, or has come back.
+    pub(super) fn moved(conn: &Arc<Conn>) {
+        Self::push(conn, whereabouts(conn));
+    }
+
+    /// Whether the handlers know that the client has gone.
+    pub(super) fn is_away(&self) -> bool {
+        self.state().is_away
     }
 
     pub(super) fn push(conn: &Arc<Conn>, job: Job) {

@@ -4,14 +4,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
-use socketioxide::{
-    handler::{DisconnectHandler, MessageHandler},
-    socket::DisconnectReason as LibraryReason,
-};
-use socketioxide_core::{Str, Value};
 
 use super::{
-    Adapter, Socket,
     connect::Conn,
     ctx::Turn,
     events::Outcome,
@@ -20,52 +14,75 @@ use super::{
 };
 use crate::{
     config::LimitsConfig,
+    engine::{Application, DisconnectReason, Handshake, NotAnEvent},
     error::{Error, Result},
     hub::To,
     metrics::EventMetrics,
-    model::NAME_MAX_CHARS,
+    model::{NAME_MAX_CHARS, UserId},
     protocol::{Args, EventError, acknowledgement},
 };
 
-/// The fallback handler: every event of a socket arrives here.
-pub(super) struct Received(pub(super) Arc<Conn>);
+/// Names that mean something to clients themselves: no event may bear one
+/// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// The disconnect handler.
-pub(super) struct Disconnected(pub(super) Arc<Conn>);
-
-impl MessageHandler<Adapter, ()> for Received {
-    fn call(&self, _: Arc<Socket>, packet: Value, ack_id: Option<i64>) {
-        let conn = &self.0;
-        let most = LimitsConfig::or_none(conn.app.limits.config().events_in_flight);
-        match conn.queue.enter(most) {
-            Entered::Yes => Queue::push(conn, event(conn, packet, ack_id)),
-            Entered::Full => refuse_at_once(conn, &packet, ack_id),
+impl Application for Conn {
+    fn receive(self: Arc<Self>, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), NotAnEvent> {
+        let (name, args) = Args::parse(json, &attachments).map_err(|_| NotAnEvent)?;
+        if RESERVED.contains(&&*name) {
+            return Err(NotAnEvent);
+        }
+        let most = LimitsConfig::or_none(self.app.limits.config().events_in_flight);
+        match self.queue.enter(most) {
+            Entered::Yes => {
+                let job = event(&self, json, &name, &args, id);
+                Queue::push(&self, job);
+            }
+            Entered::Full => refuse_at_once(&self, &shown(&name), id),
             Entered::Gone => {}
         }
+        Ok(())
+    }
+
+    fn readmit(&self, handshake: &Handshake, auth: &str) -> bool {
+        Self::readmit(self, handshake, auth)
+    }
+
+    fn take_seat(&self, handshake: &Handshake) -> bool {
+        Self::take_seat(self, handshake)
+    }
+
+    fn leave_seat(&self) {
+        Self::leave_seat(self);
+    }
+
+    fn moved(self: Arc<Self>) {
+        Queue::moved(&self);
+    }
+
+    fn ended(self: Arc<Self>, reason: DisconnectReason) {
+        self.leave_seat();
+        Queue::end(&self, reason);
+    }
+
+    fn user(&self) -> UserId {
+        self.user_id()
     }
 }
 
 /// What has no place in the queue is answered before its turn: waiting would need a place.
-fn refuse_at_once(conn: &Conn, packet: &Value, ack_id: Option<i64>) {
+fn refuse_at_once(conn: &Conn, name: &str, id: Option<u64>) {
     conn.app.metrics.limited("events-in-flight");
     let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
-    let text = packet.as_str().map_or("", |text| text.as_str());
-    let name = Args::parse(text, &[]).map(|(name, _)| shown(&name)).unwrap_or_default();
-    let outcome = acknowledgement::<()>(Err(error));
-    answer(conn, &name, &conn.events.unknown, Instant::now(), ack_id, outcome);
-}
-
-impl DisconnectHandler<Adapter, ()> for Disconnected {
-    fn call_with_defer(&self, socket: Arc<Socket>, reason: LibraryReason, remove: fn(Arc<Socket>)) {
-        Queue::end(&self.0, reason.into(), move || remove(socket));
-    }
+    answer(conn, name, &conn.events.unknown, Instant::now(), id, acknowledgement::<()>(Err(error)));
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.
-fn event(conn: &Arc<Conn>, packet: Value, ack_id: Option<i64>) -> Job {
+fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, id: Option<u64>) -> Job {
     let arrived = Instant::now();
     let turn = Turn::default();
-    let Decoded { name, metrics, only_writes, work } = decode(conn, &packet, &turn);
+    let Decoded { name, metrics, only_writes, work } = decode(conn, json, name, args, &turn);
     let conn = conn.clone();
     let work = async move {
         let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
@@ -73,7 +90,7 @@ fn event(conn: &Arc<Conn>, packet: Value, ack_id: Option<i64>) -> Job {
         });
         Box::new(move || {
             conn.queue.leave();
-            answer(&conn, &name, &metrics, arrived, ack_id, outcome);
+            answer(&conn, &name, &metrics, arrived, id, outcome);
         }) as Done
     };
     Job::new(work.boxed(), only_writes, turn)
@@ -94,39 +111,27 @@ impl Decoded {
     }
 }
 
-fn decode(conn: &Arc<Conn>, packet: &Value, turn: &Turn) -> Decoded {
+fn decode(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, turn: &Turn) -> Decoded {
     let unknown = &conn.events.unknown;
-    let Value::Str(text, attachments) = packet else {
-        let error = Error::BadPayload("a text packet was expected".to_owned());
-        return Decoded::refused(String::new(), unknown, error);
-    };
-    let attachments: Vec<Bytes> = attachments.iter().flatten().cloned().collect();
-    let (name, args) = match Args::parse(text, &attachments) {
-        Ok(parsed) => parsed,
-        Err(error) => return Decoded::refused(String::new(), unknown, error),
-    };
-    let event = conn.events.events.get(&name);
-    let relay = conn.events.relays.get(&name);
+    let event = conn.events.events.get(name);
+    let relay = conn.events.relays.get(name);
     let metrics = event.map(|event| &event.metrics).or(relay).unwrap_or(unknown);
-    if let Err(error) = within_limits(conn, text, &attachments) {
-        return Decoded::refused(shown(&name), metrics, error);
+    if let Err(error) = within_limits(conn, json, args.attachments()) {
+        return Decoded::refused(shown(name), metrics, error);
     }
     if let Some(event) = event {
-        let work = (event.handler)(conn.ctx(turn.clone()), &args);
-        return Decoded { name, metrics: metrics.clone(), only_writes: event.only_writes, work };
+        let work = (event.handler)(conn.ctx(turn.clone()), args);
+        return Decoded { name: name.to_owned(), metrics: metrics.clone(), only_writes: event.only_writes, work };
     }
     if relay.is_none() {
-        let name = shown(&name);
+        let name = shown(name);
         return Decoded::refused(name.clone(), metrics, Error::UnknownEvent(name));
     }
-    let work = relayed(conn.clone(), name.clone(), text.clone(), attachments.clone()).boxed();
+    // Passed on when its turn comes: who hears it may depend on the events before it.
+    let (conn, name) = (conn.clone(), name.to_owned());
+    let (text, attachments, relayed) = (json.to_owned(), args.attachments().to_vec(), name.clone());
+    let work = async move { acknowledgement(relay::emit(&conn, &relayed, text, attachments)) }.boxed();
     Decoded { name, metrics: metrics.clone(), only_writes: false, work }
-}
-
-/// Passes an event on when its turn comes: who hears it may depend on the events before it.
-async fn relayed(conn: Arc<Conn>, name: String, text: Str, attachments: Vec<Bytes>) -> Outcome {
-    let outgoing = Args::parse(&text, &attachments).and_then(|(_, args)| relay::outgoing(&conn, &name, &text, &args));
-    acknowledgement(outgoing.map(|outgoing| conn.hub.send(outgoing)))
 }
 
 /// A client's own name for an event, no longer than any of ours.
@@ -156,8 +161,8 @@ fn answer(
     name: &str,
     metrics: &EventMetrics,
     arrived: Instant,
-    ack_id: Option<i64>,
-    (text, error): Outcome,
+    ack_id: Option<u64>,
+    (arguments, error): Outcome,
 ) {
     metrics.handler_seconds.record(arrived.elapsed());
     match &error {
@@ -168,7 +173,11 @@ fn answer(
         }
     }
     match (ack_id, error) {
-        (Some(id), _) => conn.hub.acknowledge(conn.id, id, text),
+        // A client that has gone does not wait for it any more.
+        (Some(id), _) => {
+            let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
+            conn.app.metrics.deliveries.increment(u64::from(is_sent));
+        }
         (None, Some(error)) => conn.hub.emit(To::Socket(conn.id), &EventError::new(name, &error)),
         (None, None) => {}
     }

@@ -1,50 +1,53 @@
 //! Events that are passed on without being known, as the configuration says.
 
+use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::connect::Conn;
 use crate::{
     chat,
-    config::RelayTo,
+    config::{Relay, RelayTo},
     error::{Error, Result},
     hub::{Outgoing, To},
     model::{RoomRef, UserId},
     protocol::Args,
 };
 
-/// The event as it goes out: the very text and attachments that came in.
-pub(super) fn outgoing(conn: &Conn, name: &str, text: &str, args: &Args<'_>) -> Result<Outgoing> {
+/// Passes an event on: the very text and attachments that came in.
+pub(super) fn emit(conn: &Conn, name: &str, text: String, attachments: Vec<Bytes>) -> Result<()> {
     let relay = &conn.app.config.relay[name];
-    check_placeholders(text, args.attachments().len())?;
-    let attachments = (!args.attachments().is_empty()).then(|| args.attachments().iter().cloned().collect());
-    let data = (text.to_owned(), attachments);
-    let place = |what| named(relay.field.as_deref(), relay.argument, args, what);
-    let mut outgoing = match relay.to {
-        RelayTo::Everyone => conn.hub.outgoing(To::Everyone, data),
-        RelayTo::Others => conn.hub.outgoing(To::Everyone, data).except(conn.id),
+    match relay.to {
+        RelayTo::Everyone => send(conn, relay, To::Everyone, None, (text, attachments)),
+        RelayTo::Others => send(conn, relay, To::Everyone, Some(conn.id), (text, attachments)),
         RelayTo::User => {
-            let user = UserId::parse(&place("user")?).map_err(Error::BadPayload)?;
-            conn.hub.outgoing(To::User(&user), data)
+            let user = UserId::parse(&named(relay, &text, "user")?).map_err(Error::BadPayload)?;
+            send(conn, relay, To::User(&user), None, (text, attachments));
         }
         RelayTo::Room => {
-            let room = RoomRef::parse(&place("room")?).map_err(Error::BadPayload)?;
+            let room = RoomRef::parse(&named(relay, &text, "room")?).map_err(Error::BadPayload)?;
             let room = chat::enter(&conn.identity(), room)?;
             if !conn.hub.hears(conn.id, &room) {
                 return Err(Error::Forbidden("join the room first".to_owned()));
             }
-            conn.hub.outgoing(To::Room(&room), data)
+            send(conn, relay, To::Room(&room), None, (text, attachments));
         }
-    };
-    if relay.except_sender {
-        outgoing = outgoing.except(conn.id);
     }
-    Ok(if relay.volatile { outgoing.volatile() } else { outgoing })
+    Ok(())
+}
+
+fn send(conn: &Conn, relay: &Relay, to: To<'_>, except: Option<crate::hub::SocketId>, event: (String, Vec<Bytes>)) {
+    let mut outgoing = Outgoing::new(to, event);
+    if let Some(except) = except.or_else(|| relay.except_sender.then_some(conn.id)) {
+        outgoing = outgoing.except(except);
+    }
+    conn.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing });
 }
 
 /// The text that names the room or the user.
-fn named(field: Option<&str>, argument: Option<usize>, args: &Args<'_>, what: &str) -> Result<String> {
-    let place = args.get(argument.unwrap_or(0)).and_then(|text| serde_json::from_str::<Json>(text.get()).ok());
-    let text = match (place, field) {
+fn named(relay: &Relay, text: &str, what: &str) -> Result<String> {
+    let (_, args) = Args::parse(text, &[])?;
+    let place = args.get(relay.argument.unwrap_or(0)).and_then(|text| serde_json::from_str::<Json>(text.get()).ok());
+    let text = match (place, relay.field.as_deref()) {
         (Some(Json::Object(mut object)), Some(field)) => object.remove(field),
         (Some(value), None) => Some(value),
         _ => None,
@@ -52,28 +55,5 @@ fn named(field: Option<&str>, argument: Option<usize>, args: &Args<'_>, what: &s
     match text {
         Some(Json::String(text)) => Ok(text),
         _ => Err(Error::BadPayload(format!("the payload names no {what}"))),
-    }
-}
-
-/// Every placeholder must have its attachment: a receiver's parser takes a wrong one for a broken connection.
-fn check_placeholders(text: &str, attachments: usize) -> Result<()> {
-    if attachments == 0 {
-        return Ok(());
-    }
-    let value: Json = serde_json::from_str(text).map_err(|error| Error::BadPayload(error.to_string()))?;
-    if !all_placed(&value, attachments) {
-        return Err(Error::BadPayload("a placeholder without its attachment".to_owned()));
-    }
-    Ok(())
-}
-
-fn all_placed(value: &Json, attachments: usize) -> bool {
-    match value {
-        Json::Array(items) => items.iter().all(|item| all_placed(item, attachments)),
-        Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
-            members.get("num").and_then(Json::as_u64).is_some_and(|num| num < attachments as u64)
-        }
-        Json::Object(members) => members.values().all(|member| all_placed(member, attachments)),
-        _ => true,
     }
 }

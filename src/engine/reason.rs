@@ -1,7 +1,5 @@
-use socketioxide::socket::DisconnectReason as Library;
-
 /// Why a socket was disconnected, under Socket.IO's own names
-/// (<https://socket.io/docs/v4/server-socket-instance/#disconnect>).
+/// (<https://socket.io/docs/v4/server-socket-instance/#disconnect>), and one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DisconnectReason {
     /// The client called `disconnect()`.
@@ -16,8 +14,14 @@ pub enum DisconnectReason {
     TransportClose,
     /// The connection failed.
     TransportError,
-    /// The client sent what is no packet.
+    /// The client sent what is no packet of Engine.IO.
     ParseError,
+    /// The client sent what is no packet of Socket.IO.
+    ForcedClose,
+    /// The client sent what it may not send at that moment.
+    ForcedServerClose,
+    /// The client read so slowly that too much waited for it (`limits.queued-bytes`).
+    SlowConsumer,
 }
 
 impl DisconnectReason {
@@ -31,26 +35,27 @@ impl DisconnectReason {
             Self::TransportClose => "transport close",
             Self::TransportError => "transport error",
             Self::ParseError => "parse error",
+            Self::ForcedClose => "forced close",
+            Self::ForcedServerClose => "forced server close",
+            Self::SlowConsumer => "slow-consumer",
         }
+    }
+
+    /// Whether a client that comes back may go on where it was.
+    pub(super) const fn is_recoverable(self) -> bool {
+        matches!(
+            self,
+            Self::PingTimeout
+                | Self::TransportClose
+                | Self::TransportError
+                | Self::ForcedClose
+                | Self::ForcedServerClose
+        )
     }
 }
 
 impl std::fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl From<Library> for DisconnectReason {
-    fn from(reason: Library) -> Self {
-        match reason {
-            Library::TransportClose => Self::TransportClose,
-            Library::MultipleHttpPollingError | Library::TransportError => Self::TransportError,
-            Library::PacketParsingError => Self::ParseError,
-            Library::HeartbeatTimeout => Self::PingTimeout,
-            Library::ClientNSDisconnect => Self::ClientNamespaceDisconnect,
-            Library::ServerNSDisconnect => Self::ServerNamespaceDisconnect,
-            Library::ClosingServer => Self::ServerShuttingDown,
-        }
     }
 }

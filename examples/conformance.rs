@@ -1,0 +1,291 @@
+//! What the conformance suite talks to: small events on namespaces of every kind. See `tests/conformance/`.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json, value::RawValue};
+use sockeye::{
+    Args, Arguments, ClientEvent, Config, Ctx, DisconnectReason, Entrant, Events, Outgoing, Raw, Refusal, Result,
+    Server, ServerEvent, To,
+    model::{Room, RoomName},
+};
+
+/// Disconnects that are remembered.
+const REASONS: usize = 50;
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+    #[arg(long, default_value_t = 25_000)]
+    ping_interval_ms: u64,
+    #[arg(long, default_value_t = 20_000)]
+    ping_timeout_ms: u64,
+    #[arg(long, default_value_t = 20_000)]
+    connect_timeout_ms: u64,
+    #[arg(long, default_value_t = 10_000)]
+    upgrade_timeout_ms: u64,
+    #[arg(long, default_value_t = 1_000_000)]
+    max_payload: usize,
+}
+
+/// Ties a name to a payload.
+macro_rules! event {
+    ($name:literal, $payload:ident) => {
+        impl ClientEvent for $payload {
+            const NAME: &'static str = $name;
+        }
+    };
+}
+
+/// An event of any arguments, kept as they came.
+macro_rules! event_of_anything {
+    ($name:literal, $payload:ident) => {
+        #[derive(Deserialize)]
+        struct $payload {
+            #[serde(skip)]
+            json: String,
+            #[serde(skip)]
+            attachments: Vec<Bytes>,
+        }
+
+        impl ClientEvent for $payload {
+            const NAME: &'static str = $name;
+
+            fn from_args(args: &Args<'_>) -> Result<Self> {
+                Ok(Self { json: args.array_text(), attachments: args.attachments().to_vec() })
+            }
+        }
+    };
+}
+
+event_of_anything!("echo", Echo);
+event_of_anything!("emit-back", EmitBack);
+
+#[derive(Deserialize)]
+struct Ask(Box<RawValue>);
+event!("ask", Ask);
+
+#[derive(Deserialize)]
+struct Join(String);
+event!("join", Join);
+
+#[derive(Deserialize)]
+struct Leave(String);
+event!("leave", Leave);
+
+#[derive(Deserialize)]
+struct Rooms {}
+event!("rooms", Rooms);
+
+#[derive(Deserialize)]
+struct Say {
+    rooms: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(default)]
+    volatile: bool,
+    event: String,
+    data: Value,
+}
+event!("say", Say);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AskEveryone {
+    data: Box<RawValue>,
+    timeout_ms: u64,
+}
+event!("ask-everyone", AskEveryone);
+
+#[derive(Deserialize)]
+struct Burst(usize);
+event!("burst", Burst);
+
+#[derive(Deserialize)]
+struct DisconnectMe(#[serde(default)] bool);
+event!("disconnect-me", DisconnectMe);
+
+#[derive(Deserialize)]
+struct Id {}
+event!("id", Id);
+
+#[derive(Deserialize)]
+struct Reasons {}
+event!("reasons", Reasons);
+
+#[derive(Deserialize)]
+struct Namespaces {}
+event!("namespaces", Namespaces);
+
+#[derive(Serialize)]
+struct Welcome(Box<RawValue>);
+
+impl ServerEvent for Welcome {
+    const NAME: &'static str = "welcome";
+}
+
+#[derive(Serialize)]
+struct Question(Box<RawValue>);
+
+impl ServerEvent for Question {
+    const NAME: &'static str = "question";
+}
+
+#[derive(Serialize)]
+struct Tick(usize);
+
+impl ServerEvent for Tick {
+    const NAME: &'static str = "tick";
+}
+
+type Gone = Arc<Mutex<VecDeque<(String, &'static str)>>>;
+
+fn events(events: Events, gone: &Gone) -> Events {
+    let (record, recorded) = (gone.clone(), gone.clone());
+    events
+        .connection(welcome)
+        .on(echo)
+        .on(emit_back)
+        .on(ask)
+        .on(join)
+        .on(leave)
+        .on(rooms)
+        .on(say)
+        .on(ask_everyone)
+        .on(burst)
+        .on(disconnect_me)
+        .on(id)
+        .on(namespaces)
+        .on(move |_, Reasons {}| {
+            let reasons = recorded.lock().expect("no panic while noting").clone();
+            async move { Ok(Raw(reasons)) }
+        })
+        .disconnect(move |ctx, reason: DisconnectReason| {
+            let mut gone = record.lock().expect("no panic while noting");
+            gone.push_back((ctx.client_id(), reason.as_str()));
+            if gone.len() > REASONS {
+                gone.pop_front();
+            }
+            async {}
+        })
+}
+
+async fn welcome(ctx: Ctx) -> Result<()> {
+    let auth = RawValue::from_string(ctx.auth().to_owned()).expect("it came as JSON");
+    ctx.emit(&Welcome(auth));
+    Ok(())
+}
+
+async fn echo(_: Ctx, Echo { json, attachments }: Echo) -> Result<Arguments> {
+    Ok(Arguments { json, attachments })
+}
+
+async fn emit_back(ctx: Ctx, EmitBack { json, attachments }: EmitBack) -> Result<()> {
+    let arguments = json.trim_start_matches('[').trim_end_matches(']');
+    let comma = if arguments.is_empty() { "" } else { "," };
+    let json = format!("[\"back\"{comma}{}", &json[1..]);
+    ctx.hub().send(&Outgoing::new(To::Socket(ctx.socket_id()), (json, attachments)));
+    Ok(())
+}
+
+async fn ask(ctx: Ctx, Ask(question): Ask) -> Result<Raw<Value>> {
+    Ok(Raw(ctx.ask(&Question(question), ANSWER_TIMEOUT).await?.first()?))
+}
+
+async fn join(ctx: Ctx, Join(room): Join) -> Result<Raw<()>> {
+    ctx.join(&room)?;
+    Ok(Raw(()))
+}
+
+async fn leave(ctx: Ctx, Leave(room): Leave) -> Result<Raw<()>> {
+    ctx.leave(&room)?;
+    Ok(Raw(()))
+}
+
+async fn rooms(ctx: Ctx, _: Rooms) -> Result<Raw<Vec<String>>> {
+    let rooms = ctx.hub().rooms_of(ctx.socket_id());
+    Ok(Raw(rooms.into_iter().map(|room| room.key().into_owned()).collect()))
+}
+
+async fn say(ctx: Ctx, say: Say) -> Result<Raw<()>> {
+    let rooms = |names: Vec<String>| -> Vec<Room> {
+        names.iter().filter_map(|name| RoomName::parse(name).ok()).map(Room::Named).collect()
+    };
+    let (to, except) = (rooms(say.rooms), rooms(say.except));
+    let json = json!([say.event, say.data]).to_string();
+    let outgoing = Outgoing::new(To::Rooms(&to), (json, Vec::new())).except_rooms(&except);
+    ctx.hub().send(&if say.volatile { outgoing.volatile() } else { outgoing });
+    Ok(Raw(()))
+}
+
+async fn ask_everyone(ctx: Ctx, ask: AskEveryone) -> Result<Raw<Vec<Value>>> {
+    let json = format!("[\"question\",{}]", ask.data.get());
+    let outgoing = Outgoing::new(To::Everyone, (json, Vec::new()));
+    let answers = ctx.hub().ask_all(&outgoing, Duration::from_millis(ask.timeout_ms)).await;
+    let mut answers: Vec<Value> =
+        answers.into_iter().filter_map(|(_, answered)| answered.and_then(|answered| answered.first()).ok()).collect();
+    answers.sort_by_key(Value::to_string);
+    Ok(Raw(answers))
+}
+
+async fn burst(ctx: Ctx, Burst(count): Burst) -> Result<()> {
+    (0..count).for_each(|number| ctx.emit(&Tick(number)));
+    Ok(())
+}
+
+async fn disconnect_me(ctx: Ctx, DisconnectMe(close): DisconnectMe) -> Result<()> {
+    ctx.disconnect(close);
+    Ok(())
+}
+
+async fn id(ctx: Ctx, _: Id) -> Result<Raw<String>> {
+    Ok(Raw(ctx.client_id()))
+}
+
+async fn namespaces(ctx: Ctx, _: Namespaces) -> Result<Raw<Vec<String>>> {
+    Ok(Raw(ctx.app().hubs.paths()))
+}
+
+async fn not_refused(entrant: Entrant) -> Result<(), Refusal> {
+    if entrant.auth["token"] == "refuse" || entrant.query.split('&').any(|field| field == "token=refuse") {
+        return Err(Refusal::new("refused", json!({ "code": "no" })));
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    let listener = tokio::net::TcpListener::bind(&options.listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let folder = std::env::temp_dir().join(format!("sockeye-conformance-{}", std::process::id()));
+    let mut config = Config::default();
+    config.store.path = folder;
+    config.server.ping_interval = Duration::from_millis(options.ping_interval_ms);
+    config.server.ping_timeout = Duration::from_millis(options.ping_timeout_ms);
+    config.server.connect_timeout = Duration::from_millis(options.connect_timeout_ms);
+    config.server.upgrade_timeout = Duration::from_millis(options.upgrade_timeout_ms);
+    config.limits.payload_bytes = options.max_payload;
+    (config.limits.events_per_second, config.limits.sockets_per_user) = (0, 0);
+    let gone = Gone::default();
+    Server::bare(config)
+        .root(|root| events(root, &gone).middleware(not_refused))
+        .namespace("/custom", events(Events::new(), &gone))
+        .namespace(
+            "/admin",
+            Events::new()
+                .middleware(async |_| Err(Refusal::new("forbidden", json!({ "reason": "staff only" })))),
+        )
+        .namespace("/dynamic-{number}", events(Events::new(), &gone).middleware(not_refused))
+        .serve(listener, std::future::pending())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Socket.IO below the library: every client's byte stream, from the handshake to the last write.
+//!
+//! ```text
+//! http ─ upgrade ─ reader ──┐                              ┌── the library, for CONNECT (back)
+//!   └─── polling ───────────┴─ link ─ incoming ─ session ──┴── the layer above, for events (Application)
+//!                               │                   │
+//!                            output ──── frames ────┘
+//! ```
+//!
+//! A [`Link`] is a session of Engine.IO: its id is the client's secret, and it dies with the network. A [`Session`]
+//! is a socket of Socket.IO: a client in a namespace, with its log of events; it outlives links. What leaves a
+//! client is a [`Frame`], framed once and shared by all who receive it; the lock of a link's output is the order.
+
+mod back;
+mod connect;
+mod flush;
+mod frame;
+mod heartbeat;
+mod requests;
+mod incoming;
+mod link;
+mod log;
+mod offset;
+mod output;
+mod packet;
+mod parked;
+mod payload;
+mod polling;
+mod reader;
+mod reason;
+mod session;
+mod upgrade;
+mod websocket;
+mod wheel;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, routing::any};
+use tokio::task::JoinSet;
+
+pub use requests::ClientAddress;
+pub(crate) use self::{
+    back::{Behind, Library},
+    frame::Frame,
+    requests::Handshake,
+    session::{Answer, Application, NotAnEvent, Session},
+};
+pub use reason::DisconnectReason;
+
+use crate::{limits::Limits, metrics::Metrics};
+use flush::Batch;
+use link::Link;
+use offset::Offsets;
+use parked::Parked;
+use wheel::Wheel;
+
+/// How many batches a drain has in a second.
+const BATCHES_PER_SECOND: f64 = 20.0;
+
+/// The version of Engine.IO a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Version 4: Socket.IO clients 3 and 4.
+    V4,
+    /// Version 3: Socket.IO clients 1 and 2.
+    V3,
+}
+
+/// What the engine has to know of the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+    /// Until a client must have joined a namespace.
+    pub(crate) connect_timeout: Duration,
+    /// Until a WebSocket that is tried must have been taken.
+    pub(crate) upgrade_timeout: Duration,
+    /// Bytes of one message, one request and one payload.
+    pub(crate) max_payload: usize,
+    /// Bytes that may wait for one client.
+    pub(crate) queued_bytes: usize,
+    /// Bytes that may wait for all of them.
+    pub(crate) queued_bytes_total: usize,
+    pub(crate) recovery: Recovery,
+}
+
+/// How long and how much is kept for clients that went.
+#[derive(Debug, Clone)]
+pub(crate) struct Recovery {
+    /// How long a client may stay away; zero: nothing is kept.
+    pub(crate) window: Duration,
+    /// Events of one socket.
+    pub(crate) events: usize,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+    /// Sockets of one user that are away.
+    pub(crate) sockets_per_user: usize,
+    /// Sockets that are away.
+    pub(crate) sockets: usize,
+    /// The bytes of their events.
+    pub(crate) total_bytes: usize,
+}
+
+impl Recovery {
+    fn is_on(&self) -> bool {
+        !self.window.is_zero()
+    }
+}
+
+/// All links and sockets, and what they share.
+pub(crate) struct Engine {
+    settings: Settings,
+    metrics: Metrics,
+    limits: Arc<Limits>,
+    library: OnceLock<Library>,
+    namespaces: OnceLock<matchit::Router<String>>,
+    links: Mutex<HashMap<String, Arc<Link>>>,
+    parked: Parked,
+    offsets: Offsets,
+    wheel: Wheel,
+    flushers: flush::Flushers,
+    queued: Queued,
+    ping: Arc<Frame>,
+    pong: Arc<Frame>,
+    noop: Arc<Frame>,
+    close: Arc<Frame>,
+}
+
+/// The bytes that wait for all clients.
+struct Queued(AtomicUsize);
+
+impl Queued {
+    /// One client's queue has moved from one length to another. Returns the sum of all.
+    fn moved(&self, before: usize, after: usize) -> usize {
+        if after >= before {
+            self.0.fetch_add(after - before, Ordering::Relaxed) + (after - before)
+        } else {
+            self.0.fetch_sub(before - after, Ordering::Relaxed).saturating_sub(before - after)
+        }
+    }
+}
+
+impl Engine {
+    /// Starts what runs in the background, in `tasks`.
+    pub(crate) fn new(settings: Settings, limits: Arc<Limits>, metrics: Metrics, tasks: &mut JoinSet<()>) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            parked: Parked::new(settings.recovery.clone(), metrics.clone()),
+            settings,
+            metrics,
+            limits,
+            library: OnceLock::new(),
+            namespaces: OnceLock::new(),
+            links: Mutex::default(),
+            offsets: Offsets::new(),
+            wheel: Wheel::new(),
+            flushers: flush::Flushers::new(),
+            queued: Queued(AtomicUsize::new(0)),
+            ping: Frame::engine("2"),
+            pong: Frame::engine("3"),
+            noop: Frame::engine("6"),
+            close: Frame::engine("1"),
+        });
+        flush::Flushers::run(&engine, tasks);
+        tasks.spawn({
+            let engine = engine.clone();
+            async move { engine.wheel.run().await }
+        });
+        engine
+    }
+
+    /// The library with its namespaces: paths as matchit writes them, `/orders-{id}` standing for many.
+    pub(crate) fn open(&self, library: Library, namespaces: matchit::Router<String>) {
+        let is_first = self.library.set(library).is_ok() && self.namespaces.set(namespaces).is_ok();
+        assert!(is_first, "the engine is opened once");
+    }
+
+    fn library(&self) -> &Library {
+        self.library.get().expect("the engine is opened before the server listens")
+    }
+
+    /// What the library calls a namespace; `None` where there is none of this path.
+    fn route(&self, namespace: &str) -> Option<&str> {
+        let namespaces = self.namespaces.get()?;
+        namespaces.at(namespace).ok().map(|found| found.value.as_str())
+    }
+
+    /// The routes of Engine.IO under a path.
+    pub(crate) fn routes(self: &Arc<Self>, path: &str) -> Router {
+        Router::new()
+            .route(path, any(requests::serve))
+            .route(&format!("{path}/"), any(requests::serve))
+            .route(&format!("{path}/{{*rest}}"), any(requests::serve))
+            .with_state(self.clone())
+    }
+
+    fn links(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
+        self.links.lock().expect("no panic while counting")
+    }
+
+    fn link(&self, sid: &str) -> Option<Arc<Link>> {
+        self.links().get(sid).cloned()
+    }
+
+    fn add_link(&self, link: &Arc<Link>) {
+        self.links().insert(link.sid.clone(), link.clone());
+    }
+
+    fn remove_link(&self, sid: &str) {
+        self.links().remove(sid);
+    }
+
+    /// Where the numbers of events come from; `None` where clients are told none.
+    pub(crate) fn offsets(&self) -> Option<&Offsets> {
+        self.settings.recovery.is_on().then_some(&self.offsets)
+    }
+
+    /// A place for the links that something is pushed to.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch::new(self)
+    }
+
+    /// Sets the gauges of what waits.
+    pub(crate) fn measure(&self) {
+        let links: Vec<_> = self.links().values().cloned().collect();
+        let largest = links.iter().map(|link| link.output().bytes()).max().unwrap_or(0);
+        self.metrics.queued_bytes.set(self.queued.0.load(Ordering::Relaxed) as f64);
+        self.metrics.queued_bytes_largest.set(largest as f64);
+    }
+
+    /// Drops all connections, in batches over this time, so that their clients do not all come back at once.
+    pub(crate) async fn drop_links(&self, over: Duration) {
+        let batches = (over.as_secs_f64() * BATCHES_PER_SECOND).ceil().max(1.0);
+        let pause = over.div_f64(batches);
+        let links: Vec<_> = self.links().values().cloned().collect();
+        let size = links.len().div_ceil(batches as usize).max(1);
+        for batch in links.chunks(size) {
+            tokio::time::sleep(pause).await;
+            for link in batch {
+                link.end(DisconnectReason::ServerShuttingDown, None);
+            }
+        }
+    }
+
+    /// Ends all sockets there still are, those of clients that may have come back among them.
+    pub(crate) fn close(&self) {
+        let links: Vec<_> = self.links().values().cloned().collect();
+        for link in links {
+            link.lose(DisconnectReason::ServerShuttingDown);
+        }
+        for session in self.parked.all() {
+            session.finish(DisconnectReason::ServerShuttingDown);
+        }
+    }
+}

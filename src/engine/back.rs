@@ -1,0 +1,81 @@
+//! The library's side of a socket. It decides: which namespaces there are, who is let in, which handlers run. It is
+//! driven as an in-memory client of long polling, and only for that: a GET opens its session, and POSTs carry CONNECT
+//! and the end. What it would send is never fetched: the connect handlers say what becomes of CONNECT, and
+//! everything else is written by the engine.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{Method, Request};
+use http_body_util::Full;
+
+use super::session::Session;
+use crate::hub::SocketId;
+
+/// The library: a service that answers requests. `None` where it fails.
+pub(crate) type Library = Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
+
+/// The engine's session behind a socket of the library, as an extension of the request that opened it.
+#[derive(Clone, Default)]
+pub(crate) struct Behind(Arc<OnceLock<Arc<Session>>>);
+
+impl Behind {
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        self.0.get()
+    }
+}
+
+/// A session of the library.
+pub(super) struct Back {
+    sid: SocketId,
+}
+
+#[derive(serde::Deserialize)]
+struct Open {
+    sid: SocketId,
+}
+
+impl Back {
+    /// Opens one. Its id is that of its sockets.
+    pub(super) fn open(library: &Library, behind: &Behind) -> Option<Self> {
+        let mut request = request(Method::GET, "/socket.io/?EIO=4&transport=polling", Bytes::new());
+        request.extensions_mut().insert(behind.clone());
+        let answer = library(request).now_or_never().flatten()?;
+        let open: Open = serde_json::from_slice(answer.strip_prefix(b"0")?).ok()?;
+        Some(Self { sid: open.sid })
+    }
+
+    pub(super) fn sid(&self) -> SocketId {
+        self.sid
+    }
+
+    /// CONNECT: what becomes of it, the connect handlers say.
+    pub(super) fn connect(&self, library: &Library, namespace: &str, auth: &str) {
+        self.post(library, if namespace == "/" { format!("40{auth}") } else { format!("40{namespace},{auth}") });
+    }
+
+    /// The session is over; so are its sockets.
+    pub(super) fn close(&self, library: &Library) {
+        self.post(library, "1".to_owned());
+    }
+
+    fn post(&self, library: &Library, packet: String) {
+        let uri = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
+        let mut answer = library(request(Method::POST, &uri, packet.into()));
+        // It waits for nothing: the body is there, and handlers run in tasks of their own.
+        if (&mut answer).now_or_never().is_none() {
+            tokio::spawn(answer);
+        }
+    }
+}
+
+impl Behind {
+    pub(super) fn set(&self, session: &Arc<Session>) {
+        assert!(self.0.set(session.clone()).is_ok(), "a session is made once");
+    }
+}
+
+fn request(method: Method, uri: &str, body: Bytes) -> Request<Full<Bytes>> {
+    Request::builder().method(method).uri(uri).body(Full::new(body)).expect("a request of our own")
+}

@@ -1,0 +1,97 @@
+//! CONNECT: a client asks to be let into a namespace, or to find its socket again.
+
+use std::sync::Arc;
+
+use super::{
+    DisconnectReason, Protocol,
+    back::{Back, Behind},
+    frame::Frame,
+    link::Link,
+    session::{Resumed, Seen, Session},
+};
+
+/// What a client that comes back puts beside its own `auth`.
+#[derive(serde::Deserialize)]
+struct Return {
+    pid: String,
+    #[serde(default)]
+    offset: Option<String>,
+}
+
+impl Link {
+    /// CONNECT, with the JSON of `auth`, or nothing.
+    pub(super) fn connect(self: &Arc<Self>, namespace: &str, auth: &str) {
+        if self.resume(namespace, auth) {
+            return;
+        }
+        let behind = Behind::default();
+        let Some(route) = self.engine.route(namespace) else {
+            return self.refuse_connect(namespace, "Invalid namespace", None);
+        };
+        match Back::open(self.engine.library(), &behind) {
+            Some(back) => self.connect_through(back, &behind, namespace, route, auth),
+            None => self.refuse_connect(namespace, "unavailable", None),
+        }
+    }
+
+    /// CONNECT through a session of the library that is open already.
+    pub(super) fn connect_through(
+        self: &Arc<Self>,
+        back: Back,
+        behind: &Behind,
+        namespace: &str,
+        route: &str,
+        auth: &str,
+    ) {
+        let session = Session::open(self, back, behind, namespace);
+        if self.add_session(&session) {
+            session.ask_in(route, auth);
+        } else {
+            session.finish(DisconnectReason::TransportClose);
+        }
+    }
+
+    /// Whether the client has found its socket again.
+    fn resume(self: &Arc<Self>, namespace: &str, auth: &str) -> bool {
+        if self.protocol == Protocol::V3 || !self.engine.settings.recovery.is_on() || auth.is_empty() {
+            return false;
+        }
+        let Ok(Return { pid, offset }) = serde_json::from_str(auth) else { return false };
+        let found = self.engine.parked.find(&pid).filter(|session| &*session.namespace == namespace);
+        let resumed = found.map(|session| {
+            let seen = match offset.map(|offset| self.engine.offsets.parse(&offset)) {
+                None => Seen::Nothing,
+                Some(Some(number)) => Seen::Until(number),
+                Some(None) => Seen::Unknown,
+            };
+            session.resume(self, seen, auth)
+        });
+        self.engine.metrics.recovered(match resumed {
+            Some(Resumed::Yes) => "recovered",
+            Some(Resumed::NotYours) => "refused",
+            Some(Resumed::Lost) => "lost",
+            None => "unknown",
+        });
+        resumed == Some(Resumed::Yes)
+    }
+
+    /// CONNECT_ERROR, with data as JSON.
+    pub(super) fn refuse_connect(self: &Arc<Self>, namespace: &str, message: &str, data: Option<&str>) {
+        let message = serde_json::to_string(message).expect("text is JSON");
+        let json = match (self.protocol, data) {
+            // Its clients take the payload for the message.
+            (Protocol::V3, _) => message,
+            (Protocol::V4, None) => format!(r#"{{"message":{message}}}"#),
+            (Protocol::V4, Some(data)) => format!(r#"{{"message":{message},"data":{data}}}"#),
+        };
+        self.send(&Frame::connect_error(namespace, &json));
+    }
+
+    /// The server closes the whole connection: DISCONNECT for every namespace, then the end.
+    pub(super) fn kick(self: &Arc<Self>) {
+        for session in self.sessions() {
+            session.kick(false);
+        }
+        self.end(DisconnectReason::ServerNamespaceDisconnect, None);
+    }
+}

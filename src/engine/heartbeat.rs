@@ -1,0 +1,111 @@
+//! When a link must be pinged, given up, or let go.
+
+use std::time::{Duration, Instant};
+
+use super::{Protocol, Settings};
+
+/// How long a client that was told goodbye may take to hang up.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// A link's clock. Engine.IO 4: the server pings, one interval after the last pong, and the first time one
+/// interval after the handshake. Engine.IO 3: the client does.
+pub(super) struct Beat {
+    protocol: Protocol,
+    /// When to ping next.
+    ping: Option<Instant>,
+    /// Until when the client must have been heard of.
+    heard: Option<Instant>,
+    /// Until when it must have joined a namespace.
+    connect: Option<Instant>,
+    /// Until when it must have hung up.
+    leave: Option<Instant>,
+    /// The moment the wheel knows of.
+    scheduled: Option<Instant>,
+}
+
+/// What is due.
+pub(super) enum Due {
+    Nothing,
+    Ping,
+    PingTimeout,
+    ConnectTimeout,
+    Leave,
+}
+
+impl Beat {
+    pub(super) fn new(protocol: Protocol, settings: &Settings, now: Instant) -> Self {
+        let (ping, heard) = match protocol {
+            Protocol::V4 => (Some(now + settings.ping_interval), None),
+            Protocol::V3 => (None, Some(now + settings.ping_interval + settings.ping_timeout)),
+        };
+        Self { protocol, ping, heard, connect: Some(now + settings.connect_timeout), leave: None, scheduled: None }
+    }
+
+    pub(super) fn pong_arrived(&mut self, now: Instant, settings: &Settings) {
+        self.heard = None;
+        self.ping = Some(now + settings.ping_interval);
+    }
+
+    pub(super) fn ping_arrived(&mut self, now: Instant, settings: &Settings) {
+        if self.protocol == Protocol::V3 {
+            self.heard = Some(now + settings.ping_interval + settings.ping_timeout);
+        }
+    }
+
+    /// It is in no namespace any more.
+    pub(super) fn expect_connect(&mut self, until: Instant) {
+        self.connect = Some(until);
+    }
+
+    /// Only its hanging up is waited for.
+    pub(super) fn leave(&mut self, now: Instant) {
+        (self.ping, self.heard, self.connect) = (None, None, None);
+        self.leave = Some(now + LEAVING);
+    }
+
+    fn next(&self) -> Option<Instant> {
+        [self.ping, self.heard, self.connect, self.leave].into_iter().flatten().min()
+    }
+
+    /// The moment to look again, if the wheel does not know of one as early.
+    pub(super) fn schedule(&mut self) -> Option<Instant> {
+        let next = self.next()?;
+        if self.scheduled.is_some_and(|scheduled| scheduled <= next) {
+            return None;
+        }
+        self.scheduled = Some(next);
+        Some(next)
+    }
+
+    /// Whether this call of the wheel is the one that counts. From then on it knows of none.
+    pub(super) fn is_scheduled_for(&mut self, moment: Instant) -> bool {
+        let is_it = self.scheduled == Some(moment);
+        if is_it {
+            self.scheduled = None;
+        }
+        is_it
+    }
+
+    /// What is due now; it is due no longer then.
+    pub(super) fn due(&mut self, now: Instant, has_sessions: bool, settings: &Settings) -> Due {
+        let is_due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
+        if is_due(self.leave) {
+            return Due::Leave;
+        }
+        if is_due(self.heard) {
+            return Due::PingTimeout;
+        }
+        if is_due(self.connect) {
+            self.connect = None;
+            if !has_sessions {
+                return Due::ConnectTimeout;
+            }
+        }
+        if is_due(self.ping) {
+            self.ping = None;
+            self.heard = Some(now + settings.ping_timeout);
+            return Due::Ping;
+        }
+        Due::Nothing
+    }
+}

@@ -1,0 +1,135 @@
+//! What a client sends: packets of Socket.IO, put together from their messages and handed to their sockets.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value as Json;
+
+use super::{
+    DisconnectReason, Protocol,
+    link::Link,
+    packet::{Kind, Packet},
+};
+
+/// What an attachment counts beside its bytes, so that empty ones are bounded too.
+const ATTACHMENT_COST: usize = 64;
+
+/// What a connection is closed for.
+pub(super) struct Refused(pub(super) DisconnectReason);
+
+/// A packet whose attachments have not all arrived.
+#[derive(Default)]
+pub(super) struct Incoming(Option<Box<Partial>>);
+
+struct Partial {
+    text: String,
+    missing: usize,
+    attachments: Vec<Bytes>,
+    cost: usize,
+}
+
+impl Incoming {
+    /// A text message.
+    pub(super) fn text(&mut self, link: &Arc<Link>, text: &str) -> Result<(), Refused> {
+        let packet = Packet::parse(text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;
+        if self.0.is_some() {
+            return Err(Refused(DisconnectReason::ForcedClose));
+        }
+        if packet.attachments > 0 {
+            let (text, missing) = (text.to_owned(), packet.attachments);
+            self.0 = Some(Box::new(Partial { text, missing, attachments: Vec::new(), cost: 0 }));
+            return Ok(());
+        }
+        take(link, &packet, Vec::new())
+    }
+
+    /// A binary message.
+    pub(super) fn binary(&mut self, link: &Arc<Link>, data: Bytes) -> Result<(), Refused> {
+        let Some(partial) = &mut self.0 else { return Err(Refused(DisconnectReason::ForcedClose)) };
+        partial.cost += data.len() + ATTACHMENT_COST;
+        if partial.cost > link.engine.settings.max_payload.saturating_mul(2) {
+            return Err(Refused(DisconnectReason::ForcedClose));
+        }
+        partial.attachments.push(data);
+        partial.missing -= 1;
+        if partial.missing > 0 {
+            return Ok(());
+        }
+        let Some(partial) = self.0.take() else { return Ok(()) };
+        let Partial { text, attachments, .. } = *partial;
+        let packet = Packet::parse(&text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;
+        if !placeholders_are_placed(packet.data, attachments.len()) {
+            return Err(Refused(DisconnectReason::ForcedClose));
+        }
+        take(link, &packet, attachments)
+    }
+}
+
+/// As Node does: what is no packet closes the connection, and so does one for a namespace that was not joined, or
+/// was already.
+fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
+    let mut namespace = packet.namespace;
+    if packet.kind == Kind::Connect {
+        let (path, query) = match (link.protocol, namespace.split_once('?')) {
+            (Protocol::V3, Some((path, query))) => (path, Some(query)),
+            _ => (namespace, None),
+        };
+        if link.session(path).is_some() {
+            return Err(Refused(DisconnectReason::ForcedServerClose));
+        }
+        return connect(link, path, packet.data, query);
+    }
+    if link.protocol == Protocol::V3 {
+        namespace = namespace.split_once('?').map_or(namespace, |(path, _)| path);
+    }
+    let Some(session) = link.session(namespace) else { return Err(Refused(DisconnectReason::ForcedServerClose)) };
+    match packet.kind {
+        Kind::Event if packet.data.is_empty() => Ok(()),
+        Kind::Event => session
+            .receive(packet.data, attachments, packet.id)
+            .map_err(|_| Refused(DisconnectReason::ForcedClose)),
+        Kind::Ack => {
+            session.acknowledged(packet.id, packet.data, attachments).map_err(|_| Refused(DisconnectReason::ForcedClose))
+        }
+        Kind::Disconnect if packet.data.is_empty() => {
+            session.left();
+            Ok(())
+        }
+        Kind::Connect | Kind::Disconnect => Err(Refused(DisconnectReason::ForcedClose)),
+        Kind::ConnectError => Err(Refused(DisconnectReason::ForcedServerClose)),
+    }
+}
+
+/// CONNECT: `auth` is an object, or missing.
+fn connect(link: &Arc<Link>, namespace: &str, auth: &str, query: Option<&str>) -> Result<(), Refused> {
+    let auth = match query {
+        Some(query) => {
+            let fields: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+            let object: serde_json::Map<_, _> =
+                fields.into_iter().map(|(name, value)| (name, Json::String(value))).collect();
+            Json::Object(object).to_string()
+        }
+        None => auth.to_owned(),
+    };
+    if !auth.is_empty() && !matches!(serde_json::from_str(&auth), Ok(Json::Object(_))) {
+        return Err(Refused(DisconnectReason::ForcedClose));
+    }
+    link.connect(namespace, &auth);
+    Ok(())
+}
+
+/// Every placeholder must have its attachment, as Node's parser demands.
+fn placeholders_are_placed(json: &str, attachments: usize) -> bool {
+    serde_json::from_str(json).is_ok_and(|json| all_placed(&json, attachments))
+}
+
+fn all_placed(value: &Json, attachments: usize) -> bool {
+    match value {
+        Json::Array(items) => items.iter().all(|item| all_placed(item, attachments)),
+        Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
+            members.get("num").and_then(Json::as_u64).is_some_and(|num| num < attachments as u64)
+        }
+        Json::Object(members) => members.values().all(|member| all_placed(member, attachments)),
+        _ => true,
+    }
+}

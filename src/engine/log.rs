@@ -1,0 +1,134 @@
+//! What a client may have missed: the last events that were sent to one socket, or would have been.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{Protocol, frame::Frame};
+
+/// Events in the order they were sent. Recovery is possible from any of them, and from the one just before.
+#[derive(Default)]
+pub(super) struct Log {
+    entries: VecDeque<Arc<Frame>>,
+    bytes: usize,
+    /// The number of the last event that was taken out at the front; 0 while the log is whole.
+    last_gone: u64,
+    /// How many of the first events were sent before the ping that waits for its pong.
+    pinged: usize,
+}
+
+impl Log {
+    /// Appends an event; the oldest make room for it. Returns by how many bytes it grew.
+    pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize) -> isize {
+        let before = self.bytes;
+        self.bytes += size(frame);
+        self.entries.push_back(frame.clone());
+        while self.entries.len() > most || self.bytes > most_bytes {
+            if !self.forget_first() {
+                break;
+            }
+        }
+        self.bytes.cast_signed() - before.cast_signed()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn forget_first(&mut self) -> bool {
+        let Some(first) = self.entries.pop_front() else { return false };
+        self.bytes -= size(&first);
+        self.last_gone = first.number();
+        self.pinged = self.pinged.saturating_sub(1);
+        true
+    }
+
+    /// A ping follows what is in the log.
+    pub(super) fn pinged(&mut self) {
+        self.pinged = self.entries.len();
+    }
+
+    /// Its pong has come: the client has seen what was sent before it.
+    pub(super) fn confirmed(&mut self) {
+        for _ in 0..self.pinged {
+            self.forget_first();
+        }
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// What came after an event, or from the start; `None` if some of that is gone. What was before is forgotten.
+    pub(super) fn after(&mut self, number: Option<u64>) -> Option<impl Iterator<Item = &Arc<Frame>>> {
+        let number = number.unwrap_or(0);
+        if number != self.last_gone {
+            // Searched from the end: the client has seen most of it.
+            let place = self.entries.iter().rposition(|frame| frame.number() == number)?;
+            for _ in 0..=place {
+                self.forget_first();
+            }
+        }
+        self.pinged = 0;
+        Some(self.entries.iter())
+    }
+}
+
+fn size(frame: &Frame) -> usize {
+    frame.wire(Protocol::V4).len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::offset::Offsets, *};
+
+    fn frames(count: usize) -> Vec<Arc<Frame>> {
+        let offsets = Offsets::new();
+        (0..count).map(|_| Frame::event("/", None, "[\"a\"]", Vec::new(), Some(&offsets))).collect()
+    }
+
+    fn numbers<'a>(frames: Option<impl Iterator<Item = &'a Arc<Frame>>>) -> Option<Vec<u64>> {
+        frames.map(|frames| frames.map(|frame| frame.number()).collect())
+    }
+
+    #[test]
+    fn it_begins_where_the_client_stopped() {
+        let mut log = Log::default();
+        for frame in frames(5) {
+            log.push(&frame, 10, 1_000);
+        }
+        assert_eq!(numbers(log.after(None)), Some(vec![1, 2, 3, 4, 5]), "from the start");
+        assert_eq!(numbers(log.after(Some(3))), Some(vec![4, 5]));
+        assert_eq!(numbers(log.after(Some(3))), Some(vec![4, 5]), "again");
+        assert_eq!(numbers(log.after(Some(2))), None, "forgotten by then");
+        assert_eq!(numbers(log.after(None)), None, "not whole any more");
+        assert_eq!(numbers(log.after(Some(9))), None, "never sent");
+    }
+
+    #[test]
+    fn it_is_bounded_and_never_has_a_hole() {
+        let mut log = Log::default();
+        for frame in frames(5) {
+            log.push(&frame, 3, 1_000);
+        }
+        assert_eq!(numbers(log.after(Some(1))), None, "2 is gone");
+        assert_eq!(numbers(log.after(Some(2))), Some(vec![3, 4, 5]));
+        let mut small = Log::default();
+        for frame in frames(5) {
+            let most_bytes = 2 * size(&frame);
+            small.push(&frame, 100, most_bytes);
+        }
+        assert_eq!(numbers(small.after(Some(3))), Some(vec![4, 5]));
+    }
+
+    #[test]
+    fn a_pong_confirms_what_was_sent_before_its_ping() {
+        let mut log = Log::default();
+        let frames = frames(4);
+        log.push(&frames[0], 10, 1_000);
+        log.push(&frames[1], 10, 1_000);
+        log.pinged();
+        log.push(&frames[2], 10, 1_000);
+        log.confirmed();
+        log.push(&frames[3], 10, 1_000);
+        assert_eq!(numbers(log.after(Some(2))), Some(vec![3, 4]));
+        assert_eq!(numbers(log.after(Some(1))), None);
+    }
+}

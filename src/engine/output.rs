@@ -1,0 +1,298 @@
+//! What waits to be sent to one client.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::{Protocol, frame::Frame, payload};
+
+/// Pieces in one write.
+const PIECES: usize = 64;
+/// Places an empty queue keeps.
+const KEPT: usize = 32;
+
+/// The frames that wait, in the order in which they leave, and the way out.
+pub(super) struct Output {
+    protocol: Protocol,
+    queue: VecDeque<Arc<Frame>>,
+    /// Of all frames in the queue, as they were counted when they came.
+    bytes: usize,
+    /// Of the first frame, those that have left.
+    written: usize,
+    transport: Transport,
+    /// No place in the flusher's list is needed: there is one, or the reader writes when it is done.
+    is_scheduled: bool,
+    /// The kernel takes no more until the socket is writable again.
+    is_blocked: bool,
+    /// Whoever reads from the WebSocket: to be woken when it must write, or end.
+    reader: Option<Waker>,
+}
+
+/// The way out.
+pub(super) enum Transport {
+    /// Long polling.
+    Polling {
+        /// A request that waits for something to answer with.
+        request: Request,
+        /// A WebSocket is being tried; a request that waits is let go.
+        is_upgrading: bool,
+    },
+    /// A WebSocket.
+    WebSocket(OwnedWriteHalf),
+    /// Nothing more may come; what is in the queue is sent, then the client is left.
+    Closing(Option<OwnedWriteHalf>),
+    /// Nothing leaves.
+    Closed,
+}
+
+/// A polling client's GET.
+pub(super) enum Request {
+    None,
+    /// Somebody is answering it, or will be woken to.
+    Waiting(Option<Waker>),
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is in the queue, and whoever empties it knows.
+    Queued,
+    /// It is in the queue: see to it that it is emptied.
+    Schedule,
+    /// It was volatile, and the client is not ready.
+    Skipped,
+    /// Too much waits.
+    Full,
+    /// There is nobody to send to.
+    Gone,
+}
+
+/// What became of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// It is empty, or somebody will come back for the rest.
+    Done,
+    /// The connection is broken.
+    Failed,
+}
+
+impl Output {
+    pub(super) fn new(protocol: Protocol, transport: Transport) -> Self {
+        Self {
+            protocol,
+            queue: VecDeque::new(),
+            bytes: 0,
+            written: 0,
+            transport,
+            is_scheduled: false,
+            is_blocked: false,
+            reader: None,
+        }
+    }
+
+    pub(super) fn transport(&mut self) -> &mut Transport {
+        &mut self.transport
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_websocket(&self) -> bool {
+        matches!(self.transport, Transport::WebSocket(_))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.transport, Transport::WebSocket(_) | Transport::Polling { .. })
+    }
+
+    /// Whether more waits than was written for lack of a reader.
+    pub(super) fn is_stuck(&self) -> bool {
+        match &self.transport {
+            Transport::WebSocket(_) => self.is_blocked,
+            Transport::Polling { request, .. } => matches!(request, Request::None) && !self.queue.is_empty(),
+            Transport::Closing(_) | Transport::Closed => false,
+        }
+    }
+
+    /// Appends a frame.
+    pub(super) fn push(&mut self, frame: &Arc<Frame>, is_volatile: bool, most: usize) -> Pushed {
+        if !self.is_open() {
+            return Pushed::Gone;
+        }
+        if is_volatile && self.is_stuck() {
+            return Pushed::Skipped;
+        }
+        let bytes = frame.wire(self.protocol).len();
+        if self.bytes + bytes > most && !self.queue.is_empty() {
+            return Pushed::Full;
+        }
+        self.bytes += bytes;
+        self.queue.push_back(frame.clone());
+        match &mut self.transport {
+            Transport::WebSocket(_) => {
+                if self.is_blocked || std::mem::replace(&mut self.is_scheduled, true) {
+                    return Pushed::Queued;
+                }
+                Pushed::Schedule
+            }
+            Transport::Polling { request: Request::Waiting(waker), .. } => {
+                if let Some(waker) = waker.take() {
+                    waker.wake();
+                }
+                Pushed::Queued
+            }
+            _ => Pushed::Queued,
+        }
+    }
+
+    /// Appends the last frame: nothing comes after it.
+    pub(super) fn push_last(&mut self, frame: Option<Arc<Frame>>) {
+        if let Some(frame) = frame {
+            self.bytes += frame.wire(self.protocol).len();
+            self.queue.push_back(frame);
+        }
+        self.transport = match std::mem::replace(&mut self.transport, Transport::Closed) {
+            Transport::WebSocket(writer) => Transport::Closing(Some(writer)),
+            Transport::Polling { request, .. } => {
+                if let Request::Waiting(Some(waker)) = request {
+                    waker.wake();
+                }
+                Transport::Closing(None)
+            }
+            other => other,
+        };
+    }
+
+    /// Forgets everything; whoever reads or waits ends.
+    pub(super) fn close(&mut self) {
+        if let Transport::Polling { request: Request::Waiting(Some(waker)), .. } =
+            std::mem::replace(&mut self.transport, Transport::Closed)
+        {
+            waker.wake();
+        }
+        self.queue = VecDeque::new();
+        (self.bytes, self.written) = (0, 0);
+        self.wake_reader();
+    }
+
+    pub(super) fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Lets the reader know of everything that happens from now on. False where it has to end.
+    pub(super) fn watch(&mut self, cx: &Context<'_>) -> bool {
+        if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+        }
+        !matches!(self.transport, Transport::Closed)
+    }
+
+    /// What is pushed from now on waits for [`Self::uncork`].
+    pub(super) fn cork(&mut self) {
+        self.is_scheduled = true;
+    }
+
+    /// The connection may be writable again.
+    pub(super) fn poll_unblocked(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.is_blocked {
+            return false;
+        }
+        let (Transport::WebSocket(writer) | Transport::Closing(Some(writer))) = &self.transport else { return false };
+        match writer.as_ref().poll_write_ready(cx) {
+            Poll::Pending => false,
+            Poll::Ready(_) => {
+                self.is_blocked = false;
+                true
+            }
+        }
+    }
+
+    /// Writes what waits, in as few writes as the kernel allows.
+    pub(super) fn flush(&mut self) -> Flushed {
+        self.is_scheduled = false;
+        let result = self.write();
+        if self.queue.is_empty() {
+            if self.queue.capacity() > KEPT {
+                self.queue = VecDeque::new();
+            }
+            if let Transport::Closing(writer) = &mut self.transport {
+                // Dropping it tells the client that nothing more comes.
+                *writer = None;
+            }
+        }
+        match result {
+            Ok(()) => Flushed::Done,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_blocked = true;
+                self.wake_reader();
+                Flushed::Done
+            }
+            Err(_) => Flushed::Failed,
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let (Transport::WebSocket(writer) | Transport::Closing(Some(writer))) = &self.transport else { return Ok(()) };
+        if self.is_blocked {
+            return Ok(());
+        }
+        while let Some(first) = self.queue.front() {
+            let first = &first.wire(self.protocol)[self.written..];
+            let sent = if self.queue.len() == 1 {
+                writer.try_write(first)?
+            } else {
+                let mut slices = [IoSlice::new(&[]); PIECES];
+                slices[0] = IoSlice::new(first);
+                let rest = self.queue.iter().skip(1);
+                let mut count = 1;
+                for (slice, frame) in slices[1..].iter_mut().zip(rest) {
+                    *slice = IoSlice::new(frame.wire(self.protocol));
+                    count += 1;
+                }
+                writer.try_write_vectored(&slices[..count])?
+            };
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.bytes -= sent;
+            let mut sent = sent + self.written;
+            while let Some(front) = self.queue.front() {
+                let len = front.wire(self.protocol).len();
+                if sent < len {
+                    break;
+                }
+                sent -= len;
+                self.queue.pop_front();
+            }
+            self.written = sent;
+        }
+        Ok(())
+    }
+
+    /// A body for a polling request, of at most `most` bytes unless its first packet alone has more.
+    pub(super) fn payload(&mut self, most: usize) -> Option<String> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let mut body = String::new();
+        while let Some(frame) = self.queue.front() {
+            let before = body.len();
+            payload::append(&mut body, frame, self.protocol);
+            if body.len() > most && before > 0 {
+                body.truncate(before);
+                break;
+            }
+            self.bytes -= frame.wire(self.protocol).len();
+            self.queue.pop_front();
+        }
+        Some(body)
+    }
+}

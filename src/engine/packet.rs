@@ -1,0 +1,102 @@
+//! Packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), as far as
+//! they can be read without looking into their JSON.
+
+/// What a packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `0`
+    Connect,
+    /// `1`
+    Disconnect,
+    /// `2`, or `5` with attachments
+    Event,
+    /// `3`, or `6` with attachments
+    Ack,
+    /// `4`
+    ConnectError,
+}
+
+/// A packet's text, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Packet<'a> {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// `/` where it names none.
+    pub(crate) namespace: &'a str,
+    /// Asks for an acknowledgement, or is one.
+    pub(crate) id: Option<u64>,
+    /// How many binary messages follow that belong to it.
+    pub(crate) attachments: usize,
+    /// JSON, or nothing.
+    pub(crate) data: &'a str,
+}
+
+/// No packet, or one that no client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAPacket;
+
+impl<'a> Packet<'a> {
+    /// Takes a message of Engine.IO apart. The JSON is not looked into.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, NotAPacket> {
+        let (kind, has_attachments) = match text.as_bytes().first() {
+            Some(b'0') => (Kind::Connect, false),
+            Some(b'1') => (Kind::Disconnect, false),
+            Some(b'2') => (Kind::Event, false),
+            Some(b'3') => (Kind::Ack, false),
+            Some(b'4') => (Kind::ConnectError, false),
+            Some(b'5') => (Kind::Event, true),
+            Some(b'6') => (Kind::Ack, true),
+            _ => return Err(NotAPacket),
+        };
+        let mut rest = &text[1..];
+        let mut attachments = 0;
+        if has_attachments {
+            let (number, after) = rest.split_once('-').ok_or(NotAPacket)?;
+            attachments = digits(number).filter(|number| *number > 0).ok_or(NotAPacket)? as usize;
+            rest = after;
+        }
+        let mut namespace = "/";
+        if rest.starts_with('/') {
+            (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        }
+        let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let (id, data) = rest.split_at(end);
+        let id = if id.is_empty() { None } else { Some(digits(id).ok_or(NotAPacket)?) };
+        if has_attachments && data.is_empty() {
+            return Err(NotAPacket);
+        }
+        Ok(Self { kind, namespace, id, attachments, data })
+    }
+}
+
+fn digits(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_taken_apart() {
+        let packet = Packet::parse("52-/chat,7[\"a\",{}]").unwrap();
+        assert_eq!(
+            packet,
+            Packet { kind: Kind::Event, namespace: "/chat", id: Some(7), attachments: 2, data: "[\"a\",{}]" }
+        );
+        let packet = Packet::parse("0/chat").unwrap();
+        assert_eq!(packet, Packet { kind: Kind::Connect, namespace: "/chat", id: None, attachments: 0, data: "" });
+        let packet = Packet::parse("2").unwrap();
+        assert_eq!(packet, Packet { kind: Kind::Event, namespace: "/", id: None, attachments: 0, data: "" });
+    }
+
+    #[test]
+    fn what_is_no_packet_is_refused() {
+        for text in ["", "7", "x", "5[\"a\"]", "50-[\"a\"]", "5-[\"a\"]", "5x-[]", "51-", "299999999999999999999[]"] {
+            assert_eq!(Packet::parse(text), Err(NotAPacket), "{text}");
+        }
+    }
+}

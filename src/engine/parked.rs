@@ -1,0 +1,117 @@
+//! The sockets whose clients have gone and may come back: how many and how much of them is kept.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, Weak,
+        atomic::{AtomicIsize, Ordering},
+    },
+};
+
+use super::{Recovery, session::Session};
+use crate::{
+    hub::SocketId,
+    metrics::Metrics,
+    model::UserId,
+};
+
+/// By what a client names the socket it comes back to, and in the order of their going.
+pub(super) struct Parked {
+    settings: Recovery,
+    metrics: Metrics,
+    /// In the logs of those that are parked.
+    bytes: AtomicIsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    by_pid: HashMap<String, Weak<Session>>,
+    next: u64,
+    /// By the order of their going.
+    parked: BTreeMap<u64, Arc<Session>>,
+    places: HashMap<SocketId, u64>,
+    of_user: HashMap<UserId, VecDeque<u64>>,
+}
+
+impl Parked {
+    pub(super) fn new(settings: Recovery, metrics: Metrics) -> Self {
+        Self { settings, metrics, bytes: AtomicIsize::new(0), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while counting")
+    }
+
+    /// A client was told a `pid`.
+    pub(super) fn know(&self, pid: &str, session: &Arc<Session>) {
+        self.state().by_pid.insert(pid.to_owned(), Arc::downgrade(session));
+    }
+
+    pub(super) fn forget(&self, pid: &str) {
+        self.state().by_pid.remove(pid);
+    }
+
+    /// The socket that a client means.
+    pub(super) fn find(&self, pid: &str) -> Option<Arc<Session>> {
+        self.state().by_pid.get(pid)?.upgrade()
+    }
+
+    /// A socket's client has gone. Returns those that have to make room for it.
+    #[must_use]
+    pub(super) fn add(&self, session: &Arc<Session>, user: UserId, bytes: usize) -> Vec<Arc<Session>> {
+        self.bytes.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+        self.metrics.away.increment(1);
+        let mut state = self.state();
+        let place = state.next;
+        state.next += 1;
+        state.parked.insert(place, session.clone());
+        state.places.insert(session.id, place);
+        let mut evicted = Vec::new();
+        let places = state.of_user.entry(user).or_default();
+        places.push_back(place);
+        if places.len() > self.settings.sockets_per_user
+            && let Some(oldest) = places.front().copied()
+        {
+            evicted.extend(state.parked.get(&oldest).cloned());
+        }
+        if state.parked.len() - evicted.len() > self.settings.sockets {
+            evicted.extend(state.parked.values().next().cloned());
+        }
+        evicted
+    }
+
+    /// A socket is parked no longer.
+    pub(super) fn remove(&self, session: &Session, user: &UserId, bytes: usize) {
+        let mut state = self.state();
+        let Some(place) = state.places.remove(&session.id) else { return };
+        state.parked.remove(&place);
+        if let Some(places) = state.of_user.get_mut(user) {
+            places.retain(|other| *other != place);
+            if places.is_empty() {
+                state.of_user.remove(user);
+            }
+        }
+        drop(state);
+        self.bytes.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
+        self.metrics.away.decrement(1);
+    }
+
+    /// The log of one that is parked has grown, by this many bytes.
+    pub(super) fn grew(&self, bytes: isize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The oldest, while all of them together hold too much.
+    pub(super) fn too_much(&self) -> Option<Arc<Session>> {
+        if self.bytes.load(Ordering::Relaxed) <= self.settings.total_bytes.cast_signed() {
+            return None;
+        }
+        self.state().parked.values().next().cloned()
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+        self.state().parked.values().cloned().collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! Payloads of long polling: several packets in one body
+//! (<https://github.com/socketio/engine.io-protocol>, versions 4 and 3).
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+
+use super::{Protocol, frame::Frame};
+
+/// Separates packets in version 4.
+const SEPARATOR: char = '\u{1e}';
+
+/// A packet of Engine.IO as it came in a request's body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Packet {
+    /// Its type and its data.
+    Text(String),
+    /// A binary message.
+    Binary(Bytes),
+}
+
+/// No payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAPayload;
+
+/// Appends a packet with its attachments.
+pub(super) fn append(payload: &mut String, frame: &Frame, protocol: Protocol) {
+    let text = frame.text(protocol);
+    if text.is_empty() {
+        return;
+    }
+    append_one(payload, &text, protocol);
+    for attachment in frame.attachments() {
+        let mut text = match protocol {
+            Protocol::V4 => "b".to_owned(),
+            Protocol::V3 => "b4".to_owned(),
+        };
+        STANDARD.encode_string(attachment, &mut text);
+        append_one(payload, &text, protocol);
+    }
+}
+
+fn append_one(payload: &mut String, text: &str, protocol: Protocol) {
+    match protocol {
+        Protocol::V4 => {
+            if !payload.is_empty() {
+                payload.push(SEPARATOR);
+            }
+        }
+        Protocol::V3 => {
+            // Lengths are those of JavaScript's strings: UTF-16 code units.
+            payload.push_str(&text.encode_utf16().count().to_string());
+            payload.push(':');
+        }
+    }
+    payload.push_str(text);
+}
+
+/// The packets in a body of text.
+pub(crate) fn decode(body: &str, protocol: Protocol) -> Result<Vec<Packet>, NotAPayload> {
+    match protocol {
+        Protocol::V4 => body.split(SEPARATOR).map(decode_one).collect(),
+        Protocol::V3 => decode_v3(body),
+    }
+}
+
+fn decode_one(text: &str) -> Result<Packet, NotAPayload> {
+    match text.strip_prefix('b') {
+        Some(base64) => Ok(Packet::Binary(STANDARD.decode(base64).map_err(|_| NotAPayload)?.into())),
+        None if text.is_empty() => Err(NotAPayload),
+        None => Ok(Packet::Text(text.to_owned())),
+    }
+}
+
+/// `<length>:<packet>`, again and again.
+fn decode_v3(mut body: &str) -> Result<Vec<Packet>, NotAPayload> {
+    let mut packets = Vec::new();
+    if body.is_empty() {
+        return Err(NotAPayload);
+    }
+    while !body.is_empty() {
+        let (length, rest) = body.split_once(':').ok_or(NotAPayload)?;
+        let mut length: usize = length.parse().map_err(|_| NotAPayload)?;
+        let mut end = 0;
+        for char in rest.chars() {
+            if length == 0 {
+                break;
+            }
+            length = length.checked_sub(char.len_utf16()).ok_or(NotAPayload)?;
+            end += char.len_utf8();
+        }
+        if length > 0 {
+            return Err(NotAPayload);
+        }
+        let (text, after) = rest.split_at(end);
+        packets.push(match text.strip_prefix("b4") {
+            Some(base64) => Packet::Binary(STANDARD.decode(base64).map_err(|_| NotAPayload)?.into()),
+            None if text.is_empty() => return Err(NotAPayload),
+            None => Packet::Text(text.to_owned()),
+        });
+        body = after;
+    }
+    Ok(packets)
+}
+
+/// Version 3's binary payload: `<0 text | 1 binary> <length, a digit a byte> 0xFF <packet>`, again and again.
+pub(crate) fn decode_v3_binary(mut body: &[u8]) -> Result<Vec<Packet>, NotAPayload> {
+    let mut packets = Vec::new();
+    while let [kind, rest @ ..] = body {
+        let end = rest.iter().position(|byte| *byte == 0xFF).ok_or(NotAPayload)?;
+        if end == 0 || end > 15 || rest[..end].iter().any(|digit| *digit > 9) {
+            return Err(NotAPayload);
+        }
+        let length = rest[..end].iter().fold(0_usize, |length, digit| length * 10 + usize::from(*digit));
+        let rest = &rest[end + 1..];
+        let (packet, after) = rest.split_at_checked(length).ok_or(NotAPayload)?;
+        packets.push(match (kind, packet) {
+            (0, packet) if !packet.is_empty() => {
+                Packet::Text(std::str::from_utf8(packet).map_err(|_| NotAPayload)?.to_owned())
+            }
+            (1, [4, data @ ..]) => Packet::Binary(Bytes::copy_from_slice(data)),
+            _ => return Err(NotAPayload),
+        });
+        body = after;
+    }
+    if packets.is_empty() { Err(NotAPayload) } else { Ok(packets) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_3_counts_as_javascript_does() {
+        let packets = decode("6:4äö😀8:b4AQID/w", Protocol::V3);
+        assert_eq!(packets, Err(NotAPayload), "the base64 is broken");
+        let packets = decode("5:4äö😀10:b4AQID/w==2:4x", Protocol::V3).unwrap();
+        assert_eq!(
+            packets,
+            [
+                Packet::Text("4äö😀".to_owned()),
+                Packet::Binary(Bytes::from_static(&[1, 2, 3, 255])),
+                Packet::Text("4x".to_owned())
+            ]
+        );
+        let mut payload = String::new();
+        append(&mut payload, &Frame::engine("4äö😀"), Protocol::V3);
+        assert_eq!(payload, "5:4äö😀");
+    }
+
+    #[test]
+    fn version_3_binary() {
+        let body = [0, 2, 255, b'4', b'x', 1, 4, 255, 4, 1, 2, 3];
+        let packets = decode_v3_binary(&body).unwrap();
+        assert_eq!(packets, [Packet::Text("4x".to_owned()), Packet::Binary(Bytes::from_static(&[1, 2, 3]))]);
+        for broken in [&[0][..], &[0, 255], &[0, 3, 255, b'4'], &[2, 1, 255, b'4'], &[1, 1, 255, 9], &[]] {
+            assert_eq!(decode_v3_binary(broken), Err(NotAPayload));
+        }
+    }
+
+    #[test]
+    fn version_4() {
+        let packets = decode("4x\u{1e}bAQID\u{1e}3", Protocol::V4).unwrap();
+        assert_eq!(
+            packets,
+            [
+                Packet::Text("4x".to_owned()),
+                Packet::Binary(Bytes::from_static(&[1, 2, 3])),
+                Packet::Text("3".to_owned())
+            ]
+        );
+        assert_eq!(decode("4x\u{1e}", Protocol::V4), Err(NotAPayload));
+    }
+}

@@ -1,0 +1,115 @@
+//! Long polling: a GET waits for packets, a POST brings some.
+
+use std::{future::poll_fn, ops::ControlFlow, sync::Arc};
+
+use axum::{body::Body, response::Response};
+use http::{
+    HeaderValue, Request, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::{
+    DisconnectReason, Protocol,
+    requests::{Refusal, refuse},
+    link::Link,
+    output::{Request as Waiting, Transport},
+    payload::{self, Packet},
+};
+
+/// The answer to a GET.
+pub(super) async fn get(link: &Arc<Link>) -> Response {
+    let is_alone = match link.output().transport() {
+        Transport::Polling { request, .. } => {
+            let is_alone = matches!(request, Waiting::None);
+            if is_alone {
+                *request = Waiting::Waiting(None);
+            }
+            is_alone
+        }
+        Transport::Closing(_) => true,
+        Transport::WebSocket(_) | Transport::Closed => return refuse(Refusal::BadRequest),
+    };
+    if !is_alone {
+        link.end(DisconnectReason::TransportError, None);
+        return plain(StatusCode::BAD_REQUEST, String::new());
+    }
+    // If the client hangs up while it waits, this is dropped, and so is the link.
+    let mut waiting = HangsUp(Some(link));
+    let payload = poll_fn(|cx| link.poll_payload(cx)).await;
+    waiting.0 = None;
+    plain(StatusCode::OK, payload)
+}
+
+struct HangsUp<'a>(Option<&'a Arc<Link>>);
+
+impl Drop for HangsUp<'_> {
+    fn drop(&mut self) {
+        if let Some(link) = self.0 {
+            link.lose(DisconnectReason::TransportError);
+        }
+    }
+}
+
+/// The answer to a POST. What the body holds has been taken in by then.
+pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
+    if link.output().is_websocket() {
+        return refuse(Refusal::BadRequest);
+    }
+    let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
+    if is_binary && link.protocol == Protocol::V4 {
+        link.end(DisconnectReason::TransportError, None);
+        return plain(StatusCode::BAD_REQUEST, String::new());
+    }
+    let most = link.engine.settings.max_payload;
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|announced: usize| announced > most) {
+        return too_large();
+    }
+    let body = match Limited::new(request.into_body(), most).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return too_large(),
+        Err(_) => {
+            link.lose(DisconnectReason::TransportError);
+            return plain(StatusCode::BAD_REQUEST, String::new());
+        }
+    };
+    let packets = if is_binary {
+        payload::decode_v3_binary(&body)
+    } else {
+        std::str::from_utf8(&body).map_err(|_| payload::NotAPayload).and_then(|text| payload::decode(text, link.protocol))
+    };
+    match packets {
+        Ok(packets) => take(link, packets),
+        Err(payload::NotAPayload) => link.end(DisconnectReason::ParseError, None),
+    }
+    let mut response = plain(StatusCode::OK, "ok".to_owned());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
+
+fn take(link: &Arc<Link>, packets: Vec<Packet>) {
+    for packet in packets {
+        let flow = match packet {
+            Packet::Text(text) => link.take_text(&text),
+            Packet::Binary(data) => link.take_binary(data),
+        };
+        if flow == ControlFlow::Break(()) {
+            break;
+        }
+    }
+}
+
+fn too_large() -> Response {
+    plain(StatusCode::PAYLOAD_TOO_LARGE, String::new())
+}
+
+/// A packet's text as a body, never to be kept by anybody on the way.
+pub(super) fn plain(status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

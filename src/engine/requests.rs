@@ -1,0 +1,212 @@
+//! The front door: requests of Engine.IO, as Node's server answers them.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, Method, Request, StatusCode,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
+};
+use rand::{Rng, distr::Alphanumeric};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Engine, Protocol,
+    back::{Back, Behind},
+    frame::Frame,
+    link::Link,
+    output::{Request as Waiting, Transport},
+    polling,
+    reader::Reader,
+    upgrade::{self, Stream},
+    websocket::Decoder,
+};
+
+/// Characters of a session id: 24 of 62 are 142 bits.
+const SID_LEN: usize = 24;
+
+/// The address a request came from, as an extension of the request: the peer's, or what a trusted proxy says.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+/// What a client said when it opened its connection, as far as anybody asks for it later.
+#[derive(Debug, Clone)]
+pub(crate) struct Handshake {
+    pub(super) protocol: Protocol,
+    /// Of the request's URI; kept out of logs, a token may be in it.
+    pub(crate) query: String,
+    /// The Authorization header.
+    pub(crate) authorization: Option<String>,
+    /// Where it comes from.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Why a request is refused (<https://socket.io/docs/v4/server-api/#enginefireconnection_error>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    UnknownTransport,
+    UnknownSession,
+    BadMethod,
+    BadRequest,
+    /// Too many connections wait to be let in.
+    Full,
+}
+
+impl Refusal {
+    fn parts(self) -> (StatusCode, u8, &'static str) {
+        match self {
+            Self::UnknownTransport => (StatusCode::BAD_REQUEST, 0, "Transport unknown"),
+            Self::UnknownSession => (StatusCode::BAD_REQUEST, 1, "Session ID unknown"),
+            Self::BadMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method"),
+            Self::BadRequest => (StatusCode::BAD_REQUEST, 3, "Bad request"),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, 4, "Too many connections"),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RefusalBody {
+    code: u8,
+    message: &'static str,
+}
+
+pub(super) fn refuse(refusal: Refusal) -> Response {
+    let (status, code, message) = refusal.parts();
+    (status, axum::Json(RefusalBody { code, message })).into_response()
+}
+
+/// An upgrade is refused with a bare text, and the connection closed.
+fn refuse_upgrade(refusal: Refusal) -> Response {
+    let (status, _, message) = refusal.parts();
+    let mut response = (status, [(CONTENT_TYPE, "text/html")], message).into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+#[derive(Deserialize)]
+struct Query {
+    transport: Option<String>,
+    sid: Option<String>,
+    #[serde(rename = "EIO")]
+    eio: Option<String>,
+}
+
+/// OPEN's payload; durations in milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Open<'a> {
+    sid: &'a str,
+    upgrades: &'static [&'static str],
+    ping_interval: u64,
+    ping_timeout: u64,
+    max_payload: usize,
+}
+
+/// Every request under the path of Socket.IO.
+pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Request<Body>) -> Response {
+    let is_upgrade = upgrade::is_asked_for(request.headers());
+    let refuse = if is_upgrade { refuse_upgrade } else { refuse };
+    let query = serde_urlencoded::from_str(request.uri().query().unwrap_or_default());
+    let Ok(Query { transport, sid, eio }) = query else { return refuse(Refusal::BadRequest) };
+    let is_websocket = match transport.as_deref() {
+        Some("websocket") => true,
+        Some("polling") => false,
+        _ => return refuse(Refusal::UnknownTransport),
+    };
+    if let Some(sid) = sid {
+        let Some(link) = engine.link(&sid) else { return refuse(Refusal::UnknownSession) };
+        return match (is_upgrade, is_websocket, request.method()) {
+            (true, true, _) => upgrade_link(link, &mut request),
+            (false, false, &Method::GET) => polling::get(&link).await,
+            (false, false, &Method::POST) => polling::post(&link, request).await,
+            (false, false, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            _ => refuse(Refusal::BadRequest),
+        };
+    }
+    if request.method() != Method::GET {
+        return refuse(Refusal::BadMethod);
+    }
+    if is_websocket != is_upgrade {
+        return refuse(Refusal::BadRequest);
+    }
+    // Some old clients send no EIO at all; Node takes whatever is not 4 for 3.
+    let protocol = if eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 };
+    let handshake = Handshake {
+        protocol,
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        authorization: request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned),
+        address: request.extensions().get::<ClientAddress>().map(|address| address.0),
+    };
+    let Some(waiting) = engine.limits.wait(handshake.address) else { return refuse(Refusal::Full) };
+    if !is_websocket {
+        let transport = Transport::Polling { request: Waiting::None, is_upgrading: false };
+        let Some(link) = open(&engine, handshake, transport, waiting) else { return refuse(Refusal::BadRequest) };
+        return polling::get(&link).await;
+    }
+    let Some(words) = upgrade::Handshake::of(&mut request) else { return refuse(Refusal::BadRequest) };
+    let (response, upgraded) = words.accept();
+    tokio::spawn(async move {
+        let Some(Stream { reader, writer, ahead }) = upgrade::stream(upgraded).await else { return };
+        let decoder = Decoder::new(engine.settings.max_payload);
+        let Some(link) = open(&engine, handshake, Transport::WebSocket(writer), waiting) else { return };
+        let mut reader = Reader::new(link, reader, decoder);
+        reader.feed(ahead);
+        reader.run().await;
+    });
+    response
+}
+
+fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
+    if link.output().is_websocket() {
+        return refuse_upgrade(Refusal::BadRequest);
+    }
+    let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
+    let (response, upgraded) = words.accept();
+    tokio::spawn(async move {
+        if let Some(stream) = upgrade::stream(upgraded).await {
+            upgrade::probe(link, stream).await;
+        }
+    });
+    response
+}
+
+/// A new link: OPEN is the first thing it sends. Clients of Engine.IO 3 are in the root namespace without asking,
+/// and take the session's id for that of their socket.
+fn open(
+    engine: &Arc<Engine>,
+    handshake: Handshake,
+    transport: Transport,
+    waiting: crate::limits::Waiting,
+) -> Option<Arc<Link>> {
+    let upgrades: &[&str] = if matches!(transport, Transport::WebSocket(_)) { &[] } else { &["websocket"] };
+    let protocol = handshake.protocol;
+    let behind = Behind::default();
+    let (sid, root) = match protocol {
+        Protocol::V4 => (rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect(), None),
+        Protocol::V3 => {
+            let back = Back::open(engine.library(), &behind)?;
+            (back.sid().to_string(), Some(back))
+        }
+    };
+    let settings = &engine.settings;
+    let open = Open {
+        sid: &sid,
+        upgrades,
+        ping_interval: settings.ping_interval.as_millis() as u64,
+        ping_timeout: settings.ping_timeout.as_millis() as u64,
+        max_payload: settings.max_payload,
+    };
+    let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
+    let link = Link::new(engine, sid, handshake, transport, waiting);
+    link.send(&Frame::engine(&packet));
+    if let Some(back) = root
+        && let Some(route) = engine.route("/")
+    {
+        link.connect_through(back, &behind, "/", route, "");
+    }
+    Some(link)
+}

@@ -1,0 +1,457 @@
+//! A socket: one client in one namespace. It outlives the connection it speaks through, for as long as the client
+//! may come back to it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use rand::{Rng, distr::Alphanumeric};
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::{
+    DisconnectReason, Engine, Handshake, Protocol,
+    back::{Back, Behind},
+    flush::Batch,
+    frame::Frame,
+    link::Link,
+    log::Log,
+    output::Pushed,
+    wheel::Timed,
+};
+use crate::{hub::SocketId, model::UserId};
+
+/// Characters of a `pid` after the socket's id: 24 of 62 are 142 bits.
+const PID_SECRET: usize = 24;
+
+/// What the layer above does with a socket.
+pub(crate) trait Application: Send + Sync {
+    /// An event: the JSON array of its name and arguments, its attachments, and the id if it is to be acknowledged.
+    /// Err where the text is no event: then the connection is closed.
+    fn receive(self: Arc<Self>, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), NotAnEvent>;
+
+    /// Whether a client with these credentials is the one the socket belongs to; from now on it has these.
+    fn readmit(&self, handshake: &Handshake, auth: &str) -> bool;
+
+    /// Takes a place among the connected ones, or gives it back. Called with locks held; must not call back.
+    fn take_seat(&self, handshake: &Handshake) -> bool;
+
+    /// See [`Self::take_seat`].
+    fn leave_seat(&self);
+
+    /// The client went, or came back. [`Session::is_away`] says which.
+    fn moved(self: Arc<Self>);
+
+    /// It is over.
+    fn ended(self: Arc<Self>, reason: DisconnectReason);
+
+    /// Whose it is.
+    fn user(&self) -> UserId;
+}
+
+/// A text that is no event, or no acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAnEvent;
+
+/// What a client answered: the JSON texts of the arguments, and the attachments.
+pub(crate) type Answer = (Vec<Box<RawValue>>, Vec<Bytes>);
+
+/// One client in one namespace.
+pub(crate) struct Session {
+    /// As the client knows it too, but for clients of Engine.IO 3 outside of the root namespace.
+    pub(crate) id: SocketId,
+    /// The path of the namespace.
+    pub(crate) namespace: Arc<str>,
+    engine: Arc<Engine>,
+    protocol: Protocol,
+    back: Back,
+    /// With what the client comes back. `None` where it cannot.
+    pid: Option<String>,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    application: Option<Arc<dyn Application>>,
+    log: Log,
+    /// Who waits for the client's acknowledgements.
+    asked: HashMap<u64, oneshot::Sender<Answer>>,
+}
+
+enum Phase {
+    /// CONNECT has come, and is being decided on.
+    Connecting(Arc<Link>),
+    Connected(Arc<Link>),
+    /// The connection was lost; until when the client may come back.
+    Away { reason: DisconnectReason, until: Instant },
+    Closed,
+}
+
+impl Session {
+    /// The client asks to be let into a namespace. `route` is what the library calls it.
+    pub(super) fn open(link: &Arc<Link>, back: Back, behind: &Behind, namespace: &str) -> Arc<Self> {
+        let engine = link.engine.clone();
+        let id = back.sid();
+        let pid = (link.protocol == Protocol::V4 && engine.settings.recovery.is_on()).then(|| {
+            let secret = rand::rng().sample_iter(Alphanumeric).take(PID_SECRET).map(char::from);
+            id.to_string().chars().chain(secret).collect()
+        });
+        let session = Arc::new(Self {
+            id,
+            namespace: namespace.into(),
+            protocol: link.protocol,
+            back,
+            pid,
+            state: Mutex::new(State {
+                phase: Phase::Connecting(link.clone()),
+                application: None,
+                log: Log::default(),
+                asked: HashMap::new(),
+            }),
+            engine,
+        });
+        behind.set(&session);
+        session
+    }
+
+    /// Hands CONNECT to the library. `route` is what it calls the namespace.
+    pub(super) fn ask_in(&self, route: &str, auth: &str) {
+        self.back.connect(self.engine.library(), route, auth);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while sending")
+    }
+
+    /// What the client said when it opened the connection; `None` when it has gone.
+    pub(crate) fn handshake(&self) -> Option<Handshake> {
+        match &self.state().phase {
+            Phase::Connecting(link) | Phase::Connected(link) => Some(link.handshake.clone()),
+            Phase::Away { .. } | Phase::Closed => None,
+        }
+    }
+
+    /// Whether the client has gone and may come back.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self.state().phase, Phase::Away { .. })
+    }
+
+    /// The id as the client knows it: one of Engine.IO 3 puts its namespace before it.
+    pub(crate) fn client_id(&self) -> String {
+        match (&self.state().phase, self.protocol) {
+            (Phase::Connected(link), Protocol::V3) if &*self.namespace != "/" => {
+                format!("{}#{}", self.namespace, link.sid)
+            }
+            _ => self.id.to_string(),
+        }
+    }
+
+    // The way in.
+
+    /// The client is not let in: CONNECT_ERROR, with a message and data as JSON.
+    pub(crate) fn refuse(self: &Arc<Self>, message: &str, data: &str) {
+        let link = {
+            let mut state = self.state();
+            let Phase::Connecting(link) = std::mem::replace(&mut state.phase, Phase::Closed) else { return };
+            link
+        };
+        link.refuse_connect(&self.namespace, message, Some(data));
+        link.remove_session(self);
+        self.back.close(self.engine.library());
+    }
+
+    /// The client is let in: CONNECT leaves before anything else does. False where it has gone in the meantime.
+    pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>) -> bool {
+        let mut batch = Batch::new(&self.engine);
+        let mut state = self.state();
+        let Phase::Connecting(link) = &state.phase else { return false };
+        let link = link.clone();
+        link.joined();
+        link.push(&self.connect_frame(), false, &mut batch);
+        state.phase = Phase::Connected(link);
+        state.application = Some(application);
+        drop(state);
+        if let Some(pid) = &self.pid {
+            self.engine.parked.know(pid, self);
+        }
+        true
+    }
+
+    fn connect_frame(&self) -> Arc<Frame> {
+        match self.protocol {
+            Protocol::V4 => Frame::connect(&self.namespace, Some((&self.id.to_string(), self.pid.as_deref()))),
+            Protocol::V3 => Frame::connect(&self.namespace, None),
+        }
+    }
+
+    // What leaves.
+
+    /// Puts an event into the queue, and into the log of what the client may miss. False where nobody will get it.
+    pub(crate) fn deliver(&self, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> bool {
+        let mut state = self.state();
+        let state = &mut *state;
+        match &state.phase {
+            Phase::Connected(link) => {
+                let is_sent = matches!(link.push(frame, is_volatile, batch), Pushed::Queued | Pushed::Schedule);
+                if is_sent && self.pid.is_some() && frame.number() > 0 {
+                    let recovery = &self.engine.settings.recovery;
+                    state.log.push(frame, recovery.events, recovery.bytes);
+                }
+                is_sent
+            }
+            Phase::Away { .. } if !is_volatile && frame.number() > 0 => {
+                let recovery = &self.engine.settings.recovery;
+                let grown = state.log.push(frame, recovery.events, recovery.bytes);
+                self.engine.parked.grew(grown);
+                batch.parked_more();
+                true
+            }
+            Phase::Connecting(_) | Phase::Away { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments.
+    pub(crate) fn acknowledge(&self, id: u64, json: &str, attachments: Vec<Bytes>) -> bool {
+        let mut batch = Batch::new(&self.engine);
+        let frame = Frame::ack(&self.namespace, id, json, attachments);
+        let state = self.state();
+        let Phase::Connected(link) = &state.phase else { return false };
+        matches!(link.push(&frame, false, &mut batch), Pushed::Queued | Pushed::Schedule)
+    }
+
+    /// Sends an event that asks for an acknowledgement, of this id. The receiver fails when the client has gone.
+    pub(crate) fn ask(&self, frame: &Arc<Frame>, id: u64, batch: &mut Batch<'_>) -> Option<oneshot::Receiver<Answer>> {
+        let mut state = self.state();
+        let Phase::Connected(link) = &state.phase else { return None };
+        if !matches!(link.push(frame, false, batch), Pushed::Queued | Pushed::Schedule) {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        state.asked.insert(id, answer);
+        Some(answered)
+    }
+
+    /// Nobody waits for this acknowledgement any more.
+    pub(crate) fn forget(&self, id: u64) {
+        self.state().asked.remove(&id);
+    }
+
+    // What arrives.
+
+    pub(super) fn receive(
+        &self,
+        json: &str,
+        attachments: Vec<Bytes>,
+        id: Option<u64>,
+    ) -> Result<(), DisconnectReason> {
+        let application = {
+            let state = self.state();
+            match &state.phase {
+                Phase::Connected(_) => state.application.clone(),
+                Phase::Connecting(_) => return Err(DisconnectReason::ForcedServerClose),
+                Phase::Away { .. } | Phase::Closed => None,
+            }
+        };
+        match application {
+            Some(application) => {
+                application.receive(json, attachments, id).map_err(|NotAnEvent| DisconnectReason::ForcedClose)
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn acknowledged(&self, id: Option<u64>, json: &str, attachments: Vec<Bytes>) -> Result<(), NotAnEvent> {
+        let arguments: Vec<Box<RawValue>> = match json {
+            "" => Vec::new(),
+            json => serde_json::from_str(json).map_err(|_| NotAnEvent)?,
+        };
+        let asked = id.and_then(|id| self.state().asked.remove(&id));
+        if let Some(asked) = asked {
+            // Whoever asked may have stopped waiting.
+            drop(asked.send((arguments, attachments)));
+        }
+        Ok(())
+    }
+
+    /// The client said goodbye.
+    pub(super) fn left(self: &Arc<Self>) {
+        self.finish(DisconnectReason::ClientNamespaceDisconnect);
+    }
+
+    // Going and coming back.
+
+    /// A ping is about to be sent.
+    pub(super) fn pinged(&self) {
+        self.state().log.pinged();
+    }
+
+    /// Its pong has come.
+    pub(super) fn confirmed(&self) {
+        self.state().log.confirmed();
+    }
+
+    /// The connection is gone.
+    pub(super) fn unlinked(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
+        let mut state = self.state();
+        let (Phase::Connected(own) | Phase::Connecting(own)) = &state.phase else { return };
+        if !Arc::ptr_eq(own, link) {
+            // The client has come back through another connection.
+            return;
+        }
+        let may_return = matches!(state.phase, Phase::Connected(_)) && self.pid.is_some() && reason.is_recoverable();
+        if !may_return {
+            drop(state);
+            return self.finish(reason);
+        }
+        let until = Instant::now() + self.engine.settings.recovery.window;
+        state.phase = Phase::Away { reason, until };
+        state.asked.clear();
+        let Some(application) = state.application.clone() else { return };
+        application.leave_seat();
+        let evicted = self.engine.parked.add(self, application.user(), state.log.bytes());
+        drop(state);
+        self.engine.wheel.add(until, Timed::Session(Arc::downgrade(self)));
+        application.moved();
+        for session in evicted {
+            session.give_up();
+        }
+    }
+
+    /// The client is back: what it missed leaves first, then CONNECT. False where that cannot be had without a hole;
+    /// then this socket is over.
+    pub(super) fn resume(self: &Arc<Self>, link: &Arc<Link>, seen: Seen, auth: &str) -> Resumed {
+        let mut batch = Batch::new(&self.engine);
+        let Some(application) = self.state().application.clone() else { return Resumed::Lost };
+        if !application.readmit(&link.handshake, auth) {
+            return Resumed::NotYours;
+        }
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let hanging = match &state.phase {
+            Phase::Away { .. } => None,
+            Phase::Connected(hanging) if !Arc::ptr_eq(hanging, link) => Some(hanging.clone()),
+            Phase::Connected(_) | Phase::Connecting(_) | Phase::Closed => return Resumed::NotYours,
+        };
+        let bytes = state.log.bytes();
+        let missed = match seen {
+            Seen::Nothing => state.log.after(None),
+            Seen::Until(number) => state.log.after(Some(number)),
+            Seen::Unknown => None,
+        };
+        let missed: Option<Vec<_>> = missed.map(|missed| missed.cloned().collect());
+        let has_seat = hanging.is_some() || application.take_seat(&link.handshake);
+        let (Some(missed), true) = (missed, has_seat) else {
+            drop(guard);
+            self.give_up();
+            return Resumed::Lost;
+        };
+        if !link.add_session(self) {
+            drop(guard);
+            return Resumed::NotYours;
+        }
+        link.joined();
+        for frame in &missed {
+            link.push(frame, false, &mut batch);
+        }
+        link.push(&self.connect_frame(), false, &mut batch);
+        state.phase = Phase::Connected(link.clone());
+        if hanging.is_none() {
+            self.engine.parked.remove(self, &application.user(), bytes);
+        }
+        drop(guard);
+        match hanging {
+            None => application.moved(),
+            Some(hanging) => hanging.lose(DisconnectReason::TransportClose),
+        }
+        Resumed::Yes
+    }
+
+    /// The time to come back is over.
+    pub(super) fn expire(self: &Arc<Self>, moment: Instant) {
+        if matches!(self.state().phase, Phase::Away { until, .. } if until == moment) {
+            self.give_up();
+        }
+    }
+
+    /// The client will not come back, or must not.
+    pub(super) fn give_up(self: &Arc<Self>) {
+        let reason = match self.state().phase {
+            Phase::Away { reason, .. } => reason,
+            _ => DisconnectReason::TransportClose,
+        };
+        self.finish(reason);
+    }
+
+    // The end.
+
+    /// Ends the socket for good: DISCONNECT goes first, so that an unchanged client stays away. With `close` the
+    /// whole connection is closed.
+    pub(crate) fn kick(self: &Arc<Self>, close: bool) {
+        let link = {
+            let mut batch = Batch::new(&self.engine);
+            let state = self.state();
+            match &state.phase {
+                Phase::Connected(link) => {
+                    link.push(&Frame::disconnect(&self.namespace), false, &mut batch);
+                    Some(link.clone())
+                }
+                _ => None,
+            }
+        };
+        self.finish(DisconnectReason::ServerNamespaceDisconnect);
+        if let Some(link) = link.filter(|_| close) {
+            link.kick();
+        }
+    }
+
+    /// It is over, whatever it was: nothing of it is left here.
+    pub(super) fn finish(self: &Arc<Self>, reason: DisconnectReason) {
+        let (phase, application) = {
+            let mut state = self.state();
+            let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+            let application = state.application.take();
+            if let (Phase::Away { .. }, Some(application)) = (&phase, &application) {
+                self.engine.parked.remove(self, &application.user(), state.log.bytes());
+            }
+            state.log = Log::default();
+            state.asked = HashMap::new();
+            (phase, application)
+        };
+        match phase {
+            Phase::Closed => return,
+            Phase::Connecting(link) | Phase::Connected(link) => link.remove_session(self),
+            Phase::Away { .. } => {}
+        }
+        if let Some(pid) = &self.pid {
+            self.engine.parked.forget(pid);
+        }
+        if let Some(application) = application {
+            application.ended(reason);
+        }
+        self.back.close(self.engine.library());
+    }
+}
+
+/// The last event a client that comes back has seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Seen {
+    /// None at all.
+    Nothing,
+    /// The one of this number.
+    Until(u64),
+    /// One that was never sent by this process.
+    Unknown,
+}
+
+/// Whether a client found its socket again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resumed {
+    Yes,
+    /// It is not this client's, or not to be had now.
+    NotYours,
+    /// It could only have been had with a hole.
+    Lost,
+}

@@ -1,0 +1,121 @@
+//! The WebSocket handshake (RFC 6455, section 4.2) and what follows it: a new link, or a polling one that moves.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{
+    HeaderMap, HeaderValue, Request, StatusCode,
+    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use sha1::{Digest, Sha1};
+use tokio::net::{
+    TcpStream,
+    tcp::{OwnedReadHalf, OwnedWriteHalf},
+};
+
+use super::{
+    frame::Frame,
+    link::Link,
+    reader::{Probe, Reader},
+    websocket::Decoder,
+};
+
+/// Section 1.3 of the RFC.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Whether a request asks for a WebSocket.
+pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// A request that asks for a WebSocket in the right words.
+pub(super) struct Handshake {
+    accept: HeaderValue,
+    upgrade: OnUpgrade,
+}
+
+impl Handshake {
+    /// `None` where the words are wrong.
+    pub(super) fn of(request: &mut Request<Body>) -> Option<Self> {
+        let headers = request.headers();
+        let key = headers.get(SEC_WEBSOCKET_KEY)?.as_bytes();
+        let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
+        let version = headers.get(SEC_WEBSOCKET_VERSION)?.as_bytes();
+        let asks = headers.get_all(CONNECTION).iter().any(|value| {
+            value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        });
+        if !is_key || !matches!(version, b"13" | b"8") || !asks || !is_asked_for(headers) {
+            return None;
+        }
+        let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+        let accept = HeaderValue::from_str(&STANDARD.encode(digest)).ok()?;
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
+        Some(Self { accept, upgrade })
+    }
+
+    /// 101, and the stream when it has been sent.
+    pub(super) fn accept(self) -> (Response, OnUpgrade) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        (response, self.upgrade)
+    }
+}
+
+/// A connection that is a WebSocket now, and what the client sent in the meantime.
+pub(super) struct Stream {
+    pub(super) reader: OwnedReadHalf,
+    pub(super) writer: OwnedWriteHalf,
+    pub(super) ahead: Vec<u8>,
+}
+
+/// Waits for the response to be sent and takes the connection. `None` where it broke.
+pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
+    let upgraded: Upgraded = upgrade.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let (reader, writer) = parts.io.into_inner().into_split();
+    // Copied: the bytes would keep the whole buffer they were read into.
+    Some(Stream { reader, writer, ahead: parts.read_buf.to_vec() })
+}
+
+/// A polling link tries a WebSocket: `2probe` is answered `3probe`, and with `5` everything moves there. Where that
+/// does not happen in time, polling goes on.
+pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
+    let Stream { reader, writer, ahead } = stream;
+    let decoder = Decoder::new(link.engine.settings.max_payload);
+    let mut probe = Probe::new(reader, decoder, ahead);
+    let protocol = link.protocol;
+    let timeout = link.engine.settings.upgrade_timeout;
+    let is_upgraded = tokio::time::timeout(timeout, async {
+        if probe.next().await? != "2probe" {
+            return None;
+        }
+        writer.writable().await.ok()?;
+        writer.try_write(Frame::engine("3probe").wire(protocol)).ok()?;
+        if !link.begin_upgrade() {
+            return None;
+        }
+        while probe.next().await? != "5" {}
+        Some(())
+    })
+    .await;
+    if !matches!(is_upgraded, Ok(Some(()))) {
+        return link.abandon_upgrade();
+    }
+    let (reader, decoder, texts) = probe.into_parts();
+    if !link.finish_upgrade(writer) {
+        return;
+    }
+    for text in texts {
+        if link.take_text(&text).is_break() {
+            break;
+        }
+    }
+    Reader::new(link, reader, decoder).run().await;
+}
