@@ -17,7 +17,7 @@ const COMMANDS = { node: [process.execPath, PEER], sockeye: [BINARY] };
 const KINDS = process.env.ONLY ? [process.env.ONLY] : Object.keys(COMMANDS);
 
 /** How long anything that must happen may take, on a busy machine too. */
-const TIMEOUT_MS = 10_000;
+export const TIMEOUT_MS = 10_000;
 
 /** The largest message and the largest body of a POST, in bytes. */
 export const MAX_PAYLOAD = 100_000;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import { TIMEOUT_MS } from "./harness.js";
 import { ask, assertRefused, websocket } from "./wire.js";
 
 const SEPARATOR = "\x1e";
@@ -101,8 +102,14 @@ class PollingSession extends Session {
     return ask(this.server, { method: "POST", query: this.query, body, ...options });
   }
 
-  /** The packets of one poll. */
-  async poll() {
+  /** The packets of one poll. A case that fails while it waits is not to fail a second time because of it. */
+  poll() {
+    const packets = this.#poll();
+    packets.catch(() => {});
+    return packets;
+  }
+
+  async #poll() {
     const { status, headers, body } = await this.get();
     assert.equal(status, 200, `a poll was refused: ${body}`);
     assert.equal(headers["cache-control"], "no-store");
@@ -371,9 +378,11 @@ function mapped(value, change) {
 /** Why the server says that this socket was disconnected; waits until it was. */
 export async function reasonOf(server, id) {
   const observer = await connect(server);
+  const until = performance.now() + TIMEOUT_MS;
   for (;;) {
     const [reasons] = await observer.ask("reasons");
     const found = reasons.find(([socketId]) => socketId === id);
     if (found !== undefined) return found[1];
+    if (performance.now() > until) throw new Error(`${id} is not among those that were disconnected`);
   }
 }
