@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conformance, PATIENT } from "./harness.js";
+import { conformance, FORGETFUL } from "./harness.js";
 import { connect, join, reasonOf, WAYS } from "./session.js";
 import { ask, assertRefused, NO_CODE, upgrade } from "./wire.js";
 
@@ -24,7 +24,7 @@ async function untilClosed(session) {
   }
 }
 
-conformance("closing", PATIENT, (server) => {
+conformance("closing", FORGETFUL, (server) => {
   for (const way of WAYS) {
     const over = `revision ${way.eio} over ${way.transport}`;
 

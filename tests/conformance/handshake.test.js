@@ -54,7 +54,6 @@ conformance("handshake", PATIENT, (server) => {
     ["a POST to an unknown session", { method: "POST", body: "40", query: { sid: "nobody" } }, 1, "Session ID unknown"],
     ["a handshake by POST", { method: "POST", body: "" }, 2, "Bad handshake method"],
     ["a handshake by PUT", { method: "PUT" }, 2, "Bad handshake method"],
-    ["a handshake by OPTIONS", { method: "OPTIONS" }, 2, "Bad handshake method"],
     ["a WebSocket without an upgrade", { query: { transport: "websocket" } }, 3, "Bad request"],
   ];
   for (const [what, options, code, message] of refusals) {

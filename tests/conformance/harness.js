@@ -25,7 +25,10 @@ export const MAX_PAYLOAD = 100_000;
 /** Nothing happens by itself while a case of this server runs. */
 export const PATIENT = { pingInterval: 25_000, pingTimeout: 20_000, connectTimeout: 45_000, upgradeTimeout: 10_000 };
 
-/** Time is what the cases of this server are about. */
+/** Who goes is gone at once: for cases that ask why somebody was disconnected. */
+export const FORGETFUL = { ...PATIENT, hasRecovery: false };
+
+/** Time is what the cases are about. */
 export const HASTY = { pingInterval: 300, pingTimeout: 200, connectTimeout: 400, upgradeTimeout: 400 };
 
 /** What a promise is fulfilled with, or an error that says what did not happen. */
@@ -65,12 +68,12 @@ export class Inbox {
   }
 }
 
-/** The same cases against each server, which is started with these `timings` for them. */
-export function conformance(topic, timings, cases) {
+/** The same cases against each server, which is started with these settings for them. */
+export function conformance(topic, settings, cases) {
   describe(topic, { concurrency: KINDS.length }, () => {
     for (const kind of KINDS) {
       describe(kind, { concurrency: 1 }, () => {
-        const server = new Server(kind, timings);
+        const server = new Server(kind, settings);
         before(() => server.start());
         afterEach(() => server.hangUp());
         after(() => server.stop());
@@ -87,8 +90,9 @@ class Server {
   #child;
   #exit;
 
-  constructor(kind, timings) {
+  constructor(kind, { hasRecovery = true, ...timings }) {
     this.kind = kind;
+    this.hasRecovery = hasRecovery;
     this.timings = timings;
   }
 
@@ -104,6 +108,7 @@ class Server {
       "max-payload": MAX_PAYLOAD,
     };
     args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    if (!this.hasRecovery) args.push("--no-recovery");
     this.#child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#exit = new Promise((resolve, reject) => {
       this.#child.once("error", reject);

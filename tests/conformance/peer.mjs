@@ -13,6 +13,7 @@ const { values: flags } = parseArgs({
     "connect-timeout-ms": { type: "string", default: "45000" },
     "upgrade-timeout-ms": { type: "string", default: "10000" },
     "max-payload": { type: "string", default: "1000000" },
+    "no-recovery": { type: "boolean", default: false },
   },
 });
 
@@ -20,7 +21,7 @@ const server = createServer((request, response) => response.writeHead(404).end()
 const io = new Server(server, {
   allowEIO3: true,
   cleanupEmptyChildNamespaces: true,
-  connectionStateRecovery: {},
+  connectionStateRecovery: flags["no-recovery"] ? undefined : {},
   connectTimeout: Number(flags["connect-timeout-ms"]),
   maxHttpBufferSize: Number(flags["max-payload"]),
   pingInterval: Number(flags["ping-interval-ms"]),

@@ -18,11 +18,16 @@ async function pair(server, options) {
   return { socket, say, speaker };
 }
 
-/** Goes away without a word, and is done when the server has noticed. */
-async function dropped(server, socket) {
+/** What handlers are told when somebody went who may come back: Node has a reason, sockeye knows that later. */
+function awayBecause(server, reason) {
+  return server.expects({ node: reason, sockeye: "away" });
+}
+
+/** Goes away without a word, for the so manieth time, and is done when the server has noticed. */
+async function dropped(server, socket, times = 1) {
   if (socket.session.transport === "polling") await socket.session.close();
   else socket.session.websocket.end();
-  assert.equal(await reasonOf(server, socket.id), "transport close");
+  assert.equal(await reasonOf(server, socket.id, times), awayBecause(server, "transport close"));
 }
 
 /**
@@ -100,7 +105,7 @@ conformance("recovery", PATIENT, (server) => {
       const { socket: first, say } = await pair(server, { transport });
       let [old, { offset }] = [first, first];
       for (let i = 0; i < 3; i++) {
-        await dropped(server, old);
+        await dropped(server, old, i + 1);
         await say(i);
         const { missed, socket } = await back(server, { pid: first.pid, offset }, { transport });
         assert.deepEqual(missed.map(([, data]) => data), [i]);
@@ -115,7 +120,7 @@ conformance("recovery", PATIENT, (server) => {
       await dropped(server, old);
       const auth = { pid: old.pid, offset: old.offset };
       const { socket } = await back(server, auth, { transport });
-      await dropped(server, socket);
+      await dropped(server, socket, 2);
       const again = await back(server, auth, { transport });
       assert.equal(again.socket.id, old.id);
     });
@@ -138,7 +143,7 @@ conformance("recovery", PATIENT, (server) => {
     request.on("error", () => {});
     await old.session.send("6");
     request.destroy();
-    assert.equal(await reasonOf(server, old.id), "transport error");
+    assert.equal(await reasonOf(server, old.id), awayBecause(server, "transport error"));
     await say("missed");
     const { missed, socket } = await back(server, { pid: old.pid, offset: old.offset });
     assert.deepEqual(missed.map(([, data]) => data), ["missed"]);
@@ -276,7 +281,7 @@ conformance("recovery after silence", { ...PATIENT, ...HASTY, connectTimeout: 45
     const old = await connect(server);
     old.session.answersPings = false;
     await old.session.closed();
-    assert.equal(await reasonOf(server, old.id), "ping timeout");
+    assert.equal(await reasonOf(server, old.id), awayBecause(server, "ping timeout"));
     const speaker = await connect(server);
     await speaker.ask("say", { rooms: [old.id], event: "said", data: "missed" });
     const { missed, socket } = await back(server, { pid: old.pid, offset: old.offset });

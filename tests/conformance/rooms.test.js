@@ -17,7 +17,7 @@ async function everyKind(server) {
 
 /** Says this, without being among those who hear it. */
 async function say(speaker, message) {
-  assert.deepEqual(await speaker.ask("say", message), []);
+  await speaker.ask("say", message);
 }
 
 conformance("rooms", PATIENT, (server) => {
@@ -69,7 +69,7 @@ conformance("rooms", PATIENT, (server) => {
     const elsewhere = await connect(server, { namespace: "/custom" });
     await speaker.session.send(...speaker.event(["say", { rooms: [], event: "said", data: "all" }], 76));
     for (const socket of [...sockets, speaker]) await socket.hears("said", "all");
-    assert.equal(await speaker.session.next(), `43${speaker.prefix}76[]`);
+    assert.equal((await speaker.next()).id, 76);
     await elsewhere.isAlive();
   });
 
@@ -157,7 +157,7 @@ conformance("rooms", PATIENT, (server) => {
 
   test("who does not answer in time is left out of the answers", async () => {
     const { sockets, speaker } = await everyKind(server);
-    await speaker.session.send(...speaker.event(["ask-everyone", { data: "who?", timeoutMs: 300 }], 78));
+    await speaker.session.send(...speaker.event(["ask-everyone", { data: "who?", timeoutMs: 1_000 }], 78));
     const answered = sockets.slice(1);
     for (const [index, socket] of answered.entries()) {
       await socket.answer(await socket.isAsked("question", "who?"), index);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conformance, PATIENT } from "./harness.js";
+import { conformance, FORGETFUL } from "./harness.js";
 import { candidate, connect, decode, probed, reasonOf, REVISIONS, upgraded } from "./session.js";
 import { assertRefused, upgrade } from "./wire.js";
 
@@ -29,7 +29,7 @@ function numbers(packets) {
   return packets.filter((packet) => packet !== "6").map((packet) => decode(packet).data[1]);
 }
 
-conformance("upgrade", { ...PATIENT, upgradeTimeout: UPGRADE_TIMEOUT_MS }, (server) => {
+conformance("upgrade", { ...FORGETFUL, upgradeTimeout: UPGRADE_TIMEOUT_MS }, (server) => {
   for (const eio of REVISIONS) {
     const revision = `revision ${eio}`;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conformance, MAX_PAYLOAD, PATIENT } from "./harness.js";
+import { conformance, FORGETFUL, MAX_PAYLOAD } from "./harness.js";
 import { connect, reasonOf, REVISIONS } from "./session.js";
 import { BINARY, CLOSE, closing, CONTINUATION, frame, NO_CLOSE_FRAME, NO_CODE, PING, PONG, TEXT, upgrade, websocket } from "./wire.js";
 
@@ -52,7 +52,7 @@ const FORBIDDEN = [
   ["the announcement of far too much", [frame(BINARY, "", { length: Number.MAX_SAFE_INTEGER })], 1009],
 ];
 
-conformance("WebSocket", PATIENT, (server) => {
+conformance("WebSocket", FORGETFUL, (server) => {
   for (const eio of REVISIONS) {
     for (const [what, frames, code] of FORBIDDEN) {
       test(`revision ${eio}: ${what} closes with ${code}`, async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conformance, PATIENT } from "./harness.js";
+import { conformance, FORGETFUL } from "./harness.js";
 import { connect, join, open, reasonOf, WAYS } from "./session.js";
 import { NO_CODE } from "./wire.js";
 
@@ -29,14 +29,13 @@ const CLOSING = [
   ["the reserved event disconnecting", '42["disconnecting"]'],
   ["the reserved event newListener", '42["newListener"]'],
   ["the reserved event removeListener", '42["removeListener"]'],
-  ["a reserved event with attachments", '451-["disconnect",{"_placeholder":true,"num":0}]'],
+  ["a reserved event with attachments", '451-["disconnect",{"_placeholder":true,"num":0}]', BYTES],
   ["a binary event with no attachments", '450-["hi"]'],
   ["a binary event without a number of attachments", '45-["hi"]'],
   ["a binary event without a dash", '451["hi"]'],
   ["a binary event that is nothing else", "45"],
   ["a binary event with less than no attachments", '45-1-["hi"]'],
   ["a binary event with half an attachment", '451.5-["hi"]'],
-  ["more than ten attachments", '4511-["hi"]'],
   ["a placeholder behind the last attachment", '451-["hi",{"_placeholder":true,"num":1}]', BYTES],
   ["a placeholder before the first attachment", '451-["hi",{"_placeholder":true,"num":-1}]', BYTES],
   ["a placeholder with text for a number", '451-["hi",{"_placeholder":true,"num":"0"}]', BYTES],
@@ -73,11 +72,8 @@ const CLOSING = [
 const IDLE = [
   ["an event without a payload", "42"],
   ["an event without a payload, with an id", "421"],
-  ["an event named by a number", "42[1]"],
-  ["an event named by a number, with an id", "421[1,2]"],
-  ["an event that has the name of the server's own", '42["connection"]'],
-  ["an event with spaces around it", '42 ["nobody-listens"] '],
-  ["an event that writes the main namespace out", '42/,["nobody-listens"]'],
+  ["an event with spaces around it", '42 ["burst", 0] '],
+  ["an event that writes the main namespace out", '42/,["burst",0]'],
   ["an acknowledgement without an id", "43[]"],
   ["an acknowledgement without an id and without a payload", "43"],
   ["an acknowledgement of nothing", "430[]"],
@@ -107,7 +103,7 @@ async function assertClosed(session) {
   if (session.transport === "websocket") assert.equal(code, NO_CODE);
 }
 
-conformance("wrong input", PATIENT, (server) => {
+conformance("wrong input", FORGETFUL, (server) => {
   for (const way of WAYS) {
     const over = `revision ${way.eio} over ${way.transport}`;
 
@@ -203,10 +199,12 @@ conformance("wrong input", PATIENT, (server) => {
       assert.equal(await reasonOf(server, socket.id), "parse error");
     });
 
-    test(`revision ${eio}: the type CLOSE over WebSocket, where closing has a frame of its own, changes nothing`, async () => {
+    test(`revision ${eio}: the packet CLOSE over WebSocket: Node passes it over, sockeye closes`, async () => {
       const socket = await connect(server, { eio });
       await socket.session.send("1");
-      await socket.isAlive();
+      if (server.expects({ node: true, sockeye: false })) return socket.isAlive();
+      await assertClosed(socket.session);
+      assert.equal(await reasonOf(server, socket.id), "transport close");
     });
   }
 
