@@ -1,5 +1,6 @@
 //! The server: the router with its layers, and its life from `serve` to the last write.
 
+mod accept;
 mod address;
 mod client_files;
 mod demo;
@@ -7,13 +8,12 @@ mod gate;
 mod health;
 
 use std::{
-    future::{Future, IntoFuture},
-    net::SocketAddr,
+    future::Future,
     sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, middleware, routing::get, serve::ListenerExt};
+use axum::{Router, middleware, routing::get};
 use http::{HeaderName, Method};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -161,24 +161,16 @@ impl OpenServer {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
         let closed = Arc::new(Notify::new());
-        // Nagle's algorithm would hold every second small packet back for 40 ms.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection closed at once");
-            }
-        });
-        let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown({
-                let closed = closed.clone();
-                async move { closed.notified().await }
-            });
-        let serving = tokio::spawn(serve.into_future());
+        let serving = tokio::spawn(accept::serve(listener, router, {
+            let closed = closed.clone();
+            async move { closed.notified().await }
+        }));
         shutdown.await;
         drain(&app).await;
         closed.notify_one();
         app.store.close().await;
         background.shutdown().await;
-        serving.abort();
+        drop(serving.await);
         tracing::info!("closed");
         Ok(())
     }

@@ -8,7 +8,8 @@ import { GENERATIONS, METRICS, TRANSPORTS, all, ask, done, established, fence, i
 import { proxy } from "./proxy.js";
 
 const SETTINGS = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "relay.message.to": "everyone" };
-const AGAIN = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20, randomizationFactor: 0 };
+/** The client waits for `timeout` when a connection ends between the WebSocket and the handshake of its own. */
+const AGAIN = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20, timeout: 1_000 };
 
 for (const generation of GENERATIONS) {
   for (const transports of TRANSPORTS) {
