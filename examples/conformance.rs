@@ -34,6 +34,8 @@ struct Options {
     upgrade_timeout_ms: u64,
     #[arg(long, default_value_t = 1_000_000)]
     max_payload: usize,
+    #[arg(long)]
+    no_recovery: bool,
 }
 
 /// Ties a name to a payload.
@@ -69,9 +71,7 @@ macro_rules! event_of_anything {
 event_of_anything!("echo", Echo);
 event_of_anything!("emit-back", EmitBack);
 
-#[derive(Deserialize)]
-struct Ask(Box<RawValue>);
-event!("ask", Ask);
+event_of_anything!("ask", Ask);
 
 #[derive(Deserialize)]
 struct Join(String);
@@ -85,17 +85,37 @@ event!("leave", Leave);
 struct Rooms {}
 event!("rooms", Rooms);
 
-#[derive(Deserialize)]
+/// `say` with its one argument: `event` with `data` to the rooms, each of which may be a socket's id.
 struct Say {
+    fields: SayFields,
+    attachments: Vec<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct SayFields {
     rooms: Vec<String>,
     #[serde(default)]
     except: Vec<String>,
     #[serde(default)]
     volatile: bool,
     event: String,
-    data: Value,
+    data: Box<RawValue>,
 }
-event!("say", Say);
+
+impl<'de> Deserialize<'de> for Say {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { fields: SayFields::deserialize(deserializer)?, attachments: Vec::new() })
+    }
+}
+
+impl ClientEvent for Say {
+    const NAME: &'static str = "say";
+
+    fn from_args(args: &Args<'_>) -> Result<Self> {
+        let (fields,) = args.tuple()?;
+        Ok(Self { fields, attachments: args.attachments().to_vec() })
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,13 +153,6 @@ impl ServerEvent for Welcome {
 }
 
 #[derive(Serialize)]
-struct Question(Box<RawValue>);
-
-impl ServerEvent for Question {
-    const NAME: &'static str = "question";
-}
-
-#[derive(Serialize)]
 struct Tick(usize);
 
 impl ServerEvent for Tick {
@@ -149,7 +162,7 @@ impl ServerEvent for Tick {
 type Gone = Arc<Mutex<VecDeque<(String, &'static str)>>>;
 
 fn events(events: Events, gone: &Gone) -> Events {
-    let (record, recorded) = (gone.clone(), gone.clone());
+    let (record, away, recorded) = (gone.clone(), gone.clone(), gone.clone());
     events
         .connection(welcome)
         .on(echo)
@@ -169,13 +182,21 @@ fn events(events: Events, gone: &Gone) -> Events {
             async move { Ok(Raw(reasons)) }
         })
         .disconnect(move |ctx, reason: DisconnectReason| {
-            let mut gone = record.lock().expect("no panic while noting");
-            gone.push_back((ctx.client_id(), reason.as_str()));
-            if gone.len() > REASONS {
-                gone.pop_front();
-            }
+            note(&record, &ctx, reason.as_str());
             async {}
         })
+        .away(move |ctx| {
+            note(&away, &ctx, "away");
+            async { Ok(()) }
+        })
+}
+
+fn note(gone: &Gone, ctx: &Ctx, what: &'static str) {
+    let mut gone = gone.lock().expect("no panic while noting");
+    gone.push_back((ctx.client_id(), what));
+    if gone.len() > REASONS {
+        gone.pop_front();
+    }
 }
 
 async fn welcome(ctx: Ctx) -> Result<()> {
@@ -189,15 +210,22 @@ async fn echo(_: Ctx, Echo { json, attachments }: Echo) -> Result<Arguments> {
 }
 
 async fn emit_back(ctx: Ctx, EmitBack { json, attachments }: EmitBack) -> Result<()> {
-    let arguments = json.trim_start_matches('[').trim_end_matches(']');
-    let comma = if arguments.is_empty() { "" } else { "," };
-    let json = format!("[\"back\"{comma}{}", &json[1..]);
-    ctx.hub().send(&Outgoing::new(To::Socket(ctx.socket_id()), (json, attachments)));
+    ctx.hub().send(&Outgoing::new(To::Socket(ctx.socket_id()), (named("back", &json), attachments)));
     Ok(())
 }
 
-async fn ask(ctx: Ctx, Ask(question): Ask) -> Result<Raw<Value>> {
-    Ok(Raw(ctx.ask(&Question(question), ANSWER_TIMEOUT).await?.first()?))
+async fn ask(ctx: Ctx, Ask { json, attachments }: Ask) -> Result<Arguments> {
+    let outgoing = Outgoing::new(To::Socket(ctx.socket_id()), (named("question", &json), attachments));
+    let (_, answered) = ctx.hub().ask_all(&outgoing, ANSWER_TIMEOUT).await.remove(0);
+    let answered = answered?;
+    let first = answered.arguments().first().map_or("null", |argument| argument.get());
+    Ok(Arguments { json: format!("[{first}]"), attachments: answered.attachments().to_vec() })
+}
+
+/// An event's name before its arguments.
+fn named(name: &str, arguments: &str) -> String {
+    let comma = if arguments == "[]" { "" } else { "," };
+    format!("[\"{name}\"{comma}{}", &arguments[1..])
 }
 
 async fn join(ctx: Ctx, Join(room): Join) -> Result<Raw<()>> {
@@ -215,14 +243,22 @@ async fn rooms(ctx: Ctx, _: Rooms) -> Result<Raw<Vec<String>>> {
     Ok(Raw(rooms.into_iter().map(|room| room.key().into_owned()).collect()))
 }
 
-async fn say(ctx: Ctx, say: Say) -> Result<Raw<()>> {
-    let rooms = |names: Vec<String>| -> Vec<Room> {
-        names.iter().filter_map(|name| RoomName::parse(name).ok()).map(Room::Named).collect()
+async fn say(ctx: Ctx, Say { fields, attachments }: Say) -> Result<Raw<()>> {
+    let room = |name: &String| RoomName::parse(name).ok().map(Room::Named);
+    let rooms: Vec<Option<Room>> = fields.rooms.iter().chain(&fields.except).map(room).collect();
+    let target = |(name, room): (&String, _)| match ctx.hub().socket(name) {
+        Some(socket) => Some(To::Socket(socket)),
+        None => Option::as_ref(room).map(To::Room),
     };
-    let (to, except) = (rooms(say.rooms), rooms(say.except));
-    let json = json!([say.event, say.data]).to_string();
-    let outgoing = Outgoing::new(To::Rooms(&to), (json, Vec::new())).except_rooms(&except);
-    ctx.hub().send(&if say.volatile { outgoing.volatile() } else { outgoing });
+    let mut targets = fields.rooms.iter().chain(&fields.except).zip(&rooms).map(target);
+    let mut to: Vec<To<'_>> = targets.by_ref().take(fields.rooms.len()).flatten().collect();
+    let except: Vec<To<'_>> = targets.flatten().collect();
+    if fields.rooms.is_empty() {
+        to.push(To::Everyone);
+    }
+    let json = format!("[{},{}]", json!(fields.event), fields.data);
+    let outgoing = Outgoing::new(To::Any(&to), (json, attachments)).except_any(&except);
+    ctx.hub().send(&if fields.volatile { outgoing.volatile() } else { outgoing });
     Ok(Raw(()))
 }
 
@@ -274,6 +310,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.server.connect_timeout = Duration::from_millis(options.connect_timeout_ms);
     config.server.upgrade_timeout = Duration::from_millis(options.upgrade_timeout_ms);
     config.limits.payload_bytes = options.max_payload;
+    if options.no_recovery {
+        config.recovery.window = Duration::ZERO;
+    }
     (config.limits.events_per_second, config.limits.sockets_per_user) = (0, 0);
     let gone = Gone::default();
     Server::bare(config)

@@ -39,7 +39,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Router, routing::any};
@@ -61,8 +61,10 @@ use offset::Offsets;
 use parked::Parked;
 use wheel::Wheel;
 
-/// How many batches a drain has in a second.
+/// How many batches a drain has in a second, at the most.
 const BATCHES_PER_SECOND: f64 = 20.0;
+/// How often a drain looks whether all clients have gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The version of Engine.IO a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,14 +236,18 @@ impl Engine {
         self.metrics.queued_bytes_largest.set(largest as f64);
     }
 
-    /// Drops all connections, in batches over this time, so that their clients do not all come back at once.
+    /// Drops all connections, in batches over this time, so that their clients do not all come back at once. Done
+    /// sooner when all have gone by themselves.
     pub(crate) async fn drop_links(&self, over: Duration) {
-        let batches = (over.as_secs_f64() * BATCHES_PER_SECOND).ceil().max(1.0);
-        let pause = over.div_f64(batches);
         let links: Vec<_> = self.links().values().cloned().collect();
-        let size = links.len().div_ceil(batches as usize).max(1);
-        for batch in links.chunks(size) {
-            tokio::time::sleep(pause).await;
+        let most_batches = (over.as_secs_f64() * BATCHES_PER_SECOND).max(1.0) as usize;
+        let batches = links.chunks(links.len().div_ceil(most_batches).max(1));
+        let pause = over.div_f64(batches.len().max(1) as f64);
+        for batch in batches {
+            let next = Instant::now() + pause;
+            while Instant::now() < next && !self.links().is_empty() {
+                tokio::time::sleep(LOOK.min(next.saturating_duration_since(Instant::now()))).await;
+            }
             for link in batch {
                 link.end(DisconnectReason::ServerShuttingDown, None);
             }

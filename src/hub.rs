@@ -33,12 +33,12 @@ pub enum To<'a> {
     Everyone,
     /// The sockets that hear a room; in a direct message, those of both users.
     Room(&'a Room),
-    /// The sockets that hear any of these rooms, each of them once.
-    Rooms(&'a [Room]),
     /// All sockets of a user.
     User(&'a UserId),
     /// One socket.
     Socket(SocketId),
+    /// All of these, each socket once.
+    Any(&'a [To<'a>]),
 }
 
 /// An event on its way out: written once, however many hear it.
@@ -47,7 +47,7 @@ pub struct Outgoing<'a> {
     event: Encoded,
     to: To<'a>,
     except: Option<SocketId>,
-    except_rooms: &'a [Room],
+    except_any: &'a [To<'a>],
     is_volatile: bool,
 }
 
@@ -151,6 +151,16 @@ impl Hub {
     /// All sockets of a user, those whose client has gone and may come back among them.
     pub fn sockets_of(&self, user: &UserId) -> Vec<SocketId> {
         self.state().users.get(user).map(|sockets| sockets.iter().map(|session| session.id).collect()).unwrap_or_default()
+    }
+
+    /// The socket that its client knows by this id.
+    pub fn socket(&self, client_id: &str) -> Option<SocketId> {
+        let state = self.state();
+        if let Ok(socket) = client_id.parse::<SocketId>() {
+            return state.everyone.contains_key(&socket).then_some(socket);
+        }
+        // One of a v2 client outside of the root namespace: they are few.
+        state.everyone.values().find(|session| session.client_id() == client_id).map(|session| session.id)
     }
 
     /// All sockets there are.
@@ -270,55 +280,58 @@ impl State {
             To::Everyone => !self.everyone.is_empty(),
             To::Room(Room::Direct(direct)) => direct.users().any(|user| self.users.contains_key(user)),
             To::Room(room @ Room::Named(_)) => self.rooms.contains_key(room),
-            To::Rooms(rooms) => rooms.iter().any(|room| self.has_receivers(To::Room(room))),
             To::User(user) => self.users.contains_key(user),
             To::Socket(socket) => self.everyone.contains_key(&socket),
+            To::Any(all) => all.iter().any(|to| self.has_receivers(*to)),
         }
     }
 
     /// Calls for each receiver, once.
     fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Session>)) {
         let is_left_out = |session: &Session| {
-            outgoing.except == Some(session.id)
-                || outgoing.except_rooms.iter().any(|room| self.is_in(session.id, room))
+            outgoing.except == Some(session.id) || outgoing.except_any.iter().any(|to| self.is_among(session.id, *to))
         };
         let mut tell = |session: &Arc<Session>| {
             if !is_left_out(session) {
                 tell(session);
             }
         };
-        match outgoing.to {
-            To::Rooms(rooms) => {
-                let mut told = HashSet::new();
-                for room in rooms {
-                    self.each_in(room, &mut |session| {
-                        if told.insert(session.id) {
-                            tell(session);
-                        }
-                    });
-                }
+        let To::Any(_) = outgoing.to else { return self.each_of(outgoing.to, &mut tell) };
+        let mut told = HashSet::new();
+        self.each_of(outgoing.to, &mut |session| {
+            if told.insert(session.id) {
+                tell(session);
             }
-            To::Everyone => self.everyone.values().for_each(tell),
-            To::Room(room) => self.each_in(room, &mut tell),
-            To::User(user) => self.users.get(user).into_iter().flatten().for_each(tell),
-            To::Socket(socket) => self.everyone.get(&socket).into_iter().for_each(tell),
-        }
+        });
     }
 
     /// The two users of a direct message are different, or there is only one.
-    fn each_in(&self, room: &Room, tell: &mut dyn FnMut(&Arc<Session>)) {
-        match room {
-            Room::Named(_) => self.rooms.get(room).into_iter().flat_map(IndexMap::values).for_each(tell),
-            Room::Direct(direct) => {
+    fn each_of(&self, to: To<'_>, tell: &mut dyn FnMut(&Arc<Session>)) {
+        match to {
+            To::Everyone => self.everyone.values().for_each(tell),
+            To::Room(room @ Room::Named(_)) => {
+                self.rooms.get(room).into_iter().flat_map(IndexMap::values).for_each(tell);
+            }
+            To::Room(Room::Direct(direct)) => {
                 direct.users().filter_map(|user| self.users.get(user)).flatten().for_each(tell);
             }
+            To::User(user) => self.users.get(user).into_iter().flatten().for_each(tell),
+            To::Socket(socket) => self.everyone.get(&socket).into_iter().for_each(tell),
+            To::Any(all) => all.iter().for_each(|to| self.each_of(*to, tell)),
         }
     }
 
-    fn is_in(&self, socket: SocketId, room: &Room) -> bool {
-        match room {
-            Room::Named(_) => self.rooms.get(room).is_some_and(|sockets| sockets.contains_key(&socket)),
-            Room::Direct(direct) => self.heard.get(&socket).is_some_and(|heard| direct.has(&heard.user.id)),
+    fn is_among(&self, socket: SocketId, to: To<'_>) -> bool {
+        let is_of = |user: &UserId| self.heard.get(&socket).is_some_and(|heard| heard.user.id == *user);
+        match to {
+            To::Everyone => true,
+            To::Room(room @ Room::Named(_)) => {
+                self.rooms.get(room).is_some_and(|sockets| sockets.contains_key(&socket))
+            }
+            To::Room(Room::Direct(direct)) => direct.users().any(is_of),
+            To::User(user) => is_of(user),
+            To::Socket(other) => socket == other,
+            To::Any(all) => all.iter().any(|to| self.is_among(socket, *to)),
         }
     }
 }
@@ -326,7 +339,7 @@ impl State {
 impl<'a> Outgoing<'a> {
     /// An event of which the JSON text `["name", ...]` and the attachments exist already.
     pub fn new(to: To<'a>, event: Encoded) -> Self {
-        Self { event, to, except: None, except_rooms: &[], is_volatile: false }
+        Self { event, to, except: None, except_any: &[], is_volatile: false }
     }
 
     /// Leaves one socket out.
@@ -336,10 +349,10 @@ impl<'a> Outgoing<'a> {
         self
     }
 
-    /// Leaves out the sockets that hear any of these rooms.
+    /// Leaves all of these out.
     #[must_use]
-    pub fn except_rooms(mut self, rooms: &'a [Room]) -> Self {
-        self.except_rooms = rooms;
+    pub fn except_any(mut self, except: &'a [To<'a>]) -> Self {
+        self.except_any = except;
         self
     }
 

@@ -6,6 +6,8 @@ use super::{Protocol, Settings};
 
 /// How long a client that was told goodbye may take to hang up.
 const LEAVING: Duration = Duration::from_secs(2);
+/// How long it may take to fetch the goodbye, as in Node.
+const FETCHING: Duration = Duration::from_secs(30);
 
 /// A link's clock. Engine.IO 4: the server pings, one interval after the last pong, and the first time one
 /// interval after the handshake. Engine.IO 3: the client does.
@@ -58,9 +60,9 @@ impl Beat {
     }
 
     /// Only its hanging up is waited for.
-    pub(super) fn leave(&mut self, now: Instant) {
+    pub(super) fn leave(&mut self, now: Instant, is_fetched: bool) {
         (self.ping, self.heard, self.connect) = (None, None, None);
-        self.leave = Some(now + LEAVING);
+        self.leave = Some(now + if is_fetched { FETCHING } else { LEAVING });
     }
 
     fn next(&self) -> Option<Instant> {

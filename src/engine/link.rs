@@ -3,7 +3,7 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool},
     task::{Context, Poll},
     time::Instant,
 };
@@ -18,6 +18,7 @@ use super::{
     heartbeat::{Beat, Due},
     incoming::{Incoming, Refused},
     output::{Flushed, Output, Pushed, Request, Transport},
+    payload,
     session::Session,
     websocket::{Violation, opcode},
     wheel::Timed,
@@ -35,6 +36,8 @@ pub(crate) struct Link {
     /// Held while a packet is taken in: packets of a client are taken in one after the other.
     incoming: Mutex<Incoming>,
     state: Mutex<State>,
+    /// A POST is being read.
+    pub(super) is_posting: AtomicBool,
 }
 
 struct State {
@@ -63,6 +66,7 @@ impl Link {
             engine: engine.clone(),
             output: Mutex::new(Output::new(protocol, transport)),
             incoming: Mutex::default(),
+            is_posting: AtomicBool::new(false),
             state: Mutex::new(State { sessions: Vec::new(), beat, waiting: Some(waiting), is_closed: false }),
         });
         engine.add_link(&link);
@@ -126,7 +130,7 @@ impl Link {
             flushed
         };
         if flushed == Flushed::Failed {
-            self.lose(DisconnectReason::TransportError);
+            self.lose(DisconnectReason::TransportClose);
         }
     }
 
@@ -135,14 +139,21 @@ impl Link {
         let most = self.engine.settings.max_payload;
         let mut output = self.output();
         let before = output.bytes();
-        let payload = output.payload(most);
+        let body = output.payload(most);
         self.engine.queued.moved(before, output.bytes());
-        let answer = match (payload, output.transport()) {
-            (Some(payload), transport) => {
-                if let Transport::Polling { request, .. } = transport {
-                    *request = Request::None;
+        let is_empty = output.bytes() == 0;
+        let answer = match (body, output.transport()) {
+            (Some(body), transport) => {
+                match transport {
+                    Transport::Polling { request, .. } => *request = Request::None,
+                    // That was the last of it.
+                    Transport::Closing(_) if is_empty => {
+                        output.close();
+                        self.engine.remove_link(&self.sid);
+                    }
+                    _ => {}
                 }
-                payload
+                body
             }
             (None, Transport::Polling { request, is_upgrading: false }) => {
                 *request = Request::Waiting(Some(cx.waker().clone()));
@@ -152,9 +163,9 @@ impl Link {
                 if let Transport::Polling { request, .. } = transport {
                     *request = Request::None;
                 }
-                let mut payload = String::new();
-                super::payload::append(&mut payload, &self.engine.noop, self.protocol);
-                payload
+                let mut body = String::new();
+                payload::append(&mut body, &self.engine.noop, self.protocol);
+                body
             }
         };
         Poll::Ready(answer)
@@ -186,9 +197,16 @@ impl Link {
                 ControlFlow::Continue(())
             }
             (b'1', _) => {
+                // Whoever polls is let go.
+                self.send(&self.engine.noop);
                 self.end(DisconnectReason::TransportClose, None);
                 ControlFlow::Break(())
             }
+            // Base64, as on polling.
+            (b'b', protocol) => match payload::binary(packet, protocol) {
+                Ok(data) => self.take_binary(data),
+                Err(_) => self.refuse(DisconnectReason::ParseError),
+            },
             (b'2' | b'3', _) => self.refuse(DisconnectReason::TransportError),
             (b'0' | b'5' | b'6', _) => ControlFlow::Continue(()),
             _ => self.refuse(DisconnectReason::ParseError),
@@ -262,7 +280,7 @@ impl Link {
 
     /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
     pub(super) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
-        {
+        let is_fetched = {
             let mut output = self.output();
             let before = output.bytes();
             let last = if output.is_websocket() {
@@ -274,9 +292,10 @@ impl Link {
                 output.push_last(last);
                 self.engine.queued.moved(before, output.bytes());
             }
-        }
+            output.is_fetched()
+        };
         self.flush();
-        self.lost(reason);
+        self.lost(reason, is_fetched);
     }
 
     /// The peer broke the rules of WebSocket.
@@ -291,20 +310,23 @@ impl Link {
             self.engine.queued.moved(output.bytes(), 0);
             output.close();
         }
-        self.lost(reason);
+        self.lost(reason, false);
     }
 
-    fn lost(self: &Arc<Self>, reason: DisconnectReason) {
+    /// With `is_fetched`, the client may still fetch what was said last.
+    fn lost(self: &Arc<Self>, reason: DisconnectReason, is_fetched: bool) {
         let sessions = {
             let mut state = self.state();
             if std::mem::replace(&mut state.is_closed, true) {
                 return;
             }
             state.waiting = None;
-            state.beat.leave(Instant::now());
+            state.beat.leave(Instant::now(), is_fetched);
             std::mem::take(&mut state.sessions)
         };
-        self.engine.remove_link(&self.sid);
+        if !is_fetched {
+            self.engine.remove_link(&self.sid);
+        }
         self.watch_clock();
         for session in sessions {
             session.unlinked(self, reason);
@@ -341,6 +363,7 @@ impl Link {
             Due::PingTimeout => return self.end(DisconnectReason::PingTimeout, None),
             Due::ConnectTimeout => return self.end(DisconnectReason::ForcedServerClose, None),
             Due::Leave => {
+                self.engine.remove_link(&self.sid);
                 let mut output = self.output();
                 self.engine.queued.moved(output.bytes(), 0);
                 return output.close();

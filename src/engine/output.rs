@@ -111,11 +111,16 @@ impl Output {
         matches!(self.transport, Transport::WebSocket(_) | Transport::Polling { .. })
     }
 
-    /// Whether more waits than was written for lack of a reader.
+    /// Whether a polling client has yet to fetch what was said last.
+    pub(super) fn is_fetched(&self) -> bool {
+        matches!(self.transport, Transport::Closing(None)) && !self.queue.is_empty()
+    }
+
+    /// Whether the client is not ready for more: its socket is full, or it does not poll.
     pub(super) fn is_stuck(&self) -> bool {
         match &self.transport {
             Transport::WebSocket(_) => self.is_blocked,
-            Transport::Polling { request, .. } => matches!(request, Request::None) && !self.queue.is_empty(),
+            Transport::Polling { request, .. } => matches!(request, Request::None),
             Transport::Closing(_) | Transport::Closed => false,
         }
     }

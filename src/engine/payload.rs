@@ -64,11 +64,21 @@ pub(crate) fn decode(body: &str, protocol: Protocol) -> Result<Vec<Packet>, NotA
 }
 
 fn decode_one(text: &str) -> Result<Packet, NotAPayload> {
-    match text.strip_prefix('b') {
-        Some(base64) => Ok(Packet::Binary(STANDARD.decode(base64).map_err(|_| NotAPayload)?.into())),
-        None if text.is_empty() => Err(NotAPayload),
-        None => Ok(Packet::Text(text.to_owned())),
+    match text.as_bytes() {
+        [] => Err(NotAPayload),
+        [b'b', ..] => binary(text, Protocol::V4).map(Packet::Binary),
+        _ => Ok(Packet::Text(text.to_owned())),
     }
+}
+
+/// A binary message as base64, behind `b`, and in version 3 its type.
+pub(super) fn binary(text: &str, protocol: Protocol) -> Result<Bytes, NotAPayload> {
+    let prefix = match protocol {
+        Protocol::V4 => "b",
+        Protocol::V3 => "b4",
+    };
+    let base64 = text.strip_prefix(prefix).ok_or(NotAPayload)?;
+    STANDARD.decode(base64).map(Bytes::from).map_err(|_| NotAPayload)
 }
 
 /// `<length>:<packet>`, again and again.
@@ -92,12 +102,13 @@ fn decode_v3(mut body: &str) -> Result<Vec<Packet>, NotAPayload> {
             return Err(NotAPayload);
         }
         let (text, after) = rest.split_at(end);
-        packets.push(match text.strip_prefix("b4") {
-            Some(base64) => Packet::Binary(STANDARD.decode(base64).map_err(|_| NotAPayload)?.into()),
-            None if text.is_empty() => return Err(NotAPayload),
-            None => Packet::Text(text.to_owned()),
-        });
         body = after;
+        match text.as_bytes() {
+            // Node passes it over.
+            [] => {}
+            [b'b', ..] => packets.push(Packet::Binary(binary(text, Protocol::V3)?)),
+            _ => packets.push(Packet::Text(text.to_owned())),
+        }
     }
     Ok(packets)
 }

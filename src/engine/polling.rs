@@ -1,6 +1,10 @@
 //! Long polling: a GET waits for packets, a POST brings some.
 
-use std::{future::poll_fn, ops::ControlFlow, sync::Arc};
+use std::{
+    future::poll_fn,
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::{body::Body, response::Response};
 use http::{
@@ -53,9 +57,19 @@ impl Drop for HangsUp<'_> {
 
 /// The answer to a POST. What the body holds has been taken in by then.
 pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
-    if link.output().is_websocket() {
+    if !matches!(link.output().transport(), Transport::Polling { .. }) {
         return refuse(Refusal::BadRequest);
     }
+    if link.is_posting.swap(true, Ordering::Relaxed) {
+        link.end(DisconnectReason::TransportError, None);
+        return plain(StatusCode::BAD_REQUEST, String::new());
+    }
+    let response = take_body(link, request).await;
+    link.is_posting.store(false, Ordering::Relaxed);
+    response
+}
+
+async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if is_binary && link.protocol == Protocol::V4 {
         link.end(DisconnectReason::TransportError, None);

@@ -75,12 +75,11 @@ impl Reader {
                         self.take(&mut buffer[..len]);
                         None
                     }
-                    Ok(()) => Some(DisconnectReason::TransportClose),
-                    Err(_) => Some(DisconnectReason::TransportError),
+                    Ok(()) | Err(_) => Some(()),
                 })
             });
-            if let Some(reason) = ready!(read) {
-                self.link.lose(reason);
+            if let Some(()) = ready!(read) {
+                self.link.lose(DisconnectReason::TransportClose);
                 return Poll::Ready(());
             }
         }
@@ -124,8 +123,8 @@ fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
             ControlFlow::Continue(())
         }
         Message::Pong => ControlFlow::Continue(()),
-        Message::Close => {
-            link.end(DisconnectReason::TransportClose, None);
+        Message::Close(status) => {
+            link.end(DisconnectReason::TransportClose, status);
             ControlFlow::Break(())
         }
     }
@@ -170,7 +169,7 @@ impl Probe {
                 ControlFlow::Continue(())
             }
             Message::Ping(_) | Message::Pong => ControlFlow::Continue(()),
-            Message::Binary(_) | Message::Close => ControlFlow::Break(()),
+            Message::Binary(_) | Message::Close(_) => ControlFlow::Break(()),
         });
         if !matches!(taken, Ok::<_, Violation>(ControlFlow::Continue(()))) {
             self.has_ended = true;

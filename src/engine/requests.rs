@@ -117,8 +117,13 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
         Some("polling") => false,
         _ => return refuse(Refusal::UnknownTransport),
     };
+    // Some old clients send no EIO at all; Node takes whatever is not 4 for 3.
+    let protocol = if eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 };
     if let Some(sid) = sid {
         let Some(link) = engine.link(&sid) else { return refuse(Refusal::UnknownSession) };
+        if link.protocol != protocol {
+            return refuse(Refusal::BadRequest);
+        }
         return match (is_upgrade, is_websocket, request.method()) {
             (true, true, _) => upgrade_link(link, &mut request),
             (false, false, &Method::GET) => polling::get(&link).await,
@@ -133,8 +138,6 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     if is_websocket != is_upgrade {
         return refuse(Refusal::BadRequest);
     }
-    // Some old clients send no EIO at all; Node takes whatever is not 4 for 3.
-    let protocol = if eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 };
     let handshake = Handshake {
         protocol,
         query: request.uri().query().unwrap_or_default().to_owned(),

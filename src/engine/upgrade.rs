@@ -90,22 +90,31 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     let Stream { reader, writer, ahead } = stream;
     let decoder = Decoder::new(link.engine.settings.max_payload);
     let mut probe = Probe::new(reader, decoder, ahead);
-    let protocol = link.protocol;
-    let timeout = link.engine.settings.upgrade_timeout;
-    let is_upgraded = tokio::time::timeout(timeout, async {
-        if probe.next().await? != "2probe" {
-            return None;
-        }
-        writer.writable().await.ok()?;
-        writer.try_write(Frame::engine("3probe").wire(protocol)).ok()?;
-        if !link.begin_upgrade() {
-            return None;
-        }
-        while probe.next().await? != "5" {}
-        Some(())
-    })
-    .await;
-    if !matches!(is_upgraded, Ok(Some(()))) {
+    let timeout = tokio::time::sleep(link.engine.settings.upgrade_timeout);
+    let mut timeout = std::pin::pin!(timeout);
+    let is_probe = tokio::select! {
+        text = probe.next() => text.as_deref() == Some("2probe"),
+        () = &mut timeout => false,
+    };
+    // One at a time: whoever comes second is closed, and the first goes on.
+    if !is_probe || !link.begin_upgrade() {
+        return;
+    }
+    let is_answered = writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok();
+    let is_taken = is_answered
+        && tokio::select! {
+            is_taken = async {
+                loop {
+                    match probe.next().await.as_deref() {
+                        Some("5") => break true,
+                        Some(_) => {}
+                        None => break false,
+                    }
+                }
+            } => is_taken,
+            () = &mut timeout => false,
+        };
+    if !is_taken {
         return link.abandon_upgrade();
     }
     let (reader, decoder, texts) = probe.into_parts();

@@ -30,8 +30,8 @@ pub(crate) enum Message<'a> {
     Ping(&'a [u8]),
     /// Nothing to do.
     Pong,
-    /// The peer is leaving.
-    Close,
+    /// The peer is leaving, with this status code. It is to be answered with the same.
+    Close(Option<u16>),
 }
 
 /// Why the peer's bytes are no WebSocket.
@@ -181,7 +181,7 @@ impl Decoder {
         sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
         match (header.opcode, header.is_final) {
-            (opcode::CLOSE, _) => Ok(sink(Message::Close)),
+            (opcode::CLOSE, _) => Ok(sink(Message::Close(status(payload)?))),
             (opcode::PING, _) => Ok(sink(Message::Ping(payload))),
             (opcode::PONG, _) => Ok(sink(Message::Pong)),
             (opcode::CONTINUATION, is_final) => {
@@ -211,6 +211,19 @@ fn message(
         return Ok(sink(Message::Binary(data)));
     }
     Ok(sink(Message::Text(std::str::from_utf8(data).map_err(|_| Violation::Utf8)?)))
+}
+
+/// What a close frame says (sections 5.5.1 and 7.4).
+fn status(payload: &[u8]) -> Result<Option<u16>, Violation> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return if payload.is_empty() { Ok(None) } else { Err(Violation::Protocol) };
+    };
+    let code = u16::from_be_bytes(*code);
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::Protocol);
+    }
+    std::str::from_utf8(reason).map_err(|_| Violation::Utf8)?;
+    Ok(Some(code))
 }
 
 /// Section 5.3, eight bytes at a time.
