@@ -4,7 +4,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { GENERATIONS, METRICS, TRANSPORTS, all, ask, done, established, fence, inTime, once, start, upgraded } from "./harness.js";
+import {
+  GENERATIONS,
+  METRICS,
+  TRANSPORTS,
+  all,
+  ask,
+  done,
+  established,
+  fence,
+  inTime,
+  once,
+  start,
+  untaken,
+  upgraded,
+} from "./harness.js";
 import { proxy } from "./proxy.js";
 
 const SETTINGS = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "relay.message.to": "everyone" };
@@ -14,7 +28,11 @@ const AGAIN = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax:
 for (const generation of GENERATIONS) {
   for (const transports of TRANSPORTS) {
     describe(`client ${generation} over ${transports.join(" upgraded to ")}`, () => {
-      const pieces = { "one byte at a time": [1, 1], "one to seven bytes at a time": [1, 7], "a few bytes each millisecond": [20, 60, 1] };
+      const pieces = {
+        "one byte at a time": [1, 1],
+        "one to seven bytes at a time": [1, 7],
+        "a few bytes each millisecond": [20, 60, 1],
+      };
       for (const [what, sizes] of Object.entries(pieces)) {
         test(`hears and is heard, ${what}`, async (t) => {
           const server = await start(t, SETTINGS);
@@ -44,8 +62,11 @@ for (const generation of GENERATIONS) {
       }
 
       test("comes in although its first connections break in the middle of the handshake", async (t) => {
-        const server = await start(t, { ...SETTINGS, ...METRICS });
-        const cuts = [["up", 0], ["up", 20], ["up", 200], ["down", 0], ["down", 1], ["down", 90], ["down", 180], ["down", 240], ["down", 330]];
+        // Sessions of which a client never heard end with their heartbeat.
+        const heartbeat = { "server.ping-interval": "1s", "server.ping-timeout": "2s" };
+        const server = await start(t, { ...SETTINGS, ...METRICS, ...heartbeat });
+        const up = [0, 20, 200].map((bytes) => ["up", bytes]);
+        const cuts = [...up, ...[0, 1, 90, 180, 240, 330].map((bytes) => ["down", bytes])];
         const bob = await server.user("bob");
         const through = await proxy(t, server.port, (connection) => {
           const [direction, bytes] = cuts.shift() ?? [];
@@ -55,30 +76,39 @@ for (const generation of GENERATIONS) {
         const isIn = new Promise((resolve) => ada.on("session", resolve));
         ada.connect();
         await inTime(isIn, "the session");
-        while (cuts.length > 0) {
-          through.cut();
-          await once(ada, "connect");
-        }
         await settled(ada, bob);
         await server.reaches("sockeye_connections", 2);
       });
 
       if (transports.length > 1) {
-        for (const direction of ["up", "down"]) {
-          test(`stays, over polling, when its upgrade breaks on the way ${direction}`, async (t) => {
+        // Counted from the end of the HTTP head; a probe is a frame of 12 bytes and one of 8 as its answer.
+        const early = [["up", -30], ["up", 0], ["up", 5], ["up", 12], ["down", -30], ["down", 0], ["down", 1], ["down", 7]];
+        for (const [direction, bytes] of early) {
+          test(`stays what it is, over polling, when its upgrade breaks at ${bytes} bytes ${direction}`, async (t) => {
+            const server = await start(t, SETTINGS);
+            const through = await proxy(t, server.port, breaksUpgrade(direction, bytes));
+            const bob = await server.user("bob");
+            const ada = server.client({ generation, transports, url: through.url, auth: { userId: "ada" } });
+            const failed = through.next(({ isWebSocket }) => isWebSocket);
+            await established(ada);
+            await inTime((await failed).closed, "the end of the upgrade");
+            await settled(ada, bob);
+            assert.deepEqual(untaken(ada, "disconnect"), []);
+            assert.equal(ada.io.engine.transport.name, "polling");
+          });
+        }
+
+        for (const [direction, bytes] of [["up", 19], ["up", 25], ["down", 12], ["down", 40]]) {
+          test(`comes back when its new WebSocket breaks at ${bytes} bytes ${direction}`, async (t) => {
             const server = await start(t, { ...SETTINGS, ...METRICS });
-            for (const bytes of direction === "up" ? [0, 100, 300] : [0, 60, 129, 134, 137]) {
-              const through = await proxy(t, server.port, (connection) => {
-                if (connection.isWebSocket) connection[direction].cutAfter(bytes, "end");
-              });
-              const bob = await server.user("bob");
-              const ada = server.client({ generation, transports, url: through.url, auth: { userId: "ada" }, ...AGAIN });
-              await established(ada);
-              await settled(ada, bob);
-              await through.next(({ isWebSocket }) => !isWebSocket);
-              ada.disconnect();
-              bob.disconnect();
-            }
+            const through = await proxy(t, server.port, breaksUpgrade(direction, bytes));
+            const bob = await server.user("bob");
+            const ada = server.client({ generation, transports, url: through.url, auth: { userId: "ada" }, ...AGAIN });
+            await established(ada);
+            await upgraded(ada);
+            for (let n = 0; ada.connected && n < 100; n += 1) await done(bob, "send-message", {});
+            await settled(ada, bob);
+            await server.reaches("sockeye_connections", 2);
           });
         }
 
@@ -95,12 +125,26 @@ for (const generation of GENERATIONS) {
   }
 }
 
+/** Cuts the first WebSocket so many bytes behind the end of its HTTP head. */
+function breaksUpgrade(direction, bytes) {
+  let isFirst = true;
+  return (connection) => {
+    if (!connection.isWebSocket || !isFirst) return;
+    isFirst = false;
+    connection[direction].cutBehind((text) => {
+      const end = text.indexOf("\r\n\r\n");
+      return end === -1 ? undefined : end + 4 + bytes;
+    }, "end");
+  };
+}
+
 /** Whatever breaks meanwhile: at some time an event is acknowledged, and heard by the other, and the other's as well. */
 async function settled(ada, bob) {
   const mark = `mark ${Math.random()}`;
   const heard = (socket) => once(socket, "message-saved", ({ message }) => message.body.mark === mark);
-  for (let reply; !reply; ) {
-    if (!ada.connected) await once(ada, "connect");
+  for (let [reply, tries] = [undefined, 0]; !reply; tries += 1) {
+    assert.ok(tries < 20, "again and again");
+    if (!ada.connected) await inTime(new Promise((resolve) => ada.once("connect", resolve)), "connect");
     const broken = new Promise((resolve) => ada.once("disconnect", () => resolve(undefined)));
     const acknowledged = new Promise((resolve) => ada.emit("send-message", { mark, idempotencyKey: mark }, resolve));
     reply = await inTime(Promise.race([acknowledged, broken]), "a reply or the end of the connection");
