@@ -15,6 +15,9 @@ mod back;
 mod connect;
 mod flush;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod heartbeat;
 mod requests;
 mod incoming;

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{
-        Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -56,6 +56,8 @@ pub struct Hub {
     path: Arc<str>,
     engine: Arc<Engine>,
     state: RwLock<State>,
+    /// Held while an event is put into queues: everybody hears two events in the same order.
+    sending: Mutex<()>,
     next_ack: AtomicU64,
     metrics: Metrics,
 }
@@ -79,8 +81,8 @@ struct Heard {
 impl Hub {
     /// Of the namespace with this path.
     pub(crate) fn new(path: &str, engine: Arc<Engine>, metrics: Metrics) -> Arc<Self> {
-        let (state, next_ack) = (RwLock::default(), AtomicU64::new(0));
-        Arc::new(Self { path: path.into(), engine, state, next_ack, metrics })
+        let (state, sending, next_ack) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
+        Arc::new(Self { path: path.into(), engine, state, sending, next_ack, metrics })
     }
 
     /// A socket's CONNECT has passed: from now on it can hear.
@@ -198,12 +200,14 @@ impl Hub {
         let (json, attachments) = &outgoing.event;
         let mut frame = None;
         let mut delivered = 0;
+        let in_order = self.sending.lock().expect("no panic while sending");
         self.state().each(outgoing, &mut |session| {
             let frame = frame.get_or_insert_with(|| {
                 Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
             });
             delivered += u64::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
         });
+        drop(in_order);
         self.metrics.deliveries.increment(delivered);
     }
 
@@ -227,6 +231,7 @@ impl Hub {
             let (json, attachments) = &outgoing.event;
             let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
             let mut asked = Vec::new();
+            let _in_order = self.sending.lock().expect("no panic while sending");
             self.state().each(outgoing, &mut |session| {
                 asked.extend(session.ask(&frame, id, &mut batch).map(|answer| (session.clone(), answer)));
             });

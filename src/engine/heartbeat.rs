@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Protocol, Settings};
+use super::{DisconnectReason, Protocol, Settings};
 
 /// How long a client that was told goodbye may take to hang up.
 const LEAVING: Duration = Duration::from_secs(2);
@@ -60,9 +60,10 @@ impl Beat {
     }
 
     /// Only its hanging up is waited for.
-    pub(super) fn leave(&mut self, now: Instant, is_fetched: bool) {
+    pub(super) fn leave(&mut self, now: Instant, reason: DisconnectReason) {
         (self.ping, self.heard, self.connect) = (None, None, None);
-        self.leave = Some(now + if is_fetched { FETCHING } else { LEAVING });
+        let has_hung_up = reason == DisconnectReason::TransportClose;
+        self.leave = Some(now + if has_hung_up { LEAVING } else { FETCHING });
     }
 
     fn next(&self) -> Option<Instant> {

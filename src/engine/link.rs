@@ -17,7 +17,7 @@ use super::{
     frame::Frame,
     heartbeat::{Beat, Due},
     incoming::{Incoming, Refused},
-    output::{Flushed, Output, Pushed, Request, Transport},
+    output::{Flushed, Output, Pushed, Request, Transport, Upgrade},
     payload,
     session::Session,
     websocket::{Violation, opcode},
@@ -155,7 +155,7 @@ impl Link {
                 }
                 body
             }
-            (None, Transport::Polling { request, is_upgrading: false }) => {
+            (None, Transport::Polling { request, upgrade }) if *upgrade != Upgrade::Probed => {
                 *request = Request::Waiting(Some(cx.waker().clone()));
                 return Poll::Pending;
             }
@@ -197,9 +197,7 @@ impl Link {
                 ControlFlow::Continue(())
             }
             (b'1', _) => {
-                // Whoever polls is let go.
-                self.send(&self.engine.noop);
-                self.end(DisconnectReason::TransportClose, None);
+                self.hung_up();
                 ControlFlow::Break(())
             }
             // Base64, as on polling.
@@ -294,8 +292,26 @@ impl Link {
             }
             output.is_fetched()
         };
-        self.flush();
+        // First, so that it is this reason that counts and not that the client hangs up on reading it.
         self.lost(reason, is_fetched);
+        self.flush();
+    }
+
+    /// The client said goodbye. If it polls, it is let go.
+    fn hung_up(self: &Arc<Self>) {
+        {
+            let mut output = self.output();
+            let before = output.bytes();
+            if output.is_websocket() {
+                output.push_last(Some(Frame::control(opcode::CLOSE, &[])));
+            } else if output.is_open() {
+                output.push_last(Some(self.engine.noop.clone()));
+            }
+            self.engine.queued.moved(before, output.bytes());
+        }
+        // A poll that was sent at the same moment finds its answer too.
+        self.lost(DisconnectReason::TransportClose, true);
+        self.flush();
     }
 
     /// The peer broke the rules of WebSocket.
@@ -313,7 +329,7 @@ impl Link {
         self.lost(reason, false);
     }
 
-    /// With `is_fetched`, the client may still fetch what was said last.
+    /// With `is_fetched`, a polling client may still fetch what was said last.
     fn lost(self: &Arc<Self>, reason: DisconnectReason, is_fetched: bool) {
         let sessions = {
             let mut state = self.state();
@@ -321,7 +337,7 @@ impl Link {
                 return;
             }
             state.waiting = None;
-            state.beat.leave(Instant::now(), is_fetched);
+            state.beat.leave(Instant::now(), reason);
             std::mem::take(&mut state.sessions)
         };
         if !is_fetched {
@@ -374,13 +390,19 @@ impl Link {
 
     // The upgrade.
 
-    /// A WebSocket is being tried: whoever waits is let go. False where there is nothing to upgrade.
+    /// A WebSocket is tried, one at a time. False where there is one already, or nothing to upgrade.
     pub(super) fn begin_upgrade(&self) -> bool {
         let mut output = self.output();
-        let Transport::Polling { request, is_upgrading } = output.transport() else { return false };
-        if std::mem::replace(is_upgrading, true) {
-            return false;
-        }
+        let Transport::Polling { upgrade: upgrade @ Upgrade::No, .. } = output.transport() else { return false };
+        *upgrade = Upgrade::Begun;
+        true
+    }
+
+    /// The WebSocket works: whoever waits is let go. False where there is nothing to upgrade any more.
+    pub(super) fn probed(&self) -> bool {
+        let mut output = self.output();
+        let Transport::Polling { request, upgrade } = output.transport() else { return false };
+        *upgrade = Upgrade::Probed;
         if let Request::Waiting(waker) = request
             && let Some(waker) = waker.take()
         {
@@ -391,8 +413,8 @@ impl Link {
 
     /// It came to nothing.
     pub(super) fn abandon_upgrade(&self) {
-        if let Transport::Polling { is_upgrading, .. } = self.output().transport() {
-            *is_upgrading = false;
+        if let Transport::Polling { upgrade, .. } = self.output().transport() {
+            *upgrade = Upgrade::No;
         }
     }
 

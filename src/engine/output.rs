@@ -39,8 +39,8 @@ pub(super) enum Transport {
     Polling {
         /// A request that waits for something to answer with.
         request: Request,
-        /// A WebSocket is being tried; a request that waits is let go.
-        is_upgrading: bool,
+        /// Whether a WebSocket is being tried.
+        upgrade: Upgrade,
     },
     /// A WebSocket.
     WebSocket(OwnedWriteHalf),
@@ -48,6 +48,16 @@ pub(super) enum Transport {
     Closing(Option<OwnedWriteHalf>),
     /// Nothing leaves.
     Closed,
+}
+
+/// How far a polling client has come with a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    No,
+    /// There is one.
+    Begun,
+    /// It works: no request waits any more.
+    Probed,
 }
 
 /// A polling client's GET.

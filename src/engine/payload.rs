@@ -28,18 +28,24 @@ pub(super) fn append(payload: &mut String, frame: &Frame, protocol: Protocol) {
     if text.is_empty() {
         return;
     }
-    append_one(payload, &text, protocol);
+    append_text(payload, &text, protocol);
     for attachment in frame.attachments() {
-        let mut text = match protocol {
-            Protocol::V4 => "b".to_owned(),
-            Protocol::V3 => "b4".to_owned(),
-        };
-        STANDARD.encode_string(attachment, &mut text);
-        append_one(payload, &text, protocol);
+        append_binary(payload, attachment, protocol);
     }
 }
 
-fn append_one(payload: &mut String, text: &str, protocol: Protocol) {
+/// Appends a binary message.
+pub(super) fn append_binary(payload: &mut String, data: &[u8], protocol: Protocol) {
+    let mut text = match protocol {
+        Protocol::V4 => "b".to_owned(),
+        Protocol::V3 => "b4".to_owned(),
+    };
+    STANDARD.encode_string(data, &mut text);
+    append_text(payload, &text, protocol);
+}
+
+/// Appends a packet's type and data.
+pub(super) fn append_text(payload: &mut String, text: &str, protocol: Protocol) {
     match protocol {
         Protocol::V4 => {
             if !payload.is_empty() {

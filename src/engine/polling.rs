@@ -57,8 +57,10 @@ impl Drop for HangsUp<'_> {
 
 /// The answer to a POST. What the body holds has been taken in by then.
 pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
-    if !matches!(link.output().transport(), Transport::Polling { .. }) {
-        return refuse(Refusal::BadRequest);
+    match link.output().transport() {
+        Transport::Polling { .. } => {}
+        Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
+        Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
     }
     if link.is_posting.swap(true, Ordering::Relaxed) {
         link.end(DisconnectReason::TransportError, None);

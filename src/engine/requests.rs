@@ -19,7 +19,7 @@ use super::{
     back::{Back, Behind},
     frame::Frame,
     link::Link,
-    output::{Request as Waiting, Transport},
+    output::{Request as Waiting, Transport, Upgrade},
     polling,
     reader::Reader,
     upgrade::{self, Stream},
@@ -146,7 +146,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     };
     let Some(waiting) = engine.limits.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
-        let transport = Transport::Polling { request: Waiting::None, is_upgrading: false };
+        let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
         let Some(link) = open(&engine, handshake, transport, waiting) else { return refuse(Refusal::BadRequest) };
         return polling::get(&link).await;
     }
@@ -164,14 +164,15 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
 }
 
 fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
-    if link.output().is_websocket() {
+    let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
+    if !link.begin_upgrade() {
         return refuse_upgrade(Refusal::BadRequest);
     }
-    let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
-        if let Some(stream) = upgrade::stream(upgraded).await {
-            upgrade::probe(link, stream).await;
+        match upgrade::stream(upgraded).await {
+            Some(stream) => upgrade::probe(link, stream).await,
+            None => link.abandon_upgrade(),
         }
     });
     response

@@ -68,6 +68,8 @@ pub(crate) struct Session {
     engine: Arc<Engine>,
     protocol: Protocol,
     back: Back,
+    /// What a client of Engine.IO 3 calls it outside of the root namespace.
+    legacy_id: Option<String>,
     /// With what the client comes back. `None` where it cannot.
     pid: Option<String>,
     state: Mutex<State>,
@@ -99,8 +101,10 @@ impl Session {
             let secret = rand::rng().sample_iter(Alphanumeric).take(PID_SECRET).map(char::from);
             id.to_string().chars().chain(secret).collect()
         });
+        let has_legacy_id = link.protocol == Protocol::V3 && namespace != "/";
         let session = Arc::new(Self {
             id,
+            legacy_id: has_legacy_id.then(|| format!("{namespace}#{}", link.sid)),
             namespace: namespace.into(),
             protocol: link.protocol,
             back,
@@ -141,12 +145,7 @@ impl Session {
 
     /// The id as the client knows it: one of Engine.IO 3 puts its namespace before it.
     pub(crate) fn client_id(&self) -> String {
-        match (&self.state().phase, self.protocol) {
-            (Phase::Connected(link), Protocol::V3) if &*self.namespace != "/" => {
-                format!("{}#{}", self.namespace, link.sid)
-            }
-            _ => self.id.to_string(),
-        }
+        self.legacy_id.clone().unwrap_or_else(|| self.id.to_string())
     }
 
     // The way in.

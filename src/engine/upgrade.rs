@@ -84,7 +84,7 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     Some(Stream { reader, writer, ahead: parts.read_buf.to_vec() })
 }
 
-/// A polling link tries a WebSocket: `2probe` is answered `3probe`, and with `5` everything moves there. Where that
+/// A polling link tries a WebSocket, which is the only one: `2probe` is answered `3probe`, and with `5` everything moves there. Where that
 /// does not happen in time, polling goes on.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     let Stream { reader, writer, ahead } = stream;
@@ -96,11 +96,9 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
         text = probe.next() => text.as_deref() == Some("2probe"),
         () = &mut timeout => false,
     };
-    // One at a time: whoever comes second is closed, and the first goes on.
-    if !is_probe || !link.begin_upgrade() {
-        return;
-    }
-    let is_answered = writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok();
+    let is_answered = is_probe
+        && link.probed()
+        && writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok();
     let is_taken = is_answered
         && tokio::select! {
             is_taken = async {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http from "node:http";
 import { test } from "node:test";
 
 import { conformance, FORGETFUL, MAX_PAYLOAD } from "./harness.js";
 import { connect, decodePayload, encodePayload, open, reasonOf, REVISIONS } from "./session.js";
-import { assertRefused, call } from "./wire.js";
+import { ask, assertRefused, call } from "./wire.js";
 
 const POLLING = REVISIONS.map((eio) => ({ eio, transport: "polling" }));
 
@@ -114,6 +115,10 @@ conformance("polling", FORGETFUL, (server) => {
       const first = call(server, { method: "POST", query: session.query });
       first.request.on("error", () => {});
       first.request.write("4");
+      const [tcp] = first.request.socket ? [first.request.socket] : await once(first.request, "socket");
+      if (tcp.connecting) await once(tcp, "connect");
+      // When this is answered, the first POST has arrived.
+      await ask(server, { query: { transport: "none" } });
       // A poll that is answered by the server's end of the session waits for both.
       const poll = session.poll();
       const second = await session.post("42");
@@ -224,6 +229,7 @@ conformance("polling", FORGETFUL, (server) => {
       const { session } = await connect(server, way);
       await session.close();
       assertRefused(await session.post(encodePayload(eio, ["42"])), 1, "Session ID unknown");
+      await session.closed();
       assertRefused(await session.get(), 1, "Session ID unknown");
     });
   }
