@@ -42,7 +42,7 @@ enum Owned {
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
-    Close,
+    Close(Option<u16>),
 }
 
 /// The messages of a stream, and how it ended.
@@ -56,9 +56,12 @@ fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<()>, Violation>
                 Message::Binary(data) => Owned::Binary(data.to_owned()),
                 Message::Ping(data) => Owned::Ping(data.to_owned()),
                 Message::Pong => Owned::Pong,
-                Message::Close => Owned::Close,
+                Message::Close(status) => Owned::Close(status),
             });
-            if matches!(messages.last(), Some(Owned::Close)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            match messages.last() {
+                Some(Owned::Close(_)) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
         });
         if end != Ok(ControlFlow::Continue(())) {
             return (messages, end);
@@ -72,9 +75,9 @@ pub fn packet(text: &str) {
     let Ok(packet) = Packet::parse(text) else { return };
     assert!(packet.namespace.starts_with('/') && !packet.namespace.contains(','));
     assert!(text.ends_with(packet.data));
-    let Packet { kind, namespace, id, attachments, data } = packet;
+    let &Packet { kind, namespace, id, attachments, data } = &packet;
     let is_json = data.starts_with(['[', '{', '"']);
-    if attachments > MAX_ATTACHMENTS || !is_json && !data.is_empty() {
+    if attachments > MAX_ATTACHMENTS || (!is_json && !data.is_empty()) {
         return;
     }
     let binary = vec![Bytes::new(); attachments];
@@ -89,7 +92,7 @@ pub fn packet(text: &str) {
     for protocol in [Protocol::V4, Protocol::V3] {
         let written = frame.text(protocol);
         let written = written.strip_prefix('4').expect("a message of Engine.IO");
-        assert_eq!(Packet::parse(written), Ok(packet), "{written}");
+        assert_eq!(Packet::parse(written).as_ref(), Ok(&packet), "{written}");
     }
 }
 
