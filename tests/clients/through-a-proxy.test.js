@@ -112,6 +112,23 @@ for (const generation of GENERATIONS) {
           });
         }
 
+        test("is heard from its first byte on the new WebSocket on, binary too", async (t) => {
+          const server = await start(t, SETTINGS);
+          const through = await proxy(t, server.port);
+          const bob = await server.user("bob");
+          const ada = server.client({ generation, transports, url: through.url, auth: { userId: "ada" } });
+          ada.connect();
+          // In one piece with the packet that ends the upgrade, as everything that is written in one turn.
+          ada.io.engine.once("upgrade", () => {
+            for (const n of [1, 2, 3, 4]) ada.emit("message", n, ...(n % 2 === 0 ? [Buffer.from([n])] : []));
+          });
+          for (const n of [1, 2, 3, 4]) {
+            const [number, binary] = await all(bob, "message");
+            assert.equal(number, n);
+            if (n % 2 === 0) assert.deepEqual([...Buffer.from(binary)], [n]);
+          }
+        });
+
         test("goes on over polling when its upgrade hangs", async (t) => {
           const server = await start(t, SETTINGS);
           const through = await proxy(t, server.port, (connection) => connection.isWebSocket && connection.stall());
