@@ -70,7 +70,8 @@ impl App {
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>> {
         let limits = Limits::new(config.limits.clone(), metrics.clone());
-        let engine = Engine::new(settings(&config), limits.clone(), metrics.clone(), tasks);
+        let engine = Engine::new(settings(&config), limits.clone(), metrics.clone());
+        engine.run(tasks);
         let hubs = Hubs::new(namespaces, &engine, &metrics);
         let hub = hubs.get(ROOT).expect("the root namespace is always there");
         let app = Arc::new(Self {
@@ -140,7 +141,7 @@ impl App {
 }
 
 /// What the engine has to know.
-fn settings(config: &Config) -> Settings {
+pub(crate) fn settings(config: &Config) -> Settings {
     let Config { server, limits, recovery, .. } = config;
     Settings {
         ping_interval: server.ping_interval,

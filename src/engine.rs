@@ -153,9 +153,8 @@ impl Queued {
 }
 
 impl Engine {
-    /// Starts what runs in the background, in `tasks`.
-    pub(crate) fn new(settings: Settings, limits: Arc<Limits>, metrics: Metrics, tasks: &mut JoinSet<()>) -> Arc<Self> {
-        let engine = Arc::new(Self {
+    pub(crate) fn new(settings: Settings, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self {
             parked: Parked::new(settings.recovery.clone(), metrics.clone()),
             settings,
             metrics,
@@ -171,13 +170,16 @@ impl Engine {
             pong: Frame::engine("3"),
             noop: Frame::engine("6"),
             close: Frame::engine("1"),
-        });
-        flush::Flushers::run(&engine, tasks);
+        })
+    }
+
+    /// Starts what runs in the background, in `tasks`.
+    pub(crate) fn run(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
+        flush::Flushers::run(self, tasks);
         tasks.spawn({
-            let engine = engine.clone();
+            let engine = self.clone();
             async move { engine.wheel.run().await }
         });
-        engine
     }
 
     /// The library with its namespaces: paths as matchit writes them, `/orders-{id}` standing for many.

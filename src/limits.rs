@@ -17,6 +17,9 @@ use crate::{
     model::UserId,
 };
 
+/// Connections that wait may be so many more than sockets: those beyond learn in CONNECT_ERROR why they are refused.
+const REFUSED: usize = 100;
+
 /// Counts sockets.
 pub struct Limits {
     config: LimitsConfig,
@@ -85,16 +88,17 @@ impl Limits {
         Ok(Seat { limits: self.clone(), user: user.clone(), address })
     }
 
-    /// Lets a connection wait to be let in. As many may as may be let in; `None` beyond that.
+    /// Lets a connection wait to be let in. As many may as may be let in, and some that will be refused; `None`
+    /// beyond that.
     pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
         let address = address.map(network);
         let mut taken = self.taken.lock().expect("no panic while counting");
         let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
-        if taken.waiting >= LimitsConfig::or_none(self.config.connections) {
+        if taken.waiting >= LimitsConfig::or_none(self.config.connections).saturating_add(REFUSED) {
             self.metrics.limited("connections");
             return None;
         }
-        if of_address >= LimitsConfig::or_none(self.config.sockets_per_address) {
+        if of_address >= LimitsConfig::or_none(self.config.sockets_per_address).saturating_add(REFUSED) {
             self.metrics.limited("sockets-per-address");
             return None;
         }

@@ -263,12 +263,15 @@ fn burst(users: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::{app::settings, config::Config, engine::Engine, limits::Limits, metrics::Metrics};
 
     fn presence() -> (Presence, RoomName) {
         let room = RoomName::parse("lobby").unwrap();
         let config = PresenceConfig { grace: Duration::from_secs(5), max_room_size: 2 };
-        (Presence::new(config, room.clone(), Hub::new("/", Metrics::off())), room)
+        let everything = Config::default();
+        let limits = Limits::new(everything.limits.clone(), Metrics::off());
+        let engine = Engine::new(settings(&everything), limits, Metrics::off());
+        (Presence::new(config, room.clone(), Hub::new("/", engine, Metrics::off())), room)
     }
 
     fn user(id: &str) -> User {

@@ -27,8 +27,7 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let schema = schema.into_generator().into_root_schema_for::<Config>();
     let defaults = serde_json::to_value(Config::default()).expect("the defaults are plain data");
     let mut reference = Reference { sections: Vec::new(), settings: Vec::new() };
-    for section in ORDER {
-        let shape = &schema.as_value()["properties"][section];
+    for (section, shape) in schema.as_value()["properties"].as_object().into_iter().flatten() {
         reference.sections.push((section.to_owned(), sentence(shape)));
         let is_relay = section == "relay";
         let properties = if is_relay { &shape["additionalProperties"]["properties"] } else { &shape["properties"] };
@@ -46,9 +45,6 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     }
     reference
 });
-
-/// The sections in the order of the file.
-const ORDER: [&str; 10] = ["server", "cors", "auth", "rooms", "relay", "store", "presence", "limits", "metrics", "log"];
 
 fn sentence(shape: &Value) -> String {
     let text = shape["description"].as_str().unwrap_or_default();

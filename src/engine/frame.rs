@@ -211,7 +211,7 @@ mod tests {
         expected.extend_from_slice(text.as_bytes());
         expected.extend_from_slice(b"\x82\x03xyz");
         assert_eq!(frame.wire(Protocol::V4), expected);
-        assert_eq!(frame.wire(Protocol::V3), b"\x81\x0d451-[\"a\",1]\x82\x04\x04xyz".as_slice());
+        assert_eq!(frame.wire(Protocol::V3), b"\x81\x0b451-[\"a\",1]\x82\x04\x04xyz".as_slice());
         assert_eq!(frame.text(Protocol::V4), text);
         assert_eq!(frame.text(Protocol::V3), r#"451-["a",1]"#);
     }

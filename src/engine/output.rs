@@ -1,29 +1,21 @@
 //! What waits to be sent to one client.
 
+mod queue;
+
 use std::{
-    collections::VecDeque,
-    io::{self, IoSlice},
+    io,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::{Protocol, frame::Frame, payload};
-
-/// Pieces in one write.
-const PIECES: usize = 64;
-/// Places an empty queue keeps.
-const KEPT: usize = 32;
+use self::queue::Queue;
+use super::{Protocol, frame::Frame};
 
 /// The frames that wait, in the order in which they leave, and the way out.
 pub(super) struct Output {
-    protocol: Protocol,
-    queue: VecDeque<Arc<Frame>>,
-    /// Of all frames in the queue, as they were counted when they came.
-    bytes: usize,
-    /// Of the first frame, those that have left.
-    written: usize,
+    queue: Queue,
     transport: Transport,
     /// No place in the flusher's list is needed: there is one, or the reader writes when it is done.
     is_scheduled: bool,
@@ -94,10 +86,7 @@ pub(super) enum Flushed {
 impl Output {
     pub(super) fn new(protocol: Protocol, transport: Transport) -> Self {
         Self {
-            protocol,
-            queue: VecDeque::new(),
-            bytes: 0,
-            written: 0,
+            queue: Queue::new(protocol),
             transport,
             is_scheduled: false,
             is_blocked: false,
@@ -110,7 +99,7 @@ impl Output {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.queue.bytes()
     }
 
     pub(super) fn is_websocket(&self) -> bool {
@@ -143,12 +132,9 @@ impl Output {
         if is_volatile && self.is_stuck() {
             return Pushed::Skipped;
         }
-        let bytes = frame.wire(self.protocol).len();
-        if self.bytes + bytes > most && !self.queue.is_empty() {
+        if !self.queue.push(frame, most) {
             return Pushed::Full;
         }
-        self.bytes += bytes;
-        self.queue.push_back(frame.clone());
         match &mut self.transport {
             Transport::WebSocket(_) => {
                 if self.is_blocked || std::mem::replace(&mut self.is_scheduled, true) {
@@ -169,8 +155,7 @@ impl Output {
     /// Appends the last frame: nothing comes after it.
     pub(super) fn push_last(&mut self, frame: Option<Arc<Frame>>) {
         if let Some(frame) = frame {
-            self.bytes += frame.wire(self.protocol).len();
-            self.queue.push_back(frame);
+            self.queue.push(&frame, usize::MAX);
         }
         self.transport = match std::mem::replace(&mut self.transport, Transport::Closed) {
             Transport::WebSocket(writer) => Transport::Closing(Some(writer)),
@@ -191,8 +176,7 @@ impl Output {
         {
             waker.wake();
         }
-        self.queue = VecDeque::new();
-        (self.bytes, self.written) = (0, 0);
+        self.queue.clear();
         self.wake_reader();
     }
 
@@ -235,9 +219,7 @@ impl Output {
         self.is_scheduled = false;
         let result = self.write();
         if self.queue.is_empty() {
-            if self.queue.capacity() > KEPT {
-                self.queue = VecDeque::new();
-            }
+            self.queue.shrink();
             if let Transport::Closing(writer) = &mut self.transport {
                 // Dropping it tells the client that nothing more comes.
                 *writer = None;
@@ -259,55 +241,14 @@ impl Output {
         if self.is_blocked {
             return Ok(());
         }
-        while let Some(first) = self.queue.front() {
-            let first = &first.wire(self.protocol)[self.written..];
-            let sent = if self.queue.len() == 1 {
-                writer.try_write(first)?
-            } else {
-                let mut slices = [IoSlice::new(&[]); PIECES];
-                slices[0] = IoSlice::new(first);
-                let rest = self.queue.iter().skip(1);
-                let mut count = 1;
-                for (slice, frame) in slices[1..].iter_mut().zip(rest) {
-                    *slice = IoSlice::new(frame.wire(self.protocol));
-                    count += 1;
-                }
-                writer.try_write_vectored(&slices[..count])?
-            };
-            if sent == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            self.bytes -= sent;
-            let mut sent = sent + self.written;
-            while let Some(front) = self.queue.front() {
-                let len = front.wire(self.protocol).len();
-                if sent < len {
-                    break;
-                }
-                sent -= len;
-                self.queue.pop_front();
-            }
-            self.written = sent;
-        }
-        Ok(())
+        self.queue.write(|pieces| match pieces {
+            [piece] => writer.try_write(piece),
+            pieces => writer.try_write_vectored(pieces),
+        })
     }
 
     /// A body for a polling request, of at most `most` bytes unless its first packet alone has more.
     pub(super) fn payload(&mut self, most: usize) -> Option<String> {
-        if self.queue.is_empty() {
-            return None;
-        }
-        let mut body = String::new();
-        while let Some(frame) = self.queue.front() {
-            let before = body.len();
-            payload::append(&mut body, frame, self.protocol);
-            if body.len() > most && before > 0 {
-                body.truncate(before);
-                break;
-            }
-            self.bytes -= frame.wire(self.protocol).len();
-            self.queue.pop_front();
-        }
-        Some(body)
+        self.queue.payload(most)
     }
 }

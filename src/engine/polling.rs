@@ -9,7 +9,7 @@ use std::{
 use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Request, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -78,14 +78,12 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
     let most = link.engine.settings.max_payload;
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|announced: usize| announced > most) {
-        return too_large();
-    }
-    let body = match Limited::new(request.into_body(), most).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return too_large(),
-        Err(_) => {
+    // What is too large is read up to there, so that the client finds the answer and no reset.
+    let body = Limited::new(request.into_body(), most).collect();
+    let body = match tokio::time::timeout(link.engine.settings.ping_timeout, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
+        Ok(Err(_)) | Err(_) => {
             link.lose(DisconnectReason::TransportError);
             return plain(StatusCode::BAD_REQUEST, String::new());
         }

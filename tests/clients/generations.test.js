@@ -103,7 +103,7 @@ for (const generation of GENERATIONS) {
       });
 
       test("a connection that breaks is a closed transport on both sides", async (t) => {
-        const { server, one } = await pair(t);
+        const { server, one } = await pair(t, { "recovery.window": "0s" });
         const { id } = one;
         one.io.engine.close();
         assert.match(await once(one, "disconnect"), /^(forced close|transport close)$/);

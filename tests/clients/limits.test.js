@@ -240,7 +240,8 @@ describe("rooms-per-user", () => {
 });
 
 test("a client that never reads harms nobody", async (t) => {
-  const server = await start(t, { "limits.events-per-second": 0, "limits.events-in-flight": 0 });
+  const settings = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "limits.queued-bytes": 100_000_000 };
+  const server = await start(t, settings);
   const [ada, bob] = [await server.user("ada"), await server.user("bob")];
   const deaf = await server.websocket();
   deaf.socket.send('40{"userId":"deaf"}');
@@ -265,7 +266,7 @@ test("a client that breaks off in the middle of a frame harms nobody", async (t)
 });
 
 test("sockets that come and go at once leave nothing behind", async (t) => {
-  const server = await start(t, { "limits.sockets-per-user": 10 });
+  const server = await start(t, { "limits.sockets-per-user": 10, "recovery.window": "0s" });
   for (let round = 0; round < 5; round += 1) {
     const sockets = Array.from({ length: 10 }, () => server.client({ auth: { userId: "ada" } }));
     await Promise.all(sockets.map(established));
