@@ -15,7 +15,7 @@ mod back;
 mod connect;
 mod flush;
 mod frame;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod heartbeat;

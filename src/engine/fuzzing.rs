@@ -1,4 +1,4 @@
-//! What the fuzz targets in `fuzz/` call: each takes any bytes and panics where the parsers break their word.
+//! What the fuzz targets in `fuzz/` call: each takes any input and panics where a parser breaks its word.
 
 use std::ops::ControlFlow;
 
@@ -116,7 +116,7 @@ pub fn payload(data: &[u8]) {
 }
 
 /// What only clients write.
-fn v3_binary(packets: &[payload::Packet]) -> Vec<u8> {
+pub(super) fn v3_binary(packets: &[payload::Packet]) -> Vec<u8> {
     let mut body = Vec::new();
     for packet in packets {
         let (kind, prefix, data) = match packet {

@@ -268,3 +268,6 @@ pub(super) fn append(buffer: &mut Vec<u8>, opcode: u8, prefix: &[u8], payload: &
     buffer.extend_from_slice(prefix);
     buffer.extend_from_slice(payload);
 }
+
+#[cfg(test)]
+mod tests;
