@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{DisconnectReason, Protocol, Settings};
+use super::{
+    DisconnectReason, Protocol, Settings,
+    wheel::{Ticket, Timed, Wheel},
+};
 
 /// How long a client that was told goodbye may take to hang up.
 const LEAVING: Duration = Duration::from_secs(2);
@@ -21,8 +24,8 @@ pub(super) struct Beat {
     connect: Option<Instant>,
     /// Until when it must have hung up.
     leave: Option<Instant>,
-    /// The moment the wheel knows of.
-    scheduled: Option<Instant>,
+    /// What the wheel knows of.
+    scheduled: Option<(Instant, Ticket)>,
 }
 
 /// What is due.
@@ -70,19 +73,26 @@ impl Beat {
         [self.ping, self.heard, self.connect, self.leave].into_iter().flatten().min()
     }
 
-    /// The moment to look again, if the wheel does not know of one as early.
-    pub(super) fn schedule(&mut self) -> Option<Instant> {
-        let next = self.next()?;
-        if self.scheduled.is_some_and(|scheduled| scheduled <= next) {
-            return None;
+    /// Sees to it that the wheel calls no later than something is due.
+    pub(super) fn schedule(&mut self, wheel: &Wheel, timed: impl FnOnce() -> Timed) {
+        let Some(next) = self.next() else { return self.unschedule(wheel) };
+        if self.scheduled.is_some_and(|(scheduled, _)| scheduled <= next) {
+            return;
         }
-        self.scheduled = Some(next);
-        Some(next)
+        self.unschedule(wheel);
+        self.scheduled = Some((next, wheel.add(next, timed())));
+    }
+
+    /// Nothing is due any more.
+    pub(super) fn unschedule(&mut self, wheel: &Wheel) {
+        if let Some((_, ticket)) = self.scheduled.take() {
+            wheel.remove(ticket);
+        }
     }
 
     /// Whether this call of the wheel is the one that counts. From then on it knows of none.
-    pub(super) fn is_scheduled_for(&mut self, moment: Instant) -> bool {
-        let is_it = self.scheduled == Some(moment);
+    pub(super) fn is_scheduled_for(&mut self, ticket: Ticket) -> bool {
+        let is_it = self.scheduled.is_some_and(|(_, own)| own == ticket);
         if is_it {
             self.scheduled = None;
         }

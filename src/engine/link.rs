@@ -21,7 +21,7 @@ use super::{
     payload,
     session::Session,
     websocket::{Violation, opcode},
-    wheel::Timed,
+    wheel::{Ticket, Timed},
 };
 use crate::limits::Waiting;
 
@@ -281,13 +281,9 @@ impl Link {
         let is_fetched = {
             let mut output = self.output();
             let before = output.bytes();
-            let last = if output.is_websocket() {
-                Some(Frame::control(opcode::CLOSE, status.map(u16::to_be_bytes).as_ref().map_or(&[], |bytes| bytes)))
-            } else {
-                Some(self.engine.close.clone())
-            };
+            let last = if output.is_websocket() { close_frame(status) } else { self.engine.close.clone() };
             if output.is_open() {
-                output.push_last(last);
+                output.push_last(Some(last));
                 self.engine.queued.moved(before, output.bytes());
             }
             output.is_fetched()
@@ -303,7 +299,7 @@ impl Link {
             let mut output = self.output();
             let before = output.bytes();
             if output.is_websocket() {
-                output.push_last(Some(Frame::control(opcode::CLOSE, &[])));
+                output.push_last(Some(close_frame(None)));
             } else if output.is_open() {
                 output.push_last(Some(self.engine.noop.clone()));
             }
@@ -312,6 +308,19 @@ impl Link {
         // A poll that was sent at the same moment finds its answer too.
         self.lost(DisconnectReason::TransportClose, true);
         self.flush();
+    }
+
+    /// The client closed its WebSocket: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
+    pub(super) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
+        {
+            let mut output = self.output();
+            let before = output.bytes();
+            if output.is_websocket() {
+                output.hang_up(&close_frame(status));
+            }
+            self.engine.queued.moved(before, output.bytes());
+        }
+        self.lost(DisconnectReason::TransportClose, false);
     }
 
     /// The peer broke the rules of WebSocket.
@@ -343,7 +352,11 @@ impl Link {
         if !is_fetched {
             self.engine.remove_link(&self.sid);
         }
-        self.watch_clock();
+        if self.output().is_closed() {
+            self.state().beat.unschedule(&self.engine.wheel);
+        } else {
+            self.watch_clock();
+        }
         for session in sessions {
             session.unlinked(self, reason);
         }
@@ -353,16 +366,14 @@ impl Link {
 
     /// Sees to it that [`Self::tick`] is called when something is due.
     pub(super) fn watch_clock(self: &Arc<Self>) {
-        if let Some(moment) = self.state().beat.schedule() {
-            self.engine.wheel.add(moment, Timed::Link(Arc::downgrade(self)));
-        }
+        self.state().beat.schedule(&self.engine.wheel, || Timed::Link(Arc::downgrade(self)));
     }
 
     /// Something may be due.
-    pub(super) fn tick(self: &Arc<Self>, moment: Instant, now: Instant) {
+    pub(super) fn tick(self: &Arc<Self>, ticket: Ticket, now: Instant) {
         let has_sessions = {
             let mut state = self.state();
-            if !state.beat.is_scheduled_for(moment) {
+            if !state.beat.is_scheduled_for(ticket) {
                 return;
             }
             !state.sessions.is_empty()
@@ -431,4 +442,9 @@ impl Link {
         self.flush();
         true
     }
+}
+
+fn close_frame(status: Option<u16>) -> Arc<Frame> {
+    let status = status.map(u16::to_be_bytes);
+    Frame::control(opcode::CLOSE, status.as_ref().map_or(&[], |bytes| bytes))
 }

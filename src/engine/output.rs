@@ -180,6 +180,24 @@ impl Output {
         self.wake_reader();
     }
 
+    /// Sends a last frame and leaves: at once if the kernel takes everything.
+    pub(super) fn hang_up(&mut self, frame: &Arc<Frame>) {
+        self.queue.push(&frame, usize::MAX);
+        self.flush();
+        if !self.queue.is_empty() {
+            return self.push_last(None);
+        }
+        if let Transport::WebSocket(writer) = std::mem::replace(&mut self.transport, Transport::Closed) {
+            // The whole connection is closed, no need to close this half of it first.
+            writer.forget();
+        }
+        self.wake_reader();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.transport, Transport::Closed)
+    }
+
     pub(super) fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -252,3 +270,6 @@ impl Output {
         self.queue.payload(most)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,7 +144,10 @@ pub(crate) fn decode_v3_binary(mut body: &[u8]) -> Result<Vec<Packet>, NotAPaylo
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
+    use crate::engine::fuzzing;
 
     #[test]
     fn version_3_counts_as_javascript_does() {
@@ -186,5 +189,62 @@ mod tests {
             ]
         );
         assert_eq!(decode("4x\u{1e}", Protocol::V4), Err(NotAPayload));
+    }
+
+    /// A packet with its attachments, and what a client makes of it.
+    fn sent() -> impl Strategy<Value = (String, Vec<Bytes>)> {
+        let text = vec(any::<char>().prop_filter("separates packets", |char| *char != SEPARATOR), 0..20);
+        let attachments = vec(vec(any::<u8>(), 0..20).prop_map(Bytes::from), 0..4);
+        (text, attachments).prop_map(|(text, attachments)| (text.into_iter().collect(), attachments))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn what_is_written_is_read(sent in vec(sent(), 1..6)) {
+            for (protocol, end) in [(Protocol::V4, ""), (Protocol::V3, "\u{1e}")] {
+                let mut body = String::new();
+                let mut expected = Vec::new();
+                for (text, attachments) in &sent {
+                    // What separates packets in version 4 is a character like others in version 3.
+                    let frame = Frame::event("/", None, &format!("{text}{end}"), attachments.clone(), None);
+                    append(&mut body, &frame, protocol);
+                    expected.push(Packet::Text(frame.text(protocol)));
+                    expected.extend(attachments.iter().cloned().map(Packet::Binary));
+                }
+                prop_assert_eq!(decode(&body, protocol), Ok(expected));
+            }
+        }
+
+        #[test]
+        fn version_3_binary_is_read_as_written(sent in vec(sent(), 1..6)) {
+            let mut packets = Vec::new();
+            for (text, attachments) in sent {
+                packets.push(Packet::Text(format!("4{text}")));
+                packets.extend(attachments.into_iter().map(Packet::Binary));
+            }
+            let body = fuzzing::v3_binary(&packets);
+            let read = decode_v3_binary(&body);
+            prop_assert_eq!(read.as_ref(), Ok(&packets));
+            prop_assert_eq!(decode_v3_binary(&body[..body.len() - 1]), Err(NotAPayload));
+        }
+
+        #[test]
+        fn what_is_no_payload_is_refused_without_a_panic(
+            pieces in vec(prop::sample::select(vec!["1", "2", "9", ":", "4", "b", "b4", "AQ==", "\u{1e}", "ä", "😀"]), 0..12),
+            bytes in vec(prop::sample::select(vec![0_u8, 1, 2, 4, 9, 0xFF]), 0..12),
+        ) {
+            fuzzing::payload(pieces.concat().as_bytes());
+            fuzzing::payload(&bytes);
+        }
+    }
+
+    #[test]
+    fn lengths_count_characters_beyond_the_first_plane_twice() {
+        let mut body = String::new();
+        append_text(&mut body, "4😀", Protocol::V3);
+        assert_eq!(body, "3:4😀");
+        assert_eq!(decode("2:4😀", Protocol::V3), Err(NotAPayload), "half a character");
     }
 }

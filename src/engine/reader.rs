@@ -124,7 +124,7 @@ fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
         }
         Message::Pong => ControlFlow::Continue(()),
         Message::Close(status) => {
-            link.end(DisconnectReason::TransportClose, status);
+            link.answer_close(status);
             ControlFlow::Break(())
         }
     }

@@ -20,7 +20,7 @@ use super::{
     link::Link,
     log::Log,
     output::Pushed,
-    wheel::Timed,
+    wheel::{Ticket, Timed},
 };
 use crate::{hub::SocketId, model::UserId};
 
@@ -88,7 +88,7 @@ enum Phase {
     Connecting(Arc<Link>),
     Connected(Arc<Link>),
     /// The connection was lost; until when the client may come back.
-    Away { reason: DisconnectReason, until: Instant },
+    Away { reason: DisconnectReason, until: Ticket },
     Closed,
 }
 
@@ -194,8 +194,14 @@ impl Session {
         let state = &mut *state;
         match &state.phase {
             Phase::Connected(link) => {
-                let is_sent = matches!(link.push(frame, is_volatile, batch), Pushed::Queued | Pushed::Schedule);
-                if is_sent && self.pid.is_some() && frame.number() > 0 {
+                let is_sent = match link.push(frame, is_volatile, batch) {
+                    Pushed::Queued | Pushed::Schedule => true,
+                    Pushed::Skipped | Pushed::Full => return false,
+                    // The connection is gone, and this socket is about to learn of it.
+                    Pushed::Gone if is_volatile => return false,
+                    Pushed::Gone => false,
+                };
+                if self.pid.is_some() && frame.number() > 0 {
                     let recovery = &self.engine.settings.recovery;
                     state.log.push(frame, recovery.events, recovery.bytes);
                 }
@@ -306,13 +312,13 @@ impl Session {
             return self.finish(reason);
         }
         let until = Instant::now() + self.engine.settings.recovery.window;
+        let until = self.engine.wheel.add(until, Timed::Session(Arc::downgrade(self)));
         state.phase = Phase::Away { reason, until };
         state.asked.clear();
         let Some(application) = state.application.clone() else { return };
         application.leave_seat();
         let evicted = self.engine.parked.add(self, application.user(), state.log.bytes());
         drop(state);
-        self.engine.wheel.add(until, Timed::Session(Arc::downgrade(self)));
         application.moved();
         for session in evicted {
             session.give_up();
@@ -356,7 +362,9 @@ impl Session {
             link.push(frame, false, &mut batch);
         }
         link.push(&self.connect_frame(), false, &mut batch);
-        state.phase = Phase::Connected(link.clone());
+        if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(link.clone())) {
+            self.engine.wheel.remove(until);
+        }
         if hanging.is_none() {
             self.engine.parked.remove(self, &application.user(), bytes);
         }
@@ -369,8 +377,8 @@ impl Session {
     }
 
     /// The time to come back is over.
-    pub(super) fn expire(self: &Arc<Self>, moment: Instant) {
-        if matches!(self.state().phase, Phase::Away { until, .. } if until == moment) {
+    pub(super) fn expire(self: &Arc<Self>, ticket: Ticket) {
+        if matches!(self.state().phase, Phase::Away { until, .. } if until == ticket) {
             self.give_up();
         }
     }
@@ -422,7 +430,7 @@ impl Session {
         match phase {
             Phase::Closed => return,
             Phase::Connecting(link) | Phase::Connected(link) => link.remove_session(self),
-            Phase::Away { .. } => {}
+            Phase::Away { until, .. } => self.engine.wheel.remove(until),
         }
         if let Some(pid) = &self.pid {
             self.engine.parked.forget(pid);

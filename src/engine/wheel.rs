@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, Weak},
+    sync::{Mutex, MutexGuard, Weak},
     time::{Duration, Instant},
 };
 
@@ -19,50 +19,69 @@ pub(super) enum Timed {
     Session(Weak<Session>),
 }
 
+/// A call that was asked for, and can be called off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket {
+    slot: u64,
+    number: u64,
+}
+
 /// What is due when. Whoever is gone by then is not called.
 pub(super) struct Wheel {
     start: Instant,
-    slots: Mutex<BTreeMap<u64, Vec<(Instant, Timed)>>>,
+    state: Mutex<State>,
     changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    due: BTreeMap<Ticket, Timed>,
+    next: u64,
 }
 
 impl Wheel {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), slots: Mutex::default(), changed: Notify::new() }
+        Self { start: Instant::now(), state: Mutex::default(), changed: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while counting")
     }
 
     /// Calls at this moment, or up to a tick later.
-    pub(super) fn add(&self, moment: Instant, timed: Timed) {
-        let slot = self.slot(moment);
-        let mut slots = self.slots.lock().expect("no panic while counting");
-        let is_first = slots.first_key_value().is_none_or(|(first, _)| slot < *first);
-        slots.entry(slot).or_default().push((moment, timed));
-        drop(slots);
+    pub(super) fn add(&self, moment: Instant, timed: Timed) -> Ticket {
+        let slot = (moment.saturating_duration_since(self.start).as_millis() / TICK.as_millis()) as u64 + 1;
+        let mut state = self.state();
+        let is_first = state.due.first_key_value().is_none_or(|(first, _)| slot < first.slot);
+        let ticket = Ticket { slot, number: state.next };
+        state.next += 1;
+        state.due.insert(ticket, timed);
+        drop(state);
         if is_first {
             self.changed.notify_one();
         }
+        ticket
     }
 
-    fn slot(&self, moment: Instant) -> u64 {
-        let since = moment.saturating_duration_since(self.start).as_millis();
-        (since / TICK.as_millis()) as u64 + 1
+    /// Does not call after all.
+    pub(super) fn remove(&self, ticket: Ticket) {
+        self.state().due.remove(&ticket);
     }
 
     /// Calls, for ever.
     pub(super) async fn run(&self) {
         loop {
             let (due, next) = self.take_due(Instant::now());
-            for (moment, timed) in due {
-                let now = Instant::now();
+            for (ticket, timed) in due {
                 match timed {
                     Timed::Link(link) => {
                         if let Some(link) = link.upgrade() {
-                            link.tick(moment, now);
+                            link.tick(ticket, Instant::now());
                         }
                     }
                     Timed::Session(session) => {
                         if let Some(session) = session.upgrade() {
-                            session.expire(moment);
+                            session.expire(ticket);
                         }
                     }
                 }
@@ -77,15 +96,17 @@ impl Wheel {
         }
     }
 
-    fn take_due(&self, now: Instant) -> (Vec<(Instant, Timed)>, Option<Instant>) {
+    /// What is due now, and when to look again.
+    fn take_due(&self, now: Instant) -> (Vec<(Ticket, Timed)>, Option<Instant>) {
         let mut due = Vec::new();
-        let mut slots = self.slots.lock().expect("no panic while counting");
-        while let Some(entry) = slots.first_entry() {
-            let moment = self.start + TICK * u32::try_from(*entry.key()).unwrap_or(u32::MAX);
+        let mut state = self.state();
+        while let Some(entry) = state.due.first_entry() {
+            let ticks = u32::try_from(entry.key().slot).unwrap_or(u32::MAX);
+            let moment = self.start + TICK * ticks;
             if moment > now {
                 return (due, Some(moment));
             }
-            due.append(&mut entry.remove());
+            due.push(entry.remove_entry());
         }
         (due, None)
     }

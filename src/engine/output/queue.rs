@@ -118,3 +118,89 @@ impl Queue {
         Some(body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn frame(text: usize, attachments: &[usize], byte: u8) -> Arc<Frame> {
+        let attachments = attachments.iter().map(|len| Bytes::from(vec![byte; *len])).collect();
+        Frame::event("/", None, &char::from(byte).to_string().repeat(text), attachments, None)
+    }
+
+    /// What happens to a queue.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(Vec<usize>),
+        /// Writes take this many bytes each, then the kernel takes no more.
+        Write(Vec<usize>),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let taken = prop_oneof![3 => 1..20_usize, 3 => 200..2_000_usize, 1 => Just(usize::MAX)];
+        prop_oneof![vec(any::<usize>(), 1..100).prop_map(Step::Push), vec(taken, 0..30).prop_map(Step::Write)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn bytes_leave_in_order_and_once_however_few_a_write_takes(
+            frames in vec((0..300_usize, vec(0..300_usize, 0..3), any::<u8>()), 1..8),
+            steps in vec(step(), 1..20),
+            is_legacy in any::<bool>(),
+        ) {
+            let protocol = if is_legacy { Protocol::V3 } else { Protocol::V4 };
+            let frames: Vec<_> =
+                frames.iter().map(|(text, attachments, byte)| frame(*text, attachments, *byte)).collect();
+            let mut queue = Queue::new(protocol);
+            let (mut pushed, mut left) = (Vec::new(), Vec::new());
+            for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 100])]) {
+                match step {
+                    Step::Push(indices) => for index in indices {
+                        let frame = &frames[index % frames.len()];
+                        prop_assert!(queue.push(frame, usize::MAX));
+                        pushed.extend_from_slice(frame.wire(protocol));
+                    },
+                    Step::Write(taken) => {
+                        let mut taken = taken.into_iter();
+                        let result = queue.write(|pieces| {
+                            let most = taken.next().ok_or(io::ErrorKind::WouldBlock)?;
+                            let offered: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+                            let sent = most.min(offered.len());
+                            left.extend_from_slice(&offered[..sent]);
+                            Ok(sent)
+                        });
+                        prop_assert_eq!(result.is_ok(), queue.is_empty());
+                    }
+                }
+                prop_assert_eq!(queue.bytes(), pushed.len() - left.len());
+                prop_assert_eq!(queue.is_empty(), pushed.len() == left.len());
+                queue.shrink();
+            }
+            prop_assert!(queue.is_empty());
+            prop_assert_eq!(left, pushed);
+        }
+    }
+
+    #[test]
+    fn an_empty_queue_takes_any_frame_and_then_only_what_fits() {
+        let mut queue = Queue::new(Protocol::V4);
+        let frame = Frame::engine("0123456789");
+        assert!(queue.push(&frame, 5));
+        assert!(!queue.push(&frame, 23));
+        assert!(queue.push(&frame, 24));
+        assert_eq!(queue.bytes(), 24);
+    }
+
+    #[test]
+    fn a_write_that_takes_nothing_fails() {
+        let mut queue = Queue::new(Protocol::V4);
+        queue.push(&Frame::engine("2"), usize::MAX);
+        assert_eq!(queue.write(|_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
+        assert_eq!(queue.bytes(), 3);
+    }
+}
