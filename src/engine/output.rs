@@ -273,3 +273,6 @@ impl Output {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests;
