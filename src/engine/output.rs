@@ -273,6 +273,3 @@ impl Output {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests;
