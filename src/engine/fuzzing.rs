@@ -104,6 +104,10 @@ pub fn payload(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for protocol in [Protocol::V4, Protocol::V3] {
         let Ok(packets) = payload::decode(text, protocol) else { continue };
+        if packets.is_empty() {
+            // Empty packets are passed over, and there is no writing of none.
+            continue;
+        }
         let mut written = String::new();
         for packet in &packets {
             match packet {

@@ -247,4 +247,10 @@ mod tests {
         assert_eq!(body, "3:4😀");
         assert_eq!(decode("2:4😀", Protocol::V3), Err(NotAPayload), "half a character");
     }
+
+    #[test]
+    fn a_body_of_empty_packets_has_none() {
+        assert_eq!(decode("0:0:", Protocol::V3), Ok(Vec::new()));
+        fuzzing::payload(b"0:0:");
+    }
 }
