@@ -14,6 +14,9 @@ COPY migrations migrations
 # A member of the workspace: cargo wants to see it, and builds nothing of it.
 COPY bench bench
 COPY --from=demo /build/client-demo/dist client-demo/dist
+# The browser's client, served at /socket.io/socket.io.js.
+COPY --from=demo /build/client-demo/node_modules/socket.io-client/dist client-demo/node_modules/socket.io-client/dist
+COPY --from=demo /build/client-demo/node_modules/socket.io-client/package.json client-demo/node_modules/socket.io-client/
 RUN cargo build --release --locked --bin sockeye
 
 FROM debian:bookworm-slim

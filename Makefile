@@ -1,6 +1,6 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
-.PHONY: run demo test rust-tests client-tests demo-tests browser bench lint
+.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser bench lint
 
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
@@ -18,6 +18,10 @@ tests/clients/node_modules: tests/clients/package-lock.json
 	cd tests/clients && npm ci
 	touch $@
 
+tests/conformance/node_modules: tests/conformance/package-lock.json
+	cd tests/conformance && npm ci
+	touch $@
+
 tests/demo/node_modules: tests/demo/package-lock.json
 	cd tests/demo && npm ci
 	touch $@
@@ -27,13 +31,19 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-test: rust-tests client-tests demo-tests
+test: rust-tests conformance-tests client-tests demo-tests
 
-rust-tests:
+# The browser's client is built into the binary: its package must be there before.
+rust-tests: client-demo/node_modules
 	cargo build --locked --bins --examples
 	cargo test --workspace --locked
 
-client-tests: tests/clients/node_modules
+# Every case runs against Node's server too: where Node is the specification, it says whether the case is right.
+conformance-tests: client-demo/node_modules tests/conformance/node_modules
+	cargo build --locked --example conformance
+	cd tests/conformance && npm test
+
+client-tests: client-demo/node_modules tests/clients/node_modules
 	cargo build --locked --bins
 	cd tests/clients && npm test
 
@@ -48,7 +58,7 @@ ifeq ($(BROWSER),)
 	apt-get update && apt-get install -y --no-install-recommends chromium
 endif
 
-bench: bench/peers/node_modules
+bench: client-demo/node_modules bench/peers/node_modules
 	cargo build --release --locked -p sockeye --bin sockeye --example bench_server
 	cargo build --release --locked -p sockeye-bench
 	target/release/sockeye-bench run --sockeye target/release/sockeye \
