@@ -70,7 +70,7 @@ async function run(t, seed, settings) {
     await witness.relay(0);
     await Promise.all(clients.map((client) => client.heardLast()));
     witness.check();
-    for (const client of clients) client.check();
+    for (const client of clients) await client.check();
   } catch (error) {
     error.message += `\nseed ${seed}, at the end: ${journal.slice(-30).join(", ")}`;
     throw error;
@@ -178,6 +178,12 @@ class Witness extends Person {
     await this.until(() => this.heard.stream("relays of witness").at(-1)?.n === event[1].n, "its relay");
   }
 
+  /** How many events each stream has at most that were sent before now. */
+  async lengths() {
+    await done(this.socket, "list-rooms", {});
+    return new Map([...this.heard.streams].map(([name, { length }]) => [name, length]));
+  }
+
   /** What was sent once took effect once, and each sender's in the order it was sent. */
   check() {
     for (const [name, stream] of this.heard.streams) {
@@ -212,9 +218,8 @@ class Client extends Person {
     this.socket.on("connect", () => {
       through.shape = () => {};
       if (this.socket.recovered) return;
-      // What the witness hears from now on must be heard here too.
-      const begun = new Map([...witness.heard.streams].map(([name, { length }]) => [name, length]));
-      this.periods.push({ begun, heard: new Heard(), rooms: new Map(ROOMS.map((room) => [room, []])) });
+      const heard = new Heard();
+      this.periods.push({ heard, begun: witness.lengths(), rooms: new Map(ROOMS.map((room) => [room, []])) });
     });
     this.socket.connect();
   }
@@ -290,15 +295,16 @@ class Client extends Person {
   }
 
   /** Each period is a part of the truth; the last one goes to its end. */
-  check() {
-    for (const [index, { begun, heard, rooms }] of this.periods.entries()) {
+  async check() {
+    for (const [index, { heard, begun, rooms }] of this.periods.entries()) {
+      const before = await begun;
       const isLast = index === this.periods.length - 1;
       const what = (name) => `${this.name}, ${index + 1} of ${this.periods.length} periods, ${name}`;
       assert.ok(heard.sessions === 1 || (heard.sessions === 0 && !isLast), what(`${heard.sessions} sessions`));
       for (const [name, truth] of this.#witness.heard.streams) {
         if (name === "flashes") checkFlashes(heard.stream(name), what(name));
         else if (rooms.has(name)) checkRoom(rooms.get(name), isLast && truth.length, what(name));
-        else checkPart(heard.stream(name), truth, begun.get(name) ?? 0, isLast, what(name));
+        else checkPart(heard.stream(name), truth, before.get(name) ?? 0, isLast, what(name));
       }
     }
   }
