@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use crate::{
     auth::{Auth, Due, Expiry},
     config::{Config, LimitsConfig},
-    error::{Error, Result},
     engine::{Engine, Recovery, Settings},
+    error::{Error, Result},
     hub::{Hub, Hubs, SocketId, To},
     limits::Limits,
     metrics::Metrics,

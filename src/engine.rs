@@ -19,7 +19,6 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod heartbeat;
-mod requests;
 mod incoming;
 mod link;
 mod log;
@@ -31,6 +30,7 @@ mod payload;
 mod polling;
 mod reader;
 mod reason;
+mod requests;
 mod session;
 mod upgrade;
 mod websocket;
@@ -48,7 +48,6 @@ use std::{
 use axum::{Router, routing::any};
 use tokio::task::JoinSet;
 
-pub use requests::ClientAddress;
 pub(crate) use self::{
     back::{Behind, Library},
     frame::Frame,
@@ -56,6 +55,7 @@ pub(crate) use self::{
     session::{Answer, Application, NotAnEvent, Session},
 };
 pub use reason::DisconnectReason;
+pub use requests::ClientAddress;
 
 use crate::{limits::Limits, metrics::Metrics};
 use flush::Batch;

@@ -1,8 +1,11 @@
 //! The only emitter. A hub knows the sockets of one namespace, which rooms each of them hears, and puts events
 //! into their queues.
 
+mod hubs;
+mod outgoing;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
@@ -10,13 +13,15 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use socketioxide_core::Sid;
 
+pub use hubs::Hubs;
+pub use outgoing::{Answered, Encoded, Outgoing, encode};
+
 use crate::{
-    engine::{Answer, Engine, Frame, Session},
+    engine::{Engine, Frame, Session},
     error::{Error, Result},
     metrics::Metrics,
     model::{Room, User, UserId},
@@ -39,16 +44,6 @@ pub enum To<'a> {
     Socket(SocketId),
     /// All of these, each socket once.
     Any(&'a [To<'a>]),
-}
-
-/// An event on its way out: written once, however many hear it.
-#[derive(Debug, Clone)]
-pub struct Outgoing<'a> {
-    event: Encoded,
-    to: To<'a>,
-    except: Option<SocketId>,
-    except_any: &'a [To<'a>],
-    is_volatile: bool,
 }
 
 /// The sockets of one namespace.
@@ -152,7 +147,11 @@ impl Hub {
 
     /// All sockets of a user, those whose client has gone and may come back among them.
     pub fn sockets_of(&self, user: &UserId) -> Vec<SocketId> {
-        self.state().users.get(user).map(|sockets| sockets.iter().map(|session| session.id).collect()).unwrap_or_default()
+        self.state()
+            .users
+            .get(user)
+            .map(|sockets| sockets.iter().map(|session| session.id).collect())
+            .unwrap_or_default()
     }
 
     /// The socket that its client knows by this id.
@@ -337,141 +336,6 @@ impl State {
             To::User(user) => is_of(user),
             To::Socket(other) => socket == other,
             To::Any(all) => all.iter().any(|to| self.is_among(socket, *to)),
-        }
-    }
-}
-
-impl<'a> Outgoing<'a> {
-    /// An event of which the JSON text `["name", ...]` and the attachments exist already.
-    pub fn new(to: To<'a>, event: Encoded) -> Self {
-        Self { event, to, except: None, except_any: &[], is_volatile: false }
-    }
-
-    /// Leaves one socket out.
-    #[must_use]
-    pub fn except(mut self, socket: SocketId) -> Self {
-        self.except = Some(socket);
-        self
-    }
-
-    /// Leaves all of these out.
-    #[must_use]
-    pub fn except_any(mut self, except: &'a [To<'a>]) -> Self {
-        self.except_any = except;
-        self
-    }
-
-    /// May be lost by a socket that is slow at that moment.
-    #[must_use]
-    pub fn volatile(mut self) -> Self {
-        self.is_volatile = true;
-        self
-    }
-}
-
-/// What a client answered an event with.
-#[derive(Debug, Clone)]
-pub struct Answered {
-    arguments: Vec<Box<serde_json::value::RawValue>>,
-    attachments: Vec<Bytes>,
-}
-
-impl Answered {
-    /// The first argument; null where there is none.
-    pub fn first<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        let text = self.arguments.first().map_or("null", |argument| argument.get());
-        serde_json::from_str(text).map_err(|error| Error::BadPayload(error.to_string()))
-    }
-
-    /// All arguments, as JSON.
-    pub fn arguments(&self) -> &[Box<serde_json::value::RawValue>] {
-        &self.arguments
-    }
-
-    /// The binary attachments, in the order of their placeholders.
-    pub fn attachments(&self) -> &[Bytes] {
-        &self.attachments
-    }
-}
-
-impl From<Answer> for Answered {
-    fn from((arguments, attachments): Answer) -> Self {
-        Self { arguments, attachments }
-    }
-}
-
-/// The JSON text `["name", ...]` of an event, and its attachments.
-pub type Encoded = (String, Vec<Bytes>);
-
-/// Writes an event and its payload.
-pub fn encode<E: ServerEvent>(event: &E) -> Encoded {
-    let text = serde_json::to_string(&(E::NAME, event)).expect("a payload of ours is plain data");
-    (text, Vec::new())
-}
-
-/// The hubs of a server, by the paths of their namespaces. Those of dynamic namespaces come and go with their
-/// sockets.
-pub struct Hubs {
-    engine: Arc<Engine>,
-    metrics: Metrics,
-    fixed: BTreeMap<String, Arc<Hub>>,
-    dynamic: RwLock<BTreeMap<String, (Arc<Hub>, usize)>>,
-}
-
-impl Hubs {
-    /// With the namespaces that are always there.
-    pub(crate) fn new<'a>(
-        paths: impl Iterator<Item = &'a str>,
-        engine: &Arc<Engine>,
-        metrics: &Metrics,
-    ) -> Self {
-        let hub = |path: &str| (path.to_owned(), Hub::new(path, engine.clone(), metrics.clone()));
-        let (engine, metrics) = (engine.clone(), metrics.clone());
-        Self { fixed: paths.map(hub).collect(), engine: engine.clone(), metrics: metrics.clone(), dynamic: RwLock::default() }
-    }
-
-    /// The hub of a namespace, if there is such a namespace now.
-    pub fn get(&self, path: &str) -> Option<Arc<Hub>> {
-        self.fixed.get(path).cloned().or_else(|| Some(self.dynamic().get(path)?.0.clone()))
-    }
-
-    /// All hubs there are now.
-    pub fn all(&self) -> Vec<Arc<Hub>> {
-        self.fixed.values().cloned().chain(self.dynamic().values().map(|(hub, _)| hub.clone())).collect()
-    }
-
-    /// The paths of the namespaces there are now.
-    pub fn paths(&self) -> Vec<String> {
-        let mut paths: Vec<_> = self.fixed.keys().cloned().chain(self.dynamic().keys().cloned()).collect();
-        paths.sort_unstable();
-        paths
-    }
-
-    fn dynamic(&self) -> RwLockReadGuard<'_, BTreeMap<String, (Arc<Hub>, usize)>> {
-        self.dynamic.read().expect("no panic while counting")
-    }
-
-    /// A socket enters a namespace, which comes to be with its first.
-    pub(crate) fn enter(&self, path: &str) -> Arc<Hub> {
-        if let Some(hub) = self.fixed.get(path) {
-            return hub.clone();
-        }
-        let mut dynamic = self.dynamic.write().expect("no panic while counting");
-        let (hub, sockets) = dynamic
-            .entry(path.to_owned())
-            .or_insert_with(|| (Hub::new(path, self.engine.clone(), self.metrics.clone()), 0));
-        *sockets += 1;
-        hub.clone()
-    }
-
-    /// A socket leaves a namespace, which goes with its last.
-    pub(crate) fn leave(&self, path: &str) {
-        let mut dynamic = self.dynamic.write().expect("no panic while counting");
-        if let Some((_, sockets)) = dynamic.get_mut(path) {
-            *sockets -= 1;
-            if *sockets == 0 {
-                dynamic.remove(path);
-            }
         }
     }
 }

@@ -62,9 +62,9 @@ pub mod store;
 pub mod telemetry;
 
 pub use config::Config;
+pub use engine::DisconnectReason;
 pub use error::{Error, Result};
 pub use hub::{Answered, Hub, Outgoing, To};
 pub use protocol::{Args, Arguments, ClientEvent, Raw, ServerEvent};
 pub use server::Server;
-pub use engine::DisconnectReason;
 pub use socket::{Ctx, Entrant, Events, Refusal};

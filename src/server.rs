@@ -7,11 +7,7 @@ mod demo;
 mod gate;
 mod health;
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{Router, middleware, routing::get};
 use http::{HeaderName, Method};
@@ -22,9 +18,9 @@ use crate::{
     app::{App, ROOT},
     auth::Auth,
     config::{AuthMode, Config},
+    engine::DisconnectReason,
     error::{Error, Result},
     handlers,
-    engine::DisconnectReason,
     hub::To,
     metrics::Metrics,
     protocol::{ClientEvent, IntoReply, ServerClosing},
@@ -184,16 +180,12 @@ fn router(app: &Arc<App>) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         .allow_credentials(true)
         .expose_headers([HeaderName::from_static("retry-after")]);
-    let mut socket_io = app
-        .engine
-        .routes(&app.config.server.path)
-        .layer(middleware::from_fn_with_state(app.clone(), gate::gate));
+    let mut socket_io =
+        app.engine.routes(&app.config.server.path).layer(middleware::from_fn_with_state(app.clone(), gate::gate));
     if app.config.server.serve_client {
         socket_io = socket_io.merge(client_files::routes(&app.config.server.path));
     }
-    let socket_io = socket_io
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(app.clone(), address::resolve));
+    let socket_io = socket_io.layer(cors).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
     let mut router = Router::new().merge(socket_io).merge(health::routes(app));
     if app.config.server.demo {
         router = router.fallback(demo::file);

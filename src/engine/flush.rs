@@ -37,8 +37,7 @@ impl Flushers {
             return;
         }
         for (index, list) in self.lists.iter().enumerate() {
-            let mut own: Vec<_> =
-                links.extract_if(.., |link| link.shard() % self.lists.len() == index).collect();
+            let mut own: Vec<_> = links.extract_if(.., |link| link.shard() % self.lists.len() == index).collect();
             if !own.is_empty() {
                 list.add(&mut own);
             }

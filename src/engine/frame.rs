@@ -173,14 +173,7 @@ fn room(len: usize) -> String {
 }
 
 /// Everything before the JSON of a packet.
-fn message(
-    plain: char,
-    binary: char,
-    namespace: &str,
-    id: Option<u64>,
-    attachments: usize,
-    json_len: usize,
-) -> String {
+fn message(plain: char, binary: char, namespace: &str, id: Option<u64>, attachments: usize, json_len: usize) -> String {
     let mut text = room(json_len + namespace.len() + 32);
     text.push('4');
     if attachments == 0 {

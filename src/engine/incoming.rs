@@ -85,12 +85,12 @@ fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Resul
     let Some(session) = link.session(namespace) else { return Err(Refused(DisconnectReason::ForcedServerClose)) };
     match packet.kind {
         Kind::Event if packet.data.is_empty() => Ok(()),
-        Kind::Event => session
-            .receive(packet.data, attachments, packet.id)
-            .map_err(|_| Refused(DisconnectReason::ForcedClose)),
-        Kind::Ack => {
-            session.acknowledged(packet.id, packet.data, attachments).map_err(|_| Refused(DisconnectReason::ForcedClose))
+        Kind::Event => {
+            session.receive(packet.data, attachments, packet.id).map_err(|_| Refused(DisconnectReason::ForcedClose))
         }
+        Kind::Ack => session
+            .acknowledged(packet.id, packet.data, attachments)
+            .map_err(|_| Refused(DisconnectReason::ForcedClose)),
         Kind::Disconnect if packet.data.is_empty() => {
             session.left();
             Ok(())

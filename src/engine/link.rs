@@ -1,6 +1,9 @@
 //! One client's connection: a session of Engine.IO, over polling or a WebSocket. It dies with the network; the
 //! sockets that speak through it may outlive it.
 
+mod end;
+mod upgrade;
+
 use std::{
     ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool},
@@ -9,7 +12,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::{
     DisconnectReason, Engine, Handshake, Protocol,
@@ -20,7 +22,6 @@ use super::{
     output::{Flushed, Output, Pushed, Request, Transport, Upgrade},
     payload,
     session::Session,
-    websocket::{Violation, opcode},
     wheel::{Ticket, Timed},
 };
 use crate::limits::Waiting;
@@ -274,94 +275,6 @@ impl Link {
         }
     }
 
-    // The end.
-
-    /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
-    pub(super) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
-        let is_fetched = {
-            let mut output = self.output();
-            let before = output.bytes();
-            let last = if output.is_websocket() { close_frame(status) } else { self.engine.close.clone() };
-            if output.is_open() {
-                output.push_last(Some(last));
-                self.engine.queued.moved(before, output.bytes());
-            }
-            output.is_fetched()
-        };
-        // First, so that it is this reason that counts and not that the client hangs up on reading it.
-        self.lost(reason, is_fetched);
-        self.flush();
-    }
-
-    /// The client said goodbye. If it polls, it is let go.
-    fn hung_up(self: &Arc<Self>) {
-        {
-            let mut output = self.output();
-            let before = output.bytes();
-            if output.is_websocket() {
-                output.push_last(Some(close_frame(None)));
-            } else if output.is_open() {
-                output.push_last(Some(self.engine.noop.clone()));
-            }
-            self.engine.queued.moved(before, output.bytes());
-        }
-        // A poll that was sent at the same moment finds its answer too.
-        self.lost(DisconnectReason::TransportClose, true);
-        self.flush();
-    }
-
-    /// The client closed its WebSocket: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
-    pub(super) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
-        {
-            let mut output = self.output();
-            let before = output.bytes();
-            if output.is_websocket() {
-                output.hang_up(&close_frame(status));
-            }
-            self.engine.queued.moved(before, output.bytes());
-        }
-        self.lost(DisconnectReason::TransportClose, false);
-    }
-
-    /// The peer broke the rules of WebSocket.
-    pub(super) fn violated(self: &Arc<Self>, violation: Violation) {
-        self.end(DisconnectReason::TransportError, Some(violation.status()));
-    }
-
-    /// The connection is gone, or must go at once: what waits is forgotten.
-    pub(super) fn lose(self: &Arc<Self>, reason: DisconnectReason) {
-        {
-            let mut output = self.output();
-            self.engine.queued.moved(output.bytes(), 0);
-            output.close();
-        }
-        self.lost(reason, false);
-    }
-
-    /// With `is_fetched`, a polling client may still fetch what was said last.
-    fn lost(self: &Arc<Self>, reason: DisconnectReason, is_fetched: bool) {
-        let sessions = {
-            let mut state = self.state();
-            if std::mem::replace(&mut state.is_closed, true) {
-                return;
-            }
-            state.waiting = None;
-            state.beat.leave(Instant::now(), reason);
-            std::mem::take(&mut state.sessions)
-        };
-        if !is_fetched {
-            self.engine.remove_link(&self.sid);
-        }
-        if self.output().is_closed() {
-            self.state().beat.unschedule(&self.engine.wheel);
-        } else {
-            self.watch_clock();
-        }
-        for session in sessions {
-            session.unlinked(self, reason);
-        }
-    }
-
     // Time.
 
     /// Sees to it that [`Self::tick`] is called when something is due.
@@ -398,53 +311,4 @@ impl Link {
         }
         self.watch_clock();
     }
-
-    // The upgrade.
-
-    /// A WebSocket is tried, one at a time. False where there is one already, or nothing to upgrade.
-    pub(super) fn begin_upgrade(&self) -> bool {
-        let mut output = self.output();
-        let Transport::Polling { upgrade: upgrade @ Upgrade::No, .. } = output.transport() else { return false };
-        *upgrade = Upgrade::Begun;
-        true
-    }
-
-    /// The WebSocket works: whoever waits is let go. False where there is nothing to upgrade any more.
-    pub(super) fn probed(&self) -> bool {
-        let mut output = self.output();
-        let Transport::Polling { request, upgrade } = output.transport() else { return false };
-        *upgrade = Upgrade::Probed;
-        if let Request::Waiting(waker) = request
-            && let Some(waker) = waker.take()
-        {
-            waker.wake();
-        }
-        true
-    }
-
-    /// It came to nothing.
-    pub(super) fn abandon_upgrade(&self) {
-        if let Transport::Polling { upgrade, .. } = self.output().transport() {
-            *upgrade = Upgrade::No;
-        }
-    }
-
-    /// From now on everything goes through the WebSocket. False where the link was closed in the meantime.
-    pub(super) fn finish_upgrade(self: &Arc<Self>, writer: OwnedWriteHalf) -> bool {
-        {
-            let mut output = self.output();
-            let Transport::Polling { request, .. } = output.transport() else { return false };
-            if let Request::Waiting(Some(waker)) = request {
-                waker.wake_by_ref();
-            }
-            *output.transport() = Transport::WebSocket(writer);
-        }
-        self.flush();
-        true
-    }
-}
-
-fn close_frame(status: Option<u16>) -> Arc<Frame> {
-    let status = status.map(u16::to_be_bytes);
-    Frame::control(opcode::CLOSE, status.as_ref().map_or(&[], |bytes| bytes))
 }

@@ -85,13 +85,7 @@ pub(super) enum Flushed {
 
 impl Output {
     pub(super) fn new(protocol: Protocol, transport: Transport) -> Self {
-        Self {
-            queue: Queue::new(protocol),
-            transport,
-            is_scheduled: false,
-            is_blocked: false,
-            reader: None,
-        }
+        Self { queue: Queue::new(protocol), transport, is_scheduled: false, is_blocked: false, reader: None }
     }
 
     pub(super) fn transport(&mut self) -> &mut Transport {
@@ -182,7 +176,7 @@ impl Output {
 
     /// Sends a last frame and leaves: at once if the kernel takes everything.
     pub(super) fn hang_up(&mut self, frame: &Arc<Frame>) {
-        self.queue.push(&frame, usize::MAX);
+        self.queue.push(frame, usize::MAX);
         self.flush();
         if !self.queue.is_empty() {
             return self.push_last(None);

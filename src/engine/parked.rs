@@ -9,11 +9,7 @@ use std::{
 };
 
 use super::{Recovery, session::Session};
-use crate::{
-    hub::SocketId,
-    metrics::Metrics,
-    model::UserId,
-};
+use crate::{hub::SocketId, metrics::Metrics, model::UserId};
 
 /// By what a client names the socket it comes back to, and in the order of their going.
 pub(super) struct Parked {

@@ -15,10 +15,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
     DisconnectReason, Protocol,
-    requests::{Refusal, refuse},
     link::Link,
     output::{Request as Waiting, Transport},
     payload::{self, Packet},
+    requests::{Refusal, refuse},
 };
 
 /// The answer to a GET.
@@ -91,7 +91,9 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
     let packets = if is_binary {
         payload::decode_v3_binary(&body)
     } else {
-        std::str::from_utf8(&body).map_err(|_| payload::NotAPayload).and_then(|text| payload::decode(text, link.protocol))
+        std::str::from_utf8(&body)
+            .map_err(|_| payload::NotAPayload)
+            .and_then(|text| payload::decode(text, link.protocol))
     };
     match packets {
         Ok(packets) => take(link, packets),

@@ -45,7 +45,10 @@ impl Handshake {
         let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
         let version = headers.get(SEC_WEBSOCKET_VERSION)?.as_bytes();
         let asks = headers.get_all(CONNECTION).iter().any(|value| {
-            value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+            value
+                .as_bytes()
+                .split(|byte| *byte == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
         });
         if !is_key || !matches!(version, b"13" | b"8") || !asks || !is_asked_for(headers) {
             return None;
@@ -96,9 +99,8 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
         text = probe.next() => text.as_deref() == Some("2probe"),
         () = &mut timeout => false,
     };
-    let is_answered = is_probe
-        && link.probed()
-        && writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok();
+    let is_answered =
+        is_probe && link.probed() && writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok();
     let is_taken = is_answered
         && tokio::select! {
             is_taken = async {

@@ -12,11 +12,7 @@ use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
 use super::{
-    Ctx, Entrant, Events, Refusal, Socket,
-    credentials::credentials,
-    ctx::Turn,
-    events::Registered,
-    queue::Queue,
+    Ctx, Entrant, Events, Refusal, Socket, credentials::credentials, ctx::Turn, events::Registered, queue::Queue,
 };
 use crate::{
     app::{App, ROOT},

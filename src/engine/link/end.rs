@@ -1,0 +1,103 @@
+//! How a link ends: with a goodbye, or without.
+
+use std::{sync::Arc, time::Instant};
+
+use super::Link;
+use crate::engine::{
+    DisconnectReason,
+    frame::Frame,
+    websocket::{Violation, opcode},
+};
+
+impl Link {
+    /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
+    pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
+        let is_fetched = {
+            let mut output = self.output();
+            let before = output.bytes();
+            let last = if output.is_websocket() { close_frame(status) } else { self.engine.close.clone() };
+            if output.is_open() {
+                output.push_last(Some(last));
+                self.engine.queued.moved(before, output.bytes());
+            }
+            output.is_fetched()
+        };
+        // First, so that it is this reason that counts and not that the client hangs up on reading it.
+        self.lost(reason, is_fetched);
+        self.flush();
+    }
+
+    /// The client said goodbye. If it polls, it is let go.
+    pub(super) fn hung_up(self: &Arc<Self>) {
+        {
+            let mut output = self.output();
+            let before = output.bytes();
+            if output.is_websocket() {
+                output.push_last(Some(close_frame(None)));
+            } else if output.is_open() {
+                output.push_last(Some(self.engine.noop.clone()));
+            }
+            self.engine.queued.moved(before, output.bytes());
+        }
+        // A poll that was sent at the same moment finds its answer too.
+        self.lost(DisconnectReason::TransportClose, true);
+        self.flush();
+    }
+
+    /// The client closed its WebSocket: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
+    pub(in crate::engine) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
+        {
+            let mut output = self.output();
+            let before = output.bytes();
+            if output.is_websocket() {
+                output.hang_up(&close_frame(status));
+            }
+            self.engine.queued.moved(before, output.bytes());
+        }
+        self.lost(DisconnectReason::TransportClose, false);
+    }
+
+    /// The peer broke the rules of WebSocket.
+    pub(in crate::engine) fn violated(self: &Arc<Self>, violation: Violation) {
+        self.end(DisconnectReason::TransportError, Some(violation.status()));
+    }
+
+    /// The connection is gone, or must go at once: what waits is forgotten.
+    pub(in crate::engine) fn lose(self: &Arc<Self>, reason: DisconnectReason) {
+        {
+            let mut output = self.output();
+            self.engine.queued.moved(output.bytes(), 0);
+            output.close();
+        }
+        self.lost(reason, false);
+    }
+
+    /// With `is_fetched`, a polling client may still fetch what was said last.
+    fn lost(self: &Arc<Self>, reason: DisconnectReason, is_fetched: bool) {
+        let sessions = {
+            let mut state = self.state();
+            if std::mem::replace(&mut state.is_closed, true) {
+                return;
+            }
+            state.waiting = None;
+            state.beat.leave(Instant::now(), reason);
+            std::mem::take(&mut state.sessions)
+        };
+        if !is_fetched {
+            self.engine.remove_link(&self.sid);
+        }
+        if self.output().is_closed() {
+            self.state().beat.unschedule(&self.engine.wheel);
+        } else {
+            self.watch_clock();
+        }
+        for session in sessions {
+            session.unlinked(self, reason);
+        }
+    }
+}
+
+fn close_frame(status: Option<u16>) -> Arc<Frame> {
+    let status = status.map(u16::to_be_bytes);
+    Frame::control(opcode::CLOSE, status.as_ref().map_or(&[], |bytes| bytes))
+}

@@ -1,0 +1,52 @@
+//! How a polling link moves to a WebSocket.
+
+use std::sync::Arc;
+
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::Link;
+use crate::engine::output::{Request, Transport, Upgrade};
+
+impl Link {
+    /// A WebSocket is tried, one at a time. False where there is one already, or nothing to upgrade.
+    pub(in crate::engine) fn begin_upgrade(&self) -> bool {
+        let mut output = self.output();
+        let Transport::Polling { upgrade: upgrade @ Upgrade::No, .. } = output.transport() else { return false };
+        *upgrade = Upgrade::Begun;
+        true
+    }
+
+    /// The WebSocket works: whoever waits is let go. False where there is nothing to upgrade any more.
+    pub(in crate::engine) fn probed(&self) -> bool {
+        let mut output = self.output();
+        let Transport::Polling { request, upgrade } = output.transport() else { return false };
+        *upgrade = Upgrade::Probed;
+        if let Request::Waiting(waker) = request
+            && let Some(waker) = waker.take()
+        {
+            waker.wake();
+        }
+        true
+    }
+
+    /// It came to nothing.
+    pub(in crate::engine) fn abandon_upgrade(&self) {
+        if let Transport::Polling { upgrade, .. } = self.output().transport() {
+            *upgrade = Upgrade::No;
+        }
+    }
+
+    /// From now on everything goes through the WebSocket. False where the link was closed in the meantime.
+    pub(in crate::engine) fn finish_upgrade(self: &Arc<Self>, writer: OwnedWriteHalf) -> bool {
+        {
+            let mut output = self.output();
+            let Transport::Polling { request, .. } = output.transport() else { return false };
+            if let Request::Waiting(Some(waker)) = request {
+                waker.wake_by_ref();
+            }
+            *output.transport() = Transport::WebSocket(writer);
+        }
+        self.flush();
+        true
+    }
+}
