@@ -223,6 +223,11 @@ impl Engine {
         self.links().remove(sid);
     }
 
+    /// How many bytes may wait for one client where too many wait for all.
+    fn fair_share(&self) -> usize {
+        self.settings.queued_bytes_total / self.links().len().max(1)
+    }
+
     /// Where the numbers of events come from; `None` where clients are told none.
     pub(crate) fn offsets(&self) -> Option<&Offsets> {
         self.settings.recovery.is_on().then_some(&self.offsets)

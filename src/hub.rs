@@ -238,13 +238,12 @@ impl Hub {
         };
         let deadline = tokio::time::Instant::now() + timeout;
         join_all(asked.into_iter().map(|(session, answer)| async move {
+            // Whoever stops waiting, for whatever reason, leaves nothing behind.
+            let _forget = Asked { session: &session, id };
             let answered = match tokio::time::timeout_at(deadline, answer).await {
                 Ok(Ok(answer)) => Ok(Answered::from(answer)),
                 Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
-                Err(_) => {
-                    session.forget(id);
-                    Err(Error::unavailable("the client did not answer in time"))
-                }
+                Err(_) => Err(Error::unavailable("the client did not answer in time")),
             };
             (session.id, answered)
         }))
@@ -266,6 +265,18 @@ impl Hub {
 
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().expect("no panic while counting")
+    }
+}
+
+/// An acknowledgement that somebody waits for.
+struct Asked<'a> {
+    session: &'a Session,
+    id: u64,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.session.forget(self.id);
     }
 }
 

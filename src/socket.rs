@@ -28,8 +28,12 @@ use crate::{app::App, engine::Library};
 
 type Socket = LibrarySocket<LocalAdapter>;
 
-/// The library has no clocks of its own to keep: the engine knows who is still there.
+/// The library has no pings of its own to send: the engine knows who is still there.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// How long an application's middleware may take.
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// When the library gives up a socket that it has let in nowhere: later than anything else does.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Makes the namespaces and opens the engine with them. A path such as `/orders-{id}` stands for many namespaces;
 /// the library knows them all by the pattern, so that whoever is refused leaves nothing behind.
@@ -37,7 +41,7 @@ pub(crate) fn open(app: &Arc<App>, namespaces: Vec<(String, Events)>) {
     let (service, io) = SocketIoBuilder::new()
         .ping_interval(NEVER)
         .ping_timeout(NEVER)
-        .connect_timeout(NEVER)
+        .connect_timeout(CONNECT_TIMEOUT)
         .max_payload(u64::MAX)
         .build_svc();
     let mut routes = matchit::Router::new();

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use super::{Algorithm, AuthMode, Config, ConfigError, RelayTo};
+use super::{Algorithm, AuthMode, Config, ConfigError, LimitsConfig, RelayTo};
 use crate::protocol;
 
 /// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
@@ -24,6 +24,10 @@ impl Config {
         }
         if self.server.ping_interval.is_zero() || self.server.ping_timeout.is_zero() {
             return wrong("server.ping-interval", "and server.ping-timeout must be longer than 0 s");
+        }
+        let (kept, queued) = (self.recovery.bytes, LimitsConfig::or_none(self.limits.queued_bytes));
+        if !self.recovery.window.is_zero() && kept > queued {
+            warnings.push("recovery.bytes is more than limits.queued-bytes: a client that missed that much is dropped when it comes back".to_owned());
         }
         self.check_auth(address, &mut warnings)?;
         self.check_relays()?;

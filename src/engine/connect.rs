@@ -9,6 +9,12 @@ use super::{
     link::Link,
     session::{Resumed, Seen, Session},
 };
+use crate::error::Code;
+
+/// Bytes of a namespace's path, which stands in every packet.
+const NAMESPACE_MAX: usize = 256;
+/// Bytes of `auth`, which is kept as long as the socket.
+const AUTH_MAX: usize = 64 * 1024;
 
 /// What a client that comes back puts beside its own `auth`.
 #[derive(serde::Deserialize)]
@@ -21,6 +27,12 @@ struct Return {
 impl Link {
     /// CONNECT, with the JSON of `auth`, or nothing.
     pub(super) fn connect(self: &Arc<Self>, namespace: &str, auth: &str) {
+        if namespace.len() > NAMESPACE_MAX {
+            return self.refuse_connect("/", "Invalid namespace", None);
+        }
+        if auth.len() > AUTH_MAX {
+            return self.refuse_connect(namespace, Code::TooLarge.as_str(), None);
+        }
         if self.resume(namespace, auth) {
             return;
         }

@@ -57,6 +57,11 @@ impl Beat {
         }
     }
 
+    /// It is in a namespace.
+    pub(super) fn connected(&mut self) {
+        self.connect = None;
+    }
+
     /// It is in no namespace any more.
     pub(super) fn expect_connect(&mut self, until: Instant) {
         self.connect = Some(until);

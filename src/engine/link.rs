@@ -6,7 +6,7 @@ mod upgrade;
 
 use std::{
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     task::{Context, Poll},
     time::Instant,
 };
@@ -84,6 +84,11 @@ impl Link {
         self.output.lock().expect("no panic while writing")
     }
 
+    /// An application's own code runs while it is held, and may panic.
+    fn incoming(&self) -> MutexGuard<'_, Incoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic while counting")
     }
@@ -104,7 +109,10 @@ impl Link {
             }
         }
         let total = self.engine.queued.moved(before, output.bytes());
-        if pushed == Pushed::Full || (total > self.engine.settings.queued_bytes_total && output.is_stuck()) {
+        let is_greedy = total > self.engine.settings.queued_bytes_total
+            && output.is_stuck()
+            && output.bytes() > self.engine.fair_share();
+        if pushed == Pushed::Full || is_greedy {
             self.engine.queued.moved(output.bytes(), 0);
             output.close();
             batch.drop_slow(self);
@@ -140,7 +148,8 @@ impl Link {
         let most = self.engine.settings.max_payload;
         let mut output = self.output();
         let before = output.bytes();
-        let body = output.payload(most);
+        // While it was woken it may have become a WebSocket, whose frames are none of its business.
+        let body = if output.is_polled() { output.payload(most) } else { None };
         self.engine.queued.moved(before, output.bytes());
         let is_empty = output.bytes() == 0;
         let answer = match (body, output.transport()) {
@@ -179,7 +188,7 @@ impl Link {
         let Some(kind) = packet.as_bytes().first() else { return self.refuse(DisconnectReason::ParseError) };
         match (kind, self.protocol) {
             (b'4', _) => {
-                let mut incoming = self.incoming.lock().expect("no panic while decoding");
+                let mut incoming = self.incoming();
                 match incoming.text(self, &packet[1..]) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(Refused(reason)) => {
@@ -214,7 +223,7 @@ impl Link {
 
     /// Takes a binary message in.
     pub(super) fn take_binary(self: &Arc<Self>, data: Bytes) -> ControlFlow<()> {
-        let mut incoming = self.incoming.lock().expect("no panic while decoding");
+        let mut incoming = self.incoming();
         match incoming.binary(self, data) {
             Ok(()) => ControlFlow::Continue(()),
             Err(Refused(reason)) => {
@@ -263,16 +272,27 @@ impl Link {
 
     /// The client was let into a namespace: it counts as a socket now.
     pub(super) fn joined(&self) {
-        self.state().waiting = None;
+        let mut state = self.state();
+        state.waiting = None;
+        state.beat.connected();
     }
 
-    pub(super) fn remove_session(&self, session: &Session) {
-        let mut state = self.state();
-        state.sessions.retain(|other| !std::ptr::eq(&**other, session));
-        if state.sessions.is_empty() {
-            let timeout = self.engine.settings.connect_timeout;
-            state.beat.expect_connect(Instant::now() + timeout);
+    /// A socket has left. A client that is in no namespace any more waits to be let in again, and counts as such.
+    pub(super) fn remove_session(self: &Arc<Self>, session: &Session) {
+        let is_one_too_many = {
+            let mut state = self.state();
+            state.sessions.retain(|other| !std::ptr::eq(&**other, session));
+            if state.is_closed || !state.sessions.is_empty() || state.waiting.is_some() {
+                return;
+            }
+            state.waiting = self.engine.limits.wait(self.handshake.address);
+            state.beat.expect_connect(Instant::now() + self.engine.settings.connect_timeout);
+            state.waiting.is_none()
+        };
+        if is_one_too_many {
+            return self.end(DisconnectReason::ForcedServerClose, None);
         }
+        self.watch_clock();
     }
 
     // Time.

@@ -56,18 +56,25 @@ impl Log {
         }
     }
 
-    /// What came after an event, or from the start; `None` if some of that is gone. What was before is forgotten.
-    pub(super) fn after(&mut self, number: Option<u64>) -> Option<impl Iterator<Item = &Arc<Frame>>> {
-        let number = number.unwrap_or(0);
-        if number != self.last_gone {
-            // Searched from the end: the client has seen most of it.
-            let place = self.entries.iter().rposition(|frame| frame.number() == number)?;
+    /// Whether everything is still there that came after an event; 0 is the start.
+    pub(super) fn is_whole_after(&self, number: u64) -> bool {
+        number == self.last_gone || self.place(number).is_some()
+    }
+
+    /// Searched from the end: the client has seen most of it.
+    fn place(&self, number: u64) -> Option<usize> {
+        self.entries.iter().rposition(|frame| frame.number() == number)
+    }
+
+    /// What came after an event. What was before is forgotten.
+    pub(super) fn after(&mut self, number: u64) -> impl Iterator<Item = &Arc<Frame>> {
+        if let Some(place) = self.place(number) {
             for _ in 0..=place {
                 self.forget_first();
             }
         }
         self.pinged = 0;
-        Some(self.entries.iter())
+        self.entries.iter()
     }
 }
 
@@ -84,8 +91,8 @@ mod tests {
         (0..count).map(|_| Frame::event("/", None, "[\"a\"]", Vec::new(), Some(&offsets))).collect()
     }
 
-    fn numbers<'a>(frames: Option<impl Iterator<Item = &'a Arc<Frame>>>) -> Option<Vec<u64>> {
-        frames.map(|frames| frames.map(|frame| frame.number()).collect())
+    fn numbers(log: &mut Log, after: u64) -> Option<Vec<u64>> {
+        log.is_whole_after(after).then(|| log.after(after).map(|frame| frame.number()).collect())
     }
 
     #[test]
@@ -94,12 +101,12 @@ mod tests {
         for frame in frames(5) {
             log.push(&frame, 10, 1_000);
         }
-        assert_eq!(numbers(log.after(None)), Some(vec![1, 2, 3, 4, 5]), "from the start");
-        assert_eq!(numbers(log.after(Some(3))), Some(vec![4, 5]));
-        assert_eq!(numbers(log.after(Some(3))), Some(vec![4, 5]), "again");
-        assert_eq!(numbers(log.after(Some(2))), None, "forgotten by then");
-        assert_eq!(numbers(log.after(None)), None, "not whole any more");
-        assert_eq!(numbers(log.after(Some(9))), None, "never sent");
+        assert_eq!(numbers(&mut log, 0), Some(vec![1, 2, 3, 4, 5]), "from the start");
+        assert_eq!(numbers(&mut log, 3), Some(vec![4, 5]));
+        assert_eq!(numbers(&mut log, 3), Some(vec![4, 5]), "again");
+        assert_eq!(numbers(&mut log, 2), None, "forgotten by then");
+        assert_eq!(numbers(&mut log, 0), None, "not whole any more");
+        assert_eq!(numbers(&mut log, 9), None, "never sent");
     }
 
     #[test]
@@ -108,14 +115,14 @@ mod tests {
         for frame in frames(5) {
             log.push(&frame, 3, 1_000);
         }
-        assert_eq!(numbers(log.after(Some(1))), None, "2 is gone");
-        assert_eq!(numbers(log.after(Some(2))), Some(vec![3, 4, 5]));
+        assert_eq!(numbers(&mut log, 1), None, "2 is gone");
+        assert_eq!(numbers(&mut log, 2), Some(vec![3, 4, 5]));
         let mut small = Log::default();
         for frame in frames(5) {
             let most_bytes = 2 * size(&frame);
             small.push(&frame, 100, most_bytes);
         }
-        assert_eq!(numbers(small.after(Some(3))), Some(vec![4, 5]));
+        assert_eq!(numbers(&mut small, 3), Some(vec![4, 5]));
     }
 
     #[test]
@@ -128,7 +135,7 @@ mod tests {
         log.push(&frames[2], 10, 1_000);
         log.confirmed();
         log.push(&frames[3], 10, 1_000);
-        assert_eq!(numbers(log.after(Some(2))), Some(vec![3, 4]));
-        assert_eq!(numbers(log.after(Some(1))), None);
+        assert_eq!(numbers(&mut log, 2), Some(vec![3, 4]));
+        assert_eq!(numbers(&mut log, 1), None);
     }
 }

@@ -104,8 +104,13 @@ impl Output {
         matches!(self.transport, Transport::WebSocket(_) | Transport::Polling { .. })
     }
 
+    /// Whether there is a polling client to fetch what waits.
+    pub(super) fn is_polled(&self) -> bool {
+        matches!(self.transport, Transport::Polling { .. } | Transport::Closing(None))
+    }
+
     /// Whether a polling client has yet to fetch what was said last.
-    pub(super) fn is_fetched(&self) -> bool {
+    pub(super) fn awaits_fetch(&self) -> bool {
         matches!(self.transport, Transport::Closing(None)) && !self.queue.is_empty()
     }
 

@@ -50,7 +50,10 @@ struct HangsUp<'a>(Option<&'a Arc<Link>>);
 impl Drop for HangsUp<'_> {
     fn drop(&mut self) {
         if let Some(link) = self.0 {
-            link.lose(DisconnectReason::TransportError);
+            // An upgrade may have let it go in the meantime.
+            if !link.output().is_websocket() {
+                link.lose(DisconnectReason::TransportError);
+            }
         }
     }
 }
@@ -78,7 +81,8 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
     let most = link.engine.settings.max_payload;
-    // What is too large is read up to there, so that the client finds the answer and no reset.
+    // What is too large is read up to the limit before it is answered: a client that has sent little more finds the
+    // answer, and no reset.
     let body = Limited::new(request.into_body(), most).collect();
     let body = match tokio::time::timeout(link.engine.settings.ping_timeout, body).await {
         Ok(Ok(body)) => body.to_bytes(),

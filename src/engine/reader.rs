@@ -130,6 +130,13 @@ fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
     }
 }
 
+/// Whatever ends the task, the link does not outlive it.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.link.lose(DisconnectReason::TransportError);
+    }
+}
+
 /// The packets of a WebSocket that is being tried, one after the other.
 pub(super) struct Probe {
     stream: OwnedReadHalf,

@@ -163,8 +163,9 @@ impl Session {
             let Phase::Connecting(link) = std::mem::replace(&mut state.phase, Phase::Closed) else { return };
             link
         };
-        link.refuse_connect(&self.namespace, message, Some(data));
+        // First, so that the client may ask again as soon as it reads the answer.
         link.remove_session(self);
+        link.refuse_connect(&self.namespace, message, Some(data));
         self.back.close(self.engine.library());
     }
 
@@ -178,7 +179,6 @@ impl Session {
         link.push(&self.connect_frame(), false, &mut batch);
         state.phase = Phase::Connected(link);
         state.application = Some(application);
-        drop(state);
         if let Some(pid) = &self.pid {
             self.engine.parked.know(pid, self);
         }
@@ -202,10 +202,10 @@ impl Session {
             Phase::Connected(link) => {
                 let is_sent = match link.push(frame, is_volatile, batch) {
                     Pushed::Queued | Pushed::Schedule => true,
-                    Pushed::Skipped | Pushed::Full => return false,
+                    Pushed::Skipped => return false,
                     // The connection is gone, and this socket is about to learn of it.
-                    Pushed::Gone if is_volatile => return false,
-                    Pushed::Gone => false,
+                    Pushed::Gone | Pushed::Full if is_volatile => return false,
+                    Pushed::Gone | Pushed::Full => false,
                 };
                 if self.pid.is_some() && frame.number() > 0 {
                     let recovery = &self.engine.settings.recovery;
@@ -292,18 +292,17 @@ impl Session {
     /// Ends the socket for good: DISCONNECT goes first, so that an unchanged client stays away. With `close` the
     /// whole connection is closed.
     pub(crate) fn kick(self: &Arc<Self>, close: bool) {
-        let link = {
-            let mut batch = Batch::new(&self.engine);
-            let state = self.state();
-            match &state.phase {
-                Phase::Connected(link) => {
-                    link.push(&Frame::disconnect(&self.namespace), false, &mut batch);
-                    Some(link.clone())
-                }
-                _ => None,
+        let mut batch = Batch::new(&self.engine);
+        let link = match &self.state().phase {
+            Phase::Connected(link) => {
+                link.push(&Frame::disconnect(&self.namespace), false, &mut batch);
+                Some(link.clone())
             }
+            _ => None,
         };
         self.finish(DisconnectReason::ServerNamespaceDisconnect);
+        // Sent when it is over, so that the client may ask again as soon as it reads it.
+        drop(batch);
         if let Some(link) = link.filter(|_| close) {
             link.kick();
         }
@@ -311,8 +310,14 @@ impl Session {
 
     /// It is over, whatever it was: nothing of it is left here.
     pub(super) fn finish(self: &Arc<Self>, reason: DisconnectReason) {
-        let (phase, application) = {
+        self.finish_if(|_| Some(reason));
+    }
+
+    /// It is over, for the reason that follows from where it is; if one does.
+    fn finish_if(self: &Arc<Self>, reason: impl FnOnce(&Phase) -> Option<DisconnectReason>) {
+        let (reason, phase, application) = {
             let mut state = self.state();
+            let Some(reason) = reason(&state.phase) else { return };
             let phase = std::mem::replace(&mut state.phase, Phase::Closed);
             let application = state.application.take();
             if let (Phase::Away { .. }, Some(application)) = (&phase, &application) {
@@ -320,7 +325,7 @@ impl Session {
             }
             state.log = Log::default();
             state.asked = HashMap::new();
-            (phase, application)
+            (reason, phase, application)
         };
         match phase {
             Phase::Closed => return,

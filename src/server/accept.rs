@@ -12,6 +12,8 @@ use tower::Service;
 
 /// How long a client may take to send a request's head, and how long a connection may lie idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head, at the most.
+const BUFFER: usize = 64 * 1024;
 /// How long to wait where the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How long the last responses may take.
@@ -20,7 +22,7 @@ const LAST_RESPONSES: Duration = Duration::from_secs(1);
 /// Serves until `closed` is done.
 pub(super) async fn serve(listener: TcpListener, router: Router, closed: impl Future<Output = ()>) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER);
     // Told when no further request is taken; every connection holds a receiver until it is done.
     let (last_request, closing) = watch::channel(());
     let mut closed = std::pin::pin!(closed);

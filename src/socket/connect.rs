@@ -12,7 +12,8 @@ use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
 use super::{
-    Ctx, Entrant, Events, Refusal, Socket, credentials::credentials, ctx::Turn, events::Registered, queue::Queue,
+    ADMIT_TIMEOUT, Ctx, Entrant, Events, Refusal, Socket, credentials::credentials, ctx::Turn, events::Registered,
+    queue::Queue,
 };
 use crate::{
     app::{App, ROOT},
@@ -72,7 +73,9 @@ impl Conn {
         if identity.is_guest && own.is_guest {
             return true;
         }
-        let is_same = identity.user.id == own.user.id;
+        // One who may enter less than before would hear what happened in closed rooms: that one begins anew.
+        let may_stay = || self.hub.rooms_of(self.id).iter().all(|room| identity.access.allows(&identity.user.id, room));
+        let is_same = identity.user.id == own.user.id && may_stay();
         if is_same {
             self.renew(identity);
         }
@@ -116,7 +119,7 @@ impl Connect {
     }
 
     /// Decides before CONNECT is sent. It must join no room: a socket must not hear anything before its CONNECT.
-    async fn admit(&self, session: &Arc<Session>, socket: &Socket, auth: &str) -> Result<(), Refusal> {
+    async fn admit(&self, session: &Arc<Session>, auth: &str) -> Result<Arc<Conn>, Refusal> {
         if self.app.is_draining() {
             return Err(Error::unavailable("the server is closing").into());
         }
@@ -127,7 +130,7 @@ impl Connect {
             middleware(entrant.clone()).await?;
         }
         let seat = self.app.limits.admit(&identity.user.id, handshake.address)?;
-        let conn = Arc::new(Conn {
+        Ok(Arc::new(Conn {
             id: session.id,
             session: session.clone(),
             app: self.app.clone(),
@@ -138,9 +141,7 @@ impl Connect {
             auth: auth.into(),
             identity: RwLock::new(Arc::new(identity)),
             seat: Mutex::new(Some(seat)),
-        });
-        socket.extensions.insert(conn);
-        Ok(())
+        }))
     }
 
     fn refuse(&self, session: &Arc<Session>, refusal: &Refusal) {
@@ -152,13 +153,21 @@ impl Connect {
     }
 }
 
+/// What was decided about a socket.
+type Admission = (Arc<Session>, Result<Arc<Conn>, Refusal>);
+
 type Admitted<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
 impl ConnectHandler<LocalAdapter, ()> for Connect {
-    /// The library has let the socket in: CONNECT is sent, then it may hear, and its queue begins, with the
-    /// connection handler.
+    /// What was decided happens: CONNECT is sent, then the socket may hear, and its queue begins, with the connection
+    /// handler; or CONNECT_ERROR is.
     fn call(&self, socket: Arc<Socket>, _: Option<Value>) {
-        let Some(conn) = socket.extensions.remove::<Arc<Conn>>() else { return };
+        let (session, conn) = match socket.extensions.remove::<Admission>() {
+            Some((session, Ok(conn))) => (session, conn),
+            Some((session, Err(refusal))) => return self.refuse(&session, &refusal),
+            None => return,
+        };
+        debug_assert!(Arc::ptr_eq(&session, &conn.session));
         if !conn.session.connected(conn.clone()) {
             return;
         }
@@ -178,11 +187,11 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
             let behind = socket.req_parts().extensions.get::<Behind>().and_then(Behind::session).cloned();
             let session = behind.ok_or_else(|| Box::new("no session") as Box<dyn Display + Send>)?;
             let auth = auth.as_ref().and_then(Value::as_str).map_or("", |auth| auth.as_str());
-            let admitted = self.admit(&session, &socket, auth).await;
-            admitted.map_err(|refusal| {
-                self.refuse(&session, &refusal);
-                Box::new(refusal.message) as Box<dyn Display + Send>
-            })
+            let admitted = tokio::time::timeout(ADMIT_TIMEOUT, self.admit(&session, auth)).await;
+            let admitted = admitted.unwrap_or_else(|_| Err(Error::unavailable("it took too long").into()));
+            // The library keeps a socket that it refuses waiting for another CONNECT: it may let in this one too.
+            socket.extensions.insert::<Admission>((session, admitted));
+            Ok(())
         })
     }
 }

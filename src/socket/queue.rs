@@ -100,14 +100,21 @@ fn whereabouts(conn: &Arc<Conn>) -> Job {
     let ctx = conn.ctx(turn.clone());
     let work = async move {
         let is_away = conn.session.is_away();
-        let was_away = std::mem::replace(&mut conn.queue.state().is_away, is_away);
+        let was_away = {
+            let mut state = conn.queue.state();
+            if state.gone.is_some() {
+                // The farewell says where it was.
+                return Box::new(|| ()) as Done;
+            }
+            std::mem::replace(&mut state.is_away, is_away)
+        };
         if is_away && !was_away {
             conn.app.metrics.connections.decrement(1);
             tracing::info!(socket = %conn.id, user = %conn.user_id(), namespace = conn.path(), "away");
             for handler in &conn.events.away {
                 quietly(&conn, "away", handler(ctx.clone())).await;
             }
-        } else if was_away && !is_away && conn.queue.state().gone.is_none() {
+        } else if was_away && !is_away {
             conn.app.metrics.connections.increment(1);
             tracing::info!(socket = %conn.id, user = %conn.user_id(), namespace = conn.path(), "back");
             for handler in &conn.events.back {

@@ -12,7 +12,7 @@ use crate::engine::{
 impl Link {
     /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
-        let is_fetched = {
+        let awaits_fetch = {
             let mut output = self.output();
             let before = output.bytes();
             let last = if output.is_websocket() { close_frame(status) } else { self.engine.close.clone() };
@@ -20,10 +20,10 @@ impl Link {
                 output.push_last(Some(last));
                 self.engine.queued.moved(before, output.bytes());
             }
-            output.is_fetched()
+            output.awaits_fetch()
         };
         // First, so that it is this reason that counts and not that the client hangs up on reading it.
-        self.lost(reason, is_fetched);
+        self.lost(reason, awaits_fetch);
         self.flush();
     }
 
@@ -72,8 +72,8 @@ impl Link {
         self.lost(reason, false);
     }
 
-    /// With `is_fetched`, a polling client may still fetch what was said last.
-    fn lost(self: &Arc<Self>, reason: DisconnectReason, is_fetched: bool) {
+    /// With `awaits_fetch`, a polling client may still fetch what was said last.
+    fn lost(self: &Arc<Self>, reason: DisconnectReason, awaits_fetch: bool) {
         let sessions = {
             let mut state = self.state();
             if std::mem::replace(&mut state.is_closed, true) {
@@ -83,7 +83,7 @@ impl Link {
             state.beat.leave(Instant::now(), reason);
             std::mem::take(&mut state.sessions)
         };
-        if !is_fetched {
+        if !awaits_fetch {
             self.engine.remove_link(&self.sid);
         }
         if self.output().is_closed() {

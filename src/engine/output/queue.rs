@@ -107,6 +107,7 @@ impl Queue {
         let mut body = String::new();
         while let Some(frame) = self.frames.front() {
             let before = body.len();
+            self.written = 0;
             payload::append(&mut body, frame, self.protocol);
             if body.len() > most && before > 0 {
                 body.truncate(before);

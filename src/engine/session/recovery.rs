@@ -7,6 +7,7 @@ use crate::engine::{
     DisconnectReason,
     flush::Batch,
     link::Link,
+    log::Log,
     wheel::{Ticket, Timed},
 };
 
@@ -46,13 +47,15 @@ impl Session {
         for session in evicted {
             session.give_up();
         }
+        while let Some(oldest) = self.engine.parked.too_much() {
+            oldest.give_up();
+        }
     }
 
-    /// The client is back: what it missed leaves first, then CONNECT. False where that cannot be had without a hole;
-    /// then this socket is over.
+    /// The client is back: what it missed leaves first, then CONNECT.
     pub(in crate::engine) fn resume(self: &Arc<Self>, link: &Arc<Link>, seen: Seen, auth: &str) -> Resumed {
         let mut batch = Batch::new(&self.engine);
-        let Some(application) = self.state().application.clone() else { return Resumed::Lost };
+        let Some(application) = self.state().application.clone() else { return Resumed::NotYours };
         if !application.readmit(&link.handshake, auth) {
             return Resumed::NotYours;
         }
@@ -63,34 +66,29 @@ impl Session {
             Phase::Connected(hanging) if !Arc::ptr_eq(hanging, link) => Some(hanging.clone()),
             Phase::Connected(_) | Phase::Connecting(_) | Phase::Closed => return Resumed::NotYours,
         };
-        let bytes = state.log.bytes();
-        let missed = match seen {
-            Seen::Nothing => state.log.after(None),
-            Seen::Until(number) => state.log.after(Some(number)),
-            Seen::Unknown => None,
-        };
-        let missed: Option<Vec<_>> = missed.map(|missed| missed.cloned().collect());
-        let has_seat = hanging.is_some() || application.take_seat(&link.handshake);
-        let (Some(missed), true) = (missed, has_seat) else {
+        if !seen.is_in(&state.log) {
             drop(guard);
-            self.give_up();
+            self.finish(DisconnectReason::TransportClose);
             return Resumed::Lost;
-        };
+        }
+        if hanging.is_none() && !application.take_seat(&link.handshake) {
+            return Resumed::NotYours;
+        }
         if !link.add_session(self) {
-            drop(guard);
+            if hanging.is_none() {
+                application.leave_seat();
+            }
             return Resumed::NotYours;
         }
         link.joined();
-        for frame in &missed {
+        if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(link.clone())) {
+            self.engine.wheel.remove(until);
+            self.engine.parked.remove(self, &application.user(), state.log.bytes());
+        }
+        for frame in state.log.after(seen.number()) {
             link.push(frame, false, &mut batch);
         }
         link.push(&self.connect_frame(), false, &mut batch);
-        if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(link.clone())) {
-            self.engine.wheel.remove(until);
-        }
-        if hanging.is_none() {
-            self.engine.parked.remove(self, &application.user(), bytes);
-        }
         drop(guard);
         match hanging {
             None => application.moved(),
@@ -99,20 +97,20 @@ impl Session {
         Resumed::Yes
     }
 
-    /// The time to come back is over.
+    /// The time to come back is over, if it is still that time.
     pub(in crate::engine) fn expire(self: &Arc<Self>, ticket: Ticket) {
-        if matches!(self.state().phase, Phase::Away { until, .. } if until == ticket) {
-            self.give_up();
-        }
+        self.finish_if(|phase| match phase {
+            Phase::Away { reason, until } if *until == ticket => Some(*reason),
+            _ => None,
+        });
     }
 
-    /// The client will not come back, or must not.
+    /// The client must not come back any more, if it has not.
     pub(in crate::engine) fn give_up(self: &Arc<Self>) {
-        let reason = match self.state().phase {
-            Phase::Away { reason, .. } => reason,
-            _ => DisconnectReason::TransportClose,
-        };
-        self.finish(reason);
+        self.finish_if(|phase| match phase {
+            Phase::Away { reason, .. } => Some(*reason),
+            _ => None,
+        });
     }
 }
 
@@ -125,6 +123,21 @@ pub(in crate::engine) enum Seen {
     Until(u64),
     /// One that was never sent by this process.
     Unknown,
+}
+
+impl Seen {
+    /// Its number; 0 stands for none at all.
+    fn number(self) -> u64 {
+        match self {
+            Self::Until(number) => number,
+            Self::Nothing | Self::Unknown => 0,
+        }
+    }
+
+    /// Whether everything that came after it is still there.
+    fn is_in(self, log: &Log) -> bool {
+        !matches!(self, Self::Unknown) && log.is_whole_after(self.number())
+    }
 }
 
 /// Whether a client found its socket again.
