@@ -1,8 +1,10 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
-.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser bench lint
+.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser bench fuzz lint
 
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+# How long each target is fuzzed.
+FUZZ_SECONDS := 600
 
 run: demo
 	cargo run --release --bin sockeye -- serve
@@ -63,6 +65,13 @@ bench: client-demo/node_modules bench/peers/node_modules
 	cargo build --release --locked -p sockeye-bench
 	target/release/sockeye-bench run --sockeye target/release/sockeye \
 		--library target/release/examples/bench_server --peers bench/peers --out bench/RESULTS.md
+
+# Needs cargo-fuzz; fuzz/README.md tells more.
+fuzz:
+	for target in websocket packet payload; do \
+		mkdir -p fuzz/corpus/$$target && cargo fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 bench/peers/node_modules: bench/peers/package-lock.json
 	cd bench/peers && npm ci
