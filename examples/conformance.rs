@@ -320,8 +320,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .namespace("/custom", events(Events::new(), &gone))
         .namespace(
             "/admin",
-            Events::new()
-                .middleware(async |_| Err(Refusal::new("forbidden", json!({ "reason": "staff only" })))),
+            Events::new().middleware(async |_| Err(Refusal::new("forbidden", json!({ "reason": "staff only" })))),
         )
         .namespace("/dynamic-{number}", events(Events::new(), &gone).middleware(not_refused))
         .serve(listener, std::future::pending())
