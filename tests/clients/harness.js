@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -123,6 +123,12 @@ class Server {
     assert.ok(this.url, `the first line on standard output says where: ${line}`);
     this.port = Number(new URL(this.url).port);
     this.host = `127.0.0.1:${this.port}`;
+  }
+
+  /** KiB of memory the process has. */
+  async memory() {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)[1]);
   }
 
   /** Asks it to end, as an operator does. */

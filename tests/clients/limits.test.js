@@ -278,6 +278,23 @@ test("sockets that come and go at once leave nothing behind", async (t) => {
   }
 });
 
+test("a client that is refused again and again leaves nothing behind", async (t) => {
+  const server = await start(t);
+  const { socket, frames } = await server.websocket();
+  const refused = async (times) => {
+    for (let n = 0; n < times; n += 1) {
+      socket.send('40{"userId":{}}');
+      await frames.take((text) => text.startsWith("44"), "a refusal");
+    }
+    return server.memory();
+  };
+  const before = await refused(500);
+  // Once each left 8 KiB in the library.
+  const grown = (await refused(1_500)) - before;
+  assert.ok(grown < 4_000, `${grown} KiB more`);
+  await unharmed(server);
+});
+
 /** Sends so many bytes of a request that does not end: the answer's status if there is one, and what was taken. */
 function post(url, headers, bytes) {
   const answer = new Promise((resolve) => {
