@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     ops::ControlFlow,
     pin::Pin,
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
     net::tcp::OwnedReadHalf,
 };
 
@@ -137,54 +138,91 @@ impl Drop for Reader {
     }
 }
 
-/// The packets of a WebSocket that is being tried, one after the other.
+/// What arrives at a WebSocket that is being tried.
 pub(super) struct Probe {
     stream: OwnedReadHalf,
     decoder: Decoder,
-    /// Texts that arrived together.
-    texts: std::collections::VecDeque<String>,
-    has_ended: bool,
+    /// What arrived together.
+    early: VecDeque<Early>,
+}
+
+/// A message that was read before anybody could take it.
+enum Early {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Close(Option<u16>),
+    Violation(Violation),
+}
+
+impl Early {
+    fn of(message: Message<'_>) -> Option<Self> {
+        Some(match message {
+            Message::Text(text) => Self::Text(text.to_owned()),
+            Message::Binary(data) => Self::Binary(data.to_vec()),
+            Message::Ping(data) => Self::Ping(data.to_vec()),
+            Message::Close(status) => Self::Close(status),
+            Message::Pong => return None,
+        })
+    }
 }
 
 impl Probe {
     pub(super) fn new(stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
-        let mut probe = Self { stream, decoder, texts: std::collections::VecDeque::new(), has_ended: false };
+        let mut probe = Self { stream, decoder, early: VecDeque::new() };
         probe.take(ahead);
         probe
     }
 
-    /// The next text; `None` when the connection ends or breaks the rules.
+    /// The next text; `None` when something else comes, or the connection ends.
     pub(super) async fn next(&mut self) -> Option<String> {
-        use tokio::io::AsyncReadExt;
-        while self.texts.is_empty() {
-            if self.has_ended {
-                return None;
+        loop {
+            match self.early.pop_front() {
+                Some(Early::Text(text)) => return Some(text),
+                Some(Early::Ping(_)) => {}
+                Some(Early::Binary(_) | Early::Close(_) | Early::Violation(_)) => return None,
+                None => {
+                    let mut bytes = vec![0; 1024];
+                    let len = self.stream.read(&mut bytes).await.ok().filter(|len| *len > 0)?;
+                    bytes.truncate(len);
+                    self.take(bytes);
+                }
             }
-            let mut bytes = vec![0; 1024];
-            let len = self.stream.read(&mut bytes).await.ok().filter(|len| *len > 0)?;
-            bytes.truncate(len);
-            self.take(bytes);
         }
-        self.texts.pop_front()
     }
 
     fn take(&mut self, mut bytes: Vec<u8>) {
-        let texts = &mut self.texts;
-        let taken = self.decoder.feed(&mut bytes, &mut |message| match message {
-            Message::Text(text) => {
-                texts.push_back(text.to_owned());
-                ControlFlow::Continue(())
-            }
-            Message::Ping(_) | Message::Pong => ControlFlow::Continue(()),
-            Message::Binary(_) | Message::Close(_) => ControlFlow::Break(()),
+        let early = &mut self.early;
+        let taken = self.decoder.feed(&mut bytes, &mut |message| {
+            early.extend(Early::of(message));
+            ControlFlow::Continue(())
         });
-        if !matches!(taken, Ok::<_, Violation>(ControlFlow::Continue(()))) {
-            self.has_ended = true;
+        if let Err(violation) = taken {
+            self.early.push_back(Early::Violation(violation));
         }
     }
 
-    /// What is left of it, with the texts that came after the last one asked for.
-    pub(super) fn into_parts(self) -> (OwnedReadHalf, Decoder, std::collections::VecDeque<String>) {
-        (self.stream, self.decoder, self.texts)
+    /// It is what was tried for: from now on the link speaks through it. What came after the last text that was asked
+    /// for is taken in.
+    pub(super) fn into_reader(self, link: Arc<Link>) -> Reader {
+        let Self { stream, decoder, early } = self;
+        let mut reader = Reader::new(link, stream, decoder);
+        for message in early {
+            if reader.is_leaving {
+                break;
+            }
+            let flow = match message {
+                Early::Text(text) => take(&reader.link, Message::Text(&text)),
+                Early::Binary(data) => take(&reader.link, Message::Binary(&data)),
+                Early::Ping(data) => take(&reader.link, Message::Ping(&data)),
+                Early::Close(status) => take(&reader.link, Message::Close(status)),
+                Early::Violation(violation) => {
+                    reader.link.violated(violation);
+                    ControlFlow::Break(())
+                }
+            };
+            reader.is_leaving = flow.is_break();
+        }
+        reader
     }
 }

@@ -16,12 +16,7 @@ use tokio::net::{
     tcp::{OwnedReadHalf, OwnedWriteHalf},
 };
 
-use super::{
-    frame::Frame,
-    link::Link,
-    reader::{Probe, Reader},
-    websocket::Decoder,
-};
+use super::{frame::Frame, link::Link, reader::Probe, websocket::Decoder};
 
 /// Section 1.3 of the RFC.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -117,14 +112,7 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     if !is_taken {
         return link.abandon_upgrade();
     }
-    let (reader, decoder, texts) = probe.into_parts();
-    if !link.finish_upgrade(writer) {
-        return;
+    if link.finish_upgrade(writer) {
+        probe.into_reader(link).run().await;
     }
-    for text in texts {
-        if link.take_text(&text).is_break() {
-            break;
-        }
-    }
-    Reader::new(link, reader, decoder).run().await;
 }
