@@ -14,7 +14,7 @@ use crate::error::Code;
 /// Bytes of a namespace's path, which stands in every packet.
 const NAMESPACE_MAX: usize = 256;
 /// Bytes of `auth`, which is kept as long as the socket.
-const AUTH_MAX: usize = 64 * 1024;
+const AUTH_MAX: usize = 128 * 1024;
 
 /// What a client that comes back puts beside its own `auth`.
 #[derive(serde::Deserialize)]

@@ -131,10 +131,12 @@ fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
     }
 }
 
-/// Whatever ends the task, the link does not outlive it.
+/// An application's own code runs in this task, and may panic: the link does not outlive that.
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.link.lose(DisconnectReason::TransportError);
+        if std::thread::panicking() {
+            self.link.lose(DisconnectReason::TransportError);
+        }
     }
 }
 
