@@ -258,7 +258,7 @@ pub struct RecoveryConfig {
 pub struct LimitsConfig {
     /// Events per second and socket, with bursts of the same size. Beyond: rate-limited.
     pub events_per_second: u32,
-    /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed, a polling request answered 413, an event refused with too-large.
+    /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request answered 413, an event refused with too-large.
     pub payload_bytes: usize,
     /// Memberships of one user. Beyond: forbidden.
     pub rooms_per_user: usize,

@@ -26,7 +26,7 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// `sockeye_commit_failures_total`: commits that failed; their writes were answered `unavailable`.
     pub failed_commits: Counter,
-    /// `sockeye_deliveries_total`: events put into sockets' queues.
+    /// `sockeye_deliveries_total`: events and acknowledgements put into sockets' queues or logs.
     pub deliveries: Counter,
     /// `sockeye_away`: sockets whose clients have gone and may come back.
     pub away: Gauge,

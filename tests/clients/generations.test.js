@@ -67,20 +67,16 @@ for (const generation of GENERATIONS) {
         assert.deepEqual(await all(other, "message"), args);
       });
 
-      // Binary of v2 clients over polling alone is wrong in the library below, both ways; it is mended together
-      // with the rest of that layer, and nothing is claimed until then.
-      if (generation > 2 || transports.at(-1) !== "polling") {
-        test("a relay passes binary on", async (t) => {
-          const { one, other } = await pair(t);
-          one.emit("message", Buffer.from([0, 1, 255]), { deep: Buffer.from("second") }, "text");
-          for (const socket of [one, other]) {
-            const [first, { deep }, text] = await all(socket, "message");
-            assert.deepEqual([...Buffer.from(first)], [0, 1, 255]);
-            assert.equal(Buffer.from(deep).toString(), "second");
-            assert.equal(text, "text");
-          }
-        });
-      }
+      test("a relay passes binary on", async (t) => {
+        const { one, other } = await pair(t);
+        one.emit("message", Buffer.from([0, 1, 255]), { deep: Buffer.from("second") }, "text");
+        for (const socket of [one, other]) {
+          const [first, { deep }, text] = await all(socket, "message");
+          assert.deepEqual([...Buffer.from(first)], [0, 1, 255]);
+          assert.equal(Buffer.from(deep).toString(), "second");
+          assert.equal(text, "text");
+        }
+      });
 
       test("a message just below the limit goes through whole", async (t) => {
         const { one, other } = await pair(t);
