@@ -116,12 +116,9 @@ class Connection {
   cut(how = "reset") {
     for (const flow of [this.up, this.down]) flow.stop();
     for (const socket of [this.#client, this.#server]) {
-      if (how === "reset") {
-        socket.resetAndDestroy();
-      } else {
-        // Both flows go on reading: what stays unread would make it a RST after all.
-        socket.end();
-      }
+      if (how === "reset") reset(socket);
+      // Both flows go on reading: what stays unread would make it a RST after all.
+      else socket.end();
     }
   }
 
@@ -208,7 +205,7 @@ class Flow {
       this.#to.end();
     } catch {
       await this.#gate;
-      this.#to.resetAndDestroy();
+      reset(this.#to);
     }
   }
 
@@ -233,4 +230,10 @@ class Flow {
       if (this.bytes >= this.#limit.bytes) this.#connection.cut(this.#limit.how);
     }
   }
+}
+
+/** Ends a socket with a RST, unless its FIN is on the way: then Node cannot, and would keep it for ever. */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -11,6 +11,9 @@ const ROOMS = ["den", "attic"];
 const STEPS = 250;
 const SETTINGS = {
   ...METRICS,
+  // A client whose new WebSocket breaks while it pauses its polling is deaf until it misses a heartbeat.
+  "server.ping-interval": "300ms",
+  "server.ping-timeout": "700ms",
   "limits.events-per-second": 0,
   "limits.events-in-flight": 0,
   "relay.message.to": "everyone",
