@@ -87,7 +87,7 @@ pub struct ServerConfig {
     /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For and X-Forwarded-Host are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Serve the browser's client at <path>/socket.io.js and its siblings.
+    /// Serve the client for browsers under server.path, as in /socket.io/socket.io.js.
     pub serve_client: bool,
     /// Serve the demo at /.
     pub demo: bool,

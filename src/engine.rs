@@ -7,9 +7,9 @@
 //!                            output ──── frames ────┘
 //! ```
 //!
-//! A [`Link`] is a session of Engine.IO: its id is the client's secret, and it dies with the network. A [`Session`]
+//! A `Link` is a session of Engine.IO: its id is the client's secret, and it dies with the network. A `Session`
 //! is a socket of Socket.IO: a client in a namespace, with its log of events; it outlives links. What leaves a
-//! client is a [`Frame`], framed once and shared by all who receive it; the lock of a link's output is the order.
+//! client is a `Frame`, framed once and shared by all who receive it; the lock of a link's output is the order.
 
 mod back;
 mod connect;
