@@ -221,8 +221,7 @@ class Client extends Person {
     this.socket.on("connect", () => {
       through.shape = () => {};
       if (this.socket.recovered) return;
-      const heard = new Heard();
-      this.periods.push({ heard, begun: witness.lengths(), rooms: new Map(ROOMS.map((room) => [room, []])) });
+      this.periods.push({ heard: new Heard(), rooms: new Map(ROOMS.map((room) => [room, []])) });
     });
     this.socket.connect();
   }
@@ -231,6 +230,8 @@ class Client extends Person {
     const period = this.periods.at(-1);
     assert.ok(period, `${this.name}: ${event} before it was connected`);
     period.heard.add(event, payload);
+    // What is sent from now on must be heard.
+    if (event === "session") period.begun = this.#witness.lengths();
     if (event === "message-saved") period.rooms.get(payload.message.room)?.push({ heard: payload.message.offset });
   }
 
@@ -300,14 +301,14 @@ class Client extends Person {
   /** Each period is a part of the truth; the last one goes to its end. */
   async check() {
     for (const [index, { heard, begun, rooms }] of this.periods.entries()) {
-      const before = await begun;
+      const lengths = await begun;
       const isLast = index === this.periods.length - 1;
       const what = (name) => `${this.name}, ${index + 1} of ${this.periods.length} periods, ${name}`;
       assert.ok(heard.sessions === 1 || (heard.sessions === 0 && !isLast), what(`${heard.sessions} sessions`));
       for (const [name, truth] of this.#witness.heard.streams) {
         if (name === "flashes") checkFlashes(heard.stream(name), what(name));
         else if (rooms.has(name)) checkRoom(rooms.get(name), isLast && truth.length, what(name));
-        else checkPart(heard.stream(name), truth, before.get(name) ?? 0, isLast, what(name));
+        else checkPart(heard.stream(name), truth, lengths ? (lengths.get(name) ?? 0) : Infinity, isLast, what(name));
       }
     }
   }
