@@ -39,7 +39,8 @@
 //! | SQL | [`store`] |
 //! | who hears what | [`hub`], the only emitter |
 //! | a setting | [`config`] |
-//! | what Socket.IO's library does that must be absorbed | [`socket`] |
+//! | a client's bytes: handshake, frames, order, recovery | [`engine`] |
+//! | a socket's events: queue, handlers, replies | [`socket`] |
 
 pub mod app;
 pub mod auth;

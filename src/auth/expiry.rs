@@ -63,14 +63,6 @@ impl<K: Hash + Eq + Clone> Expiry<K> {
         }
     }
 
-    /// The kick did not succeed: it is due again in a second.
-    pub fn kick_later(&self, socket: K) {
-        let at = Instant::now() + Duration::from_secs(1);
-        let mut watched = self.watched.lock().expect("no panic while watching");
-        watched.sockets.insert(socket, Token { at, kick_at: at, told: true });
-        self.earlier.notify_one();
-    }
-
     /// The socket is gone.
     pub fn forget(&self, socket: &K) {
         self.watched.lock().expect("no panic while watching").sockets.remove(socket);

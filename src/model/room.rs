@@ -7,7 +7,7 @@ use super::{UserId, checked_name};
 /// What the wire puts before the other user's id to name a direct message.
 const DIRECT: &str = "dm:";
 
-/// What the store and the library know a direct message by; a client cannot spell it.
+/// What the store knows a direct message by; a client cannot spell it.
 const DIRECT_KEY: &str = "\u{1}dm:";
 
 /// The name of a room: 1 to 128 characters, no control characters, not beginning with `dm:`. Cheap to clone.

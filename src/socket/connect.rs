@@ -83,6 +83,7 @@ impl Conn {
     }
 
     pub(super) fn take_seat(&self, handshake: &Handshake) -> bool {
+        // Which limit is reached, the client learns from the new socket it asks for then.
         let seat = self.app.limits.admit(&self.user_id(), handshake.address).ok();
         let has_one = seat.is_some();
         *self.seat.lock().expect("no panic while counting") = seat;
