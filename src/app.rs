@@ -12,7 +12,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::task::JoinSet;
 
 use crate::{
-    auth::{Auth, Due, Expiry},
+    auth::{Auth, Due, Expiry, Keys},
     config::{Config, LimitsConfig},
     engine::{Engine, Recovery, Settings},
     error::{Error, Result},
@@ -50,6 +50,8 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// Who a client is.
     pub auth: Auth,
+    /// The keys of backends.
+    pub keys: Keys,
     /// When tokens end, by namespace and socket.
     pub expiry: Expiry<(String, SocketId)>,
     /// What is counted.
@@ -79,6 +81,7 @@ impl App {
             presence: Presence::new(config.presence.clone(), config.rooms.lobby.clone(), hub.clone()),
             typing: TypingNow::new(hub.clone()),
             limits,
+            keys: Keys::new(&config),
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
             refusal_lines: RateLimiter::direct(Quota::per_second(REFUSAL_LINES)),

@@ -6,6 +6,7 @@
 mod check;
 mod duration;
 mod load;
+mod moment;
 mod origin;
 mod reference;
 mod secret;
@@ -21,7 +22,7 @@ pub use origin::Origin;
 pub use reference::{default_toml, settings_table};
 pub use secret::Secret;
 
-use crate::model::RoomName;
+use crate::model::{RoomName, Timestamp};
 
 /// What is wrong with a setting, in one sentence that names it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,14 @@ pub struct Config {
     pub recovery: RecoveryConfig,
     /// What one client may do; 0 means no limit.
     pub limits: LimitsConfig,
+    /// Plain WebSocket, for clients without Socket.IO.
+    pub ws: WsConfig,
+    /// The HTTP API under /api.
+    pub api: ApiConfig,
+    /// Keys of backends that use the HTTP API, one table `[key.<name>]` each; `sockeye api-key` makes one. They can be changed while the server runs: SIGHUP reads them again.
+    pub key: Keys,
+    /// The HTTP API of Pusher Channels, for Pusher's server libraries. Without `app-id` there is none.
+    pub pusher: PusherConfig,
     /// Prometheus metrics.
     pub metrics: MetricsConfig,
     /// Logs, on standard error.
@@ -276,6 +285,98 @@ pub struct LimitsConfig {
     pub queued_bytes_total: usize,
 }
 
+/// `[ws]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WsConfig {
+    /// Paths at which `new WebSocket(url)` is answered; [] for none. Other requests for "/" get the demo.
+    pub paths: Vec<String>,
+    /// How often a client is pinged.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub ping_interval: Duration,
+    /// How long a client may send nothing, not even a pong. Beyond: closed with 4008.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub idle_timeout: Duration,
+    /// The event that a text of a client without envelopes is. With "send-message", texts are saved in the lobby, and such clients get what others save there.
+    pub text_event: String,
+    /// Let clients in as soon as they are connected, as a guest unless the address or a header says who they are, instead of with their first frame.
+    pub open_at_once: bool,
+}
+
+/// `[api]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ApiConfig {
+    /// Serve a description of the API (OpenAPI) at /api/openapi.json, and a page to try it at /api/docs.
+    pub docs: bool,
+    /// Requests per second of one key, or of one user with a token, with bursts of the same size. Beyond: 429 with Retry-After; 0: no limit.
+    pub requests_per_second: u32,
+    /// Sockets whose answers one request with `ack` may wait for. Beyond: too-large; 0: no limit.
+    pub asked_sockets: usize,
+}
+
+/// The keys by their names.
+pub type Keys = BTreeMap<String, Key>;
+
+/// `[key.<name>]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Key {
+    /// The SHA-256 of the key, in hexadecimal. The key itself is kept nowhere.
+    pub hash: String,
+    /// What it may do: "events:write", "messages:read", "messages:write", "rooms:read", "rooms:write", "users:read", "users:write", or "*" for everything.
+    #[schemars(with = "Vec<String>")]
+    pub scopes: Vec<Scope>,
+    /// When it ends, as in "2027-01-31T00:00:00Z"; without it, never.
+    #[serde(with = "moment", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a backend's key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Scope {
+    /// Emit events.
+    #[serde(rename = "events:write")]
+    EventsWrite,
+    /// Read messages, direct ones too.
+    #[serde(rename = "messages:read")]
+    MessagesRead,
+    /// Post, edit and delete messages, as any user.
+    #[serde(rename = "messages:write")]
+    MessagesWrite,
+    /// See rooms and who is in them.
+    #[serde(rename = "rooms:read")]
+    RoomsRead,
+    /// Put users into rooms and take them out.
+    #[serde(rename = "rooms:write")]
+    RoomsWrite,
+    /// See users, their devices, rooms and unread counts.
+    #[serde(rename = "users:read")]
+    UsersRead,
+    /// Disconnect users.
+    #[serde(rename = "users:write")]
+    UsersWrite,
+    /// All of it.
+    #[serde(rename = "*")]
+    Everything,
+}
+
+/// `[pusher]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PusherConfig {
+    /// The app's id, as in the library's `appId`; empty: Pusher's API is not served.
+    pub app_id: String,
+    /// The app's key.
+    pub key: String,
+    /// The app's secret, by which requests are signed.
+    #[schemars(with = "String")]
+    pub secret: Secret,
+}
+
 /// `[metrics]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -366,6 +467,10 @@ impl Default for Config {
             presence: PresenceConfig::default(),
             recovery: RecoveryConfig::default(),
             limits: LimitsConfig::default(),
+            ws: WsConfig::default(),
+            api: ApiConfig::default(),
+            key: Keys::new(),
+            pusher: PusherConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         }
@@ -410,6 +515,24 @@ impl Default for LimitsConfig {
             queued_bytes: 4_000_000,
             queued_bytes_total: 256_000_000,
         }
+    }
+}
+
+impl Default for WsConfig {
+    fn default() -> Self {
+        Self {
+            paths: vec!["/ws".to_owned(), "/".to_owned()],
+            ping_interval: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(30),
+            text_event: "message".to_owned(),
+            open_at_once: false,
+        }
+    }
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { docs: true, requests_per_second: 1_000, asked_sockets: 10_000 }
     }
 }
 

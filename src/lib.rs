@@ -51,12 +51,14 @@ pub mod error;
 #[cfg(test)]
 mod generated;
 mod handlers;
+mod http;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
 pub mod model;
 pub mod presence;
 pub mod protocol;
+mod pusher;
 pub mod server;
 pub mod socket;
 pub mod store;

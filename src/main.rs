@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use sockeye::{
     Server,
     auth::{self, Issue},
-    config::{self, ConfigError, Loaded, Sources},
+    config::{self, ConfigError, Loaded, Scope, Sources},
     model::UserId,
     store, telemetry,
 };
@@ -80,6 +80,14 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Make a key for a backend that uses the HTTP API
+    ApiKey {
+        /// What the key is called in the configuration
+        name: String,
+        /// What it may do, such as events:write,users:read
+        #[arg(long, value_delimiter = ',', default_value = "*", value_parser = scope)]
+        scopes: Vec<String>,
+    },
     /// Ask a running server whether it is ready; for health checks
     Health(Settings),
     /// Copy the database into a new file, while the server runs
@@ -94,6 +102,10 @@ enum Command {
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn scope(text: &str) -> Result<String, String> {
+    serde_json::from_value::<Scope>(text.into()).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn main() -> ExitCode {
@@ -130,6 +142,15 @@ fn run(command: Command) -> anyhow::Result<()> {
             let user = UserId::parse(&user).map_err(|error| ConfigError(format!("--user: {error}")))?;
             let issue = Issue { user, name, rooms, lifetime: expires_in };
             println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
+            Ok(())
+        }
+        Command::ApiKey { name, scopes } => {
+            let (key, hash) = auth::new_key();
+            println!("{key}");
+            eprintln!(
+                "\nThis is the only time the key is shown. To make it valid, add to sockeye.toml and send SIGHUP:\n"
+            );
+            eprintln!("[key.{name}]\nhash = {hash:?}\nscopes = {scopes:?}");
             Ok(())
         }
         Command::Health(settings) => health(&load(settings)?.config.server.listen),

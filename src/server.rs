@@ -9,8 +9,8 @@ mod health;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use ::http::{HeaderName, Method};
 use axum::{Router, middleware, routing::get};
-use http::{HeaderName, Method};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -20,10 +20,11 @@ use crate::{
     config::{AuthMode, Config},
     engine::DisconnectReason,
     error::{Error, Result},
-    handlers,
+    handlers, http,
     hub::To,
     metrics::Metrics,
     protocol::{ClientEvent, IntoReply, ServerClosing},
+    pusher,
     socket::{self, Ctx, Events},
 };
 
@@ -185,8 +186,11 @@ fn router(app: &Arc<App>) -> Router {
     if app.config.server.serve_client {
         socket_io = socket_io.merge(client_files::routes(&app.config.server.path));
     }
-    let socket_io = socket_io.layer(cors).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut router = Router::new().merge(socket_io).merge(health::routes(app));
+    let socket_io = socket_io
+        .merge(http::routes(app))
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(app.clone(), address::resolve));
+    let mut router = Router::new().merge(socket_io).merge(pusher::routes(app)).merge(health::routes(app));
     if app.config.server.demo {
         router = router.fallback(demo::file);
     }

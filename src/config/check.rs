@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use super::{Algorithm, AuthMode, Config, ConfigError, LimitsConfig, RelayTo};
+use super::{Algorithm, AuthMode, Config, ConfigError, Key, LimitsConfig, RelayTo};
 use crate::protocol;
 
 /// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
@@ -31,6 +31,9 @@ impl Config {
         }
         self.check_auth(address, &mut warnings)?;
         self.check_relays()?;
+        self.check_keys()?;
+        self.check_pusher()?;
+        self.check_ws()?;
         if self.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return wrong("log.level", &format!("{:?} is no level and no list of directives", self.log.level));
         }
@@ -80,6 +83,44 @@ impl Config {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self) -> Result<(), ConfigError> {
+        for (name, key) in &self.key {
+            if key.hash.len() != 64 || hex::decode(&key.hash).is_err() {
+                return wrong(
+                    &format!("key.{name}.hash"),
+                    "must be the SHA-256 of the key in hexadecimal: `sockeye api-key` prints it",
+                );
+            }
+            let hash = |key: &Key| key.hash.to_ascii_lowercase();
+            if self.key.iter().any(|(other, twin)| other != name && hash(twin) == hash(key)) {
+                return wrong(&format!("key.{name}.hash"), "is another key's too");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pusher(&self) -> Result<(), ConfigError> {
+        let pusher = &self.pusher;
+        if !pusher.app_id.is_empty() && (pusher.key.is_empty() || pusher.secret.expose().is_empty()) {
+            return wrong("pusher.app-id", "needs pusher.key and pusher.secret too");
+        }
+        Ok(())
+    }
+
+    fn check_ws(&self) -> Result<(), ConfigError> {
+        let ws = &self.ws;
+        if let Some(path) = ws.paths.iter().find(|path| !path.starts_with('/') || path.contains(['{', '}', '*'])) {
+            return wrong("ws.paths", &format!("has {path:?}: a path begins with a slash and holds no pattern"));
+        }
+        if ws.ping_interval.is_zero() || ws.idle_timeout <= ws.ping_interval {
+            return wrong("ws.idle-timeout", "must be longer than ws.ping-interval, and that longer than 0 s");
+        }
+        if ws.text_event.is_empty() {
+            return wrong("ws.text-event", "must name an event");
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ struct Setting {
     key: String,
     sentence: String,
     kind: ValueKind,
-    /// As TOML; `None` for a key of `[relay.<event>]`, which has none.
+    /// As TOML; `None` for a key of a section of which there are many, such as `[relay.<event>]`.
     default: Option<String>,
 }
 
@@ -29,11 +29,12 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let mut reference = Reference { sections: Vec::new(), settings: Vec::new() };
     for (section, shape) in schema.as_value()["properties"].as_object().into_iter().flatten() {
         reference.sections.push((section.to_owned(), sentence(shape)));
-        let is_relay = section == "relay";
-        let properties = if is_relay { &shape["additionalProperties"]["properties"] } else { &shape["properties"] };
+        let many = many(section);
+        let is_one = many.is_none();
+        let properties = if is_one { &shape["properties"] } else { &shape["additionalProperties"]["properties"] };
         for (key, property) in properties.as_object().into_iter().flatten() {
-            let default = (!is_relay).then(|| toml_text(&defaults[section][key]));
-            let section = if is_relay { "relay.<event>" } else { section };
+            let default = is_one.then(|| toml_text(&defaults[section][key]));
+            let section = many.unwrap_or(section);
             reference.settings.push(Setting {
                 section: section.to_owned(),
                 key: key.clone(),
@@ -45,6 +46,15 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     }
     reference
 });
+
+/// The name of a section of which there are many, as the reference writes it.
+fn many(section: &str) -> Option<&'static str> {
+    match section {
+        "relay" => Some("relay.<event>"),
+        "key" => Some("key.<name>"),
+        _ => None,
+    }
+}
 
 fn sentence(shape: &Value) -> String {
     let text = shape["description"].as_str().unwrap_or_default();
@@ -76,7 +86,7 @@ fn toml_text(value: &Value) -> String {
 /// How a key's text is read; `None` where there is no such key.
 pub(super) fn kind_of(key: &str) -> Option<ValueKind> {
     let (section, name) = key.rsplit_once('.')?;
-    let section = if section.starts_with("relay.") { "relay.<event>" } else { section };
+    let section = section.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(section);
     let setting = REFERENCE.settings.iter().find(|setting| setting.section == section && setting.key == name)?;
     Some(setting.kind)
 }
@@ -103,11 +113,13 @@ pub fn default_toml() -> String {
     );
     for (section, sentence) in &REFERENCE.sections {
         let _ = write!(text, "\n# {sentence}\n");
-        if section == "relay" {
-            for setting in REFERENCE.settings.iter().filter(|setting| setting.section == "relay.<event>") {
+        if let Some(section) = many(section) {
+            for setting in REFERENCE.settings.iter().filter(|setting| setting.section == section) {
                 let _ = writeln!(text, "#   {}: {}", setting.key, setting.sentence);
             }
-            text += "[relay.message]\nto = \"everyone\"\n";
+            if section == "relay.<event>" {
+                text += "[relay.message]\nto = \"everyone\"\n";
+            }
             continue;
         }
         let _ = writeln!(text, "[{section}]");

@@ -1,0 +1,96 @@
+//! The keys of backends. They are random, so their SHA-256 says nothing about them, and looking one up by it takes
+//! the same time whatever was sent.
+
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
+use rand::{Rng, distr::Alphanumeric};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{Config, Scope},
+    error::{Error, Result},
+    model::Timestamp,
+};
+
+/// What a key begins with, so that it is known for what it is where it should not be.
+const PREFIX: &str = "sk_";
+/// Characters after that: 40 of 62 are 238 bits.
+const SECRET_LEN: usize = 40;
+
+/// A key of a backend.
+#[derive(Debug)]
+pub struct Key {
+    /// What the operator calls it.
+    pub name: String,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+    bucket: Option<DefaultDirectRateLimiter>,
+}
+
+impl Key {
+    /// `forbidden` where the key may not do this.
+    pub fn may(&self, scope: Scope) -> Result<()> {
+        if self.scopes.iter().any(|own| [scope, Scope::Everything].contains(own)) {
+            return Ok(());
+        }
+        let scope = serde_json::to_value(scope).unwrap_or_default();
+        Err(Error::Forbidden(format!("the key {:?} lacks the scope {scope}", self.name)))
+    }
+
+    /// How long to wait before the next request; `None` where it may come now.
+    pub fn wait(&self) -> Option<Duration> {
+        let bucket = self.bucket.as_ref()?;
+        bucket.check().err().map(|refused| refused.wait_time_from(bucket.clock().now()))
+    }
+}
+
+/// All keys, by their hashes. They can be exchanged while they are in use.
+#[derive(Debug)]
+pub struct Keys(ArcSwap<HashMap<[u8; 32], Arc<Key>>>);
+
+impl Keys {
+    /// The configured ones. Their hashes are checked already.
+    pub fn new(config: &Config) -> Self {
+        Self(ArcSwap::from_pointee(by_hash(config)))
+    }
+
+    /// From now on these. Their buckets are full again.
+    pub fn replace(&self, config: &Config) {
+        self.0.store(Arc::new(by_hash(config)));
+    }
+
+    /// `unauthorized` for an unknown key, and for one that has ended.
+    pub fn find(&self, key: &str) -> Result<Arc<Key>> {
+        let found = self.0.load().get(&<[u8; 32]>::from(Sha256::digest(key))).cloned();
+        let key = found.ok_or_else(|| Error::Unauthorized("this is no key of this server".to_owned()))?;
+        if key.expires_at.is_some_and(|end| end <= Timestamp::now()) {
+            return Err(Error::Unauthorized(format!("the key {:?} has expired", key.name)));
+        }
+        Ok(key)
+    }
+}
+
+/// Whether a bearer token is a key, or looks like one, and not a user's token.
+pub fn is_key(token: &str) -> bool {
+    token.starts_with(PREFIX)
+}
+
+/// A new key, and its hash in hexadecimal.
+pub fn new_key() -> (String, String) {
+    let secret = rand::rng().sample_iter(Alphanumeric).take(SECRET_LEN).map(char::from);
+    let key: String = PREFIX.chars().chain(secret).collect();
+    let hash = hex::encode(Sha256::digest(&key));
+    (key, hash)
+}
+
+fn by_hash(config: &Config) -> HashMap<[u8; 32], Arc<Key>> {
+    let quota = NonZeroU32::new(config.api.requests_per_second).map(Quota::per_second);
+    let keys = config.key.iter().filter_map(|(name, key)| {
+        let hash = hex::decode(&key.hash).ok()?.try_into().ok()?;
+        let (scopes, expires_at) = (key.scopes.clone(), key.expires_at);
+        Some((hash, Arc::new(Key { name: name.clone(), scopes, expires_at, bucket: quota.map(RateLimiter::direct) })))
+    });
+    keys.collect()
+}

@@ -1,0 +1,20 @@
+//! A moment as RFC 3339 writes it.
+
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::model::Timestamp;
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+pub(super) fn serialize<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    moment.serialize(serializer)
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let moment = humantime::parse_rfc3339_weak(&text)
+        .map_err(|_| D::Error::custom(format!("{text:?} is no moment, as in \"2027-01-31T00:00:00Z\"")))?;
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Some(Timestamp::from_millis(since.as_millis() as u64)))
+}

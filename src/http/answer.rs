@@ -1,0 +1,65 @@
+//! Replies over HTTP: the shape and the codes are those of the sockets, and each code has its status.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use serde::Serialize;
+
+use crate::{
+    error::{Code, Error},
+    protocol::Reply,
+};
+
+/// Seconds after which it is worth trying again, where nothing more exact is known.
+const TRY_AGAIN: HeaderValue = HeaderValue::from_static("1");
+
+/// What a handler returns: the reply's `data`, or the error.
+pub(super) type Answer<T> = Result<Done<T>, Failed>;
+
+/// It worked: 200 and `{ "success": true, "data": ... }`.
+pub(super) struct Done<T>(pub(super) T);
+
+/// It did not: the code's status and `{ "success": false, "error": ... }`.
+pub(super) struct Failed(pub(super) Error);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Done<T> {
+    fn into_response(self) -> Response {
+        Json(Reply::Done { success: true, data: self.0 }).into_response()
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        if let Error::Unavailable(_, Some(source)) = &error {
+            tracing::error!(%error, source, "a request failed");
+        }
+        let status = status(error.code());
+        let mut response = (status, Json(Reply::<()>::failed(&error))).into_response();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN);
+        }
+        response
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::BadPayload => StatusCode::BAD_REQUEST,
+        Code::Unauthorized | Code::TokenExpired => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound | Code::UnknownEvent => StatusCode::NOT_FOUND,
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
