@@ -27,6 +27,9 @@ use crate::{
 /// Log lines about refused connections in a second; the metrics count them all.
 const REFUSAL_LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
+/// Log lines about clients that come and go, in a second; likewise.
+const CONNECTION_LINES: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
+
 /// The path of the namespace that every client connects to.
 pub const ROOT: &str = "/";
 
@@ -58,6 +61,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Lines about refused connections: whoever is refused must not fill the log.
     pub refusal_lines: DefaultDirectRateLimiter,
+    /// Lines about clients that come and go.
+    pub connection_lines: DefaultDirectRateLimiter,
     is_draining: AtomicBool,
 }
 
@@ -85,6 +90,7 @@ impl App {
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
             refusal_lines: RateLimiter::direct(Quota::per_second(REFUSAL_LINES)),
+            connection_lines: RateLimiter::direct(Quota::per_second(CONNECTION_LINES)),
             auth,
             hub,
             hubs,

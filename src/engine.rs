@@ -11,6 +11,7 @@
 //! is a socket of Socket.IO: a client in a namespace, with its log of events; it outlives links. What leaves a
 //! client is a `Frame`, framed once and shared by all who receive it; the lock of a link's output is the order.
 
+mod ahead;
 mod back;
 mod connect;
 mod flush;
@@ -23,6 +24,7 @@ mod incoming;
 mod link;
 mod log;
 mod offset;
+mod opening;
 mod output;
 mod packet;
 mod parked;
@@ -49,8 +51,10 @@ use axum::{Router, routing::any};
 use tokio::task::JoinSet;
 
 pub(crate) use self::{
+    ahead::Ahead,
     back::{Behind, Library},
     frame::Frame,
+    reader::Reader,
     requests::Handshake,
     session::{Answer, Application, NotAnEvent, Session},
 };

@@ -158,7 +158,7 @@ impl OpenServer {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
         let closed = Arc::new(Notify::new());
-        let serving = tokio::spawn(accept::serve(listener, router, {
+        let serving = tokio::spawn(accept::serve(listener, app.clone(), router, {
             let closed = closed.clone();
             async move { closed.notified().await }
         }));

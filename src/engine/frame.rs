@@ -104,6 +104,12 @@ impl Frame {
         Arc::new(Self { buffer, start: 0, text_end: 0, offset_len: 0, number: 0, attachments, legacy })
     }
 
+    /// What stands before all frames: the head of a response.
+    pub(super) fn head(text: String) -> Arc<Self> {
+        let (buffer, attachments, legacy) = (text.into_bytes(), Box::default(), OnceLock::new());
+        Arc::new(Self { buffer, start: 0, text_end: 0, offset_len: 0, number: 0, attachments, legacy })
+    }
+
     fn new(text: String, attachments: Vec<Bytes>, offset_len: usize, number: u64) -> Arc<Self> {
         let mut buffer = text.into_bytes();
         let text_end = buffer.len();

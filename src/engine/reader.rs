@@ -30,7 +30,7 @@ thread_local! {
 }
 
 /// Reads from a WebSocket until it ends.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     link: Arc<Link>,
     stream: OwnedReadHalf,
     decoder: Decoder,
@@ -49,7 +49,7 @@ impl Reader {
     }
 
     /// Runs until the connection is closed.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         std::future::poll_fn(|cx| self.poll(cx)).await;
     }
 

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderValue, Method, Request, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
     header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
 };
 use rand::{Rng, distr::Alphanumeric};
@@ -43,6 +43,18 @@ pub(crate) struct Handshake {
     pub(crate) authorization: Option<String>,
     /// Where it comes from.
     pub(crate) address: Option<IpAddr>,
+}
+
+impl Handshake {
+    pub(super) fn of(protocol: Protocol, uri: &Uri, headers: &HeaderMap, address: Option<IpAddr>) -> Self {
+        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        Self {
+            protocol,
+            query: uri.query().unwrap_or_default().to_owned(),
+            authorization: authorization.map(str::to_owned),
+            address,
+        }
+    }
 }
 
 /// Why a request is refused (<https://socket.io/docs/v4/server-api/#enginefireconnection_error>).
@@ -88,11 +100,18 @@ fn refuse_upgrade(refusal: Refusal) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Query {
-    transport: Option<String>,
-    sid: Option<String>,
+pub(super) struct Query {
+    pub(super) transport: Option<String>,
+    pub(super) sid: Option<String>,
     #[serde(rename = "EIO")]
     eio: Option<String>,
+}
+
+impl Query {
+    /// Some old clients send no EIO at all; Node takes whatever is not 4 for 3.
+    pub(super) fn protocol(&self) -> Protocol {
+        if self.eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 }
+    }
 }
 
 /// OPEN's payload; durations in milliseconds.
@@ -110,16 +129,15 @@ struct Open<'a> {
 pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Request<Body>) -> Response {
     let is_upgrade = upgrade::is_asked_for(request.headers());
     let refuse = if is_upgrade { refuse_upgrade } else { refuse };
-    let query = serde_urlencoded::from_str(request.uri().query().unwrap_or_default());
-    let Ok(Query { transport, sid, eio }) = query else { return refuse(Refusal::BadRequest) };
-    let is_websocket = match transport.as_deref() {
+    let query = serde_urlencoded::from_str::<Query>(request.uri().query().unwrap_or_default());
+    let Ok(query) = query else { return refuse(Refusal::BadRequest) };
+    let is_websocket = match query.transport.as_deref() {
         Some("websocket") => true,
         Some("polling") => false,
         _ => return refuse(Refusal::UnknownTransport),
     };
-    // Some old clients send no EIO at all; Node takes whatever is not 4 for 3.
-    let protocol = if eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 };
-    if let Some(sid) = sid {
+    let protocol = query.protocol();
+    if let Some(sid) = query.sid {
         let Some(link) = engine.link(&sid) else { return refuse(Refusal::UnknownSession) };
         if link.protocol != protocol {
             return refuse(Refusal::BadRequest);
@@ -138,16 +156,12 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     if is_websocket != is_upgrade {
         return refuse(Refusal::BadRequest);
     }
-    let handshake = Handshake {
-        protocol,
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        authorization: request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned),
-        address: request.extensions().get::<ClientAddress>().map(|address| address.0),
-    };
+    let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
+    let handshake = Handshake::of(protocol, request.uri(), request.headers(), address);
     let Some(waiting) = engine.limits.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
         let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
-        let Some(link) = open(&engine, handshake, transport, waiting) else { return refuse(Refusal::BadRequest) };
+        let Some(link) = open(&engine, handshake, transport, waiting, None) else { return refuse(Refusal::BadRequest) };
         return polling::get(&link).await;
     }
     let Some(words) = upgrade::Handshake::of(&mut request) else { return refuse(Refusal::BadRequest) };
@@ -155,7 +169,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     tokio::spawn(async move {
         let Some(Stream { reader, writer, ahead }) = upgrade::stream(upgraded).await else { return };
         let decoder = Decoder::new(engine.settings.max_payload);
-        let Some(link) = open(&engine, handshake, Transport::WebSocket(writer), waiting) else { return };
+        let Some(link) = open(&engine, handshake, Transport::WebSocket(writer), waiting, None) else { return };
         let mut reader = Reader::new(link, reader, decoder);
         reader.feed(ahead);
         reader.run().await;
@@ -178,13 +192,14 @@ fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
     response
 }
 
-/// A new link: OPEN is the first thing it sends. Clients of Engine.IO 3 are in the root namespace without asking,
+/// A new link: OPEN is the first thing it sends, after the response's head where that is left to it. Clients of Engine.IO 3 are in the root namespace without asking,
 /// and take the session's id for that of their socket.
-fn open(
+pub(super) fn open(
     engine: &Arc<Engine>,
     handshake: Handshake,
     transport: Transport,
     waiting: crate::limits::Waiting,
+    head: Option<&Arc<Frame>>,
 ) -> Option<Arc<Link>> {
     let upgrades: &[&str] = if matches!(transport, Transport::WebSocket(_)) { &[] } else { &["websocket"] };
     let protocol = handshake.protocol;
@@ -206,6 +221,10 @@ fn open(
     };
     let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
     let link = Link::new(engine, sid, handshake, transport, waiting);
+    if let Some(head) = head {
+        link.output().cork();
+        link.send(head);
+    }
     link.send(&Frame::engine(&packet));
     if let Some(back) = root
         && let Some(route) = engine.route("/")

@@ -11,12 +11,9 @@ use http::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
-use tokio::net::{
-    TcpStream,
-    tcp::{OwnedReadHalf, OwnedWriteHalf},
-};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::{frame::Frame, link::Link, reader::Probe, websocket::Decoder};
+use super::{Ahead, frame::Frame, link::Link, reader::Probe, websocket::Decoder};
 
 /// Section 1.3 of the RFC.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -35,21 +32,7 @@ pub(super) struct Handshake {
 impl Handshake {
     /// `None` where the words are wrong.
     pub(super) fn of(request: &mut Request<Body>) -> Option<Self> {
-        let headers = request.headers();
-        let key = headers.get(SEC_WEBSOCKET_KEY)?.as_bytes();
-        let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
-        let version = headers.get(SEC_WEBSOCKET_VERSION)?.as_bytes();
-        let asks = headers.get_all(CONNECTION).iter().any(|value| {
-            value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        });
-        if !is_key || !matches!(version, b"13" | b"8") || !asks || !is_asked_for(headers) {
-            return None;
-        }
-        let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-        let accept = HeaderValue::from_str(&STANDARD.encode(digest)).ok()?;
+        let accept = HeaderValue::from_str(&accept(request.headers())?).ok()?;
         let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
         Some(Self { accept, upgrade })
     }
@@ -66,6 +49,21 @@ impl Handshake {
     }
 }
 
+/// What a WebSocket is accepted with (section 4.2.2); `None` where it is not asked for in the right words.
+pub(super) fn accept(headers: &HeaderMap) -> Option<String> {
+    let key = headers.get(SEC_WEBSOCKET_KEY)?.as_bytes();
+    let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
+    let version = headers.get(SEC_WEBSOCKET_VERSION)?.as_bytes();
+    let asks = headers.get_all(CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    if !is_key || !matches!(version, b"13" | b"8") || !asks || !is_asked_for(headers) {
+        return None;
+    }
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    Some(STANDARD.encode(digest))
+}
+
 /// A connection that is a WebSocket now, and what the client sent in the meantime.
 pub(super) struct Stream {
     pub(super) reader: OwnedReadHalf,
@@ -76,10 +74,13 @@ pub(super) struct Stream {
 /// Waits for the response to be sent and takes the connection. `None` where it broke.
 pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     let upgraded: Upgraded = upgrade.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    let (reader, writer) = parts.io.into_inner().into_split();
+    let parts = upgraded.downcast::<TokioIo<Ahead>>().ok()?;
     // Copied: the bytes would keep the whole buffer they were read into.
-    Some(Stream { reader, writer, ahead: parts.read_buf.to_vec() })
+    let mut ahead = parts.read_buf.to_vec();
+    let (stream, unread) = parts.io.into_inner().into_parts();
+    ahead.extend(unread);
+    let (reader, writer) = stream.into_split();
+    Some(Stream { reader, writer, ahead })
 }
 
 /// A polling link tries a WebSocket, which is the only one: `2probe` is answered `3probe`, and with `5` everything moves there. Where that

@@ -25,15 +25,20 @@ pub(super) async fn resolve(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let proxies = &app.config.server.trusted_proxies;
-    let peer = peer.ip().to_canonical();
-    let address = client(peer, request.headers(), proxies);
-    let host = host(is_trusted(peer, proxies), request.headers());
-    request.extensions_mut().insert(ClientAddress(address));
+    let (address, host) = of(&app, peer, request.headers());
+    request.extensions_mut().insert(address);
     if let Some(host) = host {
-        request.extensions_mut().insert(RequestedHost(host));
+        request.extensions_mut().insert(host);
     }
     next.run(request).await
+}
+
+/// What a request says of where it comes from and whom it is for, as far as it is believed.
+pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> (ClientAddress, Option<RequestedHost>) {
+    let proxies = &app.config.server.trusted_proxies;
+    let peer = peer.ip().to_canonical();
+    let host = host(is_trusted(peer, proxies), headers).map(RequestedHost);
+    (ClientAddress(client(peer, headers, proxies)), host)
 }
 
 fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {

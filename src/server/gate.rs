@@ -37,7 +37,8 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
     next.run(request).await
 }
 
-fn is_allowed(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
+/// Whether pages of the origin that the request names may connect.
+pub(super) fn is_allowed(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
     if app.config.cors.origins.iter().any(|allowed| allowed.allows(origin)) {
         return true;

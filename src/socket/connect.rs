@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::{App, ROOT},
     auth::Identity,
-    engine::{Behind, Handshake, Session},
+    engine::{Behind, DisconnectReason, Handshake, Session},
     error::{Error, Result},
     hub::{Hub, SocketId},
     limits::Seat,
@@ -92,6 +92,15 @@ impl Conn {
 
     pub(super) fn leave_seat(&self) {
         drop(self.seat.lock().expect("no panic while counting").take());
+    }
+
+    /// A line about where the client is, and why.
+    pub(super) fn log(&self, what: &str, reason: Option<DisconnectReason>) {
+        if self.app.connection_lines.check().is_err() {
+            return;
+        }
+        let (user, reason) = (self.user_id(), reason.map(tracing::field::display));
+        tracing::info!(socket = %self.id, %user, namespace = self.path(), reason, "{what}");
     }
 
     pub(super) fn user_id(&self) -> UserId {
@@ -173,7 +182,7 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
             return;
         }
         let identity = conn.identity();
-        tracing::info!(socket = %conn.id, user = %identity.user.id, namespace = conn.path(), "connected");
+        conn.log("connected", None);
         self.app.metrics.connects.increment(1);
         self.app.metrics.connections.increment(1);
         if let Some(expires_at) = identity.expires_at {

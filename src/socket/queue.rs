@@ -86,8 +86,7 @@ fn farewell(conn: &Arc<Conn>, reason: DisconnectReason) -> Job {
                 conn.app.metrics.connections.decrement(1);
             }
             conn.app.metrics.disconnected(reason.as_str());
-            let user = conn.user_id();
-            tracing::info!(socket = %conn.id, %user, namespace = conn.path(), %reason, "disconnected");
+            conn.log("disconnected", Some(reason));
         }) as Done
     };
     Job::new(work.boxed(), false, turn)
@@ -110,13 +109,13 @@ fn whereabouts(conn: &Arc<Conn>) -> Job {
         };
         if is_away && !was_away {
             conn.app.metrics.connections.decrement(1);
-            tracing::info!(socket = %conn.id, user = %conn.user_id(), namespace = conn.path(), "away");
+            conn.log("away", None);
             for handler in &conn.events.away {
                 quietly(&conn, "away", handler(ctx.clone())).await;
             }
         } else if was_away && !is_away {
             conn.app.metrics.connections.increment(1);
-            tracing::info!(socket = %conn.id, user = %conn.user_id(), namespace = conn.path(), "back");
+            conn.log("back", None);
             for handler in &conn.events.back {
                 quietly(&conn, "back", handler(ctx.clone())).await;
             }

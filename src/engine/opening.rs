@@ -1,0 +1,59 @@
+//! A WebSocket whose handshake came in one piece. It is answered without HTTP's machinery, 101 and OPEN in one write;
+//! whatever is unusual about a handshake is left to `requests`, which knows how to refuse.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{Method, Request, Version};
+use tokio::net::TcpStream;
+
+use super::{
+    Engine, Handshake,
+    frame::Frame,
+    output::Transport,
+    reader::Reader,
+    requests::{Query, open},
+    upgrade,
+    websocket::Decoder,
+};
+use crate::limits::Waiting;
+
+/// A new client that asked for a WebSocket in the right words.
+pub(crate) struct Opening {
+    engine: Arc<Engine>,
+    handshake: Handshake,
+    waiting: Waiting,
+    accept: String,
+}
+
+impl Engine {
+    /// What a request under the path of Socket.IO opens; `None` where HTTP has to answer it.
+    pub(crate) fn opening(self: &Arc<Self>, request: &Request<()>, address: IpAddr) -> Option<Opening> {
+        if request.method() != Method::GET || request.version() != Version::HTTP_11 {
+            return None;
+        }
+        let accept = upgrade::accept(request.headers())?;
+        let query: Query = serde_urlencoded::from_str(request.uri().query()?).ok()?;
+        if query.sid.is_some() || query.transport.as_deref() != Some("websocket") {
+            return None;
+        }
+        let handshake = Handshake::of(query.protocol(), request.uri(), request.headers(), Some(address));
+        let waiting = self.limits.wait(Some(address))?;
+        Some(Opening { engine: self.clone(), handshake, waiting, accept })
+    }
+}
+
+impl Opening {
+    /// Answers, and takes in what the client sent after its request. `None` where the library refuses.
+    pub(crate) fn open(self, stream: TcpStream, ahead: &[u8]) -> Option<Reader> {
+        let Self { engine, handshake, waiting, accept } = self;
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        let (reader, writer) = stream.into_split();
+        let decoder = Decoder::new(engine.settings.max_payload);
+        let link = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
+        let mut reader = Reader::new(link, reader, decoder);
+        reader.feed(ahead.to_vec());
+        Some(reader)
+    }
+}
