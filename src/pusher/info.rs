@@ -57,7 +57,7 @@ impl Info {
     /// Those of a channel that this audience hears.
     pub(super) fn among(&self, audience: &Audience) -> Counts {
         Counts {
-            user_count: self.user_count.then(|| audience.users.len()),
+            user_count: self.user_count.then_some(audience.users.len()),
             subscription_count: self.subscription_count.then_some(audience.sockets),
         }
     }

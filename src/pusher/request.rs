@@ -39,31 +39,29 @@ impl Signed {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| Error::BadPayload(format!("the body: {error}")))
     }
+
+    async fn take(app: &App, parts: &Parts, body: &mut Body) -> Result<Self> {
+        let params = authenticate(app, parts)?;
+        let body = read(body, LimitsConfig::or_none(app.config.limits.payload_bytes)).await?;
+        params.verify_body(&body)?;
+        Ok(Self { params, body })
+    }
 }
 
 impl FromRequest<Arc<App>> for Signed {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
-        let (parts, body) = request.into_parts();
-        let most = LimitsConfig::or_none(app.config.limits.payload_bytes);
-        let may_read = authenticate(app, &parts).and_then(|params| match body.size_hint().lower() > most as u64 {
-            true => Err(too_large()),
-            false => Ok(params),
-        });
-        let params = match may_read {
-            Ok(params) => params,
-            Err(error) => {
+        let (parts, mut body) = request.into_parts();
+        Self::take(app, &parts, &mut body).await.map_err(|error| {
+            if !body.is_end_stream() {
                 discard(body);
-                if matches!(error, Error::Unauthorized(_)) && app.refusal_lines.check().is_ok() {
-                    tracing::info!(%error, "a request to Pusher's API was refused");
-                }
-                return Err(error.into());
             }
-        };
-        let body = read(body, most).await?;
-        params.verify_body(&body)?;
-        Ok(Self { params, body })
+            if matches!(error, Error::Unauthorized(_)) && app.refusal_lines.check().is_ok() {
+                tracing::info!(%error, "a request to Pusher's API was refused");
+            }
+            error.into()
+        })
     }
 }
 
@@ -83,7 +81,12 @@ fn authenticate(app: &App, parts: &Parts) -> Result<Params> {
     Ok(params)
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes> {
+/// The whole body. One that says that it is too large is not read at all.
+async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
+    let too_large = || Error::TooLarge("the body is larger than limits.payload-bytes".to_owned());
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
@@ -95,8 +98,4 @@ async fn read(body: Body, most: usize) -> Result<Bytes> {
 /// reset, and no answer.
 fn discard(mut body: Body) {
     tokio::spawn(tokio::time::timeout(REST_TIMEOUT, async move { while let Some(Ok(_)) = body.frame().await {} }));
-}
-
-fn too_large() -> Error {
-    Error::TooLarge("the body is larger than limits.payload-bytes".to_owned())
 }
