@@ -171,6 +171,8 @@ mod tests {
         );
         assert_eq!(text("a", "[1, 2 ]"), r#"["a",[1, 2 ]]"#);
         assert_eq!(text("a", "null"), r#"["a",null]"#);
+        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+        assert_eq!(text("a", &deep), format!(r#"["a",{deep}]"#));
     }
 
     #[test]
