@@ -10,6 +10,7 @@ mod users;
 
 use std::sync::Arc;
 
+pub(crate) use answer::status;
 use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;

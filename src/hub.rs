@@ -24,7 +24,7 @@ use crate::{
     engine::{Engine, Frame, Session},
     error::{Error, Result},
     metrics::Metrics,
-    model::{Room, User, UserId},
+    model::{Room, RoomName, User, UserId},
     protocol::ServerEvent,
 };
 
@@ -152,6 +152,29 @@ impl Hub {
             .get(user)
             .map(|sockets| sockets.iter().map(|session| session.id).collect())
             .unwrap_or_default()
+    }
+
+    /// The rooms whose names begin like this and that connected sockets hear.
+    pub fn rooms(&self, prefix: &str) -> Vec<RoomName> {
+        let state = self.state();
+        let named = state.rooms.iter().filter_map(|(room, sockets)| match room {
+            Room::Named(name) if name.as_str().starts_with(prefix) => Some((name, sockets)),
+            _ => None,
+        });
+        let heard = named.filter(|(_, sockets)| sockets.values().any(|session| session.is_connected()));
+        heard.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whose sockets hear a room and are connected: each user once for each socket.
+    pub fn audience(&self, room: &Room) -> Vec<UserId> {
+        let state = self.state();
+        let mut users = Vec::new();
+        state.each_of(To::Room(room), &mut |session| {
+            if session.is_connected() {
+                users.extend(state.heard.get(&session.id).map(|heard| heard.user.id.clone()));
+            }
+        });
+        users
     }
 
     /// The socket that its client knows by this id.

@@ -1,12 +1,35 @@
-//! The HTTP API of Pusher Channels, for Pusher's server libraries: a channel is the room of that name.
+//! The HTTP API of Pusher Channels, for Pusher's server libraries: a channel is the room of that name in the root
+//! namespace. Requests bear a signature instead of a key, and errors are plain text.
+//!
+//! The API is <https://pusher.com/docs/channels/library_auth_reference/rest-api/>; its names are in this module alone.
+
+mod answer;
+mod channel;
+mod channels;
+mod events;
+mod info;
+mod request;
+mod signature;
+mod socket_id;
+mod users;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
 use crate::app::App;
 
-/// Everything under `/apps/<pusher.app-id>`; nothing where no app is configured.
+/// Everything under `/apps/<pusher.app-id>`; where no app is configured, each request is answered 404.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
-    Router::new().with_state(app.clone())
+    Router::new()
+        .route("/apps/{app}/events", post(events::trigger))
+        .route("/apps/{app}/batch_events", post(events::trigger_batch))
+        .route("/apps/{app}/channels", get(channels::list))
+        .route("/apps/{app}/channels/{channel}", get(channels::one))
+        .route("/apps/{app}/channels/{channel}/users", get(channels::users))
+        .route("/apps/{app}/users/{*rest}", post(users::terminate_connections))
+        .with_state(app.clone())
 }

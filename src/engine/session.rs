@@ -149,6 +149,11 @@ impl Session {
         matches!(self.state().phase, Phase::Away { .. })
     }
 
+    /// Whether the client is there.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.state().phase, Phase::Connected(_))
+    }
+
     /// The id as the client knows it: one of Engine.IO 3 puts its namespace before it.
     pub(crate) fn client_id(&self) -> String {
         self.legacy_id.clone().unwrap_or_else(|| self.id.to_string())

@@ -51,7 +51,8 @@ impl IntoResponse for Failed {
     }
 }
 
-fn status(code: Code) -> StatusCode {
+/// The status of a code.
+pub(crate) fn status(code: Code) -> StatusCode {
     match code {
         Code::BadPayload => StatusCode::BAD_REQUEST,
         Code::Unauthorized | Code::TokenExpired => StatusCode::UNAUTHORIZED,

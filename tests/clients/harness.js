@@ -71,10 +71,10 @@ class Inbox {
   }
 }
 
-/** A running server; it ends with the test `t`. Settings are those of `--set key=value`. */
-export async function start(t, settings = {}) {
+/** A running server; it ends with the test `t`. Settings are those of `--set key=value`, variables those of its environment. */
+export async function start(t, settings = {}, variables = {}) {
   const folder = await mkdtemp(join(tmpdir(), "sockeye-clients-"));
-  const server = new Server(folder, settings);
+  const server = new Server(folder, settings, variables);
   t.after(async () => {
     for (const socket of server.sockets) socket.disconnect();
     await server.kill();
@@ -95,8 +95,9 @@ class Server {
   /** The address of the metrics, once it was asked for. */
   #metrics;
 
-  constructor(folder, settings) {
+  constructor(folder, settings, variables) {
     this.folder = folder;
+    this.variables = variables;
     this.settings = { "log.format": "json", ...settings };
   }
 
@@ -104,7 +105,7 @@ class Server {
   async start(port = 0) {
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const args = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(this.folder, "data"), ...settings];
-    this.#child = spawn(BINARY, args, { cwd: this.folder, env: {}, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(BINARY, args, { cwd: this.folder, env: this.variables, stdio: ["ignore", "pipe", "pipe"] });
     this.#exit = new Promise((resolve, reject) => {
       this.#child.once("error", reject);
       this.#child.once("close", (code, signal) => resolve({ code, signal }));

@@ -1,0 +1,80 @@
+//! What is known of channels.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::Serialize;
+
+use super::{
+    answer::Answer,
+    channel::{self, is_presence},
+    info::{Audience, Counts, Info},
+    request::Signed,
+};
+use crate::{
+    app::App,
+    error::Error,
+    model::{Room, RoomName, UserId},
+};
+
+#[derive(Serialize)]
+pub(super) struct List {
+    channels: BTreeMap<RoomName, Counts>,
+}
+
+#[derive(Serialize)]
+pub(super) struct One {
+    occupied: bool,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+pub(super) struct Users {
+    users: Vec<ListedUser>,
+}
+
+#[derive(Serialize)]
+struct ListedUser {
+    id: UserId,
+}
+
+/// `GET /apps/{app}/channels`: those that somebody hears.
+pub(super) async fn list(State(app): State<Arc<App>>, request: Signed) -> Answer<List> {
+    let prefix = request.params.get("filter_by_prefix").unwrap_or_default();
+    let info = Info::parse(request.params.get("info"), prefix)?;
+    let channels = app.hub.rooms(prefix).into_iter().map(|name| {
+        let counts = info.of(&app, &Room::Named(name.clone()));
+        (name, counts)
+    });
+    Ok(Json(List { channels: channels.collect() }))
+}
+
+/// `GET /apps/{app}/channels/{channel}`
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Path((_, name)): Path<(String, String)>,
+    request: Signed,
+) -> Answer<One> {
+    let room = channel::room(&name)?;
+    let info = Info::parse(request.params.get("info"), &name)?;
+    let audience = Audience::of(&app, &room);
+    Ok(Json(One { occupied: audience.sockets > 0, counts: info.among(&audience) }))
+}
+
+/// `GET /apps/{app}/channels/{channel}/users`: of a presence channel.
+pub(super) async fn users(
+    State(app): State<Arc<App>>,
+    Path((_, name)): Path<(String, String)>,
+    _: Signed,
+) -> Answer<Users> {
+    let room = channel::room(&name)?;
+    if !is_presence(&name) {
+        return Err(Error::BadPayload("users are listed for presence channels only".to_owned()).into());
+    }
+    let users = Audience::of(&app, &room).users.into_iter().map(|id| ListedUser { id }).collect();
+    Ok(Json(Users { users }))
+}

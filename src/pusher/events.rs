@@ -1,0 +1,229 @@
+//! Sending events to channels and to users.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    answer::Answer,
+    channel::Channel,
+    info::{Counts, Info},
+    request::Signed,
+    socket_id,
+};
+use crate::{
+    app::App,
+    error::{Error, Result},
+    hub::{Outgoing, SocketId, To},
+    protocol,
+};
+
+/// Channels of one event, at the most.
+const CHANNELS_MAX: usize = 100;
+/// Events of one batch, at the most.
+const BATCH_MAX: usize = 10;
+/// Characters of an event's name, at the most.
+const NAME_MAX: usize = 200;
+/// What the names of Pusher's own events begin with.
+const OWN_EVENTS: [&str; 2] = ["pusher:", "pusher_internal:"];
+
+/// An event as the libraries send it.
+#[derive(Deserialize)]
+struct Trigger {
+    name: String,
+    data: String,
+    channels: Option<Vec<String>>,
+    channel: Option<String>,
+    socket_id: Option<String>,
+    info: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    batch: Vec<Trigger>,
+}
+
+/// The attributes that were asked for, by channel.
+#[derive(Serialize)]
+pub(super) struct Triggered {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<IndexMap<String, Counts>>,
+}
+
+/// The attributes that were asked for, by the place of the event.
+#[derive(Serialize)]
+pub(super) struct BatchTriggered {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<Vec<Counts>>,
+}
+
+/// `POST /apps/{app}/events`
+pub(super) async fn trigger(State(app): State<Arc<App>>, request: Signed) -> Answer<Triggered> {
+    let event = Event::parse(request.json()?)?;
+    event.send(&app);
+    let counts = || event.counts(&app).map(|(name, counts)| (name.to_owned(), counts)).collect();
+    Ok(Json(Triggered { channels: event.info.is_any().then(counts) }))
+}
+
+/// `POST /apps/{app}/batch_events`: all of them, or none where one is wrong.
+pub(super) async fn trigger_batch(State(app): State<Arc<App>>, request: Signed) -> Answer<BatchTriggered> {
+    let Batch { batch } = request.json()?;
+    if batch.len() > BATCH_MAX {
+        return Err(Error::BadPayload(format!("a batch has at most {BATCH_MAX} events")).into());
+    }
+    let events = batch.into_iter().map(Event::parse).collect::<Result<Vec<_>>>()?;
+    if events.iter().any(|event| event.channels.len() != 1) {
+        return Err(Error::BadPayload("an event of a batch has one channel".to_owned()).into());
+    }
+    events.iter().for_each(|event| event.send(&app));
+    let counts = || events.iter().flat_map(|event| event.counts(&app)).map(|(_, counts)| counts).collect();
+    Ok(Json(BatchTriggered { batch: events.iter().any(|event| event.info.is_any()).then(counts) }))
+}
+
+/// An event that may be sent.
+struct Event {
+    text: String,
+    channels: Vec<(String, Channel)>,
+    except: Option<SocketId>,
+    info: Info,
+}
+
+impl Event {
+    fn parse(trigger: Trigger) -> Result<Self> {
+        let Trigger { name, data, channels, channel, socket_id, info } = trigger;
+        check_name(&name)?;
+        let names: Vec<_> = channels.into_iter().flatten().chain(channel).collect();
+        if names.is_empty() || names.len() > CHANNELS_MAX {
+            return Err(Error::BadPayload(format!("an event has 1 to {CHANNELS_MAX} channels")));
+        }
+        let mut asked = Info::default();
+        let mut channels = Vec::with_capacity(names.len());
+        for name in names {
+            let channel = Channel::parse(&name)?;
+            asked = Info::parse(info.as_deref(), &name)?;
+            if asked.is_any() && matches!(channel, Channel::User(_)) {
+                return Err(Error::BadPayload("info is there for channels, not for users".to_owned()));
+            }
+            channels.push((name, channel));
+        }
+        let except = socket_id.as_deref().map(socket_id::parse).transpose()?;
+        Ok(Self { text: text(&name, &data), channels, except, info: asked })
+    }
+
+    /// Each socket hears it once, however many of the channels it hears.
+    fn send(&self, app: &App) {
+        let to: Vec<To<'_>> = self.channels.iter().map(|(_, channel)| channel.to()).collect();
+        let mut outgoing = Outgoing::new(To::Any(&to), (self.text.clone(), Vec::new()));
+        if let Some(except) = self.except {
+            outgoing = outgoing.except(except);
+        }
+        app.hub.send(&outgoing);
+    }
+
+    /// What was asked for, by channel.
+    fn counts(&self, app: &App) -> impl Iterator<Item = (&str, Counts)> {
+        self.channels.iter().map(|(name, channel)| {
+            let counts = match channel {
+                Channel::Room(room) => self.info.of(app, room),
+                Channel::User(_) => Counts::default(),
+            };
+            (name.as_str(), counts)
+        })
+    }
+}
+
+/// Refuses the names of events that only the server itself may send.
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.chars().count() > NAME_MAX {
+        return Err(Error::BadPayload(format!("an event's name has 1 to {NAME_MAX} characters")));
+    }
+    if protocol::is_reserved(name) || OWN_EVENTS.iter().any(|prefix| name.starts_with(prefix)) {
+        return Err(Error::BadPayload(format!("{name} is an event of the server's own")));
+    }
+    Ok(())
+}
+
+/// The event's packet: `data` as the value of which it is the JSON text, byte for byte; as a string where it is none.
+fn text(name: &str, data: &str) -> String {
+    match serde_json::from_str::<&RawValue>(data) {
+        Ok(value) => serde_json::to_string(&(name, value)),
+        Err(_) => serde_json::to_string(&(name, data)),
+    }
+    .expect("text can be written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Event> {
+        Event::parse(serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn data_is_the_value_that_it_writes_byte_for_byte() {
+        assert_eq!(
+            text("a", r#"{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}"#),
+            r#"["a",{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}]"#
+        );
+        assert_eq!(text("a", "[1, 2 ]"), r#"["a",[1, 2 ]]"#);
+        assert_eq!(text("a", "null"), r#"["a",null]"#);
+        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+        assert_eq!(text("a", &deep), format!(r#"["a",{deep}]"#));
+    }
+
+    #[test]
+    fn data_that_writes_no_value_is_a_string() {
+        for data in ["", "hello", "{", "1 2", "\"", "undefined", "{\"a\":1}}", "\u{1e}\n"] {
+            assert_eq!(text("a", data), serde_json::to_string(&("a", data)).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_quotes() {
+        assert_eq!(text("\"],[", "1"), r#"["\"],[",1]"#);
+    }
+
+    #[test]
+    fn the_servers_own_events_are_nobody_elses() {
+        let long = "x".repeat(201);
+        for name in [
+            "message-saved",
+            "session",
+            "join-room",
+            "connect",
+            "disconnect",
+            "pusher:error",
+            "pusher_internal:x",
+            "",
+            &long,
+        ] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        for name in ["message", "client-x", "pusher", &"é".repeat(200)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn channels_are_rooms_or_users() {
+        for channel in ["orders", "private-x", "presence-x", "#tea", "#server-to-user-user with space"] {
+            assert!(parse(&format!(r#"{{"name":"a","data":"","channel":"{channel}"}}"#)).is_ok(), "{channel}");
+        }
+        for channel in ["", " ", "dm:bob", "\\u0001dm:3:ada:bob", "#server-to-user-", "#server-to-user-\\u0001"] {
+            assert!(parse(&format!(r#"{{"name":"a","data":"","channel":"{channel}"}}"#)).is_err(), "{channel}");
+        }
+        assert!(parse(r#"{"name":"a","data":""}"#).is_err());
+        assert!(parse(r#"{"name":"a","data":"","channels":[]}"#).is_err());
+    }
+
+    #[test]
+    fn a_hundred_channels_are_the_most() {
+        let channels = |count| serde_json::to_string(&vec!["orders"; count]).unwrap();
+        assert!(parse(&format!(r#"{{"name":"a","data":"","channels":{}}}"#, channels(100))).is_ok());
+        assert!(parse(&format!(r#"{{"name":"a","data":"","channels":{}}}"#, channels(101))).is_err());
+    }
+}

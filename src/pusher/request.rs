@@ -1,0 +1,101 @@
+//! A request with the app's signature. The signature covers the digest of the body, so that of whoever has none no
+//! body is read.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{FromRequest, Request},
+};
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::{
+    answer::Refused,
+    signature::{Params, decoded},
+};
+use crate::{
+    app::App,
+    config::LimitsConfig,
+    error::{Error, Result},
+    model::Timestamp,
+};
+
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the rest of a body is read and thrown away after its request was refused.
+const REST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A request whose signature is right.
+pub(super) struct Signed {
+    pub(super) params: Params,
+    body: Bytes,
+}
+
+impl Signed {
+    /// The body, read as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::BadPayload(format!("the body: {error}")))
+    }
+
+    async fn take(app: &App, parts: &Parts, body: &mut Body) -> Result<Self> {
+        let params = authenticate(app, parts)?;
+        let body = read(body, LimitsConfig::or_none(app.config.limits.payload_bytes)).await?;
+        params.verify_body(&body)?;
+        Ok(Self { params, body })
+    }
+}
+
+impl FromRequest<Arc<App>> for Signed {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
+        let (parts, mut body) = request.into_parts();
+        Self::take(app, &parts, &mut body).await.map_err(|error| {
+            if !body.is_end_stream() {
+                discard(body);
+            }
+            if matches!(error, Error::Unauthorized(_)) && app.refusal_lines.check().is_ok() {
+                tracing::info!(%error, "a request to Pusher's API was refused");
+            }
+            error.into()
+        })
+    }
+}
+
+/// The parameters of a request to the configured app.
+fn authenticate(app: &App, parts: &Parts) -> Result<Params> {
+    let pusher = &app.config.pusher;
+    let path = decoded(parts.uri.path())?;
+    let is_this_app = path.strip_prefix("/apps/").and_then(|path| path.split('/').next()) == Some(&pusher.app_id);
+    if pusher.app_id.is_empty() || !is_this_app {
+        return Err(Error::NotFound("there is no such app (pusher.app-id)".to_owned()));
+    }
+    if app.is_draining() {
+        return Err(Error::unavailable("the server is closing"));
+    }
+    let params = Params::parse(parts.uri.query().unwrap_or_default())?;
+    params.verify(pusher, &parts.method, &path, Timestamp::now())?;
+    Ok(params)
+}
+
+/// The whole body. One that says that it is too large is not read at all.
+async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
+    let too_large = || Error::TooLarge("the body is larger than limits.payload-bytes".to_owned());
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) | Err(_) => Err(Error::BadPayload("the body did not come whole".to_owned())),
+    }
+}
+
+/// Reads a body that nobody wants, beside the answer: a client that is still sending would find its connection
+/// reset, and no answer.
+fn discard(mut body: Body) {
+    tokio::spawn(tokio::time::timeout(REST_TIMEOUT, async move { while let Some(Ok(_)) = body.frame().await {} }));
+}

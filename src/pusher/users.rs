@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+
+use super::{
+    answer::{Answer, Nothing},
+    request::Signed,
+};
+use crate::{app::App, error::Error, model::UserId};
+
+/// `POST /apps/{app}/users/{user}/terminate_connections`: kicks all sockets of the user, in every namespace. An id
+/// may have slashes, which the libraries do not escape.
+pub(super) async fn terminate_connections(
+    State(app): State<Arc<App>>,
+    Path((_, rest)): Path<(String, String)>,
+    _: Signed,
+) -> Answer<Nothing> {
+    let Some(user) = rest.strip_suffix("/terminate_connections") else {
+        return Err(Error::NotFound("there is no such call".to_owned()).into());
+    };
+    let user = UserId::parse(user).map_err(Error::BadPayload)?;
+    for hub in app.hubs.all() {
+        for socket in hub.sockets_of(&user) {
+            hub.kick(socket, false);
+        }
+    }
+    Ok(Json(Nothing {}))
+}
