@@ -141,6 +141,31 @@ describe("a client that never reads", () => {
     assert.equal(await server.metric("sockeye_away"), 0, "it is not kept for recovery");
   });
 
+  test("gives its memory back, and the others are answered all the while", async (t) => {
+    const settings = { ...SETTINGS, "limits.queued-bytes": 40_000_000, "recovery.window": "0s" };
+    const server = await start(t, settings);
+    const [ada, bob] = [await server.user("ada"), await server.user("bob")];
+    const text = "x".repeat(400_000);
+    // Once for those who keep up: what they need is part of the baseline.
+    await ask(bob, "message", 0, text);
+    await fence(bob, ada);
+    const baseline = await server.memory();
+    const deaf = await Raw.connect(t, server, { userId: "deaf" });
+    let [line, peak] = [undefined, 0];
+    server.logged({ message: "disconnected", socket: deaf.id }, HEARTBEAT_MS).then((logged) => (line = logged), () => {});
+    for (let n = 1; !line && n <= 300; n += 1) {
+      await ask(bob, "message", n, text);
+      assert.ok(await ask(ada, "list-rooms", {}), "somebody else's event");
+      peak = Math.max(peak, await server.memory());
+    }
+    assert.equal(line?.reason, "slow-consumer");
+    assert.ok(peak > baseline + 30_000, `its queue was in memory: ${baseline} KiB, then ${peak}`);
+    await server.reaches("sockeye_queued_bytes", 0);
+    await fence(bob, ada);
+    const after = await server.memory();
+    assert.ok(after < baseline + (peak - baseline) / 3, `${baseline} KiB, then ${peak}, then ${after}`);
+  });
+
   test("finds the events up to some point and no gap, should it read at last", async (t) => {
     const server = await start(t, TIGHT);
     const bob = await server.user("bob");
