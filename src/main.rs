@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use sockeye::{
-    Server,
+    Reloader, Server,
     auth::{self, Issue},
     config::{self, ConfigError, Loaded, Scope, Sources},
     model::UserId,
@@ -19,7 +19,7 @@ use sockeye::{
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 /// How long a health check waits.
@@ -175,17 +175,22 @@ fn health(listen: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn load(settings: Settings) -> Result<Loaded, ConfigError> {
+fn sources(settings: Settings) -> Sources {
     let flag = |key: &str, value: Option<String>| value.map(|value| (key.to_owned(), value));
     let mut flags = settings.settings;
     flags.extend(flag("server.listen", settings.listen));
     flags.extend(flag("store.path", settings.data));
-    Sources { file: settings.config, flags }.load()
+    Sources { file: settings.config, flags }
+}
+
+fn load(settings: Settings) -> Result<Loaded, ConfigError> {
+    sources(settings).load()
 }
 
 #[tokio::main]
 async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let Loaded { config, warnings } = load(settings)?;
+    let sources = sources(settings);
+    let Loaded { config, warnings } = sources.clone().load()?;
     telemetry::start(&config.log);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -202,12 +207,32 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         server = server.metrics_on(listener);
     }
     let shutdown = asked_to_stop()?;
+    let hangups = signal(SignalKind::hangup())?;
     let server = server.open()?;
+    tokio::spawn(reload(hangups, sources, server.reloader()));
     let mut output = std::io::stdout();
     writeln!(output, "listening on http://{address}")?;
     output.flush()?;
     server.serve(listener, shutdown).await?;
     Ok(())
+}
+
+/// Reads the settings again at each SIGHUP.
+async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
+    while hangups.recv().await.is_some() {
+        let sources = sources.clone();
+        let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
+        let reloaded = loaded.map_err(anyhow::Error::from).and_then(|loaded| {
+            let Loaded { config, warnings } = loaded?;
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(reloader.reload(&config)?)
+        });
+        if let Err(error) = reloaded {
+            tracing::error!(%error, "the settings cannot be read again: nothing changes");
+        }
+    }
 }
 
 async fn bind(key: &str, address: &str) -> Result<TcpListener, ConfigError> {
