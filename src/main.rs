@@ -14,7 +14,7 @@ use sockeye::{
     Reloader, Server,
     auth::{self, Issue},
     config::{self, ConfigError, Loaded, Scope, Sources},
-    model::UserId,
+    model::{Timestamp, UserId},
     store, telemetry,
 };
 use tokio::{
@@ -87,6 +87,9 @@ enum Command {
         /// What it may do, such as events:write,users:read
         #[arg(long, value_delimiter = ',', default_value = "*", value_parser = scope)]
         scopes: Vec<String>,
+        /// How long it is valid, as in 90d; without it, for ever
+        #[arg(long, value_parser = humantime::parse_duration)]
+        expires_in: Option<Duration>,
     },
     /// Ask a running server whether it is ready; for health checks
     Health(Settings),
@@ -144,18 +147,29 @@ fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
             Ok(())
         }
-        Command::ApiKey { name, scopes } => {
+        Command::ApiKey { name, scopes, expires_in } => {
             let (key, hash) = auth::new_key();
             println!("{key}");
             eprintln!(
                 "\nThis is the only time the key is shown. To make it valid, add to sockeye.toml and send SIGHUP:\n"
             );
-            eprintln!("[key.{name}]\nhash = {hash:?}\nscopes = {scopes:?}");
+            eprintln!("[key.{}]\nhash = {hash:?}\nscopes = {scopes:?}", toml_key(&name));
+            if let Some(lifetime) = expires_in {
+                let now = Timestamp::now().as_millis();
+                let end = Timestamp::from_millis(now.saturating_add(lifetime.as_millis() as u64));
+                eprintln!("expires-at = \"{end}\"");
+            }
             Ok(())
         }
         Command::Health(settings) => health(&load(settings)?.config.server.listen),
         Command::Backup { file, settings } => store::backup(&load(settings)?.config.store.path, &file),
     }
+}
+
+/// A name as TOML writes it: bare where it can be (<https://toml.io/en/v1.0.0#keys>).
+fn toml_key(name: &str) -> String {
+    let is_bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_bare { name.to_owned() } else { toml::Value::from(name).to_string() }
 }
 
 /// Asks for `/ready` at the address the server listens on; one that means every interface is asked on loopback.
