@@ -46,6 +46,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     router
         .method_not_allowed_fallback(|| async { wrong_method() })
         .route("/api", any(|| async { no_such_path() }))
+        .route("/api/", any(|| async { no_such_path() }))
         .route("/api/{*path}", any(|| async { no_such_path() }))
         .with_state(app.clone())
 }
