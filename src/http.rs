@@ -8,6 +8,7 @@ mod events;
 mod extract;
 mod frame;
 mod messages;
+mod openapi;
 mod rooms;
 mod users;
 
@@ -23,7 +24,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::{answer::Failed, describe::Description};
+use self::{answer::Failed, openapi::Description};
 use crate::{app::App, error::Error};
 
 pub(crate) use frame::{REQUEST_ID, frame};

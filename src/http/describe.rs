@@ -1,51 +1,14 @@
-//! What the description of the API says of all endpoints: who calls, and the refusals that are everybody's. Each
-//! endpoint names those of its own.
+//! What the description of the API says of refusals: each endpoint names those of its own, and these are everybody's.
 
 use std::collections::BTreeMap;
 
 use utoipa::{
-    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
-    openapi::{
-        Content, ContentBuilder, ObjectBuilder, RefOr, Response, ResponseBuilder, Schema, Type,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
+    IntoResponses, PartialSchema, ToSchema,
+    openapi::{Content, ContentBuilder, ObjectBuilder, RefOr, Response, ResponseBuilder, Schema, Type},
 };
 
 use super::answer::Failed;
 use crate::{error::Code, protocol::Failure};
-
-/// What the description says beside the paths.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "sockeye",
-        description = "The HTTP API for backends, which have keys, and for users with a token, who may read what they may see. Every answer is `{ success: true, data }` or `{ success: false, error: { code, message } }`, and bears the `x-request-id` of its request or a new one."
-    ),
-    modifiers(&Callers),
-    security(("key" = []), ("token" = [])),
-    tags(
-        (name = "events", description = "Tell somebody something"),
-        (name = "messages", description = "What is saved"),
-        (name = "rooms", description = "Who belongs where"),
-        (name = "users", description = "Who is there"),
-    )
-)]
-pub(super) struct Description;
-
-/// How one says who one is.
-struct Callers;
-
-impl Modify for Callers {
-    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
-        let bearer = |format: &str, of: &str| {
-            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(of));
-            SecurityScheme::Http(scheme.build())
-        };
-        let components = description.components.get_or_insert_default();
-        components.add_security_scheme("key", bearer("sk_...", "A backend's key, made by `sockeye api-key`"));
-        components.add_security_scheme("token", bearer("JWT", "A user's token, as the sockets take it"));
-    }
-}
 
 impl IntoResponses for Failed {
     fn responses() -> BTreeMap<String, RefOr<Response>> {

@@ -56,3 +56,30 @@ impl Buckets {
         Some(Self { quota, by_user: cache.time_to_idle(FULL_AGAIN).build() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::{Auth, Credentials},
+        config::Config,
+    };
+
+    #[test]
+    fn users_have_buckets_of_their_own_and_guests_share_their_address_one() {
+        let auth = Auth::new(&Config::default()).unwrap();
+        let user =
+            |name: &str| auth.authenticate(&Credentials { name: Some(name.to_owned()), ..Default::default() }).unwrap();
+        let guest = || auth.authenticate(&Credentials::default()).unwrap();
+        let requests = Requests::new(1);
+        let (here, there) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
+        assert_eq!(requests.wait(&user("ada"), here), None);
+        assert!(requests.wait(&user("ada"), there).is_some_and(|wait| wait <= Duration::from_secs(1)));
+        assert_eq!(requests.wait(&user("bob"), here), None);
+        assert_eq!(requests.wait(&guest(), here), None);
+        assert!(requests.wait(&guest(), here).is_some(), "another guest, from the same address");
+        assert_eq!(requests.wait(&guest(), there), None);
+        requests.replace(0);
+        assert_eq!(requests.wait(&user("ada"), here), None, "no limit");
+    }
+}
