@@ -1,5 +1,7 @@
 //! The running server's parts, opened once and closed in order.
 
+mod reload;
+
 use std::{
     num::NonZeroU32,
     sync::{
@@ -8,16 +10,19 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::task::JoinSet;
 
+pub use reload::Changes;
+
 use crate::{
     auth::{Auth, Due, Expiry, Keys},
-    config::{Config, LimitsConfig},
-    engine::{Engine, Recovery, Settings},
+    config::Config,
+    engine::{Bound, Engine, Recovery, Settings},
     error::{Error, Result},
     hub::{Hub, Hubs, SocketId, To},
-    limits::Limits,
+    limits::{Limits, Requests},
     metrics::Metrics,
     presence::{Presence, TypingNow},
     protocol::EventError,
@@ -35,7 +40,7 @@ pub const ROOT: &str = "/";
 
 /// Everything a handler can reach.
 pub struct App {
-    /// The settings.
+    /// The settings it began with; see [`App::live`] for what has changed since.
     pub config: Config,
     /// What is kept.
     pub store: Store,
@@ -51,6 +56,9 @@ pub struct App {
     pub typing: TypingNow,
     /// What one client may do.
     pub limits: Arc<Limits>,
+    /// How often users may ask over HTTP.
+    pub requests: Requests,
+    live: ArcSwap<Config>,
     /// Who a client is.
     pub auth: Auth,
     /// The keys of backends.
@@ -86,6 +94,8 @@ impl App {
             presence: Presence::new(config.presence.clone(), config.rooms.lobby.clone(), hub.clone()),
             typing: TypingNow::new(hub.clone()),
             limits,
+            requests: Requests::new(config.api.requests_per_second),
+            live: ArcSwap::from_pointee(config.clone()),
             keys: Keys::new(&config),
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
@@ -157,9 +167,9 @@ pub(crate) fn settings(config: &Config) -> Settings {
         ping_timeout: server.ping_timeout,
         connect_timeout: server.connect_timeout,
         upgrade_timeout: server.upgrade_timeout,
-        max_payload: LimitsConfig::or_none(limits.payload_bytes),
-        queued_bytes: LimitsConfig::or_none(limits.queued_bytes),
-        queued_bytes_total: LimitsConfig::or_none(limits.queued_bytes_total),
+        max_payload: Bound::new(limits.payload_bytes),
+        queued_bytes: Bound::new(limits.queued_bytes),
+        queued_bytes_total: Bound::new(limits.queued_bytes_total),
         recovery: Recovery {
             window: recovery.window,
             events: recovery.events,

@@ -61,7 +61,7 @@ pub(crate) use self::{
 pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
-use crate::{limits::Limits, metrics::Metrics};
+use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
 use flush::Batch;
 use link::Link;
 use offset::Offsets;
@@ -83,7 +83,7 @@ pub(crate) enum Protocol {
 }
 
 /// What the engine has to know of the configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
@@ -92,12 +92,31 @@ pub(crate) struct Settings {
     /// Until a WebSocket that is tried must have been taken.
     pub(crate) upgrade_timeout: Duration,
     /// Bytes of one message, one request and one payload.
-    pub(crate) max_payload: usize,
+    pub(crate) max_payload: Bound,
     /// Bytes that may wait for one client.
-    pub(crate) queued_bytes: usize,
+    pub(crate) queued_bytes: Bound,
     /// Bytes that may wait for all of them.
-    pub(crate) queued_bytes_total: usize,
+    pub(crate) queued_bytes_total: Bound,
     pub(crate) recovery: Recovery,
+}
+
+/// A bound that may change while the server runs.
+#[derive(Debug)]
+pub(crate) struct Bound(AtomicUsize);
+
+impl Bound {
+    /// A limit of the configuration; 0 means none.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(AtomicUsize::new(LimitsConfig::or_none(limit)))
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, limit: usize) {
+        self.0.store(LimitsConfig::or_none(limit), Ordering::Relaxed);
+    }
 }
 
 /// How long and how much is kept for clients that went.
@@ -177,6 +196,13 @@ impl Engine {
         })
     }
 
+    /// From now on these bounds; WebSockets that are open keep theirs of one message.
+    pub(crate) fn rebound(&self, limits: &LimitsConfig) {
+        self.settings.max_payload.set(limits.payload_bytes);
+        self.settings.queued_bytes.set(limits.queued_bytes);
+        self.settings.queued_bytes_total.set(limits.queued_bytes_total);
+    }
+
     /// Starts what runs in the background, in `tasks`.
     pub(crate) fn run(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
         flush::Flushers::run(self, tasks);
@@ -229,7 +255,7 @@ impl Engine {
 
     /// How many bytes may wait for one client where too many wait for all.
     fn fair_share(&self) -> usize {
-        self.settings.queued_bytes_total / self.links().len().max(1)
+        self.settings.queued_bytes_total.get() / self.links().len().max(1)
     }
 
     /// Where the numbers of events come from; `None` where clients are told none.

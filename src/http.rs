@@ -3,32 +3,68 @@
 
 mod answer;
 mod caller;
+mod describe;
 mod events;
+mod extract;
+mod frame;
 mod messages;
+mod openapi;
 mod rooms;
 mod users;
 
 use std::sync::Arc;
 
-pub(crate) use answer::status;
-use axum::Router;
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use http::StatusCode;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
 
-use crate::app::App;
+use self::{answer::Failed, openapi::Description};
+use crate::{app::App, error::Error};
 
-/// What the description says beside the paths.
-#[derive(OpenApi)]
-#[openapi(info(title = "sockeye", description = "The HTTP API for backends."))]
-struct Description;
+pub(crate) use answer::status;
+pub(crate) use frame::{REQUEST_ID, frame};
 
 /// Everything under `/api`.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
-    let (router, _description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(events::routes())
         .merge(messages::routes())
         .merge(rooms::routes())
         .merge(users::routes())
         .split_for_parts();
-    router.with_state(app.clone())
+    let router = if app.config.api.docs {
+        // Nothing in the page asks another server: the validator would.
+        let page = SwaggerUi::new("/api/docs").config(utoipa_swagger_ui::Config::default().validator_url("none"));
+        router.merge(page.url("/api/openapi.json", description))
+    } else {
+        router
+    };
+    router
+        .method_not_allowed_fallback(|| async { wrong_method() })
+        .route("/api", any(|| async { no_such_path() }))
+        .route("/api/", any(|| async { no_such_path() }))
+        .route("/api/{*path}", any(|| async { no_such_path() }))
+        .with_state(app.clone())
+}
+
+/// The answer to a request that goes no further.
+pub(crate) fn refusal(error: Error) -> Response {
+    Failed(error).into_response()
+}
+
+fn no_such_path() -> Response {
+    refusal(Error::NotFound("there is no such path".to_owned()))
+}
+
+/// With `Allow`, which the router adds.
+fn wrong_method() -> Response {
+    let mut response = refusal(Error::BadPayload("this path does not take this method".to_owned()));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }

@@ -46,6 +46,17 @@ pub enum To<'a> {
     Any(&'a [To<'a>]),
 }
 
+/// A socket that hears an event.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// Its id.
+    pub socket: SocketId,
+    /// Its id as its client knows it.
+    pub client_id: String,
+    /// Whose it is.
+    pub user: UserId,
+}
+
 /// The sockets of one namespace.
 pub struct Hub {
     path: Arc<str>,
@@ -216,8 +227,8 @@ impl Hub {
     }
 
     /// Puts an event into the queues of those who are to hear it, and into the logs of those who may have gone for
-    /// a moment.
-    pub fn send(&self, outgoing: &Outgoing<'_>) {
+    /// a moment. Returns how many these are.
+    pub fn send(&self, outgoing: &Outgoing<'_>) -> usize {
         let mut batch = self.engine.batch();
         let (json, attachments) = &outgoing.event;
         let mut frame = None;
@@ -227,10 +238,22 @@ impl Hub {
             let frame = frame.get_or_insert_with(|| {
                 Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
             });
-            delivered += u64::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
+            delivered += usize::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
         });
         drop(in_order);
-        self.metrics.deliveries.increment(delivered);
+        self.metrics.deliveries.increment(delivered as u64);
+        delivered
+    }
+
+    /// The sockets that would hear this now, those whose client has gone for the moment among them.
+    pub fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
+        let state = self.state();
+        let mut receivers = Vec::new();
+        state.each(outgoing, &mut |session| {
+            let user = state.heard.get(&session.id).map(|heard| heard.user.id.clone());
+            receivers.extend(user.map(|user| Receiver { socket: session.id, client_id: session.client_id(), user }));
+        });
+        receivers
     }
 
     /// Emits an event to one socket and waits for its acknowledgement. `unavailable` where the client has gone or
@@ -326,11 +349,14 @@ impl State {
 
     /// Calls for each receiver, once.
     fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Session>)) {
-        let is_left_out = |session: &Session| {
-            outgoing.except == Some(session.id) || outgoing.except_any.iter().any(|to| self.is_among(session.id, *to))
-        };
+        let mut left_out = HashSet::new();
+        for to in outgoing.except_any {
+            self.each_of(*to, &mut |session| {
+                left_out.insert(session.id);
+            });
+        }
         let mut tell = |session: &Arc<Session>| {
-            if !is_left_out(session) {
+            if outgoing.except != Some(session.id) && !left_out.contains(&session.id) {
                 tell(session);
             }
         };
@@ -356,20 +382,6 @@ impl State {
             To::User(user) => self.users.get(user).into_iter().flatten().for_each(tell),
             To::Socket(socket) => self.everyone.get(&socket).into_iter().for_each(tell),
             To::Any(all) => all.iter().for_each(|to| self.each_of(*to, tell)),
-        }
-    }
-
-    fn is_among(&self, socket: SocketId, to: To<'_>) -> bool {
-        let is_of = |user: &UserId| self.heard.get(&socket).is_some_and(|heard| heard.user.id == *user);
-        match to {
-            To::Everyone => true,
-            To::Room(room @ Room::Named(_)) => {
-                self.rooms.get(room).is_some_and(|sockets| sockets.contains_key(&socket))
-            }
-            To::Room(Room::Direct(direct)) => direct.users().any(is_of),
-            To::User(user) => is_of(user),
-            To::Socket(other) => socket == other,
-            To::Any(all) => all.iter().any(|to| self.is_among(socket, *to)),
         }
     }
 }

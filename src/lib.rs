@@ -69,5 +69,5 @@ pub use engine::DisconnectReason;
 pub use error::{Error, Result};
 pub use hub::{Answered, Hub, Outgoing, To};
 pub use protocol::{Args, Arguments, ClientEvent, Raw, ServerEvent};
-pub use server::Server;
+pub use server::{Reloader, Server};
 pub use socket::{Ctx, Entrant, Events, Refusal};

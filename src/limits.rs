@@ -1,14 +1,20 @@
 //! How much one client may take, and how much all of them.
 
+mod requests;
+
 use std::{
     collections::HashMap,
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use arc_swap::{ArcSwap, Guard};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
+
+pub use requests::Requests;
 
 use crate::{
     config::LimitsConfig,
@@ -22,7 +28,7 @@ const REFUSED: usize = 100;
 
 /// Counts sockets.
 pub struct Limits {
-    config: LimitsConfig,
+    config: ArcSwap<LimitsConfig>,
     metrics: Metrics,
     taken: Mutex<Taken>,
 }
@@ -52,29 +58,34 @@ pub struct Seat {
 impl Limits {
     /// Nobody is here yet.
     pub fn new(config: LimitsConfig, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { config, metrics, taken: Mutex::default() })
+        Arc::new(Self { config: ArcSwap::from_pointee(config), metrics, taken: Mutex::default() })
     }
 
-    /// The settings.
-    pub fn config(&self) -> &LimitsConfig {
-        &self.config
+    /// The settings, as of now.
+    pub fn config(&self) -> Guard<Arc<LimitsConfig>> {
+        self.config.load()
+    }
+
+    /// From now on these. A socket keeps its bucket, and a place that was taken stays taken.
+    pub(crate) fn replace(&self, config: LimitsConfig) {
+        self.config.store(Arc::new(config));
     }
 
     /// Lets a socket in, or says which limit is reached.
     pub fn admit(self: &Arc<Self>, user: &UserId, address: Option<IpAddr>) -> Result<Seat> {
-        let address = address.map(network);
+        let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock().expect("no panic while counting");
         let of_user = taken.by_user.get(user).copied().unwrap_or(0);
         let of_address = address.and_then(|address| taken.by_address.get(&address).copied()).unwrap_or(0);
-        if taken.all >= LimitsConfig::or_none(self.config.connections) {
+        if taken.all >= LimitsConfig::or_none(config.connections) {
             self.metrics.limited("connections");
             return Err(Error::unavailable("the server is full (limits.connections)"));
         }
-        if of_user >= LimitsConfig::or_none(self.config.sockets_per_user) {
+        if of_user >= LimitsConfig::or_none(config.sockets_per_user) {
             self.metrics.limited("sockets-per-user");
             return Err(Error::RateLimited("too many sockets of this user (limits.sockets-per-user)".to_owned()));
         }
-        if of_address >= LimitsConfig::or_none(self.config.sockets_per_address) {
+        if of_address >= LimitsConfig::or_none(config.sockets_per_address) {
             self.metrics.limited("sockets-per-address");
             return Err(Error::RateLimited(
                 "too many sockets from this address (limits.sockets-per-address)".to_owned(),
@@ -91,14 +102,14 @@ impl Limits {
     /// Lets a connection wait to be let in. As many may as may be let in, and some that will be refused; `None`
     /// beyond that.
     pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
-        let address = address.map(network);
+        let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock().expect("no panic while counting");
         let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
-        if taken.waiting >= LimitsConfig::or_none(self.config.connections).saturating_add(REFUSED) {
+        if taken.waiting >= LimitsConfig::or_none(config.connections).saturating_add(REFUSED) {
             self.metrics.limited("connections");
             return None;
         }
-        if of_address >= LimitsConfig::or_none(self.config.sockets_per_address).saturating_add(REFUSED) {
+        if of_address >= LimitsConfig::or_none(config.sockets_per_address).saturating_add(REFUSED) {
             self.metrics.limited("sockets-per-address");
             return None;
         }
@@ -111,8 +122,13 @@ impl Limits {
 
     /// A bucket for one socket's events; `None` where there is no limit.
     pub fn bucket(&self) -> Option<DefaultDirectRateLimiter> {
-        NonZeroU32::new(self.config.events_per_second).map(|events| RateLimiter::direct(Quota::per_second(events)))
+        NonZeroU32::new(self.config().events_per_second).map(|events| RateLimiter::direct(Quota::per_second(events)))
     }
+}
+
+/// Takes one out of a bucket, or says how long it takes until there is one.
+pub(crate) fn wait(bucket: &DefaultDirectRateLimiter) -> Option<Duration> {
+    bucket.check().err().map(|refused| refused.wait_time_from(bucket.clock().now()))
 }
 
 /// What counts as one address: of IPv6 the network of 64 bits, which is one customer's.

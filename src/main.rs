@@ -11,15 +11,15 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use sockeye::{
-    Server,
+    Reloader, Server,
     auth::{self, Issue},
     config::{self, ConfigError, Loaded, Scope, Sources},
-    model::UserId,
+    model::{Timestamp, UserId},
     store, telemetry,
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 /// How long a health check waits.
@@ -87,6 +87,9 @@ enum Command {
         /// What it may do, such as events:write,users:read
         #[arg(long, value_delimiter = ',', default_value = "*", value_parser = scope)]
         scopes: Vec<String>,
+        /// How long it is valid, as in 90d; without it, for ever
+        #[arg(long, value_parser = humantime::parse_duration)]
+        expires_in: Option<Duration>,
     },
     /// Ask a running server whether it is ready; for health checks
     Health(Settings),
@@ -144,18 +147,29 @@ fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
             Ok(())
         }
-        Command::ApiKey { name, scopes } => {
+        Command::ApiKey { name, scopes, expires_in } => {
             let (key, hash) = auth::new_key();
             println!("{key}");
             eprintln!(
                 "\nThis is the only time the key is shown. To make it valid, add to sockeye.toml and send SIGHUP:\n"
             );
-            eprintln!("[key.{name}]\nhash = {hash:?}\nscopes = {scopes:?}");
+            eprintln!("[key.{}]\nhash = {hash:?}\nscopes = {scopes:?}", toml_key(&name));
+            if let Some(lifetime) = expires_in {
+                let now = Timestamp::now().as_millis();
+                let end = Timestamp::from_millis(now.saturating_add(lifetime.as_millis() as u64));
+                eprintln!("expires-at = \"{end}\"");
+            }
             Ok(())
         }
         Command::Health(settings) => health(&load(settings)?.config.server.listen),
         Command::Backup { file, settings } => store::backup(&load(settings)?.config.store.path, &file),
     }
+}
+
+/// A name as TOML writes it: bare where it can be (<https://toml.io/en/v1.0.0#keys>).
+fn toml_key(name: &str) -> String {
+    let is_bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_bare { name.to_owned() } else { toml::Value::from(name).to_string() }
 }
 
 /// Asks for `/ready` at the address the server listens on; one that means every interface is asked on loopback.
@@ -175,17 +189,22 @@ fn health(listen: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn load(settings: Settings) -> Result<Loaded, ConfigError> {
+fn sources(settings: Settings) -> Sources {
     let flag = |key: &str, value: Option<String>| value.map(|value| (key.to_owned(), value));
     let mut flags = settings.settings;
     flags.extend(flag("server.listen", settings.listen));
     flags.extend(flag("store.path", settings.data));
-    Sources { file: settings.config, flags }.load()
+    Sources { file: settings.config, flags }
+}
+
+fn load(settings: Settings) -> Result<Loaded, ConfigError> {
+    sources(settings).load()
 }
 
 #[tokio::main]
 async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let Loaded { config, warnings } = load(settings)?;
+    let sources = sources(settings);
+    let Loaded { config, warnings } = sources.clone().load()?;
     telemetry::start(&config.log);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -202,12 +221,32 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         server = server.metrics_on(listener);
     }
     let shutdown = asked_to_stop()?;
+    let hangups = signal(SignalKind::hangup())?;
     let server = server.open()?;
+    tokio::spawn(reload(hangups, sources, server.reloader()));
     let mut output = std::io::stdout();
     writeln!(output, "listening on http://{address}")?;
     output.flush()?;
     server.serve(listener, shutdown).await?;
     Ok(())
+}
+
+/// Reads the settings again at each SIGHUP.
+async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
+    while hangups.recv().await.is_some() {
+        let sources = sources.clone();
+        let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
+        let reloaded = loaded.map_err(anyhow::Error::from).and_then(|loaded| {
+            let Loaded { config, warnings } = loaded?;
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(reloader.reload(&config)?)
+        });
+        if let Err(error) = reloaded {
+            tracing::error!(%error, "the settings cannot be read again: nothing changes");
+        }
+    }
 }
 
 async fn bind(key: &str, address: &str) -> Result<TcpListener, ConfigError> {

@@ -116,6 +116,14 @@ impl Metrics {
         counter(self.registry.as_deref(), "sockeye_limited_total", &[("limit", limit)]).increment(1);
     }
 
+    /// `sockeye_http_requests_total{route,status}` and `sockeye_http_seconds{route}`: requests to the HTTP API. The
+    /// route is the pattern, never what a client made up.
+    pub fn requested(&self, route: &str, status: &str, took: Duration) {
+        let r = self.registry.as_deref();
+        counter(r, "sockeye_http_requests_total", &[("route", route), ("status", status)]).increment(1);
+        histogram(r, "sockeye_http_seconds", &[("route", route)]).record(took);
+    }
+
     /// The text of `GET /metrics`, in Prometheus' format.
     pub fn render(&self) -> String {
         self.registry.as_ref().map(|registry| registry.handle.render()).unwrap_or_default()

@@ -15,7 +15,7 @@ pub const NAME_MAX_CHARS: usize = 128;
 
 /// Refuses what no name may be: empty, over [`NAME_MAX_CHARS`], or with a control character (U+0001 begins
 /// the server's internal rooms).
-fn checked_name(what: &str, text: &str) -> Result<(), String> {
+pub(crate) fn checked_name(what: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err(format!("{what} must not be empty"));
     }

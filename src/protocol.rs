@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use args::Args;
 pub(crate) use body::string_field;
+pub(crate) use reply::Failure;
 pub(crate) use reply::acknowledgement;
 pub use reply::{Arguments, IntoReply, Raw, Reply};
 

@@ -9,15 +9,15 @@ mod health;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use ::http::{HeaderName, Method};
+use ::http::{Method, header::RETRY_AFTER};
 use axum::{Router, middleware, routing::get};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{
-    app::{App, ROOT},
+    app::{App, Changes, ROOT},
     auth::Auth,
-    config::{AuthMode, Config},
+    config::{AuthMode, Config, ConfigError},
     engine::DisconnectReason,
     error::{Error, Result},
     handlers, http,
@@ -152,7 +152,29 @@ pub struct OpenServer {
     background: JoinSet<()>,
 }
 
+/// Changes the settings of a server while it runs.
+#[derive(Clone)]
+pub struct Reloader(Arc<App>);
+
+impl Reloader {
+    /// Takes over what may change, and says in the log and in what it returns what that was: keys, limits, origins,
+    /// and the rest of [`App::reload`]. Nothing changes where something is wrong.
+    pub fn reload(&self, config: &Config) -> Result<Changes, ConfigError> {
+        let changes = self.0.reload(config)?;
+        for setting in &changes.waiting {
+            tracing::warn!(setting, "needs a restart");
+        }
+        tracing::info!(changed = changes.made.join(", "), "the settings were read again");
+        Ok(changes)
+    }
+}
+
 impl OpenServer {
+    /// The way to change settings while it serves.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(self.app.clone())
+    }
+
     /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
     /// is queued is written. Returns when everything is closed.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
@@ -174,23 +196,27 @@ impl OpenServer {
 }
 
 fn router(app: &Arc<App>) -> Router {
-    let origins = app.config.cors.origins.clone();
+    let origins = app.clone();
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.iter().any(|allowed| allowed.allows(origin))))
-        .allow_methods([Method::GET, Method::POST])
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origins.live().cors.origins.iter().any(|allowed| allowed.allows(origin))
+        }))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .allow_credentials(true)
-        .expose_headers([HeaderName::from_static("retry-after")]);
+        .expose_headers([RETRY_AFTER, http::REQUEST_ID]);
     let mut socket_io =
         app.engine.routes(&app.config.server.path).layer(middleware::from_fn_with_state(app.clone(), gate::gate));
     if app.config.server.serve_client {
         socket_io = socket_io.merge(client_files::routes(&app.config.server.path));
     }
-    let socket_io = socket_io
-        .merge(http::routes(app))
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut router = Router::new().merge(socket_io).merge(pusher::routes(app)).merge(health::routes(app));
+    let api = http::routes(app)
+        .layer(middleware::from_fn_with_state(app.clone(), gate::api))
+        .layer(cors.clone())
+        .layer(middleware::from_fn_with_state(app.clone(), http::frame));
+    let for_browsers =
+        socket_io.layer(cors).merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
+    let mut router = Router::new().merge(for_browsers).merge(pusher::routes(app)).merge(health::routes(app));
     if app.config.server.demo {
         router = router.fallback(demo::file);
     }

@@ -4,13 +4,14 @@
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rand::{Rng, distr::Alphanumeric};
 use sha2::{Digest, Sha256};
 
 use crate::{
     config::{Config, Scope},
     error::{Error, Result},
+    limits::wait,
     model::Timestamp,
 };
 
@@ -41,8 +42,7 @@ impl Key {
 
     /// How long to wait before the next request; `None` where it may come now.
     pub fn wait(&self) -> Option<Duration> {
-        let bucket = self.bucket.as_ref()?;
-        bucket.check().err().map(|refused| refused.wait_time_from(bucket.clock().now()))
+        wait(self.bucket.as_ref()?)
     }
 }
 

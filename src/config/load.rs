@@ -15,7 +15,7 @@ use super::{Config, ConfigError, reference};
 const PREFIX: &str = "SOCKEYE_";
 
 /// Where settings come from, the later over the earlier.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The file of `--config`; without it `sockeye.toml` of the current folder, if there is one.
     pub file: Option<PathBuf>,

@@ -47,7 +47,7 @@ impl Incoming {
     pub(super) fn binary(&mut self, link: &Arc<Link>, data: Bytes) -> Result<(), Refused> {
         let Some(partial) = &mut self.0 else { return Err(Refused(DisconnectReason::ForcedClose)) };
         partial.cost += data.len() + ATTACHMENT_COST;
-        if partial.cost > link.engine.settings.max_payload.saturating_mul(2) {
+        if partial.cost > link.engine.settings.max_payload.get().saturating_mul(2) {
             return Err(Refused(DisconnectReason::ForcedClose));
         }
         partial.attachments.push(data);

@@ -98,7 +98,7 @@ impl Link {
     /// Puts a frame into the queue. Whoever calls must not hold the lock of anything a disconnect needs when
     /// `batch` is dropped.
     pub(super) fn push(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> Pushed {
-        let most = self.engine.settings.queued_bytes;
+        let most = self.engine.settings.queued_bytes.get();
         let mut output = self.output();
         let before = output.bytes();
         let mut pushed = output.push(frame, is_volatile, most);
@@ -109,7 +109,7 @@ impl Link {
             }
         }
         let total = self.engine.queued.moved(before, output.bytes());
-        let is_greedy = total > self.engine.settings.queued_bytes_total
+        let is_greedy = total > self.engine.settings.queued_bytes_total.get()
             && output.is_stuck()
             && output.bytes() > self.engine.fair_share();
         if pushed == Pushed::Full || is_greedy {
@@ -145,7 +145,7 @@ impl Link {
 
     /// What a polling request is answered with; `Pending` where there is nothing yet.
     pub(super) fn poll_payload(&self, cx: &Context<'_>) -> Poll<String> {
-        let most = self.engine.settings.max_payload;
+        let most = self.engine.settings.max_payload.get();
         let mut output = self.output();
         let before = output.bytes();
         // While it was woken it may have become a WebSocket, whose frames are none of its business.

@@ -50,7 +50,7 @@ impl Opening {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         );
         let (reader, writer) = stream.into_split();
-        let decoder = Decoder::new(engine.settings.max_payload);
+        let decoder = Decoder::new(engine.settings.max_payload.get());
         let link = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
         let mut reader = Reader::new(link, reader, decoder);
         reader.feed(ahead.to_vec());

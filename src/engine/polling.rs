@@ -80,7 +80,7 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
         link.end(DisconnectReason::TransportError, None);
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    let most = link.engine.settings.max_payload;
+    let most = link.engine.settings.max_payload.get();
     // What is too large is read up to the limit before it is answered: a client that has sent little more finds the
     // answer, and no reset.
     let body = Limited::new(request.into_body(), most).collect();

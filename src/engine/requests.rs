@@ -168,7 +168,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
         let Some(Stream { reader, writer, ahead }) = upgrade::stream(upgraded).await else { return };
-        let decoder = Decoder::new(engine.settings.max_payload);
+        let decoder = Decoder::new(engine.settings.max_payload.get());
         let Some(link) = open(&engine, handshake, Transport::WebSocket(writer), waiting, None) else { return };
         let mut reader = Reader::new(link, reader, decoder);
         reader.feed(ahead);
@@ -217,7 +217,7 @@ pub(super) fn open(
         upgrades,
         ping_interval: settings.ping_interval.as_millis() as u64,
         ping_timeout: settings.ping_timeout.as_millis() as u64,
-        max_payload: settings.max_payload,
+        max_payload: settings.max_payload.get(),
     };
     let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
     let link = Link::new(engine, sid, handshake, transport, waiting);

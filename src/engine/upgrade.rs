@@ -87,7 +87,7 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
 /// does not happen in time, polling goes on.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     let Stream { reader, writer, ahead } = stream;
-    let decoder = Decoder::new(link.engine.settings.max_payload);
+    let decoder = Decoder::new(link.engine.settings.max_payload.get());
     let mut probe = Probe::new(reader, decoder, ahead);
     let timeout = tokio::time::sleep(link.engine.settings.upgrade_timeout);
     let mut timeout = std::pin::pin!(timeout);

@@ -1,10 +1,15 @@
 //! Replies over HTTP: the shape and the codes are those of the sockets, and each code has its status.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderValue, StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
 use serde::Serialize;
 
 use crate::{
@@ -14,6 +19,9 @@ use crate::{
 
 /// Seconds after which it is worth trying again, where nothing more exact is known.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("1");
+
+/// How one says who one is (RFC 6750, section 3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// What a handler returns: the reply's `data`, or the error.
 pub(super) type Answer<T> = Result<Done<T>, Failed>;
@@ -39,16 +47,27 @@ impl<T: Serialize> IntoResponse for Done<T> {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        if let Error::Unavailable(_, Some(source)) = &error {
-            tracing::error!(%error, source, "a request failed");
-        }
         let status = status(error.code());
         let mut response = (status, Json(Reply::<()>::failed(&error))).into_response();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN);
         }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
+        }
+        // Logged where the request's id is known.
+        response.extensions_mut().insert(Arc::new(error));
         response
     }
+}
+
+/// Too many requests: after this time the next may come.
+pub(super) fn too_fast(wait: Duration) -> Response {
+    let error = Error::RateLimited("too many requests (api.requests-per-second)".to_owned());
+    let mut response = Failed(error).into_response();
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
+    response
 }
 
 /// The status of a code.

@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
 use http::{header::AUTHORIZATION, request::Parts};
 use serde::Deserialize;
 
-use super::answer::Failed;
+use super::answer::{Failed, too_fast};
 use crate::{
     app::App,
     auth::{Credentials, Identity, Key, is_key},
     config::{Scope, Secret},
+    engine::ClientAddress,
     error::{Error, Result},
 };
+
+const NEEDS_KEY: &str = "this needs a backend's key, as in Authorization: Bearer sk_...";
 
 /// Who calls.
 pub(super) enum Caller {
@@ -31,11 +37,19 @@ struct Named {
 }
 
 impl Caller {
-    /// A backend with this scope; `forbidden` for users and for keys without it.
+    /// A backend with this scope; `forbidden` for users and for keys without it, `unauthorized` for nobody.
     pub(super) fn backend(&self, scope: Scope) -> Result<&Key> {
+        let key = self.is_backend()?;
+        key.may(scope)?;
+        Ok(key)
+    }
+
+    /// Who is none may read at the most.
+    fn is_backend(&self) -> Result<&Key> {
         match self {
-            Self::Backend(key) => key.may(scope).map(|()| &**key),
-            Self::User(_) => Err(Error::Forbidden("this needs a backend's key".to_owned())),
+            Self::Backend(key) => Ok(key),
+            Self::User(identity) if identity.is_guest => Err(Error::Unauthorized(NEEDS_KEY.to_owned())),
+            Self::User(_) => Err(Error::Forbidden(NEEDS_KEY.to_owned())),
         }
     }
 
@@ -49,19 +63,41 @@ impl Caller {
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
-    type Rejection = Failed;
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failed> {
-        let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token =
-            bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let token = token.map(|(_, token)| token.trim()).filter(|token| !token.is_empty());
-        if let Some(key) = token.filter(|token| is_key(token)) {
-            return Ok(Self::Backend(app.keys.find(key)?));
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let caller = who(parts, app).map_err(|error| Failed(error).into_response())?;
+        // Before anything of the body is read.
+        if !parts.method.is_safe() {
+            caller.is_backend().map_err(|error| Failed(error).into_response())?;
         }
-        // Ids and names count in open mode alone, where everybody is who they say they are.
-        let named: Named = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).unwrap_or_default();
-        let credentials = Credentials { token: token.map(Secret::new), user_id: named.user_id, name: named.name };
-        Ok(Self::User(Box::new(app.auth.authenticate(&credentials)?)))
+        let wait = match &caller {
+            Self::Backend(key) => key.wait(),
+            Self::User(identity) => {
+                let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
+                app.requests.wait(identity, address)
+            }
+        };
+        match wait {
+            None => Ok(caller),
+            Some(wait) => {
+                app.metrics.limited("requests-per-second");
+                Err(too_fast(wait))
+            }
+        }
     }
+}
+
+fn who(parts: &Parts, app: &App) -> Result<Caller> {
+    let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token =
+        bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token = token.map(|(_, token)| token.trim()).filter(|token| !token.is_empty());
+    if let Some(key) = token.filter(|token| is_key(token)) {
+        return Ok(Caller::Backend(app.keys.find(key)?));
+    }
+    // Ids and names count in open mode alone, where everybody is who they say they are.
+    let named: Named = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).unwrap_or_default();
+    let credentials = Credentials { token: token.map(Secret::new), user_id: named.user_id, name: named.name };
+    Ok(Caller::User(Box::new(app.auth.authenticate(&credentials)?)))
 }

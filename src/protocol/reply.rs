@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::error::{Code, Error, Result};
 
 /// What a handler's result looks like on the wire, on sockets and over HTTP alike.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Reply<T> {
     /// It worked.
@@ -24,7 +24,7 @@ pub enum Reply<T> {
 }
 
 /// The `error` of a reply.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Failure {
     /// What a program switches on.
     pub code: Code,
@@ -32,10 +32,17 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// As the wire says it.
+    pub fn of(error: &Error) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
 impl<T> Reply<T> {
     /// The reply to an event that failed.
     pub fn failed(error: &Error) -> Self {
-        Self::Failed { success: false, error: Failure { code: error.code(), message: error.to_string() } }
+        Self::Failed { success: false, error: Failure::of(error) }
     }
 }
 

@@ -42,7 +42,7 @@ impl Signed {
 
     async fn take(app: &App, parts: &Parts, body: &mut Body) -> Result<Self> {
         let params = authenticate(app, parts)?;
-        let body = read(body, LimitsConfig::or_none(app.config.limits.payload_bytes)).await?;
+        let body = read(body, LimitsConfig::or_none(app.limits.config().payload_bytes)).await?;
         params.verify_body(&body)?;
         Ok(Self { params, body })
     }
@@ -67,7 +67,8 @@ impl FromRequest<Arc<App>> for Signed {
 
 /// The parameters of a request to the configured app.
 fn authenticate(app: &App, parts: &Parts) -> Result<Params> {
-    let pusher = &app.config.pusher;
+    let live = app.live();
+    let pusher = &live.pusher;
     let path = decoded(parts.uri.path())?;
     let is_this_app = path.strip_prefix("/apps/").and_then(|path| path.split('/').next()) == Some(&pusher.app_id);
     if pusher.app_id.is_empty() || !is_this_app {

@@ -1,4 +1,4 @@
-//! What stands before Socket.IO: foreign pages and, while the server is going down, new connections are turned
+//! What stands before Socket.IO and the HTTP API: foreign pages and, while the server is going down, new connections are turned
 //! away, on polling and on the upgrade alike.
 
 use std::sync::Arc;
@@ -14,7 +14,11 @@ use http::{
 };
 
 use super::address::RequestedHost;
-use crate::{app::App, error::Code};
+use crate::{
+    app::App,
+    error::{Code, Error},
+    http::refusal,
+};
 
 /// Engine.IO's code for a request it forbids, and for one it cannot serve now
 /// (<https://github.com/socketio/engine.io-protocol>).
@@ -23,10 +27,7 @@ const FORBIDDEN: u8 = 4;
 pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let host = request.extensions().get::<RequestedHost>();
     if !is_allowed(&app, request.headers(), host) {
-        app.metrics.refused(Code::Forbidden);
-        if app.refusal_lines.check().is_ok() {
-            tracing::info!(origin = ?request.headers().get(ORIGIN), "origin refused (cors.origins)");
-        }
+        note_refusal(&app, &request);
         return refuse(StatusCode::FORBIDDEN, "Origin not allowed");
     }
     if app.is_draining() && !has_session(request.uri()) {
@@ -37,10 +38,30 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
     next.run(request).await
 }
 
+/// The same before the HTTP API, in its shape of replies.
+pub(super) async fn api(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let host = request.extensions().get::<RequestedHost>();
+    if !is_allowed(&app, request.headers(), host) {
+        note_refusal(&app, &request);
+        return refusal(Error::Forbidden("pages of this origin may not (cors.origins)".to_owned()));
+    }
+    if app.is_draining() {
+        return refusal(Error::unavailable("the server is closing"));
+    }
+    next.run(request).await
+}
+
+fn note_refusal(app: &App, request: &Request) {
+    app.metrics.refused(Code::Forbidden);
+    if app.refusal_lines.check().is_ok() {
+        tracing::info!(origin = ?request.headers().get(ORIGIN), "origin refused (cors.origins)");
+    }
+}
+
 /// Whether pages of the origin that the request names may connect.
 pub(super) fn is_allowed(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
-    if app.config.cors.origins.iter().any(|allowed| allowed.allows(origin)) {
+    if app.live().cors.origins.iter().any(|allowed| allowed.allows(origin)) {
         return true;
     }
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);

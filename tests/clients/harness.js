@@ -137,6 +137,11 @@ class Server {
     process.kill(this.#child.pid, "SIGTERM");
   }
 
+  /** Asks it to read its settings again, those of `sockeye.toml` in its folder among them. */
+  hangUp() {
+    process.kill(this.#child.pid, "SIGHUP");
+  }
+
   async kill() {
     if (this.#child.exitCode === null && this.#child.signalCode === null) process.kill(this.#child.pid, "SIGKILL");
     await this.exited();

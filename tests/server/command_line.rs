@@ -1,6 +1,7 @@
 use std::{net::TcpListener, os::unix::fs::PermissionsExt};
 
 use serde_json::json;
+use sockeye::{Config, config::Scope};
 
 use crate::{
     client::Client,
@@ -177,4 +178,27 @@ async fn a_backup_of_a_running_server_holds_every_acknowledged_message() {
     let mut ada = Client::named(server.address, "Ada").await;
     assert_eq!(ada.done("join-room", json!({ "room": "lobby" })).await["head"]["offset"], 300);
     server.kill_9().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_key_is_printed_once_with_the_lines_that_make_it_valid() {
+    let arguments = ["api-key", "the billing", "--scopes", "events:write,users:read", "--expires-in", "90d"];
+    let made = said(&arguments, &[]).await;
+    assert_eq!(made.code, 0, "{}", made.errors);
+    let key = made.output.trim_end();
+    assert!(key.starts_with("sk_") && key.len() == 43, "the key alone is on standard output: {key}");
+    assert!(!made.errors.contains(key), "{}", made.errors);
+    let lines = &made.errors[made.errors.find("[key.").expect("a table")..];
+    let config: Config = toml::from_str(lines).expect(lines);
+    assert_eq!(config.key["the billing"].scopes, [Scope::EventsWrite, Scope::UsersRead]);
+    assert!(config.key["the billing"].expires_at.is_some());
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sockeye.toml");
+    std::fs::write(&file, lines).unwrap();
+    assert_eq!(run(&["check-config"], &[], &folder.path().to_owned()).await.code, 0);
+    assert_ne!(said(&arguments, &[]).await.output, made.output, "each time another one");
+    for wrong in [["--scopes", "everything"], ["--expires-in", "soon"]] {
+        assert_eq!(said(&[&["api-key", "x"], &wrong[..]].concat(), &[]).await.code, 2, "{wrong:?}");
+    }
 }

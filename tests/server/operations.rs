@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sockeye::{Config, Server};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -124,4 +125,33 @@ async fn a_trusted_proxy_tells_who_and_where_a_client_is() {
         let mut other = Client::open(server.address, "", &headers).await.unwrap();
         assert_eq!(other.connect("", &json!({})).await, Err("rate-limited".to_owned()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_ones_own_takes_over_new_limits_and_names_what_has_to_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.store.path = folder.path().to_owned();
+    config.server.drain = Duration::ZERO;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(config.clone()).open().unwrap();
+    let reloader = server.reloader();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+    let mut ada = Client::named(address, "Ada").await;
+    ada.done("join-room", json!({ "room": "tea" })).await;
+
+    config.limits.rooms_per_user = 1;
+    config.presence.grace = Duration::from_secs(1);
+    let changes = reloader.reload(&config).unwrap();
+    assert_eq!((changes.made, changes.waiting), (vec!["limits.rooms-per-user".into()], vec!["presence.grace".into()]));
+    assert_eq!(ada.refused("join-room", json!({ "room": "news" })).await, "forbidden");
+
+    config.store.readers = 0;
+    config.limits.rooms_per_user = 9;
+    assert!(reloader.reload(&config).is_err());
+    assert_eq!(ada.refused("join-room", json!({ "room": "news" })).await, "forbidden", "nothing changed");
+    drop(stop);
+    soon(serving).await.unwrap().unwrap();
 }

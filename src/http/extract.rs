@@ -1,0 +1,106 @@
+//! What a request brings, taken as axum takes it; what is wrong with it is answered as everything else is.
+
+use std::sync::Arc;
+
+use axum::{
+    body::HttpBody,
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+    request::Parts,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::answer::Failed;
+use crate::{
+    app::App,
+    config::LimitsConfig,
+    error::{Error, Result},
+};
+
+/// The parts of the path that are names, percent-decoded.
+pub(super) struct Path<T>(pub(super) T);
+
+/// The query.
+pub(super) struct Query<T>(pub(super) T);
+
+/// The body, which is JSON and no larger than an event may be.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(rejection) => Err(Failed(Error::BadPayload(rejection.body_text()))),
+        }
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(Failed(Error::BadPayload(rejection.body_text()))),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let text = body(request, app).await?;
+        let read = || {
+            if text.is_empty() {
+                return Err(Error::BadPayload("the body is missing: it must be JSON".to_owned()));
+            }
+            serde_json::from_slice(&text).map_err(|error| Error::BadPayload(error.to_string()))
+        };
+        read().map(Self).map_err(|error| Failed(error).into_response())
+    }
+}
+
+/// The whole body. What is announced as too large is not read, and what comes too slowly is not waited for.
+async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
+    if !is_json(request.headers()) {
+        let error = Error::BadPayload("the body must be JSON, with Content-Type: application/json".to_owned());
+        return Err(Failed(error).into_response());
+    }
+    let most = LimitsConfig::or_none(app.limits.config().payload_bytes);
+    let too_large = || {
+        app.metrics.limited("payload-bytes");
+        let error = Error::TooLarge(format!("more than {most} bytes are too many (limits.payload-bytes)"));
+        Failed(error).into_response()
+    };
+    if request.body().size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), most).collect();
+    match tokio::time::timeout(app.config.server.ping_timeout, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Failed(Error::BadPayload("the body broke off".to_owned())).into_response()),
+        Err(_) => {
+            let mut response = Failed(Error::BadPayload("the body came too slowly".to_owned())).into_response();
+            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            Err(response)
+        }
+    }
+}
+
+/// `application/json`, or another type that is JSON (RFC 6839, section 3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}

@@ -1,0 +1,85 @@
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use moka::{policy::EvictionPolicy, sync::Cache};
+
+use super::{network, wait};
+use crate::{auth::Identity, model::UserId};
+
+/// Users whose requests are counted at a time; those that asked longest ago are forgotten.
+const USERS_MAX: u64 = 10_000;
+/// After this time without a request every bucket is full again.
+const FULL_AGAIN: Duration = Duration::from_secs(2);
+
+/// How often users may ask over HTTP: a bucket for each.
+#[derive(Debug)]
+pub struct Requests(ArcSwap<Option<Buckets>>);
+
+#[derive(Debug)]
+struct Buckets {
+    quota: Quota,
+    by_user: Cache<Asker, Arc<DefaultDirectRateLimiter>>,
+}
+
+/// Who asks. A guest is somebody else each time: there the address counts.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Asker {
+    User(UserId),
+    Guests(Option<IpAddr>),
+}
+
+impl Requests {
+    /// `api.requests-per-second`; 0 means no limit.
+    pub fn new(per_second: u32) -> Self {
+        Self(ArcSwap::from_pointee(Buckets::new(per_second)))
+    }
+
+    /// From now on so many. All buckets are full again.
+    pub(crate) fn replace(&self, per_second: u32) {
+        self.0.store(Arc::new(Buckets::new(per_second)));
+    }
+
+    /// How long to wait before the next request; `None` where it may come now.
+    pub fn wait(&self, who: &Identity, address: Option<IpAddr>) -> Option<Duration> {
+        let buckets = self.0.load();
+        let Buckets { quota, by_user } = (**buckets).as_ref()?;
+        let asker = if who.is_guest { Asker::Guests(address.map(network)) } else { Asker::User(who.user.id.clone()) };
+        wait(&by_user.get_with(asker, || Arc::new(RateLimiter::direct(*quota))))
+    }
+}
+
+impl Buckets {
+    fn new(per_second: u32) -> Option<Self> {
+        let quota = Quota::per_second(NonZeroU32::new(per_second)?);
+        let cache = Cache::builder().max_capacity(USERS_MAX).eviction_policy(EvictionPolicy::lru());
+        Some(Self { quota, by_user: cache.time_to_idle(FULL_AGAIN).build() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::{Auth, Credentials},
+        config::Config,
+    };
+
+    #[test]
+    fn users_have_buckets_of_their_own_and_guests_share_their_address_one() {
+        let auth = Auth::new(&Config::default()).unwrap();
+        let user =
+            |name: &str| auth.authenticate(&Credentials { name: Some(name.to_owned()), ..Default::default() }).unwrap();
+        let guest = || auth.authenticate(&Credentials::default()).unwrap();
+        let requests = Requests::new(1);
+        let (here, there) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
+        assert_eq!(requests.wait(&user("ada"), here), None);
+        assert!(requests.wait(&user("ada"), there).is_some_and(|wait| wait <= Duration::from_secs(1)));
+        assert_eq!(requests.wait(&user("bob"), here), None);
+        assert_eq!(requests.wait(&guest(), here), None);
+        assert!(requests.wait(&guest(), here).is_some(), "another guest, from the same address");
+        assert_eq!(requests.wait(&guest(), there), None);
+        requests.replace(0);
+        assert_eq!(requests.wait(&user("ada"), here), None, "no limit");
+    }
+}

@@ -1,0 +1,129 @@
+// SIGHUP: settings that change while the server runs, and what happens to those who are connected.
+
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { call, newKey } from "./api.js";
+import { ask, once, refused, start } from "./harness.js";
+
+const EVENT = { event: "tick", data: 1, to: { everyone: true } };
+
+/** The file's table of this key. */
+function table(name, { settings }) {
+  return `[key.${name}]\nhash = "${settings[`key.${name}.hash`]}"\nscopes = ["events:write"]\n`;
+}
+
+/** Puts this into the server's file and lets it read it: the names of what changed. */
+async function reload(server, text) {
+  await writeFile(join(server.folder, "sockeye.toml"), text);
+  server.hangUp();
+  const { changed } = await server.logged({ message: "the settings were read again" });
+  return changed === "" ? [] : changed.split(", ");
+}
+
+/** The status of an event with this key. */
+async function status(server, key) {
+  return (await call(server, key, "POST", "/api/events", EVENT)).status;
+}
+
+test("a key is rotated without a restart, and whoever is connected stays", async (t) => {
+  const [old, fresh] = [newKey(), newKey()];
+  const server = await start(t);
+  const ada = await server.user("ada");
+  assert.deepEqual(await reload(server, table("backend", old)), ["key.backend.hash", "key.backend.scopes"]);
+  assert.equal(await status(server, old.key), 200);
+  const both = table("backend", old) + table("other", { settings: { "key.other.hash": fresh.settings["key.backend.hash"] } });
+  assert.deepEqual(await reload(server, both), ["key.other.hash", "key.other.scopes"]);
+  assert.deepEqual([await status(server, old.key), await status(server, fresh.key)], [200, 200]);
+  assert.deepEqual(await reload(server, table("backend", fresh)), ["key.backend.hash", "key.other.hash", "key.other.scopes"]);
+  assert.deepEqual([await status(server, old.key), await status(server, fresh.key)], [401, 200]);
+  assert.equal(ada.connected, true);
+  for (let event = 0; event < 4; event += 1) assert.equal(await once(ada, "tick"), 1);
+  assert.ok(!server.stderr.includes(fresh.settings["key.backend.hash"]), "values stay out of the log");
+});
+
+test("a key's scopes and its end change too", async (t) => {
+  const { key, settings } = newKey();
+  const server = await start(t);
+  const key_ = `[key.backend]\nhash = "${settings["key.backend.hash"]}"\n`;
+  await reload(server, `${key_}scopes = ["users:read"]\n`);
+  assert.equal(await status(server, key), 403);
+  await reload(server, `${key_}scopes = ["*"]\n`);
+  assert.equal(await status(server, key), 200);
+  assert.deepEqual(await reload(server, `${key_}scopes = ["*"]\nexpires-at = "2020-01-01T00:00:00Z"\n`), ["key.backend.expires-at"]);
+  assert.equal(await status(server, key), 401);
+});
+
+test("origins change for Socket.IO and the API alike", async (t) => {
+  const { key, settings } = newKey();
+  const server = await start(t, settings);
+  const origin = "https://app.example.com";
+  const statuses = async () => {
+    const poll = await server.request("/socket.io/?EIO=4&transport=polling", { headers: { origin } });
+    const api = await call(server, key, "POST", "/api/events", EVENT, { origin });
+    return [poll, api].map(({ status, headers }) => [status, headers["access-control-allow-origin"]]);
+  };
+  assert.deepEqual(await statuses(), [[403, undefined], [403, undefined]]);
+  assert.deepEqual(await reload(server, `[cors]\norigins = ["${origin}"]\n`), ["cors.origins"]);
+  assert.deepEqual(await statuses(), [[200, origin], [200, origin]]);
+  assert.deepEqual(await reload(server, ""), ["cors.origins"], "without the file's line the default is back");
+  assert.deepEqual(await statuses(), [[403, undefined], [403, undefined]]);
+});
+
+test("limits change: of an event at once, of a socket's bucket for new ones", async (t) => {
+  const server = await start(t);
+  const ada = await server.user("ada");
+  assert.equal((await ask(ada, "message", "x".repeat(5_000))).success, true);
+  const changed = await reload(server, "[limits]\npayload-bytes = 1000\nevents-per-second = 1\nsockets-per-user = 1\n");
+  assert.deepEqual(changed, ["limits.events-per-second", "limits.payload-bytes", "limits.sockets-per-user"]);
+  assert.equal(await refused(ada, "message", "x".repeat(5_000)), "too-large");
+  for (let event = 0; event < 5; event += 1) assert.equal((await ask(ada, "message", "x")).success, true);
+  assert.equal(await server.refusal({ auth: { userId: "ada", name: "ada" } }), "rate-limited");
+  const bob = await server.user("bob");
+  const replies = await Promise.all(Array.from({ length: 5 }, () => ask(bob, "message", "x")));
+  assert.ok(replies.some(({ error }) => error?.code === "rate-limited"));
+  assert.equal((await server.request("/api/events", { method: "POST" })).status, 401);
+});
+
+test("how often a key may ask changes", async (t) => {
+  const { key, settings } = newKey();
+  const server = await start(t, settings);
+  const burst = async () => (await Promise.all(Array.from({ length: 10 }, () => status(server, key)))).filter((status) => status === 429).length;
+  assert.equal(await burst(), 0);
+  assert.deepEqual(await reload(server, "[api]\nrequests-per-second = 1\n"), ["api.requests-per-second"]);
+  assert.ok((await burst()) >= 7);
+});
+
+test("what cannot change says so and changes nothing, at each reading", async (t) => {
+  const server = await start(t);
+  const text = '[server]\nping-interval = "7s"\n[relay.draw]\nto = "everyone"\n[pusher]\napp-id = "1"\nkey = "k"\nsecret = "hush"\n';
+  for (const changed of [["pusher.app-id", "pusher.key", "pusher.secret"], []]) {
+    assert.deepEqual(await reload(server, text), changed);
+    for (const setting of ["relay.draw.to", "relay.message.to", "server.ping-interval"]) {
+      assert.equal((await server.logged({ message: "needs a restart", setting })).level, "WARN");
+    }
+  }
+  assert.ok(!server.stderr.includes("hush"));
+  const ada = await server.user("ada");
+  assert.equal(await refused(ada, "draw", 1), "unknown-event");
+});
+
+test("a broken file is one line, and everything stays as it was", async (t) => {
+  const { key } = newKey();
+  const server = await start(t);
+  const valid = newKey();
+  await reload(server, table("backend", valid));
+  const ada = await server.user("ada");
+  const cases = ["[limits\n", "[limits]\nevent-per-second = 1\n", '[key.backend]\nhash = "short"\nscopes = ["*"]\n', '[cors]\norigins = ["nonsense/"]\n', "[store]\nreaders = 0\n"];
+  for (const text of cases) {
+    await writeFile(join(server.folder, "sockeye.toml"), text);
+    server.hangUp();
+    const line = await server.logged({ message: "the settings cannot be read again: nothing changes" });
+    assert.equal(line.level, "ERROR");
+    assert.ok(line.error.length > 10, text);
+    assert.deepEqual([await status(server, valid.key), await status(server, key)], [200, 401]);
+  }
+  assert.equal((await ask(ada, "message", "still here")).success, true);
+});
