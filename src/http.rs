@@ -3,7 +3,9 @@
 
 mod answer;
 mod caller;
+mod describe;
 mod events;
+mod extract;
 mod messages;
 mod rooms;
 mod users;

@@ -1,11 +1,13 @@
 //! The only emitter. A hub knows the sockets of one namespace, which rooms each of them hears, and puts events
 //! into their queues.
 
+mod device;
 mod hubs;
 mod outgoing;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
+    ops::Bound,
     sync::{
         Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +19,7 @@ use futures_util::future::join_all;
 use indexmap::IndexMap;
 use socketioxide_core::Sid;
 
+pub use device::Device;
 pub use hubs::Hubs;
 pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
@@ -24,7 +27,7 @@ use crate::{
     engine::{Engine, Frame, Session},
     error::{Error, Result},
     metrics::Metrics,
-    model::{Room, User, UserId},
+    model::{Room, RoomName, User, UserId},
     protocol::ServerEvent,
 };
 
@@ -66,6 +69,8 @@ struct State {
     heard: HashMap<SocketId, Heard>,
     users: HashMap<UserId, Vec<Arc<Session>>>,
     rooms: HashMap<Room, Sockets>,
+    /// The names of those rooms that have one, ordered, so that a page of them costs no more than it holds.
+    names: BTreeSet<RoomName>,
 }
 
 struct Heard {
@@ -113,7 +118,12 @@ impl Hub {
             return false;
         }
         let Some(session) = state.everyone.get(&socket).cloned() else { return false };
-        state.rooms.entry(room.clone()).or_default().insert(socket, session);
+        let sockets = state.rooms.entry(room.clone()).or_default();
+        let is_first = sockets.is_empty();
+        sockets.insert(socket, session);
+        if is_first && let Room::Named(name) = room {
+            state.names.insert(name.clone());
+        }
         true
     }
 
@@ -152,6 +162,33 @@ impl Hub {
             .get(user)
             .map(|sockets| sockets.iter().map(|session| session.id).collect())
             .unwrap_or_default()
+    }
+
+    /// What is known of a user's sockets, as their clients know them.
+    pub fn devices_of(&self, user: &UserId) -> Vec<Device> {
+        let sessions = self.state().users.get(user).cloned().unwrap_or_default();
+        sessions.iter().map(|session| Device::of(session)).collect()
+    }
+
+    /// Whether the socket's client has gone.
+    pub fn is_away(&self, socket: SocketId) -> bool {
+        self.state().everyone.get(&socket).is_none_or(|session| session.is_away())
+    }
+
+    /// Whether the socket's user may enter a room, as far as their token goes.
+    pub fn may_hear(&self, socket: SocketId, room: &Room) -> bool {
+        let session = self.state().everyone.get(&socket).cloned();
+        session.is_some_and(|session| session.may_hear(room))
+    }
+
+    /// Whether any socket hears a room.
+    pub fn is_heard(&self, room: &Room) -> bool {
+        self.state().rooms.contains_key(room)
+    }
+
+    /// Names of rooms that are heard, in their order.
+    pub fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
+        self.state().names.range((start, Bound::Unbounded)).take(limit).cloned().collect()
     }
 
     /// The socket that its client knows by this id.
@@ -286,6 +323,9 @@ impl State {
             sockets.swap_remove(&socket);
             if sockets.is_empty() {
                 self.rooms.remove(room);
+                if let Room::Named(name) = room {
+                    self.names.remove(name);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::error::{Code, Error, Result};
 
 /// What a handler's result looks like on the wire, on sockets and over HTTP alike.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Reply<T> {
     /// It worked.
@@ -24,7 +24,7 @@ pub enum Reply<T> {
 }
 
 /// The `error` of a reply.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Failure {
     /// What a program switches on.
     pub code: Code,
