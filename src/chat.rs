@@ -1,8 +1,14 @@
 //! The verbs. Each checks who may, then changes the store, then tells the hub: the same for every way in.
 
+mod backends;
+mod directory;
+
 use std::{future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
+
+pub use backends::{Put, disconnect, disconnect_device, in_the_name_of, put};
+pub use directory::{Listed, Occupant, RoomSummary, UserDetails, known_users, named_room, named_rooms, occupants, user};
 
 use crate::{
     app::App,
@@ -205,13 +211,6 @@ pub async fn user_named(app: &App, id: UserId) -> Result<User> {
         Some(user) => Ok(user),
         None => app.store.user_named(id).await,
     }
-}
-
-/// What somebody whom the caller trusts may do in the name of a user: everything that this user may.
-pub fn in_the_name_of(app: &App, user: UserId) -> Identity {
-    let is_guest = app.auth.is_guest(&user);
-    let user = User { name: user.as_str().into(), id: user };
-    Identity { is_guest, ..Identity::trusted(user) }
 }
 
 /// What changed in a room after a revision.

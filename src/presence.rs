@@ -151,11 +151,6 @@ impl Presence {
         self.state().rooms.get(room).map_or(0, |in_room| in_room.present.len())
     }
 
-    /// Whether a user is in the room.
-    pub fn is_in(&self, room: &RoomName, user: &UserId) -> bool {
-        self.state().rooms.get(room).is_some_and(|in_room| in_room.present.contains_key(user))
-    }
-
     /// Everybody in the room.
     pub fn everyone_in(&self, room: &RoomName) -> Vec<User> {
         let mut state = self.state();
