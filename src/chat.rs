@@ -8,7 +8,9 @@ use std::{future::Future, sync::Arc};
 use tokio::sync::oneshot;
 
 pub use backends::{Put, disconnect, disconnect_device, in_the_name_of, put};
-pub use directory::{Listed, Occupant, RoomSummary, UserDetails, known_users, named_room, named_rooms, occupants, user};
+pub use directory::{
+    Listed, Occupant, RoomSummary, UserDetails, known_users, named_room, named_rooms, occupants, user,
+};
 
 use crate::{
     app::App,

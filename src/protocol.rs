@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use args::Args;
 pub(crate) use body::{string_field, whole};
-pub(crate) use reply::acknowledgement;
 pub(crate) use reply::Failure;
+pub(crate) use reply::acknowledgement;
 pub use reply::{Arguments, IntoReply, Raw, Reply};
 
 use crate::{

@@ -80,9 +80,7 @@ pub async fn named_rooms(app: &App, who: Option<&Identity>, which: Names, limit:
     let end = ends.min().cloned();
     let mut names: BTreeSet<RoomName> = stored.iter().chain(&heard).cloned().collect();
     names.retain(|name| end.as_ref().is_none_or(|end| name <= end));
-    let may_enter = |name: &RoomName| {
-        who.is_none_or(|who| who.access.allows(&who.user.id, &Room::Named(name.clone())))
-    };
+    let may_enter = |name: &RoomName| who.is_none_or(|who| who.access.allows(&who.user.id, &Room::Named(name.clone())));
     let mut page: Vec<RoomName> = names.into_iter().filter(may_enter).take(limit + 1).collect();
     let next = if page.len() > limit {
         page.truncate(limit);
@@ -112,12 +110,15 @@ fn heard(app: &App, which: &Names) -> Vec<RoomName> {
 
 /// `None` where nothing is known of the room: no history, no members, nobody in it. The lobby always is.
 fn summary(app: &App, name: RoomName, kept: Option<Kept>) -> Option<RoomSummary> {
-    let Kept { head, member_count } =
-        kept.unwrap_or(Kept { head: Head { offset: 0, revision: 0 }, member_count: 0 });
+    let Kept { head, member_count } = kept.unwrap_or(Kept { head: Head { offset: 0, revision: 0 }, member_count: 0 });
     let online_count = app.presence.count(&name);
     let is_known = head.offset > 0 || member_count > 0 || online_count > 0 || name == app.config.rooms.lobby;
-    (is_known || app.hub.is_heard(&Room::Named(name.clone())))
-        .then_some(RoomSummary { room: name, head, member_count, online_count })
+    (is_known || app.hub.is_heard(&Room::Named(name.clone()))).then_some(RoomSummary {
+        room: name,
+        head,
+        member_count,
+        online_count,
+    })
 }
 
 /// One room.
@@ -167,8 +168,7 @@ pub async fn known_users(
     }
     let known = app.store.users_after(after.clone(), if is_online.is_none() { limit + 1 } else { LOOKED_AT }).await?;
     let end = known.last().filter(|_| known.len() == LOOKED_AT).map(|last| last.user.id.clone());
-    let mut users: BTreeMap<UserId, RoomUser> =
-        known.into_iter().map(|user| by_id(with_presence(app, user))).collect();
+    let mut users: BTreeMap<UserId, RoomUser> = known.into_iter().map(|user| by_id(with_presence(app, user))).collect();
     if is_online.is_none() {
         users.extend(present().map(by_id));
         return Ok(cut(users, limit));

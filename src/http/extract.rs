@@ -2,9 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::request::Parts;
-use http_body_util::LengthLimitError;
+use axum::{
+    body::HttpBody,
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+    request::Parts,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::answer::Failed;
@@ -20,7 +29,7 @@ pub(super) struct Path<T>(pub(super) T);
 /// The query.
 pub(super) struct Query<T>(pub(super) T);
 
-/// The body, whatever its Content-Type says. No larger than an event may be.
+/// The body, which is JSON and no larger than an event may be.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
@@ -46,18 +55,52 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
-    type Rejection = Failed;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failed> {
-        let most = LimitsConfig::or_none(app.limits.config().payload_bytes);
-        let body = axum::body::to_bytes(request.into_body(), most).await.map_err(|error| {
-            let is_too_large = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-            if is_too_large {
-                app.metrics.limited("payload-bytes");
-                return Error::TooLarge(format!("more than {most} bytes are too many (limits.payload-bytes)"));
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let text = body(request, app).await?;
+        let read = || {
+            if text.is_empty() {
+                return Err(Error::BadPayload("the body is missing: it must be JSON".to_owned()));
             }
-            Error::BadPayload("the body broke off".to_owned())
-        })?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| Failed(Error::BadPayload(error.to_string())))
+            serde_json::from_slice(&text).map_err(|error| Error::BadPayload(error.to_string()))
+        };
+        read().map(Self).map_err(|error| Failed(error).into_response())
     }
+}
+
+/// The whole body. What is announced as too large is not read, and what comes too slowly is not waited for.
+async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
+    if !is_json(request.headers()) {
+        let error = Error::BadPayload("the body must be JSON, with Content-Type: application/json".to_owned());
+        return Err(Failed(error).into_response());
+    }
+    let most = LimitsConfig::or_none(app.limits.config().payload_bytes);
+    let too_large = || {
+        app.metrics.limited("payload-bytes");
+        let error = Error::TooLarge(format!("more than {most} bytes are too many (limits.payload-bytes)"));
+        Failed(error).into_response()
+    };
+    if request.body().size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), most).collect();
+    match tokio::time::timeout(app.config.server.ping_timeout, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Failed(Error::BadPayload("the body broke off".to_owned())).into_response()),
+        Err(_) => {
+            let mut response = Failed(Error::BadPayload("the body came too slowly".to_owned())).into_response();
+            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            Err(response)
+        }
+    }
+}
+
+/// `application/json`, or another type that is JSON (RFC 6839, section 3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }

@@ -145,9 +145,7 @@ struct Messages {
 async fn list(State(app): State<Arc<App>>, caller: Caller, Query(which): Query<Which>) -> Answer<Messages> {
     let user = caller.reader(Scope::MessagesRead)?;
     let (who, room) = match (which.room, which.between, which.and) {
-        (Some(room), None, None) => {
-            (user.cloned().unwrap_or_else(|| Identity::trusted(User::system())), room)
-        }
+        (Some(room), None, None) => (user.cloned().unwrap_or_else(|| Identity::trusted(User::system())), room),
         (None, Some(reader), Some(other)) => {
             caller.backend(Scope::MessagesRead)?;
             (chat::in_the_name_of(&app, reader), RoomRef::With(other))

@@ -156,11 +156,7 @@ struct Put {
     ),
     responses(Failed, (status = 200, description = "What changed", body = Reply<Put>))
 )]
-async fn put(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path((room, user)): Path<(RoomName, UserId)>,
-) -> Answer<Put> {
+async fn put(State(app): State<Arc<App>>, caller: Caller, Path((room, user)): Path<(RoomName, UserId)>) -> Answer<Put> {
     caller.backend(Scope::RoomsWrite)?;
     let chat::Put { joined, sockets } = chat::put(&app, user, room).await?;
     Ok(Done(Put { joined, sockets }))

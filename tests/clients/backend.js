@@ -2,20 +2,13 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 
+import { call } from "./api.js";
 import { BINARY } from "./harness.js";
 
 /** Settings for tokens, and for `token`. */
 export const JWT = { "auth.mode": "jwt", "auth.secret": "a secret of the tests, longer than 32 bytes" };
-
-/** A key with these scopes: itself, and the settings that make it known. */
-export function newKey(scopes = "*", name = "test") {
-  const key = `sk_${randomBytes(20).toString("hex")}`;
-  const hash = createHash("sha256").update(key).digest("hex");
-  return { key, settings: { [`key.${name}.hash`]: hash, [`key.${name}.scopes`]: scopes } };
-}
 
 /** A token for `JWT`, as the binary issues it. */
 export async function token(user, ...rooms) {
@@ -29,14 +22,12 @@ export async function token(user, ...rooms) {
 export class Api {
   constructor(server, credential) {
     this.server = server;
-    this.headers = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
+    this.credential = credential;
   }
 
-  /** A request with a JSON body, or with the very text: `{ status, reply, headers, text }`. */
-  async call(method, path, body) {
-    const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-    const answer = await this.server.request(`/api${path}`, { method, headers: this.headers, body: text });
-    return { status: answer.status, reply: JSON.parse(answer.body), headers: answer.headers, text: answer.body };
+  /** A request with a JSON body, or with the very text: `{ status, headers, body, reply }`. */
+  call(method, path, body) {
+    return call(this.server, this.credential, method, `/api${path}`, body);
   }
 
   /** The `data` of a request that must succeed. */

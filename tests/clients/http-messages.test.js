@@ -3,15 +3,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Api, JWT, newKey, token } from "./backend.js";
+import { newKey } from "./api.js";
+import { Api, JWT, token } from "./backend.js";
 import { done, fence, once, refused, start, untaken } from "./harness.js";
 
 const SYSTEM = { id: "system", name: "System" };
 const EVENTS = ["message-saved", "message-edited", "message-deleted"];
 
 /** A server, and a backend with a key for it. */
-async function open(t, { scopes = "*", ...settings } = {}) {
-  const { key, settings: known } = newKey(scopes);
+async function open(t, settings = {}) {
+  const { key, settings: known } = newKey();
   const server = await start(t, { ...known, ...settings });
   return { server, backend: new Api(server, key) };
 }
@@ -45,13 +46,13 @@ describe("posting", () => {
     const { server, backend } = await open(t);
     const socket = await server.websocket();
     socket.socket.send("40");
-    const body = '{"price" : 1.00,"big":123456789012345678901234567890,"é":"\\u00e9", "room":"not where it goes"}';
+    const said = '{"price" : 1.00,"big":123456789012345678901234567890,"é":"\\u00e9", "room":"not where it goes"}';
     await socket.frames.take((frame) => frame.includes('"session"'), "session");
-    const { status, text } = await backend.call("POST", "/messages", `{ "body" : ${body} }`);
+    const { status, body: text } = await backend.call("POST", "/messages", `{ "body" : ${said} }`);
     assert.equal(status, 201);
-    assert.ok(text.includes(`"body":${body}}`), text);
+    assert.ok(text.includes(`"body":${said}}`), text);
     const heard = await socket.frames.take((frame) => frame.includes("message-saved"), "message-saved");
-    assert.ok(heard.includes(`"body":${body}}`), heard);
+    assert.ok(heard.includes(`"body":${said}}`), heard);
     const odd = await backend.done("POST", "/messages", { body: "no object" }, 201);
     assert.deepEqual(odd.body, { value: "no object" });
   });
@@ -256,7 +257,7 @@ describe("changing", () => {
     const text = '{"text":"*" ,"n":1.0}';
     const edited = await backend.call("PATCH", `/messages/${said.id}`, `{"body":${text}}`);
     assert.equal(edited.status, 200);
-    assert.ok(edited.text.includes(`"body":${text}}`), edited.text);
+    assert.ok(edited.body.includes(`"body":${text}}`), edited.body);
     assert.deepEqual(edited.reply.data.from, said.from, "it is still hers");
     const gone = await backend.done("DELETE", `/messages/${said.id}`);
     assert.deepEqual([gone.body, gone.revision, typeof gone.deletedAt], [{}, 3, "string"]);
@@ -301,8 +302,8 @@ describe("changing", () => {
   });
 
   test("each needs its scope, and users have none", async (t) => {
-    const reader = newKey("messages:read", "reader");
-    const writer = newKey("messages:write,rooms:read", "writer");
+    const reader = newKey("reader", "messages:read");
+    const writer = newKey("writer", "messages:write,rooms:read");
     const server = await start(t, { ...reader.settings, ...writer.settings, ...JWT });
     const [read, write] = [new Api(server, reader.key), new Api(server, writer.key)];
     const { id } = await write.done("POST", "/messages", { body: {} }, 201);

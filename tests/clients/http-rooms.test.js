@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Api, JWT, newKey, token } from "./backend.js";
+import { newKey } from "./api.js";
+import { Api, JWT, token } from "./backend.js";
 import { done, fence, once, refused, start, untaken } from "./harness.js";
 
 /** A server, and a backend with a key for it. */
@@ -244,14 +245,14 @@ describe("taking a user out of a room", () => {
 });
 
 test("each needs its scope, and users have none", async (t) => {
-  const reader = newKey("rooms:read", "reader");
-  const writer = newKey("rooms:write,messages:read,users:read", "writer");
+  const reader = newKey("reader", "rooms:read");
+  const writer = newKey("writer", "rooms:write,messages:read,users:read");
   const server = await start(t, { ...reader.settings, ...writer.settings });
   const [read, write] = [new Api(server, reader.key), new Api(server, writer.key)];
   await write.done("PUT", "/rooms/tea/users/ada");
   for (const api of [read, new Api(server)]) {
-    assert.equal(await api.refused("PUT", "/rooms/tea/users/bob"), "403 forbidden");
-    assert.equal(await api.refused("DELETE", "/rooms/tea/users/ada"), "403 forbidden");
+    assert.equal(await api.refused("PUT", "/rooms/tea/users/bob?userId=ada"), "403 forbidden");
+    assert.equal(await api.refused("DELETE", "/rooms/tea/users/ada?userId=ada"), "403 forbidden");
   }
   for (const path of ["/rooms", "/rooms/tea", "/rooms/tea/users"]) {
     assert.equal(await write.refused("GET", path), "403 forbidden", path);

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Api, JWT, newKey, token } from "./backend.js";
+import { newKey } from "./api.js";
+import { Api, JWT, token } from "./backend.js";
 import { GENERATIONS, TRANSPORTS, done, inTime, once, start, upgraded } from "./harness.js";
 
 /** A server, and a backend with a key for it. */
@@ -220,8 +221,8 @@ describe("disconnecting", () => {
 });
 
 test("each needs its scope", async (t) => {
-  const reader = newKey("users:read", "reader");
-  const writer = newKey("users:write,rooms:read,messages:write", "writer");
+  const reader = newKey("reader", "users:read");
+  const writer = newKey("writer", "users:write,rooms:read,messages:write");
   const server = await start(t, { ...reader.settings, ...writer.settings });
   const [read, write] = [new Api(server, reader.key), new Api(server, writer.key)];
   const ada = await server.user("ada");
