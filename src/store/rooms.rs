@@ -51,13 +51,13 @@ pub(super) fn names(db: &Connection, which: &Names, limit: usize) -> rusqlite::R
 /// What is kept of each of these; `None` where nothing is.
 pub(super) fn kept(db: &Connection, names: &[RoomName]) -> rusqlite::Result<Vec<Option<Kept>>> {
     let mut find = db.prepare_cached("SELECT id, member_count FROM rooms WHERE key = ?")?;
-    let mut kept = |name: &RoomName| {
+    let kept = |name: &RoomName| {
         let room = Room::Named(name.clone());
         let found = find.query_row([room.key()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((id, member_count)) = found else { return Ok(None) };
         Ok(Some(Kept { head: messages::head(db, id)?, member_count }))
     };
-    names.iter().map(|name| kept(name)).collect()
+    names.iter().map(kept).collect()
 }
 
 #[cfg(test)]
@@ -75,10 +75,10 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(
             "CREATE TABLE rooms (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-             INSERT INTO rooms (key) VALUES (char(1) || 'dm:1:a:b'), (' '), ('tea'), ('team'), ('tea-2'), ('é'), ('b');",
+             INSERT INTO rooms (key) VALUES (char(1) || 'dm:1:a:b'), (' x'), ('tea'), ('team'), ('tea-2'), ('é'), ('b');",
         )
         .unwrap();
-        assert_eq!(find(&db, "", None, 9), [" ", "b", "tea", "tea-2", "team", "é"]);
+        assert_eq!(find(&db, "", None, 9), [" x", "b", "tea", "tea-2", "team", "é"]);
         assert_eq!(find(&db, "", Some("tea"), 2), ["tea-2", "team"]);
         assert_eq!(find(&db, "tea", None, 2), ["tea", "tea-2"]);
         assert_eq!(find(&db, "tea", Some("tea-2"), 9), ["team"]);

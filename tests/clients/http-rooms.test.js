@@ -115,6 +115,20 @@ describe("the list of rooms", () => {
   });
 });
 
+test("a page looks at so many rooms, and says where the list goes on", async (t) => {
+  const { server, backend } = await open(t, { ...JWT, "api.requests-per-second": 0 });
+  const closed = Array.from({ length: 1_001 }, (_, n) => `a${String(n).padStart(4, "0")}`);
+  for (let n = 0; n < closed.length; n += 50) {
+    const post = (room) => backend.done("POST", "/messages", { room, body: {} }, 201);
+    await Promise.all(closed.slice(n, n + 50).map(post));
+  }
+  await backend.done("POST", "/messages", { room: "z", body: {} }, 201);
+  const ada = new Api(server, await token("ada", "z", "a0003"));
+  const page = await ada.done("GET", "/rooms?limit=1");
+  assert.deepEqual([names(page), page.next], [["a0003"], "a0999"], "none of the others is hers to see");
+  assert.deepEqual(names(await ada.done("GET", `/rooms?after=${page.next}`)), ["z"]);
+});
+
 describe("the users of a room", () => {
   test("are its members and those who are there, page by page", async (t) => {
     const { server, backend } = await open(t);
