@@ -18,8 +18,8 @@ test("the README's requests do what they say", async (t) => {
   for (const { language, text } of await snippets("Resources")) {
     assert.equal(language, "sh");
     for (const line of text.split(/(?<!\\)\n/).filter((line) => line !== "")) {
-      const command = line.replace("http://127.0.0.1:8000", server.url);
-      const { stdout } = await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, KEY: key } });
+      const command = line.replace("http://localhost:8000", server.url);
+      const { stdout } = await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, SOCKEYE_KEY: key } });
       replies.push(JSON.parse(stdout));
     }
   }
