@@ -133,7 +133,7 @@ pub fn hear(app: &App, hub: &Hub, who: &Identity, socket: SocketId, room: &Room)
         return Err(Error::Forbidden("this socket hears too many rooms (limits.rooms-per-user)".to_owned()));
     }
     let is_new = hub.subscribe(socket, room);
-    // One whose client is away comes when its client comes back.
+    // One whose client is away is there when that comes back.
     if is_new && !who.is_guest && app.is_root(hub) && !hub.is_away(socket) {
         app.presence.came(name, &who.user, socket);
         if !hub.hears(socket, room) || hub.is_away(socket) {

@@ -24,7 +24,7 @@ pub use hubs::Hubs;
 pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
 use crate::{
-    engine::{Engine, Frame, Session},
+    engine::{Application, Engine, Frame, Session},
     error::{Error, Result},
     metrics::Metrics,
     model::{Room, RoomName, User, UserId},
@@ -170,15 +170,19 @@ impl Hub {
         sessions.iter().map(|session| Device::of(session)).collect()
     }
 
-    /// Whether the socket's client has gone.
+    /// Whether the socket's handlers were told that its client has gone, or it is over.
     pub fn is_away(&self, socket: SocketId) -> bool {
-        self.state().everyone.get(&socket).is_none_or(|session| session.is_away())
+        self.application(socket).is_none_or(|application| application.is_away())
     }
 
     /// Whether the socket's user may enter a room, as far as their token goes.
     pub fn may_hear(&self, socket: SocketId, room: &Room) -> bool {
+        self.application(socket).is_some_and(|application| application.may_hear(room))
+    }
+
+    fn application(&self, socket: SocketId) -> Option<Arc<dyn Application>> {
         let session = self.state().everyone.get(&socket).cloned();
-        session.is_some_and(|session| session.may_hear(room))
+        session?.application()
     }
 
     /// Whether any socket hears a room.

@@ -60,6 +60,10 @@ pub(crate) trait Application: Send + Sync {
 
     /// Whether this user may hear a room.
     fn may_hear(&self, room: &Room) -> bool;
+
+    /// Whether it takes the client for gone. It learns of [`Self::moved`] in its turn, and then not of what was undone
+    /// in the meantime.
+    fn is_away(&self) -> bool;
 }
 
 /// A text that is no event, or no acknowledgement.
@@ -168,10 +172,9 @@ impl Session {
         Some((link.transport_name(), link.handshake.address))
     }
 
-    /// Whether the user behind it may hear a room.
-    pub(crate) fn may_hear(&self, room: &Room) -> bool {
-        let application = self.state().application.clone();
-        application.is_some_and(|application| application.may_hear(room))
+    /// The layer above, until it is over.
+    pub(crate) fn application(&self) -> Option<Arc<dyn Application>> {
+        self.state().application.clone()
     }
 
     /// The id as the client knows it: one of Engine.IO 3 puts its namespace before it.

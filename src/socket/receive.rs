@@ -74,6 +74,10 @@ impl Application for Conn {
         let who = self.identity();
         who.access.allows(&who.user.id, room)
     }
+
+    fn is_away(&self) -> bool {
+        self.queue.is_away()
+    }
 }
 
 /// What has no place in the queue is answered before its turn: waiting would need a place.
