@@ -88,9 +88,17 @@ impl Auth {
         Ok(Self { mode, access, guests: AtomicU64::new(0) })
     }
 
-    /// Who this is. `unauthorized` or `token-expired` where nobody can tell; `bad-payload` for a name that
-    /// cannot be one.
+    /// Who this is. `unauthorized` or `token-expired` where nobody can tell, and for whoever would be the system;
+    /// `bad-payload` for a name that cannot be one.
     pub fn authenticate(&self, credentials: &Credentials) -> Result<Identity> {
+        let identity = self.identify(credentials)?;
+        if identity.user.id.is_system() {
+            return Err(Error::Unauthorized(format!("the id {} is the server's own", identity.user.id)));
+        }
+        Ok(identity)
+    }
+
+    fn identify(&self, credentials: &Credentials) -> Result<Identity> {
         match &self.mode {
             Mode::Open => self.take_their_word(credentials),
             Mode::Jwt(verifier) => {
@@ -122,6 +130,11 @@ impl Auth {
     /// Whether this is the id of a guest: in open mode, those that begin with `guest-`.
     pub fn is_guest(&self, user: &UserId) -> bool {
         matches!(self.mode, Mode::Open) && user.as_str().starts_with(GUEST)
+    }
+
+    /// Whether memberships of this user are stored: neither guests nor the system have any.
+    pub fn has_memberships(&self, user: &UserId) -> bool {
+        !user.is_system() && !self.is_guest(user)
     }
 
     /// A new token for the same user.

@@ -1,8 +1,16 @@
 //! The verbs. Each checks who may, then changes the store, then tells the hub: the same for every way in.
 
+mod backends;
+mod directory;
+
 use std::{future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
+
+pub use backends::{Put, disconnect, disconnect_device, in_the_name_of, put};
+pub use directory::{
+    Listed, Occupant, RoomSummary, UserDetails, known_users, named_room, named_rooms, occupants, user,
+};
 
 use crate::{
     app::App,
@@ -10,26 +18,24 @@ use crate::{
     config::LimitsConfig,
     error::{Error, Result},
     hub::{Hub, SocketId, To},
-    model::{Message, Room, RoomRef, User},
+    model::{Message, MessageId, Room, RoomRef, User, UserId},
     protocol::{
         DeleteMessage, EditMessage, JoinRoom, JoinedRoom, ListUsers, LoadMessages, MarkRead, MessageDeleted,
         MessageEdited, MessageRead, MessageSaved, PAGE_DEFAULT, PAGE_MAX, Page, ReadMark, RoomList, RoomUser,
         SendMessage, ServerEvent, UserList, string_field,
     },
-    store::{self, Command, Direction},
+    store::{self, CaughtUp, Command, Direction},
 };
 
 /// Saves a message and tells its room. What is returned is done once the message is committed and broadcast;
 /// the write is queued when this function returns.
 pub fn post(app: &App, who: &Identity, send: SendMessage) -> Result<impl Future<Output = Result<Message>> + use<>> {
     let room = destination(app, who, &send)?;
-    let mut members = Vec::new();
-    if !who.is_guest {
-        members.push(who.user.id.clone());
-    }
+    let mut members = vec![who.user.id.clone()];
     if let Room::Direct(direct) = &room {
-        members.extend(direct.users().filter(|user| **user != who.user.id && !app.auth.is_guest(user)).cloned());
+        members.extend(direct.users().filter(|user| **user != who.user.id).cloned());
     }
+    members.retain(|user| app.auth.has_memberships(user));
     let message = store::NewMessage {
         room: room.clone(),
         from: who.user.clone(),
@@ -46,20 +52,22 @@ pub fn post(app: &App, who: &Identity, send: SendMessage) -> Result<impl Future<
     }))
 }
 
-/// Replaces a message's body and tells its room.
-pub fn edit(app: &App, who: &Identity, edit: EditMessage) -> impl Future<Output = Result<Message>> + use<> {
-    let may_read = may_read(who);
-    let edit = store::EditMessage { id: edit.id, by: who.user.id.clone(), may_read, body: edit.body };
+/// Replaces a message's body and tells its room. Only its author may, and a moderator, for whom `None` stands.
+pub fn edit(app: &App, who: Option<&Identity>, edit: EditMessage) -> impl Future<Output = Result<Message>> + use<> {
+    let edit = store::EditMessage { id: edit.id, by: author(who), body: edit.body };
     committed(app, edit, |hub, (room, message)| {
         announce(hub, &room, &message, MessageEdited::new);
         message
     })
 }
 
-/// Leaves a tombstone and tells its room.
-pub fn delete(app: &App, who: &Identity, delete: DeleteMessage) -> impl Future<Output = Result<Message>> + use<> {
-    let may_read = may_read(who);
-    let delete = store::DeleteMessage { id: delete.id, by: who.user.id.clone(), may_read };
+/// Leaves a tombstone and tells its room. Only its author may, and a moderator, for whom `None` stands.
+pub fn delete(
+    app: &App,
+    who: Option<&Identity>,
+    delete: DeleteMessage,
+) -> impl Future<Output = Result<Message>> + use<> {
+    let delete = store::DeleteMessage { id: delete.id, by: author(who) };
     committed(app, delete, |hub, (room, message)| {
         if let Some(room) = room {
             announce(hub, &room, &message, MessageDeleted::new);
@@ -99,7 +107,7 @@ pub async fn join(app: &Arc<App>, who: &Arc<Identity>, socket: SocketId, join: J
         let member = store::Join { user: who.user.id.clone(), room: room.clone(), rooms_per_user };
         let (app, who, room) = (app.clone(), who.clone(), room.clone());
         // In commit order, so that a join is never undone by a leave before it.
-        committed(&app.clone(), member, move |hub, ()| hear(&app, hub, &who, socket, &room)).await??;
+        committed(&app.clone(), member, move |hub, _| hear(&app, hub, &who, socket, &room)).await??;
     }
     let caught_up = app.store.catch_up(room.clone(), who.user.id.clone(), join.since).await?;
     let (users, user_count) = here(app, &room);
@@ -125,11 +133,12 @@ pub fn hear(app: &App, hub: &Hub, who: &Identity, socket: SocketId, room: &Room)
         return Err(Error::Forbidden("this socket hears too many rooms (limits.rooms-per-user)".to_owned()));
     }
     let is_new = hub.subscribe(socket, room);
-    if is_new && !who.is_guest && app.is_root(hub) {
-        app.presence.came(name, &who.user);
-        if !hub.hears(socket, room) {
-            // Another of the user's sockets left the room in this very moment.
-            app.presence.went(name, &who.user.id);
+    // One whose client is away is there when that comes back.
+    if is_new && !who.is_guest && app.is_root(hub) && !hub.is_away(socket) {
+        app.presence.came(name, &who.user, socket);
+        if !hub.hears(socket, room) || hub.is_away(socket) {
+            // Another of the user's sockets left the room in this very moment, or this one's client went.
+            app.presence.went(name, &who.user.id, socket);
         }
     }
     Ok(())
@@ -142,7 +151,7 @@ pub fn unhear(app: &App, hub: &Hub, who: &Identity, socket: SocketId, room: &Roo
         && !who.is_guest
         && app.is_root(hub)
     {
-        app.presence.went(name, &who.user.id);
+        app.presence.went(name, &who.user.id, socket);
     }
 }
 
@@ -186,12 +195,40 @@ pub async fn load(app: &App, who: &Identity, load: LoadMessages) -> Result<Page>
         (None, Some(offset)) => Direction::After(offset),
         (Some(_), Some(_)) => return Err(Error::BadPayload("either before or after, not both".to_owned())),
     };
-    let limit = match load.limit {
-        None => PAGE_DEFAULT,
-        Some(0) => return Err(Error::BadPayload("limit must be at least 1".to_owned())),
-        Some(limit) => usize::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX),
-    };
-    app.store.page(room, who.user.id.clone(), direction, limit).await
+    app.store.page(room, who.user.id.clone(), direction, page_limit(load.limit)?).await
+}
+
+/// How many a page holds: 50 where nobody says, 200 at the most.
+pub fn page_limit(limit: Option<u64>) -> Result<usize> {
+    match limit {
+        None => Ok(PAGE_DEFAULT),
+        Some(0) => Err(Error::BadPayload("limit must be at least 1".to_owned())),
+        Some(limit) => Ok(usize::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX)),
+    }
+}
+
+/// A user by the name they have, or had last; by their id where nobody knows one.
+pub async fn user_named(app: &App, id: UserId) -> Result<User> {
+    match app.presence.user(&id) {
+        Some(user) => Ok(user),
+        None => app.store.user_named(id).await,
+    }
+}
+
+/// What changed in a room after a revision.
+pub async fn catch_up(app: &App, who: &Identity, room: RoomRef, since: u64) -> Result<CaughtUp> {
+    app.store.catch_up(enter(who, room)?, who.user.id.clone(), Some(since)).await
+}
+
+/// One message, as its reader sees it. `None` stands for one who may read everything, and sees it as its author does.
+pub async fn message(app: &App, who: Option<&Identity>, id: MessageId) -> Result<Message> {
+    let unknown = || Error::NotFound("there is no such message".to_owned());
+    let (room, message) = app.store.message(id).await?.ok_or_else(unknown)?;
+    let Some(who) = who else { return Ok(message) };
+    if !who.access.allows(&who.user.id, &room) {
+        return Err(unknown());
+    }
+    Ok(Message { room: room.for_reader(&who.user.id), ..message })
 }
 
 /// Who belongs to a room, or to the whole server.
@@ -226,9 +263,9 @@ pub fn enter(who: &Identity, room: RoomRef) -> Result<Room> {
     Err(Error::Forbidden("this room is not open to you".to_owned()))
 }
 
-fn may_read(who: &Identity) -> Box<dyn Fn(&Room) -> bool + Send> {
-    let (access, user) = (who.access.clone(), who.user.id.clone());
-    Box::new(move |room| access.allows(&user, room))
+fn author(who: Option<&Identity>) -> Option<store::Author> {
+    let (access, user) = who.map(|who| (who.access.clone(), who.user.id.clone()))?;
+    Some(store::Author { user: user.clone(), may_read: Box::new(move |room| access.allows(&user, room)) })
 }
 
 /// `room`, or `to`, or the fields an old app's payload has for them, or the lobby.

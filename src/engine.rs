@@ -58,6 +58,7 @@ pub(crate) use self::{
     requests::Handshake,
     session::{Answer, Application, NotAnEvent, Session},
 };
+pub use link::TransportName;
 pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 

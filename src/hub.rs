@@ -1,11 +1,13 @@
 //! The only emitter. A hub knows the sockets of one namespace, which rooms each of them hears, and puts events
 //! into their queues.
 
+mod device;
 mod hubs;
 mod outgoing;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
+    ops::Bound,
     sync::{
         Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
@@ -17,11 +19,12 @@ use futures_util::future::join_all;
 use indexmap::IndexMap;
 use socketioxide_core::Sid;
 
+pub use device::Device;
 pub use hubs::Hubs;
 pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
 use crate::{
-    engine::{Engine, Frame, Session},
+    engine::{Application, Engine, Frame, Session},
     error::{Error, Result},
     metrics::Metrics,
     model::{Room, RoomName, User, UserId},
@@ -77,6 +80,8 @@ struct State {
     heard: HashMap<SocketId, Heard>,
     users: HashMap<UserId, Vec<Arc<Session>>>,
     rooms: HashMap<Room, Sockets>,
+    /// The names of those rooms that have one, ordered, so that a page of them costs no more than it holds.
+    names: BTreeSet<RoomName>,
 }
 
 struct Heard {
@@ -124,7 +129,12 @@ impl Hub {
             return false;
         }
         let Some(session) = state.everyone.get(&socket).cloned() else { return false };
-        state.rooms.entry(room.clone()).or_default().insert(socket, session);
+        let sockets = state.rooms.entry(room.clone()).or_default();
+        let is_first = sockets.is_empty();
+        sockets.insert(socket, session);
+        if is_first && let Room::Named(name) = room {
+            state.names.insert(name.clone());
+        }
         true
     }
 
@@ -168,12 +178,13 @@ impl Hub {
     /// The rooms whose names begin like this and that connected sockets hear.
     pub fn rooms(&self, prefix: &str) -> Vec<RoomName> {
         let state = self.state();
-        let named = state.rooms.iter().filter_map(|(room, sockets)| match room {
-            Room::Named(name) if name.as_str().starts_with(prefix) => Some((name, sockets)),
-            _ => None,
-        });
-        let heard = named.filter(|(_, sockets)| sockets.values().any(|session| session.is_connected()));
-        heard.map(|(name, _)| name.clone()).collect()
+        let names = state.names.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let names = names.take_while(|name| name.as_str().starts_with(prefix));
+        let is_heard = |name: &&RoomName| {
+            let sockets = state.rooms.get(&Room::Named((*name).clone()));
+            sockets.is_some_and(|sockets| sockets.values().any(|session| session.is_connected()))
+        };
+        names.filter(is_heard).cloned().collect()
     }
 
     /// Whose sockets hear a room and are connected: each user once for each socket.
@@ -186,6 +197,37 @@ impl Hub {
             }
         });
         users
+    }
+
+    /// What is known of a user's sockets, as their clients know them.
+    pub fn devices_of(&self, user: &UserId) -> Vec<Device> {
+        let sessions = self.state().users.get(user).cloned().unwrap_or_default();
+        sessions.iter().map(|session| Device::of(session)).collect()
+    }
+
+    /// Whether the socket's handlers were told that its client has gone, or it is over.
+    pub fn is_away(&self, socket: SocketId) -> bool {
+        self.application(socket).is_none_or(|application| application.is_away())
+    }
+
+    /// Whether the socket's user may enter a room, as far as their token goes.
+    pub fn may_hear(&self, socket: SocketId, room: &Room) -> bool {
+        self.application(socket).is_some_and(|application| application.may_hear(room))
+    }
+
+    fn application(&self, socket: SocketId) -> Option<Arc<dyn Application>> {
+        let session = self.state().everyone.get(&socket).cloned();
+        session?.application()
+    }
+
+    /// Whether any socket hears a room.
+    pub fn is_heard(&self, room: &Room) -> bool {
+        self.state().rooms.contains_key(room)
+    }
+
+    /// Names of rooms that are heard, in their order.
+    pub fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
+        self.state().names.range::<RoomName, _>((start, Bound::Unbounded)).take(limit).cloned().collect()
     }
 
     /// The socket that its client knows by this id.
@@ -332,6 +374,9 @@ impl State {
             sockets.swap_remove(&socket);
             if sockets.is_empty() {
                 self.rooms.remove(room);
+                if let Room::Named(name) = room {
+                    self.names.remove(name);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod message;
 mod room;
+mod schema;
 mod timestamp;
 mod user;
 

@@ -5,6 +5,7 @@ mod typing;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -15,7 +16,7 @@ pub use typing::TypingNow;
 
 use crate::{
     config::PresenceConfig,
-    hub::{Hub, To},
+    hub::{Hub, SocketId, To},
     model::{Room, RoomName, RoomRef, User, UserId},
     protocol::{PresenceChanged, USERS_MAX},
 };
@@ -47,7 +48,8 @@ struct State {
 
 #[derive(Default)]
 struct RoomState {
-    present: HashMap<UserId, Present>,
+    /// Ordered, so that a page of them costs no more than it holds.
+    present: BTreeMap<UserId, Present>,
     pending: HashMap<UserId, Change>,
     /// Somebody was told who is here after the first of the pending changes.
     was_looked_at: bool,
@@ -55,7 +57,8 @@ struct RoomState {
 
 struct Present {
     user: User,
-    sockets: usize,
+    /// Those that hear the room and whose clients are there.
+    sockets: Vec<SocketId>,
     /// When the last socket went; the user is still here until the grace is over.
     gone: Option<Instant>,
 }
@@ -71,29 +74,32 @@ impl Presence {
         Self { config, hub, lobby, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// One more of a user's sockets hears a room.
-    pub fn came(&self, room: &RoomName, user: &User) {
+    /// One of a user's sockets hears a room, if it did not before.
+    pub fn came(&self, room: &RoomName, user: &User, socket: SocketId) {
         let mut state = self.state();
         let in_room = state.rooms.entry(room.clone()).or_default();
         if let Some(present) = in_room.present.get_mut(&user.id) {
-            present.sockets += 1;
+            if !present.sockets.contains(&socket) {
+                present.sockets.push(socket);
+            }
             present.gone = None;
             return;
         }
-        in_room.present.insert(user.id.clone(), Present { user: user.clone(), sockets: 1, gone: None });
+        in_room.present.insert(user.id.clone(), Present { user: user.clone(), sockets: vec![socket], gone: None });
         state.note(room, user, Change::Joined(user.clone()));
         self.changed.notify_one();
     }
 
     /// One of a user's sockets hears a room no longer, because it was disconnected. True if it was the last.
-    pub fn went(&self, room: &RoomName, user: &UserId) -> bool {
+    pub fn went(&self, room: &RoomName, user: &UserId, socket: SocketId) -> bool {
         let mut state = self.state();
         let now = Instant::now();
         let Some(present) = state.rooms.get_mut(room).and_then(|in_room| in_room.present.get_mut(user)) else {
             return false;
         };
-        present.sockets = present.sockets.saturating_sub(1);
-        if present.sockets > 0 {
+        let before = present.sockets.len();
+        present.sockets.retain(|other| *other != socket);
+        if present.sockets.len() == before || !present.sockets.is_empty() {
             return false;
         }
         present.gone = Some(now);
@@ -130,6 +136,19 @@ impl Presence {
             in_room.present.values().take(USERS_MAX).map(|present| present.user.clone()).collect();
         users.sort_by(|one, other| one.name.cmp(&other.name));
         (users, in_room.present.len())
+    }
+
+    /// Users in the room after this one, by their ids.
+    pub fn after(&self, room: &RoomName, after: Option<&UserId>, limit: usize) -> Vec<User> {
+        let state = self.state();
+        let Some(in_room) = state.rooms.get(room) else { return Vec::new() };
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        in_room.present.range((start, Bound::Unbounded)).take(limit).map(|(_, present)| present.user.clone()).collect()
+    }
+
+    /// How many users are in the room.
+    pub fn count(&self, room: &RoomName) -> usize {
+        self.state().rooms.get(room).map_or(0, |in_room| in_room.present.len())
     }
 
     /// Everybody in the room.
@@ -278,6 +297,10 @@ mod tests {
         User::new(UserId::parse(id).unwrap(), id).unwrap()
     }
 
+    fn socket() -> SocketId {
+        SocketId::new()
+    }
+
     /// Far enough for every burst and grace that has begun.
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(20)
@@ -286,8 +309,8 @@ mod tests {
     #[test]
     fn a_burst_is_one_event_and_a_change_and_its_opposite_are_none() {
         let (presence, room) = presence();
-        presence.came(&room, &user("ada"));
-        presence.came(&room, &user("bob"));
+        presence.came(&room, &user("ada"), socket());
+        presence.came(&room, &user("bob"), socket());
         presence.left(&room, &user("bob").id);
         let (events, _) = presence.collect(later());
         assert_eq!(events.len(), 1);
@@ -299,7 +322,7 @@ mod tests {
     #[test]
     fn who_was_told_in_between_is_told_of_the_opposite_too() {
         let (presence, room) = presence();
-        presence.came(&room, &user("ada"));
+        presence.came(&room, &user("ada"), socket());
         assert_eq!(presence.in_room(&room).1, 1);
         presence.left(&room, &user("ada").id);
         assert_eq!(presence.collect(later()).0[0].left, [user("ada")]);
@@ -308,15 +331,18 @@ mod tests {
     #[test]
     fn two_devices_are_one_user_and_a_short_absence_is_none() {
         let (presence, room) = presence();
-        presence.came(&room, &user("ada"));
-        presence.came(&room, &user("ada"));
+        let (phone, desk) = (socket(), socket());
+        for device in [phone, desk, desk] {
+            presence.came(&room, &user("ada"), device);
+        }
         presence.collect(later());
-        assert!(!presence.went(&room, &user("ada").id));
-        assert!(presence.went(&room, &user("ada").id));
-        presence.came(&room, &user("ada"));
+        assert!(!presence.went(&room, &user("ada").id, phone));
+        assert!(!presence.went(&room, &user("ada").id, phone), "it has gone already");
+        assert!(presence.went(&room, &user("ada").id, desk));
+        presence.came(&room, &user("ada"), phone);
         assert!(presence.collect(later()).0.is_empty());
         assert!(presence.is_online(&user("ada").id));
-        presence.went(&room, &user("ada").id);
+        presence.went(&room, &user("ada").id, phone);
         let (events, _) = presence.collect(later());
         assert_eq!(events.len(), 1, "gone once the grace is over");
         assert_eq!(events[0].left, [user("ada")]);
@@ -326,7 +352,7 @@ mod tests {
     fn a_crowd_is_a_number() {
         let (presence, room) = presence();
         for id in ["a", "b", "c"] {
-            presence.came(&room, &user(id));
+            presence.came(&room, &user(id), socket());
         }
         let (events, _) = presence.collect(later());
         assert_eq!((events[0].joined.len(), events[0].user_count), (0, 3));

@@ -11,7 +11,7 @@ mod reply;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use args::Args;
-pub(crate) use body::string_field;
+pub(crate) use body::{string_field, whole};
 pub(crate) use reply::Failure;
 pub(crate) use reply::acknowledgement;
 pub use reply::{Arguments, IntoReply, Raw, Reply};
@@ -370,7 +370,7 @@ pub struct RefreshToken {
 }
 
 /// A room's newest message and change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Head {
     /// The offset of the newest message; 0 in an empty room.
@@ -412,7 +412,7 @@ pub struct Page {
 }
 
 /// A user and whether they are here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct RoomUser {
@@ -438,7 +438,7 @@ pub struct UserList {
 }
 
 /// A membership: a room in the user's list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Membership {
     /// Which room.

@@ -11,6 +11,7 @@ mod members;
 mod messages;
 mod posts;
 mod readers;
+mod rooms;
 mod tables;
 mod users;
 mod writer;
@@ -18,11 +19,12 @@ mod writer;
 use std::{path::Path, time::Duration};
 
 pub use backup::backup;
-pub use changes::{DeleteMessage, EditMessage};
+pub use changes::{Author, DeleteMessage, EditMessage};
 pub use files::check_folder;
 pub use members::{Join, Leave, MarkRead, Marked};
 pub use messages::{CaughtUp, Direction};
 pub use posts::{NewMessage, Posted};
+pub use rooms::{Kept, Names};
 pub use users::{Known, Seen};
 pub(crate) use writer::Command;
 
@@ -30,8 +32,8 @@ use crate::{
     config::StoreConfig,
     error::{Error, Result},
     metrics::Metrics,
-    model::{Room, User, UserId},
-    protocol::{Membership, Page, UserList},
+    model::{Message, MessageId, Room, RoomName, User, UserId},
+    protocol::{Membership, Page, RoomUser, UserList},
 };
 use readers::Readers;
 use writer::Writer;
@@ -78,6 +80,11 @@ impl Store {
         self.readers.read(move |db| messages::catch_up(db, &room, &reader, since)).await
     }
 
+    /// One message as its author sees it, and its room.
+    pub async fn message(&self, id: MessageId) -> Result<Option<(Room, Message)>> {
+        self.readers.read(move |db| messages::by_id(db, id)).await
+    }
+
     /// The rooms a user belongs to, those with the newest messages first.
     pub async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
         self.readers.read(move |db| members::memberships(db, &user)).await
@@ -86,6 +93,36 @@ impl Store {
     /// Who belongs to a room, those present first.
     pub async fn users(&self, room: Room, present: Vec<User>) -> Result<UserList> {
         self.readers.read(move |db| members::users(db, &room, present)).await
+    }
+
+    /// A user, if one of this id was ever here.
+    pub async fn user(&self, id: UserId) -> Result<Option<RoomUser>> {
+        self.readers.read(move |db| users::find(db, &id)).await
+    }
+
+    /// A user with the name that is known, or with their id for a name.
+    pub async fn user_named(&self, id: UserId) -> Result<User> {
+        self.readers.read(move |db| users::named(db, &id)).await
+    }
+
+    /// Users after this one, by their ids.
+    pub async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<RoomUser>> {
+        self.readers.read(move |db| users::after(db, after.as_ref(), limit)).await
+    }
+
+    /// Members of a room after this one, by their ids.
+    pub async fn members_after(&self, room: Room, after: Option<UserId>, limit: usize) -> Result<Vec<RoomUser>> {
+        self.readers.read(move |db| members::members_after(db, &room, after.as_ref(), limit)).await
+    }
+
+    /// The names of rooms, in their order; direct messages have none.
+    pub async fn names(&self, which: Names, limit: usize) -> Result<Vec<RoomName>> {
+        self.readers.read(move |db| rooms::names(db, &which, limit)).await
+    }
+
+    /// What is kept of each of these rooms; `None` where nothing is.
+    pub async fn kept(&self, names: Vec<RoomName>) -> Result<Vec<Option<Kept>>> {
+        self.readers.read(move |db| rooms::kept(db, &names)).await
     }
 
     /// Whether the database answers, and took what was written last.

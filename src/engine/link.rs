@@ -41,6 +41,16 @@ pub(crate) struct Link {
     pub(super) is_posting: AtomicBool,
 }
 
+/// A transport, under the name it has in Engine.IO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportName {
+    /// HTTP long polling.
+    Polling,
+    /// A WebSocket.
+    WebSocket,
+}
+
 struct State {
     /// By namespace. Most clients have one.
     sessions: Vec<Arc<Session>>,
@@ -91,6 +101,11 @@ impl Link {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic while counting")
+    }
+
+    /// What its frames leave through now.
+    pub(super) fn transport_name(&self) -> TransportName {
+        if self.output().is_websocket() { TransportName::WebSocket } else { TransportName::Polling }
     }
 
     // What leaves.

@@ -5,6 +5,7 @@ mod recovery;
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -18,14 +19,17 @@ use super::{
     back::{Back, Behind},
     flush::Batch,
     frame::Frame,
-    link::Link,
+    link::{Link, TransportName},
     log::Log,
     output::Pushed,
     wheel::Ticket,
 };
 pub(super) use recovery::{Resumed, Seen};
 
-use crate::{hub::SocketId, model::UserId};
+use crate::{
+    hub::SocketId,
+    model::{Room, Timestamp, UserId},
+};
 
 /// Characters of a `pid` after the socket's id: 24 of 62 are 142 bits.
 const PID_SECRET: usize = 24;
@@ -53,6 +57,13 @@ pub(crate) trait Application: Send + Sync {
 
     /// Whose it is.
     fn user(&self) -> UserId;
+
+    /// Whether this user may hear a room.
+    fn may_hear(&self, room: &Room) -> bool;
+
+    /// Whether it takes the client for gone. It learns of [`Self::moved`] in its turn, and then not of what was undone
+    /// in the meantime.
+    fn is_away(&self) -> bool;
 }
 
 /// A text that is no event, or no acknowledgement.
@@ -68,6 +79,8 @@ pub(crate) struct Session {
     pub(crate) id: SocketId,
     /// The path of the namespace.
     pub(crate) namespace: Arc<str>,
+    /// When its client asked to be let in; coming back changes nothing.
+    pub(crate) connected_at: Timestamp,
     engine: Arc<Engine>,
     protocol: Protocol,
     back: Back,
@@ -112,6 +125,7 @@ impl Session {
             id,
             legacy_id: has_legacy_id.then(|| format!("{namespace}#{}", link.sid)),
             namespace: namespace.into(),
+            connected_at: Timestamp::now(),
             protocol: link.protocol,
             back,
             pid,
@@ -152,6 +166,20 @@ impl Session {
     /// Whether the client is there.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.state().phase, Phase::Connected(_))
+    }
+
+    /// How the client is connected and from where; `None` while it is not.
+    pub(crate) fn connection(&self) -> Option<(TransportName, Option<IpAddr>)> {
+        let link = match &self.state().phase {
+            Phase::Connected(link) => link.clone(),
+            Phase::Connecting(_) | Phase::Away { .. } | Phase::Closed => return None,
+        };
+        Some((link.transport_name(), link.handshake.address))
+    }
+
+    /// The layer above, until it is over.
+    pub(crate) fn application(&self) -> Option<Arc<dyn Application>> {
+        self.state().application.clone()
     }
 
     /// The id as the client knows it: one of Engine.IO 3 puts its namespace before it.

@@ -8,7 +8,7 @@ pub async fn back(ctx: Ctx) -> Result<()> {
     }
     for room in ctx.hub().rooms_of(ctx.socket_id()) {
         if let Room::Named(room) = room {
-            app.presence.came(&room, &who.user);
+            app.presence.came(&room, &who.user, ctx.socket_id());
         }
     }
     Ok(())

@@ -5,7 +5,5 @@ use crate::{engine::DisconnectReason, socket::Ctx};
 pub async fn disconnect(ctx: Ctx, _: DisconnectReason) {
     ctx.app().typing.stop(ctx.socket_id());
     let rooms = ctx.hub().detach(ctx.socket_id());
-    if !ctx.is_away() {
-        went(ctx.app(), &ctx.identity(), rooms);
-    }
+    went(&ctx, rooms);
 }

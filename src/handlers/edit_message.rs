@@ -2,7 +2,7 @@ use crate::{chat, error::Result, model::Message, protocol::EditMessage, socket::
 
 /// Replaces a message's body; the room hears `message-edited`.
 pub async fn edit_message(ctx: Ctx, payload: EditMessage) -> Result<Message> {
-    let edited = chat::edit(ctx.app(), &ctx.identity(), payload);
+    let edited = chat::edit(ctx.app(), Some(&ctx.identity()), payload);
     ctx.give_up_turn();
     edited.await
 }

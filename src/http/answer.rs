@@ -29,6 +29,9 @@ pub(super) type Answer<T> = Result<Done<T>, Failed>;
 /// It worked: 200 and `{ "success": true, "data": ... }`.
 pub(super) struct Done<T>(pub(super) T);
 
+/// Something was made: 201 and the same.
+pub(super) struct Created<T>(pub(super) T);
+
 /// It did not: the code's status and `{ "success": false, "error": ... }`.
 pub(super) struct Failed(pub(super) Error);
 
@@ -41,6 +44,12 @@ impl From<Error> for Failed {
 impl<T: Serialize> IntoResponse for Done<T> {
     fn into_response(self) -> Response {
         Json(Reply::Done { success: true, data: self.0 }).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Done(self.0)).into_response()
     }
 }
 

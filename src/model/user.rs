@@ -5,6 +5,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::checked_name;
 
+/// The id of the server itself.
+const SYSTEM: &str = "system";
+
 /// Who a user is, for ever: 1 to 128 characters, none of them a control character. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -33,6 +36,11 @@ impl UserId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether this is the server itself, for which backends speak. No client can be it.
+    pub fn is_system(&self) -> bool {
+        &*self.0 == SYSTEM
+    }
 }
 
 impl TryFrom<String> for UserId {
@@ -56,13 +64,14 @@ impl std::fmt::Display for UserId {
 }
 
 /// Who is behind a connection. One user may have many sockets: tabs, devices.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct User {
     /// Unique, and what rights hang on.
     pub id: UserId,
     /// For people to read: 1 to 128 characters, not unique.
     #[cfg_attr(test, ts(type = "string"))]
+    #[schema(value_type = String)]
     pub name: Arc<str>,
 }
 
@@ -72,6 +81,11 @@ impl User {
         let name = name.trim();
         checked_name("a name", name)?;
         Ok(Self { id, name: name.into() })
+    }
+
+    /// The server itself: who says what nobody else says.
+    pub fn system() -> Self {
+        Self { id: UserId(SYSTEM.into()), name: "System".into() }
     }
 }
 

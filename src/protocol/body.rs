@@ -17,11 +17,22 @@ impl SendMessage {
     pub(super) fn parse(payload: &str) -> Result<Self, String> {
         let (body, [room, to, idempotency_key]) = split(payload, ["room", "to", "idempotencyKey"])?;
         let idempotency_key: Option<String> = optional("idempotencyKey", idempotency_key)?;
-        if idempotency_key.as_deref().is_some_and(|key| key.is_empty() || key.chars().count() > NAME_MAX_CHARS) {
+        let send = Self { room: optional("room", room)?, to: optional("to", to)?, idempotency_key, body };
+        send.checked()
+    }
+
+    /// Refuses an idempotency key that is none.
+    pub(crate) fn checked(self) -> Result<Self, String> {
+        if self.idempotency_key.as_deref().is_some_and(|key| key.is_empty() || key.chars().count() > NAME_MAX_CHARS) {
             return Err(format!("idempotencyKey must have 1 to {NAME_MAX_CHARS} characters"));
         }
-        Ok(Self { room: optional("room", room)?, to: optional("to", to)?, idempotency_key, body })
+        Ok(self)
     }
+}
+
+/// A body that stands alone: an object as it is, anything else as `{ "value": ... }`.
+pub(crate) fn whole(body: &RawValue) -> Result<Body, String> {
+    split(body.get(), []).map(|(body, [])| body)
 }
 
 impl<'de> Deserialize<'de> for SendMessage {

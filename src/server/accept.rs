@@ -88,7 +88,7 @@ enum Spoken {
 }
 
 impl Connection {
-    async fn serve(mut self, stream: TcpStream) {
+    async fn serve(self, stream: TcpStream) {
         let mut closing = self.closing.clone();
         let spoken = tokio::select! {
             spoken = timeout(HEAD_TIMEOUT, self.listen(stream)) => spoken,

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     hub::To,
     metrics::EventMetrics,
-    model::{NAME_MAX_CHARS, UserId},
+    model::{NAME_MAX_CHARS, Room, UserId},
     protocol::{Args, EventError, acknowledgement},
 };
 
@@ -68,6 +68,15 @@ impl Application for Conn {
 
     fn user(&self) -> UserId {
         self.user_id()
+    }
+
+    fn may_hear(&self, room: &Room) -> bool {
+        let who = self.identity();
+        who.access.allows(&who.user.id, room)
+    }
+
+    fn is_away(&self) -> bool {
+        self.queue.is_away()
     }
 }
 

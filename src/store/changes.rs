@@ -1,9 +1,9 @@
 //! Edits and deletions.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::{
-    messages::{self, COLUMNS},
+    messages,
     tables::{RoomState, Tables},
     writer::{Command, Failure},
 };
@@ -12,17 +12,20 @@ use crate::{
     model::{Body, Message, MessageId, Room, Timestamp, UserId},
 };
 
-/// Whether a user may read a room; asked once the store knows which room it is.
-pub(crate) type MayRead = Box<dyn Fn(&Room) -> bool + Send>;
+/// Who wants to change a message, and must be its author.
+pub struct Author {
+    /// Who.
+    pub user: UserId,
+    /// Whether they may still read a room; asked once the store knows which room it is.
+    pub may_read: Box<dyn Fn(&Room) -> bool + Send>,
+}
 
 /// A new body for a message.
 pub struct EditMessage {
     /// Which message.
     pub id: MessageId,
-    /// Who wants to; must be its author.
-    pub by: UserId,
-    /// Whether they may still read where it was said.
-    pub may_read: MayRead,
+    /// Who wants to; `None` for one who may change what others said.
+    pub by: Option<Author>,
     /// What it says from now on.
     pub body: Body,
 }
@@ -31,10 +34,8 @@ pub struct EditMessage {
 pub struct DeleteMessage {
     /// Which message.
     pub id: MessageId,
-    /// Who wants to; must be its author.
-    pub by: UserId,
-    /// Whether they may still read where it was said.
-    pub may_read: MayRead,
+    /// Who wants to; `None` for one who may delete what others said.
+    pub by: Option<Author>,
 }
 
 impl Command for EditMessage {
@@ -42,7 +43,7 @@ impl Command for EditMessage {
     type Output = (Room, Message);
 
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure> {
-        let mut found = find(tables, self.id, &self.by, &self.may_read)?;
+        let mut found = find(tables, self.id, self.by.as_ref())?;
         if found.message.deleted_at.is_some() {
             return Err(Error::Conflict("this message is deleted".to_owned()).into());
         }
@@ -57,7 +58,7 @@ impl Command for DeleteMessage {
     type Output = (Option<Room>, Message);
 
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure> {
-        let mut found = find(tables, self.id, &self.by, &self.may_read)?;
+        let mut found = find(tables, self.id, self.by.as_ref())?;
         if found.message.deleted_at.is_some() {
             return Ok((None, found.message));
         }
@@ -75,28 +76,16 @@ struct Found {
 }
 
 /// The message, if it is this user's. What they may not read does not exist for them.
-fn find(tables: &mut Tables, id: MessageId, by: &UserId, may_read: &MayRead) -> Result<Found, Failure> {
+fn find(tables: &mut Tables, id: MessageId, by: Option<&Author>) -> Result<Found, Failure> {
     let unknown = || Error::NotFound("there is no such message".to_owned());
-    let sql =
-        "SELECT rooms.key, messages.room, offset FROM messages JOIN rooms ON rooms.id = room WHERE messages.id = ?";
-    let place = tables
-        .db
-        .prepare_cached(sql)?
-        .query_row([id.as_bytes()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, u64>(2)?)))
-        .optional()?;
-    let (key, room_id, offset) = place.ok_or_else(unknown)?;
-    let room = Room::from_key(&key).ok_or_else(|| messages::invalid(0, key))?;
-    if !may_read(&room) {
-        return Err(unknown().into());
-    }
-    let sql = format!("SELECT {COLUMNS} FROM messages WHERE room = ? AND offset = ?");
-    let room_ref = room.for_reader(by);
-    let message = tables
-        .db
-        .prepare_cached(&sql)?
-        .query_row(params![room_id, offset], |row| messages::from_row(row, &room_ref))?;
-    if message.from.id != *by {
-        return Err(Error::Forbidden("only its author may change a message".to_owned()).into());
+    let (room, message) = messages::by_id(tables.db, id)?.ok_or_else(unknown)?;
+    if let Some(by) = by {
+        if !(by.may_read)(&room) {
+            return Err(unknown().into());
+        }
+        if message.from.id != by.user {
+            return Err(Error::Forbidden("only its author may change a message".to_owned()).into());
+        }
     }
     let state = tables.room(&room)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     Ok(Found { room, state, message })

@@ -13,7 +13,10 @@ use rusqlite_migration::{M, Migrations};
 use super::database;
 use crate::config::{ConfigError, StoreConfig, Synchronous};
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/0001_messages.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/0001_messages.sql")),
+    M::up(include_str!("../../migrations/0002_member_counts.sql")),
+];
 
 /// An open database for the writer, and the lock that keeps other servers out for as long as it is open.
 pub(super) struct Opened {

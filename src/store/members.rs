@@ -5,11 +5,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     messages::{head, invalid, room_id},
     tables::Tables,
+    users,
     writer::{Command, Failure},
 };
 use crate::{
     error::Error,
-    model::{Room, RoomRef, Timestamp, User, UserId},
+    model::{Room, RoomRef, User, UserId},
     protocol::{Membership, RoomUser, USERS_MAX, UserList},
 };
 
@@ -27,17 +28,19 @@ pub struct Join {
 }
 
 impl Command for Join {
-    type Output = ();
+    /// False where there was one already.
+    type Output = bool;
 
-    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
+    fn apply(&self, tables: &mut Tables) -> Result<bool, Failure> {
         if let Some(state) = tables.room(&self.room)?
             && tables.is_member(&self.user, state.id)?
         {
-            return Ok(());
+            return Ok(false);
         }
         tables.check_room_for_one_more(&self.user, self.rooms_per_user)?;
         let room = tables.room_or_new(&self.room)?;
-        Ok(tables.add_member(&self.user, room.id)?)
+        tables.add_member(&self.user, room.id)?;
+        Ok(true)
     }
 }
 
@@ -100,8 +103,8 @@ impl Command for MarkRead {
 pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Result<UserList, rusqlite::Error> {
     present.sort_by(|one, other| one.name.cmp(&other.name));
     let id = room_id(db, room)?.unwrap_or(0);
-    let mut user_count: usize =
-        db.prepare_cached("SELECT count(*) FROM members WHERE room = ?")?.query_row([id], |row| row.get(0))?;
+    let mut count = db.prepare_cached("SELECT member_count FROM rooms WHERE id = ?")?;
+    let mut user_count: usize = count.query_row([id], |row| row.get(0)).optional()?.unwrap_or(0);
     let mut find = db.prepare_cached("SELECT 1 FROM members WHERE user_id = ? AND room = ?")?;
     for user in &present {
         user_count += usize::from(!find.exists(params![user.id.as_str(), id])?);
@@ -111,13 +114,7 @@ pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Res
          LEFT JOIN users ON users.id = members.user_id WHERE members.room = ?
          ORDER BY coalesce(users.name, members.user_id) LIMIT ?",
     )?;
-    let away = select.query_map(params![id, USERS_MAX + present.len()], |row| {
-        Ok(RoomUser {
-            user: user_named(&row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?.as_deref())?,
-            online: false,
-            last_seen: row.get::<_, Option<u64>>(2)?.map(Timestamp::from_millis),
-        })
-    })?;
+    let away = select.query_map(params![id, USERS_MAX + present.len()], users::from_row)?;
     let here: HashSet<UserId> = present.iter().map(|user| user.id.clone()).collect();
     let online = present.into_iter().map(|user| Ok(RoomUser { user, online: true, last_seen: None }));
     let away = away.filter(|user| !user.as_ref().is_ok_and(|away| here.contains(&away.user.id)));
@@ -125,11 +122,21 @@ pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Res
     Ok(UserList { users, user_count })
 }
 
-/// A user by what the store knows; somebody who was never here has their id for a name.
-fn user_named(id: &str, name: Option<&str>) -> rusqlite::Result<User> {
-    let id = UserId::parse(id).map_err(|text| invalid(0, text))?;
-    let name = name.unwrap_or(id.as_str()).into();
-    Ok(User { id, name })
+/// Members after this one, by their ids.
+pub(super) fn members_after(
+    db: &Connection,
+    room: &Room,
+    after: Option<&UserId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<RoomUser>> {
+    let Some(id) = room_id(db, room)? else { return Ok(Vec::new()) };
+    let mut select = db.prepare_cached(
+        "SELECT members.user_id, users.name, users.last_seen FROM members
+         LEFT JOIN users ON users.id = members.user_id
+         WHERE members.room = ? AND members.user_id > ? ORDER BY members.user_id LIMIT ?",
+    )?;
+    let after = after.map_or("", UserId::as_str);
+    select.query_map(params![id, after, limit], users::from_row)?.collect()
 }
 
 pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membership>, rusqlite::Error> {
@@ -145,7 +152,7 @@ pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membersh
         let (id, key, read) = row?;
         let room = Room::from_key(&key).ok_or_else(|| invalid(1, key))?.for_reader(user);
         let with = match &room {
-            RoomRef::With(other) => Some(known(db, other)?),
+            RoomRef::With(other) => Some(users::named(db, other)?),
             RoomRef::Named(_) => None,
         };
         let unread = unread(db, id, user, read)?;
@@ -153,12 +160,6 @@ pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membersh
     }
     rooms.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
     Ok(rooms.into_iter().map(|(_, membership)| membership).collect())
-}
-
-fn known(db: &Connection, user: &UserId) -> rusqlite::Result<User> {
-    let mut find = db.prepare_cached("SELECT name FROM users WHERE id = ?")?;
-    let name: Option<String> = find.query_row([user.as_str()], |row| row.get(0)).optional()?;
-    user_named(user.as_str(), name.as_deref())
 }
 
 fn unread(db: &Connection, room: i64, user: &UserId, read: u64) -> rusqlite::Result<u64> {

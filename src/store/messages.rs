@@ -13,6 +13,11 @@ use crate::{
 pub(super) const COLUMNS: &str =
     "offset, id, revision, user_id, user_name, at, edited_at, deleted_at, idempotency_key, body";
 
+/// The same where another table is asked too.
+fn columns_of_messages() -> String {
+    COLUMNS.split(", ").map(|column| format!("messages.{column}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Which messages a page holds.
 #[derive(Debug, Clone, Copy)]
 pub enum Direction {
@@ -52,6 +57,22 @@ pub(super) fn from_row(row: &Row<'_>, room: &RoomRef) -> rusqlite::Result<Messag
         idempotency_key: row.get(8)?,
         body: Body::from_json(row.get_ref(9)?.as_str()?),
     })
+}
+
+/// A message as its author sees it, and its room.
+pub(super) fn by_id(db: &Connection, id: MessageId) -> rusqlite::Result<Option<(Room, Message)>> {
+    let sql = format!(
+        "SELECT {}, rooms.key FROM messages JOIN rooms ON rooms.id = messages.room WHERE messages.id = ?",
+        columns_of_messages()
+    );
+    let found = db.prepare_cached(&sql)?.query_row([id.as_bytes()], |row| {
+        let key: String = row.get("key")?;
+        let author = UserId::parse(row.get_ref("user_id")?.as_str()?).map_err(|text| invalid(3, text))?;
+        let room = Room::from_key(&key).ok_or_else(|| invalid(0, key))?;
+        let message = from_row(row, &room.for_reader(&author))?;
+        Ok((room, message))
+    });
+    found.optional()
 }
 
 /// What the store holds was checked on its way in; something else has written to it.
@@ -164,7 +185,7 @@ fn changed_after(db: &Connection, room: &Room, reader: &UserId, since: u64) -> r
         "SELECT {} FROM changes JOIN messages ON messages.room = changes.room
              AND messages.offset = changes.offset AND messages.revision = changes.revision
          WHERE changes.room = ? AND changes.revision > ? ORDER BY changes.revision LIMIT ?",
-        COLUMNS.split(", ").map(|column| format!("messages.{column}")).collect::<Vec<_>>().join(", ")
+        columns_of_messages()
     );
     let changed = collect(&mut *db.prepare_cached(&sql)?, params![id, since, PAGE_MAX + 1], &room, PAGE_MAX)?;
     // Where one of the two was cut, the other is complete only up to there.

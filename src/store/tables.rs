@@ -121,14 +121,20 @@ impl<'a> Tables<'a> {
         let mut insert = self
             .db
             .prepare_cached("INSERT INTO members (user_id, room, joined_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")?;
-        insert.execute(params![user.as_str(), room, Timestamp::now().as_millis()])?;
+        if insert.execute(params![user.as_str(), room, Timestamp::now().as_millis()])? > 0 {
+            let mut count = self.db.prepare_cached("UPDATE rooms SET member_count = member_count + 1 WHERE id = ?")?;
+            count.execute([room])?;
+        }
         self.remember_member((user.clone(), room));
         Ok(())
     }
 
     pub(super) fn remove_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<()> {
         let mut delete = self.db.prepare_cached("DELETE FROM members WHERE user_id = ? AND room = ?")?;
-        delete.execute(params![user.as_str(), room])?;
+        if delete.execute(params![user.as_str(), room])? > 0 {
+            let mut count = self.db.prepare_cached("UPDATE rooms SET member_count = member_count - 1 WHERE id = ?")?;
+            count.execute([room])?;
+        }
         self.members.remove(&(user.clone(), room));
         Ok(())
     }

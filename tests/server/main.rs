@@ -9,6 +9,7 @@ mod harness;
 mod auction;
 mod command_line;
 mod crashes;
+mod devices;
 mod guests_and_devices;
 mod hostile;
 mod limits;

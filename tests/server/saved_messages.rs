@@ -176,4 +176,6 @@ async fn a_folder_of_the_first_version_still_opens() {
     assert_eq!(page["messages"][1]["deletedAt"], "2026-11-21T08:00:02.000Z");
     let next = ada.done("send-message", json!({ "text": "from now" })).await;
     assert_eq!((&next["offset"], &next["revision"]), (&json!(3), &json!(4)));
+    let lobby: Value = serde_json::from_str(&server.get("/api/rooms/lobby", &[]).await.body).unwrap();
+    assert_eq!(lobby["data"]["memberCount"], 1, "those who were members then are counted now");
 }

@@ -1,0 +1,226 @@
+//! Who and what is there, in pages: rooms, who is in them, users.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{enter, in_the_name_of, rooms};
+use crate::{
+    app::App,
+    auth::Identity,
+    error::{Error, Result},
+    hub::Device,
+    model::{Room, RoomName, RoomRef, User, UserId},
+    protocol::{Head, Membership, RoomUser},
+    store::{Kept, Names},
+};
+
+/// How many names are looked at for one page, however few of them are for it.
+const LOOKED_AT: usize = 1_000;
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// In the order of their names or ids. There may be fewer than were asked for, and more behind them.
+    pub items: Vec<T>,
+    /// What the next part comes after; `None` where this is the last one.
+    pub next: Option<String>,
+}
+
+/// A room, and how much is in it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomSummary {
+    /// Its name.
+    pub room: RoomName,
+    /// Its newest message and change.
+    pub head: Head,
+    /// How many users belong to it.
+    pub member_count: u64,
+    /// How many users are in it now, guests not counted.
+    pub online_count: usize,
+}
+
+/// Somebody who belongs to a room, or is in it now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Occupant {
+    /// Who, and whether any of their sockets is connected.
+    #[serde(flatten)]
+    pub user: RoomUser,
+    /// Belongs to the room.
+    pub member: bool,
+    /// Is in the room now: a socket of theirs hears it.
+    pub present: bool,
+}
+
+/// A user, with what only they and backends may know.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct UserDetails {
+    /// Who, and whether any of their sockets is connected.
+    #[serde(flatten)]
+    pub user: RoomUser,
+    /// For the user and for backends: the rooms they belong to, those with the newest messages first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<Vec<Membership>>,
+    /// For the user and for backends: their sockets in all namespaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<Device>>,
+}
+
+/// The rooms one may enter; direct messages are none of them. `None` stands for one who may enter everywhere.
+pub async fn named_rooms(app: &App, who: Option<&Identity>, which: Names, limit: usize) -> Result<Listed<RoomSummary>> {
+    let stored = app.store.names(which.clone(), LOOKED_AT).await?;
+    let heard = heard(app, &which);
+    // A list that was cut says nothing of what is behind its end.
+    let ends = [&stored, &heard].into_iter().filter(|names| names.len() == LOOKED_AT).filter_map(|names| names.last());
+    let end = ends.min().cloned();
+    let mut names: BTreeSet<RoomName> = stored.iter().chain(&heard).cloned().collect();
+    names.retain(|name| end.as_ref().is_none_or(|end| name <= end));
+    let may_enter = |name: &RoomName| who.is_none_or(|who| who.access.allows(&who.user.id, &Room::Named(name.clone())));
+    let mut page: Vec<RoomName> = names.into_iter().filter(may_enter).take(limit + 1).collect();
+    let next = if page.len() > limit {
+        page.truncate(limit);
+        page.last().cloned()
+    } else {
+        end
+    };
+    let kept = app.store.kept(page.clone()).await?;
+    let items = page.into_iter().zip(kept).filter_map(|(name, kept)| summary(app, name, kept)).collect();
+    Ok(Listed { items, next: next.map(String::from) })
+}
+
+/// Rooms that somebody hears now; of some of them nothing is kept.
+fn heard(app: &App, which: &Names) -> Vec<RoomName> {
+    let prefix = RoomName::parse(&which.prefix).ok();
+    let start = match (&which.after, &prefix) {
+        (Some(after), None) => Bound::Excluded(after),
+        (Some(after), Some(prefix)) if after >= prefix => Bound::Excluded(after),
+        (_, Some(prefix)) => Bound::Included(prefix),
+        (None, None) => Bound::Unbounded,
+    };
+    let mut names = app.hub.names_from(start, LOOKED_AT);
+    let matching = names.iter().take_while(|name| name.as_str().starts_with(&which.prefix)).count();
+    names.truncate(matching);
+    names
+}
+
+/// `None` where nothing is known of the room: no history, no members, nobody in it. The lobby always is.
+fn summary(app: &App, name: RoomName, kept: Option<Kept>) -> Option<RoomSummary> {
+    let Kept { head, member_count } = kept.unwrap_or(Kept { head: Head { offset: 0, revision: 0 }, member_count: 0 });
+    let online_count = app.presence.count(&name);
+    let is_known = head.offset > 0 || member_count > 0 || online_count > 0 || name == app.config.rooms.lobby;
+    (is_known || app.hub.is_heard(&Room::Named(name.clone()))).then_some(RoomSummary {
+        room: name,
+        head,
+        member_count,
+        online_count,
+    })
+}
+
+/// One room.
+pub async fn named_room(app: &App, who: Option<&Identity>, name: RoomName) -> Result<RoomSummary> {
+    if let Some(who) = who {
+        enter(who, RoomRef::Named(name.clone()))?;
+    }
+    let kept = app.store.kept(vec![name.clone()]).await?.pop().flatten();
+    summary(app, name, kept).ok_or_else(|| Error::NotFound("nothing is known of this room".to_owned()))
+}
+
+/// Who belongs to a room or is in it now.
+pub async fn occupants(
+    app: &App,
+    who: Option<&Identity>,
+    room: RoomName,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Listed<Occupant>> {
+    named_room(app, who, room.clone()).await?;
+    let members = app.store.members_after(room.clone().into(), after.clone(), limit + 1).await?;
+    let present = app.presence.after(&room, after.as_ref(), limit + 1);
+    let mut occupants: BTreeMap<UserId, Occupant> = BTreeMap::new();
+    for user in members {
+        let (id, user) = (user.user.id.clone(), with_presence(app, user));
+        occupants.insert(id, Occupant { user, member: true, present: false });
+    }
+    for user in present {
+        let id = user.id.clone();
+        let occupant = occupants.entry(id).or_insert(Occupant { user: online(user), member: false, present: true });
+        occupant.present = true;
+    }
+    Ok(cut(occupants, limit))
+}
+
+/// The users that are known, or those of them that are online, or those that are not. Guests are nobody.
+pub async fn known_users(
+    app: &App,
+    is_online: Option<bool>,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Listed<RoomUser>> {
+    let present = || app.presence.after(&app.config.rooms.lobby, after.as_ref(), limit + 1).into_iter().map(online);
+    let by_id = |user: RoomUser| (user.user.id.clone(), user);
+    if is_online == Some(true) {
+        return Ok(cut(present().map(by_id).collect(), limit));
+    }
+    let known = app.store.users_after(after.clone(), if is_online.is_none() { limit + 1 } else { LOOKED_AT }).await?;
+    let end = known.last().filter(|_| known.len() == LOOKED_AT).map(|last| last.user.id.clone());
+    let mut users: BTreeMap<UserId, RoomUser> = known.into_iter().map(|user| by_id(with_presence(app, user))).collect();
+    if is_online.is_none() {
+        users.extend(present().map(by_id));
+        return Ok(cut(users, limit));
+    }
+    users.retain(|_, user| !user.online);
+    let Listed { items, next } = cut(users, limit);
+    Ok(Listed { items, next: next.or(end.map(String::from)) })
+}
+
+/// One user. `None` stands for one who may know everything of everybody; others see of others what a list shows.
+pub async fn user(app: &App, who: Option<&Identity>, id: UserId) -> Result<UserDetails> {
+    let unknown = || Error::NotFound("there is no such user".to_owned());
+    let known = match app.presence.user(&id) {
+        Some(user) => Some(online(user)),
+        None => app.store.user(id.clone()).await?,
+    };
+    if who.is_some_and(|who| who.user.id != id) {
+        let user = known.ok_or_else(unknown)?;
+        return Ok(UserDetails { user, rooms: None, devices: None });
+    }
+    let rooms = rooms(app, who.unwrap_or(&in_the_name_of(app, id.clone()))).await?.rooms;
+    let devices = devices(app, &id);
+    if known.is_none() && rooms.is_empty() && devices.is_empty() {
+        return Err(unknown());
+    }
+    let user = match known {
+        Some(user) => user,
+        None => RoomUser {
+            user: super::user_named(app, id).await?,
+            online: devices.iter().any(|device| !device.away),
+            last_seen: None,
+        },
+    };
+    Ok(UserDetails { user, rooms: Some(rooms), devices: Some(devices) })
+}
+
+/// A user's sockets in all namespaces.
+fn devices(app: &App, user: &UserId) -> Vec<Device> {
+    app.hubs.all().iter().flat_map(|hub| hub.devices_of(user)).collect()
+}
+
+fn online(user: User) -> RoomUser {
+    RoomUser { user, online: true, last_seen: None }
+}
+
+/// What the store knows of a user, and whether they are online.
+fn with_presence(app: &App, known: RoomUser) -> RoomUser {
+    app.presence.user(&known.user.id).map_or(known, online)
+}
+
+/// The first of them; the last one's id says where the list goes on.
+fn cut<T>(items: BTreeMap<UserId, T>, limit: usize) -> Listed<T> {
+    let next = (items.len() > limit).then(|| items.keys().nth(limit - 1).cloned()).flatten();
+    Listed { items: items.into_values().take(limit).collect(), next: next.map(String::from) }
+}
