@@ -12,6 +12,7 @@ use super::{enter, in_the_name_of, rooms};
 use crate::{
     app::App,
     auth::Identity,
+    config::AuthMode,
     error::{Error, Result},
     hub::Device,
     model::{Room, RoomName, RoomRef, User, UserId},
@@ -66,7 +67,7 @@ pub struct UserDetails {
     /// For the user and for backends: the rooms they belong to, those with the newest messages first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rooms: Option<Vec<Membership>>,
-    /// For the user and for backends: their sockets in all namespaces.
+    /// For backends, and for the user who has proved with a token to be it: their sockets in all namespaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<Vec<Device>>,
 }
@@ -202,7 +203,9 @@ pub async fn user(app: &App, who: Option<&Identity>, id: UserId) -> Result<UserD
             last_seen: None,
         },
     };
-    Ok(UserDetails { user, rooms: Some(rooms), devices: Some(devices) })
+    // Where everybody is who they say they are, a socket's id would be anybody's to learn.
+    let is_proven = who.is_none() || app.config.auth.mode == AuthMode::Jwt;
+    Ok(UserDetails { user, rooms: Some(rooms), devices: is_proven.then_some(devices) })
 }
 
 /// A user's sockets in all namespaces.

@@ -172,6 +172,18 @@ describe("a user with a token", () => {
   });
 });
 
+describe("in open mode", () => {
+  test("nobody learns a socket's id by saying to be its user", async (t) => {
+    const { server, backend } = await open(t);
+    const ada = await server.user("ada");
+    const claimed = await server.request("/api/users/ada?userId=ada");
+    assert.equal(claimed.status, 200);
+    assert.deepEqual(JSON.parse(claimed.body).data, { id: "ada", name: "ada", online: true, rooms: [] });
+    const { devices } = await backend.done("GET", "/users/ada");
+    assert.deepEqual(devices.map(({ socketId }) => socketId), [ada.id]);
+  });
+});
+
 describe("disconnecting", () => {
   test("ends all of a user's sockets, and unchanged clients stay away", async (t) => {
     const { server, backend } = await open(t);
