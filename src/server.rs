@@ -210,13 +210,15 @@ fn router(app: &Arc<App>) -> Router {
     if app.config.server.serve_client {
         socket_io = socket_io.merge(client_files::routes(&app.config.server.path));
     }
+    let framed = middleware::from_fn_with_state(app.clone(), http::frame);
     let api = http::routes(app)
         .layer(middleware::from_fn_with_state(app.clone(), gate::api))
         .layer(cors.clone())
-        .layer(middleware::from_fn_with_state(app.clone(), http::frame));
+        .layer(framed.clone());
     let for_browsers =
         socket_io.layer(cors).merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut router = Router::new().merge(for_browsers).merge(pusher::routes(app)).merge(health::routes(app));
+    let mut router =
+        Router::new().merge(for_browsers).merge(pusher::routes(app).layer(framed)).merge(health::routes(app));
     if app.config.server.demo {
         router = router.fallback(demo::file);
     }

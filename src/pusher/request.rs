@@ -25,8 +25,6 @@ use crate::{
 
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the rest of a body is read and thrown away after its request was refused.
-const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A request whose signature is right.
 pub(super) struct Signed {
@@ -40,7 +38,7 @@ impl Signed {
         serde_json::from_slice(&self.body).map_err(|error| Error::BadPayload(format!("the body: {error}")))
     }
 
-    async fn take(app: &App, parts: &Parts, body: &mut Body) -> Result<Self> {
+    async fn take(app: &App, parts: &Parts, body: Body) -> Result<Self> {
         let params = authenticate(app, parts)?;
         let body = read(body, LimitsConfig::or_none(app.limits.config().payload_bytes)).await?;
         params.verify_body(&body)?;
@@ -52,11 +50,8 @@ impl FromRequest<Arc<App>> for Signed {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
-        let (parts, mut body) = request.into_parts();
-        Self::take(app, &parts, &mut body).await.map_err(|error| {
-            if !body.is_end_stream() {
-                discard(body);
-            }
+        let (parts, body) = request.into_parts();
+        Self::take(app, &parts, body).await.map_err(|error| {
             if matches!(error, Error::Unauthorized(_)) && app.refusal_lines.check().is_ok() {
                 tracing::info!(%error, "a request to Pusher's API was refused");
             }
@@ -83,7 +78,7 @@ fn authenticate(app: &App, parts: &Parts) -> Result<Params> {
 }
 
 /// The whole body. One that says that it is too large is not read at all.
-async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
+async fn read(body: Body, most: usize) -> Result<Bytes> {
     let too_large = || Error::TooLarge("the body is larger than limits.payload-bytes".to_owned());
     if body.size_hint().lower() > most as u64 {
         return Err(too_large());
@@ -93,10 +88,4 @@ async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) | Err(_) => Err(Error::BadPayload("the body did not come whole".to_owned())),
     }
-}
-
-/// Reads a body that nobody wants, beside the answer: a client that is still sending would find its connection
-/// reset, and no answer.
-fn discard(mut body: Body) {
-    tokio::spawn(tokio::time::timeout(REST_TIMEOUT, async move { while let Some(Ok(_)) = body.frame().await {} }));
 }
