@@ -495,6 +495,18 @@ pub struct Session {
     pub server_time: Timestamp,
 }
 
+/// What a client of plain WebSocket learns when it registers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Welcome {
+    /// The user behind this connection.
+    pub user: User,
+    /// Who is online, 100 at the most.
+    pub users: Vec<RoomUser>,
+    /// How many are online.
+    pub user_count: usize,
+}
+
 /// `message-saved`: a new message.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -6,6 +6,7 @@ mod client_files;
 mod demo;
 mod gate;
 mod health;
+mod websocket;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -190,7 +191,11 @@ fn router(app: &Arc<App>) -> Router {
         .merge(http::routes(app))
         .layer(cors)
         .layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut router = Router::new().merge(socket_io).merge(pusher::routes(app)).merge(health::routes(app));
+    let mut router = Router::new()
+        .merge(socket_io)
+        .merge(websocket::routes(app))
+        .merge(pusher::routes(app))
+        .merge(health::routes(app));
     if app.config.server.demo {
         router = router.fallback(demo::file);
     }

@@ -45,6 +45,19 @@ pub(crate) struct Handshake {
     pub(crate) address: Option<IpAddr>,
 }
 
+impl Handshake {
+    /// What a request says.
+    pub(super) fn of(request: &Request<Body>, protocol: Protocol) -> Self {
+        let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        Self {
+            protocol,
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            authorization: authorization.map(str::to_owned),
+            address: request.extensions().get::<ClientAddress>().map(|address| address.0),
+        }
+    }
+}
+
 /// Why a request is refused (<https://socket.io/docs/v4/server-api/#enginefireconnection_error>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -138,12 +151,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     if is_websocket != is_upgrade {
         return refuse(Refusal::BadRequest);
     }
-    let handshake = Handshake {
-        protocol,
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        authorization: request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned),
-        address: request.extensions().get::<ClientAddress>().map(|address| address.0),
-    };
+    let handshake = Handshake::of(&request, protocol);
     let Some(waiting) = engine.limits.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
         let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
@@ -161,6 +169,11 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
         reader.run().await;
     });
     response
+}
+
+/// A session's id.
+pub(super) fn secret() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect()
 }
 
 fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
@@ -190,7 +203,7 @@ fn open(
     let protocol = handshake.protocol;
     let behind = Behind::default();
     let (sid, root) = match protocol {
-        Protocol::V4 => (rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect(), None),
+        Protocol::V4 | Protocol::Plain => (secret(), None),
         Protocol::V3 => {
             let back = Back::open(engine.library(), &behind)?;
             (back.sid().to_string(), Some(back))

@@ -13,6 +13,7 @@ use super::{
     relay,
 };
 use crate::{
+    chat,
     config::LimitsConfig,
     engine::{Application, DisconnectReason, Handshake, NotAnEvent},
     error::{Error, Result},
@@ -68,6 +69,26 @@ impl Application for Conn {
 
     fn user(&self) -> UserId {
         self.user_id()
+    }
+
+    fn knows(&self, event: &str) -> bool {
+        self.events.events.contains_key(event) || self.events.relays.contains_key(event)
+    }
+
+    fn welcome(self: Arc<Self>, id: u64) {
+        let conn = self.clone();
+        let work = async move {
+            let (arguments, _) = acknowledgement(Ok(chat::welcome(&conn.app, &conn.identity())));
+            Box::new(move || {
+                let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
+                conn.app.metrics.deliveries.increment(u64::from(is_sent));
+            }) as Done
+        };
+        Queue::push(&self, Job::new(work.boxed(), false, Turn::default()));
+    }
+
+    fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
+        Queue::push(&self, Job::new(async { then as Done }.boxed(), false, Turn::default()));
     }
 }
 

@@ -53,6 +53,12 @@ impl Queue {
         *self = Self::new(self.protocol);
     }
 
+    /// Forgets all frames of which nothing has left.
+    pub(super) fn forget_whole_frames(&mut self) {
+        self.frames.truncate(usize::from(self.written > 0));
+        self.bytes = self.frames.front().map_or(0, |frame| frame.wire(self.protocol).len() - self.written);
+    }
+
     /// Gives back what an empty queue does not need.
     pub(super) fn shrink(&mut self) {
         if self.frames.is_empty() && self.frames.capacity() > KEPT {
