@@ -213,11 +213,13 @@ const fn server_row(name: &'static str, payload: &'static str, payload_type: &'s
     Row { name, payload, payload_type, reply: "", reply_type: "", note }
 }
 
+/// Names that mean something to clients themselves: no event may bear one
+/// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
+pub const SOCKET_IO: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
 /// Whether a relay must not bear this name: it is one of the wire's, or Socket.IO's own.
 pub fn is_reserved(name: &str) -> bool {
-    // https://socket.io/docs/v4/emit-cheatsheet/#reserved-events
-    const SOCKET_IO: [&str; 6] =
-        ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
     SOCKET_IO.contains(&name) || CLIENT_EVENTS.iter().chain(&SERVER_EVENTS).any(|row| row.name == name)
 }
 

@@ -27,7 +27,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router {
 
 async fn only_websockets(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if engine::asks_for_websocket(request.headers()) {
-        return next.run(request).await;
+        return if app.is_draining() { gate::closing() } else { next.run(request).await };
     }
     if app.config.server.demo && request.uri().path() == "/" {
         return demo::file(request.uri().clone(), request.headers().clone()).await;

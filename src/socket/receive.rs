@@ -20,18 +20,13 @@ use crate::{
     hub::To,
     metrics::EventMetrics,
     model::{NAME_MAX_CHARS, UserId},
-    protocol::{Args, EventError, acknowledgement},
+    protocol::{Args, EventError, SOCKET_IO, acknowledgement},
 };
-
-/// Names that mean something to clients themselves: no event may bear one
-/// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 impl Application for Conn {
     fn receive(self: Arc<Self>, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), NotAnEvent> {
         let (name, args) = Args::parse(json, &attachments).map_err(|_| NotAnEvent)?;
-        if RESERVED.contains(&&*name) {
+        if SOCKET_IO.contains(&&*name) {
             return Err(NotAnEvent);
         }
         let most = LimitsConfig::or_none(self.app.limits.config().events_in_flight);

@@ -178,3 +178,24 @@ async fn a_backup_of_a_running_server_holds_every_acknowledged_message() {
     assert_eq!(ada.done("join-room", json!({ "room": "lobby" })).await["head"]["offset"], 300);
     server.kill_9().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_of_plain_websocket_is_where_nothing_else_is() {
+    let cases = [
+        ("ws", "begins with a slash"),
+        ("/{room}", "holds no pattern"),
+        ("/:room", "holds no pattern"),
+        ("/socket.io", "something else"),
+        ("/health", "something else"),
+        ("/api/ws", "something else"),
+        ("/apps", "something else"),
+        ("/ws,/ws", "twice"),
+    ];
+    for (paths, must_say) in cases {
+        let said = said(&["--set", &format!("ws.paths={paths}")], &[]).await;
+        assert_eq!(said.code, 2, "{paths}: {}", said.errors);
+        assert!(said.errors.contains("ws.paths") && said.errors.contains(must_say), "{paths}: {}", said.errors);
+    }
+    let said = said(&["--set", "ws.text-event=disconnect"], &[]).await;
+    assert!(said.errors.contains("ws.text-event"), "{}", said.errors);
+}
