@@ -206,6 +206,34 @@ mod tests {
     }
 
     #[test]
+    fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
+        let frame = Frame::engine("0123456789");
+        for (taken, left) in [(0, 0), (5, 7), (12, 0), (17, 7)] {
+            let mut queue = Queue::new(Protocol::Plain);
+            for _ in 0..3 {
+                assert!(queue.push(&frame, usize::MAX));
+            }
+            let mut room = [taken].into_iter();
+            assert!(
+                queue
+                    .write(|_| room.next().filter(|taken| *taken > 0).ok_or(io::ErrorKind::WouldBlock.into()))
+                    .is_err()
+            );
+            queue.forget_whole_frames();
+            assert_eq!(queue.bytes(), left, "{taken}");
+            assert!(queue.push(&frame, usize::MAX));
+            let mut rest = Vec::new();
+            let result = queue.write(|pieces| {
+                rest.extend(pieces.iter().flat_map(|piece| piece.iter().copied()));
+                Ok(pieces.iter().map(|piece| piece.len()).sum())
+            });
+            assert!(result.is_ok());
+            let wire = frame.wire(Protocol::Plain);
+            assert_eq!(rest, [&wire[wire.len() - left..], wire].concat(), "{taken}");
+        }
+    }
+
+    #[test]
     fn a_write_that_takes_nothing_fails() {
         let mut queue = Queue::new(Protocol::V4);
         queue.push(&Frame::engine("2"), usize::MAX);

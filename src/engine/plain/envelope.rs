@@ -182,3 +182,6 @@ pub(super) fn refusal(message: &str, data: Option<&str>) -> Refusal {
     let message = serde_json::Value::from(message);
     Refusal { code: code.to_owned(), error: format!(r#"{{"code":"{code}","message":{message},"data":{data}}}"#) }
 }
+
+#[cfg(test)]
+mod tests;

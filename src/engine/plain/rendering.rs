@@ -107,3 +107,6 @@ fn inline(value: &mut Json, attachments: &[Bytes]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
