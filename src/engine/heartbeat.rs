@@ -128,7 +128,8 @@ impl Beat {
             return Due::PingTimeout;
         }
         if is_due(self.connect) {
-            self.connect = None;
+            // Looked at once, as in Node. A client of plain WebSocket may be refused after this, and must not stay.
+            self.connect = (self.protocol == Protocol::Plain).then(|| now + settings.connect_timeout);
             if !has_sessions {
                 return Due::ConnectTimeout;
             }

@@ -159,3 +159,16 @@ async fn an_application_may_refuse_in_words_of_its_own() {
     text.0.send(Message::text("hello")).await.unwrap();
     assert_eq!(text.closed().await, (1008, "forbidden".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_refused_too_late_to_try_again_is_closed() {
+    let slow = |_| async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Err(Refusal::new("not you", Value::Null))
+    };
+    let settings = |config: &mut sockeye::Config| config.server.connect_timeout = Duration::from_millis(300);
+    let server = TestServer::with(settings, |server| server.root(|root| root.middleware(slow))).await;
+    let mut client = Plain::open(&server).await;
+    assert_eq!(client.ask("Register", json!({})).await["error"]["message"], "not you");
+    assert_eq!(client.closed().await, (1008, "not-registered".to_owned()));
+}
