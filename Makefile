@@ -46,7 +46,7 @@ conformance-tests: client-demo/node_modules tests/conformance/node_modules
 	cd tests/conformance && npm test
 
 client-tests: client-demo/node_modules tests/clients/node_modules
-	cargo build --locked --bins
+	cargo build --locked --bins --example echo
 	cd tests/clients && npm test
 
 # The demo in a real browser. On Debian the browser is installed if there is none.

@@ -19,13 +19,13 @@ pub use reload::Changes;
 use crate::{
     auth::{Auth, Due, Expiry, Keys},
     config::Config,
-    engine::{Bound, Engine, Recovery, Settings},
+    engine::{Bound, Engine, PlainSettings, Recovery, Settings},
     error::{Error, Result},
     hub::{Hub, Hubs, SocketId, To},
     limits::{Limits, Requests},
     metrics::Metrics,
     presence::{Presence, TypingNow},
-    protocol::EventError,
+    protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerEvent},
     store::Store,
 };
 
@@ -161,7 +161,7 @@ impl App {
 
 /// What the engine has to know.
 pub(crate) fn settings(config: &Config) -> Settings {
-    let Config { server, limits, recovery, .. } = config;
+    let Config { server, limits, recovery, ws, .. } = config;
     Settings {
         ping_interval: server.ping_interval,
         ping_timeout: server.ping_timeout,
@@ -177,6 +177,13 @@ pub(crate) fn settings(config: &Config) -> Settings {
             sockets_per_user: recovery.sockets_per_user,
             sockets: recovery.sockets,
             total_bytes: recovery.total_bytes,
+        },
+        plain: PlainSettings {
+            ping_interval: ws.ping_interval,
+            idle_timeout: ws.idle_timeout,
+            text_event: ws.text_event.clone(),
+            saved_event: (ws.text_event == SendMessage::NAME).then_some(MessageSaved::NAME),
+            open_at_once: ws.open_at_once,
         },
     }
 }

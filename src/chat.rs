@@ -22,7 +22,7 @@ use crate::{
     protocol::{
         DeleteMessage, EditMessage, JoinRoom, JoinedRoom, ListUsers, LoadMessages, MarkRead, MessageDeleted,
         MessageEdited, MessageRead, MessageSaved, PAGE_DEFAULT, PAGE_MAX, Page, ReadMark, RoomList, RoomUser,
-        SendMessage, ServerEvent, UserList, string_field,
+        SendMessage, ServerEvent, UserList, Welcome, string_field,
     },
     store::{self, CaughtUp, Command, Direction},
 };
@@ -245,6 +245,12 @@ pub async fn users(app: &App, who: &Identity, list: ListUsers) -> Result<UserLis
         }
     };
     app.store.users(room, present).await
+}
+
+/// Who a client is that has just come, and who is online.
+pub fn welcome(app: &App, who: &Identity) -> Welcome {
+    let (users, user_count) = here(app, &Room::Named(app.config.rooms.lobby.clone()));
+    Welcome { user: who.user.clone(), users, user_count }
 }
 
 /// The rooms a user belongs to and may still enter.

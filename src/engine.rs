@@ -29,6 +29,7 @@ mod output;
 mod packet;
 mod parked;
 mod payload;
+mod plain;
 mod polling;
 mod reader;
 mod reason;
@@ -47,16 +48,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, routing::any};
+use axum::{
+    Router,
+    routing::{MethodRouter, any},
+};
 use tokio::task::JoinSet;
 
 pub(crate) use self::{
     ahead::Ahead,
     back::{Behind, Library},
     frame::Frame,
+    plain::Settings as PlainSettings,
     reader::Reader,
     requests::Handshake,
     session::{Answer, Application, NotAnEvent, Session},
+    upgrade::is_asked_for as asks_for_websocket,
 };
 pub use link::TransportName;
 pub use reason::DisconnectReason;
@@ -67,6 +73,7 @@ use flush::Batch;
 use link::Link;
 use offset::Offsets;
 use parked::Parked;
+use websocket::opcode;
 use wheel::Wheel;
 
 /// How many batches a drain has in a second, at the most.
@@ -74,13 +81,15 @@ const BATCHES_PER_SECOND: f64 = 20.0;
 /// How often a drain looks whether all clients have gone.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The version of Engine.IO a client speaks.
+/// The version of Engine.IO a client speaks, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// Version 4: Socket.IO clients 3 and 4.
     V4,
     /// Version 3: Socket.IO clients 1 and 2.
     V3,
+    /// None: plain WebSocket, which knows no polling.
+    Plain,
 }
 
 /// What the engine has to know of the configuration.
@@ -99,6 +108,7 @@ pub(crate) struct Settings {
     /// Bytes that may wait for all of them.
     pub(crate) queued_bytes_total: Bound,
     pub(crate) recovery: Recovery,
+    pub(crate) plain: PlainSettings,
 }
 
 /// A bound that may change while the server runs.
@@ -160,6 +170,8 @@ pub(crate) struct Engine {
     pong: Arc<Frame>,
     noop: Arc<Frame>,
     close: Arc<Frame>,
+    /// Of WebSocket itself.
+    plain_ping: Arc<Frame>,
 }
 
 /// The bytes that wait for all clients.
@@ -194,6 +206,7 @@ impl Engine {
             pong: Frame::engine("3"),
             noop: Frame::engine("6"),
             close: Frame::engine("1"),
+            plain_ping: Frame::control(opcode::PING, &[]),
         })
     }
 
@@ -236,6 +249,11 @@ impl Engine {
             .route(&format!("{path}/"), any(requests::serve))
             .route(&format!("{path}/{{*rest}}"), any(requests::serve))
             .with_state(self.clone())
+    }
+
+    /// What answers requests for a plain WebSocket.
+    pub(crate) fn plain(self: &Arc<Self>) -> MethodRouter {
+        any(plain::serve).with_state(self.clone())
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {

@@ -214,11 +214,13 @@ const fn server_row(name: &'static str, payload: &'static str, payload_type: &'s
     Row { name, payload, payload_type, reply: "", reply_type: "", note }
 }
 
+/// Names that mean something to clients themselves: no event may bear one
+/// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
+pub const SOCKET_IO: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
 /// Whether a relay must not bear this name: it is one of the wire's, or Socket.IO's own.
 pub fn is_reserved(name: &str) -> bool {
-    // https://socket.io/docs/v4/emit-cheatsheet/#reserved-events
-    const SOCKET_IO: [&str; 6] =
-        ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
     SOCKET_IO.contains(&name) || CLIENT_EVENTS.iter().chain(&SERVER_EVENTS).any(|row| row.name == name)
 }
 
@@ -494,6 +496,18 @@ pub struct Session {
     pub rooms: Vec<RoomRef>,
     /// The server's clock.
     pub server_time: Timestamp,
+}
+
+/// What a client of plain WebSocket learns when it registers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Welcome {
+    /// The user behind this connection.
+    pub user: User,
+    /// Who is online, 100 at the most.
+    pub users: Vec<RoomUser>,
+    /// How many are online.
+    pub user_count: usize,
 }
 
 /// `message-saved`: a new message.

@@ -6,6 +6,7 @@ mod client_files;
 mod demo;
 mod gate;
 mod health;
+mod websocket;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -217,8 +218,11 @@ fn router(app: &Arc<App>) -> Router {
         .layer(framed.clone());
     let for_browsers =
         socket_io.layer(cors).merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut router =
-        Router::new().merge(for_browsers).merge(pusher::routes(app).layer(framed)).merge(health::routes(app));
+    let mut router = Router::new()
+        .merge(for_browsers)
+        .merge(websocket::routes(app))
+        .merge(pusher::routes(app).layer(framed))
+        .merge(health::routes(app));
     if app.config.server.demo {
         router = router.fallback(demo::file);
     }

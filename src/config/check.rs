@@ -113,14 +113,25 @@ impl Config {
 
     fn check_ws(&self) -> Result<(), ConfigError> {
         let ws = &self.ws;
-        if let Some(path) = ws.paths.iter().find(|path| !path.starts_with('/') || path.contains(['{', '}', '*'])) {
-            return wrong("ws.paths", &format!("has {path:?}: a path begins with a slash and holds no pattern"));
+        let taken = [self.server.path.as_str(), "/health", "/ready", "/api", "/apps"];
+        for (place, path) in ws.paths.iter().enumerate() {
+            if !path.starts_with('/') || path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
+                return wrong("ws.paths", &format!("has {path:?}: a path begins with a slash and holds no pattern"));
+            }
+            let is_within =
+                |taken: &&str| path.strip_prefix(*taken).is_some_and(|rest| !rest.starts_with(|c| c != '/'));
+            if taken.iter().any(is_within) {
+                return wrong("ws.paths", &format!("has {path:?}: something else is served there"));
+            }
+            if ws.paths[..place].contains(path) {
+                return wrong("ws.paths", &format!("has {path:?} twice"));
+            }
         }
         if ws.ping_interval.is_zero() || ws.idle_timeout <= ws.ping_interval {
             return wrong("ws.idle-timeout", "must be longer than ws.ping-interval, and that longer than 0 s");
         }
-        if ws.text_event.is_empty() {
-            return wrong("ws.text-event", "must name an event");
+        if ws.text_event.is_empty() || protocol::SOCKET_IO.contains(&&*ws.text_event) {
+            return wrong("ws.text-event", "must name an event, and none of Socket.IO's own");
         }
         Ok(())
     }

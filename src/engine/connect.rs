@@ -65,7 +65,7 @@ impl Link {
 
     /// Whether the client has found its socket again.
     fn resume(self: &Arc<Self>, namespace: &str, auth: &str) -> bool {
-        if self.protocol == Protocol::V3 || !self.engine.settings.recovery.is_on() || auth.is_empty() {
+        if self.protocol != Protocol::V4 || !self.engine.settings.recovery.is_on() || auth.is_empty() {
             return false;
         }
         let Ok(Return { pid, offset }) = serde_json::from_str(auth) else { return false };
@@ -89,12 +89,15 @@ impl Link {
 
     /// CONNECT_ERROR, with data as JSON.
     pub(super) fn refuse_connect(self: &Arc<Self>, namespace: &str, message: &str, data: Option<&str>) {
+        if self.protocol == Protocol::Plain {
+            return self.keep_out(message, data);
+        }
         let message = serde_json::to_string(message).expect("text is JSON");
         let json = match (self.protocol, data) {
             // Its clients take the payload for the message.
             (Protocol::V3, _) => message,
-            (Protocol::V4, None) => format!(r#"{{"message":{message}}}"#),
-            (Protocol::V4, Some(data)) => format!(r#"{{"message":{message},"data":{data}}}"#),
+            (_, None) => format!(r#"{{"message":{message}}}"#),
+            (_, Some(data)) => format!(r#"{{"message":{message},"data":{data}}}"#),
         };
         self.send(&Frame::connect_error(namespace, &json));
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::{sync::Notify, task::JoinSet};
 
-use super::{DisconnectReason, Engine, link::Link};
+use super::{Engine, link::Link};
 
 /// One list per thread of the runtime, each with a task that writes.
 pub(super) struct Flushers {
@@ -103,7 +103,7 @@ impl Drop for Batch<'_> {
             self.engine.flushers.schedule(&mut self.dirty);
         }
         for link in self.slow.drain(..) {
-            link.lose(DisconnectReason::SlowConsumer);
+            link.drop_slow();
         }
         while self.has_parked_more
             && let Some(oldest) = self.engine.parked.too_much()

@@ -8,12 +8,14 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Protocol,
+    PlainSettings, Protocol,
     offset::Offsets,
+    plain,
     websocket::{self, HEADER_MAX, opcode},
 };
 
 /// The bytes of a packet with its attachments, as WebSocket frames; its text stands in them for polling.
+#[derive(Default)]
 pub(crate) struct Frame {
     /// Frames of Engine.IO 4, from `start`.
     buffer: Vec<u8>,
@@ -27,6 +29,9 @@ pub(crate) struct Frame {
     attachments: Box<[Bytes]>,
     /// The same for Engine.IO 3: no offset, and a type before each attachment.
     legacy: OnceLock<Vec<u8>>,
+    /// What clients of plain WebSocket get instead, with envelopes and without; `None` where they get nothing.
+    envelope: OnceLock<Option<Arc<Frame>>>,
+    bare_text: OnceLock<Option<Arc<Frame>>>,
 }
 
 /// The type of Engine.IO 3's binary messages.
@@ -96,18 +101,23 @@ impl Frame {
         Self::new(text, Vec::new(), 0, 0)
     }
 
+    /// A text message of plain WebSocket, put together from pieces.
+    pub(super) fn of(pieces: &[&str]) -> Arc<Self> {
+        let mut text = room(pieces.iter().map(|piece| piece.len()).sum());
+        text.extend(pieces.iter().copied());
+        Self::new(text, Vec::new(), 0, 0)
+    }
+
     /// A control frame of WebSocket, with at most 125 bytes; polling knows no such thing.
     pub(crate) fn control(opcode: u8, payload: &[u8]) -> Arc<Self> {
         let mut buffer = Vec::new();
         websocket::append(&mut buffer, opcode, &[], payload);
-        let (attachments, legacy) = (Box::default(), OnceLock::new());
-        Arc::new(Self { buffer, start: 0, text_end: 0, offset_len: 0, number: 0, attachments, legacy })
+        Arc::new(Self { buffer, ..Self::default() })
     }
 
     /// What stands before all frames: the head of a response.
     pub(super) fn head(text: String) -> Arc<Self> {
-        let (buffer, attachments, legacy) = (text.into_bytes(), Box::default(), OnceLock::new());
-        Arc::new(Self { buffer, start: 0, text_end: 0, offset_len: 0, number: 0, attachments, legacy })
+        Arc::new(Self { buffer: text.into_bytes(), ..Self::default() })
     }
 
     fn new(text: String, attachments: Vec<Bytes>, offset_len: usize, number: u64) -> Arc<Self> {
@@ -118,8 +128,8 @@ impl Frame {
         for attachment in &attachments {
             websocket::append(&mut buffer, opcode::BINARY, &[], attachment);
         }
-        let (attachments, legacy) = (attachments.into_boxed_slice(), OnceLock::new());
-        Arc::new(Self { buffer, start, text_end, offset_len, number, attachments, legacy })
+        let attachments = attachments.into_boxed_slice();
+        Arc::new(Self { buffer, start, text_end, offset_len, number, attachments, ..Self::default() })
     }
 
     /// The event's number; 0 for what is not replayed.
@@ -129,7 +139,7 @@ impl Frame {
 
     /// What goes through a WebSocket.
     pub(super) fn wire(&self, protocol: Protocol) -> &[u8] {
-        let is_same = protocol == Protocol::V4 || (self.offset_len == 0 && self.attachments.is_empty());
+        let is_same = protocol != Protocol::V3 || (self.offset_len == 0 && self.attachments.is_empty());
         if is_same {
             return &self.buffer[self.start..];
         }
@@ -144,6 +154,21 @@ impl Frame {
         })
     }
 
+    /// As clients of plain WebSocket with envelopes get it; `None` where it is no event.
+    pub(super) fn envelope(&self) -> Option<&Arc<Self>> {
+        self.envelope.get_or_init(|| plain::envelope(self)).as_ref()
+    }
+
+    /// As clients of plain WebSocket without envelopes get it; `None` where it is no text for them.
+    pub(super) fn bare_text(&self, settings: &PlainSettings) -> Option<&Arc<Self>> {
+        self.bare_text.get_or_init(|| plain::bare_text(self, settings)).as_ref()
+    }
+
+    /// Whether it is an acknowledgement.
+    pub(super) fn is_ack(&self) -> bool {
+        self.text_end > HEADER_MAX && matches!(self.buffer.get(HEADER_MAX + 1), Some(b'3' | b'6'))
+    }
+
     /// The text without the offset, in two pieces.
     fn legacy_text(&self) -> (&[u8], &[u8]) {
         let text = &self.buffer[HEADER_MAX.min(self.text_end)..self.text_end];
@@ -156,7 +181,7 @@ impl Frame {
     /// The packet's text, for polling; empty for what polling knows nothing of.
     pub(super) fn text(&self, protocol: Protocol) -> String {
         let (text, end) = match protocol {
-            Protocol::V4 => (&self.buffer[HEADER_MAX.min(self.text_end)..self.text_end], &[][..]),
+            Protocol::V4 | Protocol::Plain => (&self.buffer[HEADER_MAX.min(self.text_end)..self.text_end], &[][..]),
             Protocol::V3 => self.legacy_text(),
         };
         let mut owned = String::with_capacity(text.len() + end.len());

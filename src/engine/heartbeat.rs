@@ -11,9 +11,12 @@ use super::{
 const LEAVING: Duration = Duration::from_secs(2);
 /// How long it may take to fetch the goodbye, as in Node.
 const FETCHING: Duration = Duration::from_secs(30);
+/// How long a client of plain WebSocket may take to read it, and to hang up.
+const READING: Duration = Duration::from_secs(5);
 
 /// A link's clock. Engine.IO 4: the server pings, one interval after the last pong, and the first time one
-/// interval after the handshake. Engine.IO 3: the client does.
+/// interval after the handshake. Engine.IO 3: the client does. Plain WebSocket: the server pings at every interval,
+/// and the client must be heard of, whatever it sends.
 pub(super) struct Beat {
     protocol: Protocol,
     /// When to ping next.
@@ -42,6 +45,7 @@ impl Beat {
         let (ping, heard) = match protocol {
             Protocol::V4 => (Some(now + settings.ping_interval), None),
             Protocol::V3 => (None, Some(now + settings.ping_interval + settings.ping_timeout)),
+            Protocol::Plain => (Some(now + settings.plain.ping_interval), Some(now + settings.plain.idle_timeout)),
         };
         Self { protocol, ping, heard, connect: Some(now + settings.connect_timeout), leave: None, scheduled: None }
     }
@@ -57,6 +61,11 @@ impl Beat {
         }
     }
 
+    /// A client of plain WebSocket has sent a frame.
+    pub(super) fn frame_arrived(&mut self, now: Instant, settings: &Settings) {
+        self.heard = Some(now + settings.plain.idle_timeout);
+    }
+
     /// It is in a namespace.
     pub(super) fn connected(&mut self) {
         self.connect = None;
@@ -70,8 +79,13 @@ impl Beat {
     /// Only its hanging up is waited for.
     pub(super) fn leave(&mut self, now: Instant, reason: DisconnectReason) {
         (self.ping, self.heard, self.connect) = (None, None, None);
-        let has_hung_up = reason == DisconnectReason::TransportClose;
-        self.leave = Some(now + if has_hung_up { LEAVING } else { FETCHING });
+        self.leave = Some(
+            now + match (reason, self.protocol) {
+                (DisconnectReason::TransportClose, _) => LEAVING,
+                (_, Protocol::Plain) => READING,
+                _ => FETCHING,
+            },
+        );
     }
 
     fn next(&self) -> Option<Instant> {
@@ -114,14 +128,17 @@ impl Beat {
             return Due::PingTimeout;
         }
         if is_due(self.connect) {
-            self.connect = None;
+            // Looked at once, as in Node. A client of plain WebSocket may be refused after this, and must not stay.
+            self.connect = (self.protocol == Protocol::Plain).then(|| now + settings.connect_timeout);
             if !has_sessions {
                 return Due::ConnectTimeout;
             }
         }
         if is_due(self.ping) {
-            self.ping = None;
-            self.heard = Some(now + settings.ping_timeout);
+            (self.ping, self.heard) = match self.protocol {
+                Protocol::Plain => (Some(now + settings.plain.ping_interval), self.heard),
+                Protocol::V4 | Protocol::V3 => (None, Some(now + settings.ping_timeout)),
+            };
             return Due::Ping;
         }
         Due::Nothing

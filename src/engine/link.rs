@@ -21,6 +21,7 @@ use super::{
     incoming::{Incoming, Refused},
     output::{Flushed, Output, Pushed, Request, Transport, Upgrade},
     payload,
+    plain::{self, Plain},
     session::Session,
     wheel::{Ticket, Timed},
 };
@@ -39,6 +40,8 @@ pub(crate) struct Link {
     state: Mutex<State>,
     /// A POST is being read.
     pub(super) is_posting: AtomicBool,
+    /// What a client of plain WebSocket has instead of packets.
+    pub(super) plain: Option<Box<Plain>>,
 }
 
 /// A transport, under the name it has in Engine.IO.
@@ -78,6 +81,7 @@ impl Link {
             output: Mutex::new(Output::new(protocol, transport)),
             incoming: Mutex::default(),
             is_posting: AtomicBool::new(false),
+            plain: (protocol == Protocol::Plain).then(Box::default),
             state: Mutex::new(State { sessions: Vec::new(), beat, waiting: Some(waiting), is_closed: false }),
         });
         engine.add_link(&link);
@@ -113,6 +117,14 @@ impl Link {
     /// Puts a frame into the queue. Whoever calls must not hold the lock of anything a disconnect needs when
     /// `batch` is dropped.
     pub(super) fn push(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> Pushed {
+        let Some(plain) = &self.plain else { return self.enqueue(frame, is_volatile, batch) };
+        match plain.rendered(frame, &self.engine.settings.plain) {
+            Some(frame) => self.enqueue(&frame, is_volatile, batch),
+            None => Pushed::Skipped,
+        }
+    }
+
+    fn enqueue(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> Pushed {
         let most = self.engine.settings.queued_bytes.get();
         let mut output = self.output();
         let before = output.bytes();
@@ -128,8 +140,12 @@ impl Link {
             && output.is_stuck()
             && output.bytes() > self.engine.fair_share();
         if pushed == Pushed::Full || is_greedy {
-            self.engine.queued.moved(output.bytes(), 0);
-            output.close();
+            let before = output.bytes();
+            match &self.plain {
+                None => output.close(),
+                Some(_) => output.cut_short(plain::goodbye(DisconnectReason::SlowConsumer)),
+            }
+            self.engine.queued.moved(before, output.bytes());
             batch.drop_slow(self);
             return Pushed::Full;
         }
@@ -141,7 +157,7 @@ impl Link {
 
     /// Sends a packet that belongs to no socket.
     pub(super) fn send(self: &Arc<Self>, frame: &Arc<Frame>) {
-        self.push(frame, false, &mut Batch::new(&self.engine));
+        self.enqueue(frame, false, &mut Batch::new(&self.engine));
     }
 
     /// Writes what waits.
@@ -248,6 +264,15 @@ impl Link {
         }
     }
 
+    /// A client of plain WebSocket has sent a frame. False where nothing of it counts any more.
+    pub(super) fn frame_arrived(&self) -> bool {
+        let mut state = self.state();
+        if !state.is_closed {
+            state.beat.frame_arrived(Instant::now(), &self.engine.settings);
+        }
+        !state.is_closed
+    }
+
     fn pong(self: &Arc<Self>) {
         let sessions = {
             let mut state = self.state();
@@ -333,7 +358,7 @@ impl Link {
                 for session in self.sessions() {
                     session.pinged();
                 }
-                self.send(&self.engine.ping);
+                self.send(if self.plain.is_some() { &self.engine.plain_ping } else { &self.engine.ping });
             }
             Due::PingTimeout => return self.end(DisconnectReason::PingTimeout, None),
             Due::ConnectTimeout => return self.end(DisconnectReason::ForcedServerClose, None),

@@ -168,6 +168,12 @@ impl Output {
         };
     }
 
+    /// Forgets what waits, but for a frame that has left in part; then comes the last one.
+    pub(super) fn cut_short(&mut self, last: Arc<Frame>) {
+        self.queue.forget_whole_frames();
+        self.push_last(Some(last));
+    }
+
     /// Forgets everything; whoever reads or waits ends.
     pub(super) fn close(&mut self) {
         if let Transport::Polling { request: Request::Waiting(Some(waker)), .. } =

@@ -37,7 +37,7 @@ pub(super) fn append(payload: &mut String, frame: &Frame, protocol: Protocol) {
 /// Appends a binary message.
 pub(super) fn append_binary(payload: &mut String, data: &[u8], protocol: Protocol) {
     let mut text = match protocol {
-        Protocol::V4 => "b".to_owned(),
+        Protocol::V4 | Protocol::Plain => "b".to_owned(),
         Protocol::V3 => "b4".to_owned(),
     };
     STANDARD.encode_string(data, &mut text);
@@ -47,7 +47,7 @@ pub(super) fn append_binary(payload: &mut String, data: &[u8], protocol: Protoco
 /// Appends a packet's type and data.
 pub(super) fn append_text(payload: &mut String, text: &str, protocol: Protocol) {
     match protocol {
-        Protocol::V4 => {
+        Protocol::V4 | Protocol::Plain => {
             if !payload.is_empty() {
                 payload.push(SEPARATOR);
             }
@@ -64,7 +64,7 @@ pub(super) fn append_text(payload: &mut String, text: &str, protocol: Protocol) 
 /// The packets in a body of text.
 pub(crate) fn decode(body: &str, protocol: Protocol) -> Result<Vec<Packet>, NotAPayload> {
     match protocol {
-        Protocol::V4 => body.split(SEPARATOR).map(decode_one).collect(),
+        Protocol::V4 | Protocol::Plain => body.split(SEPARATOR).map(decode_one).collect(),
         Protocol::V3 => decode_v3(body),
     }
 }
@@ -80,7 +80,7 @@ fn decode_one(text: &str) -> Result<Packet, NotAPayload> {
 /// A binary message as base64, behind `b`, and in version 3 its type.
 pub(super) fn binary(text: &str, protocol: Protocol) -> Result<Bytes, NotAPayload> {
     let prefix = match protocol {
-        Protocol::V4 => "b",
+        Protocol::V4 | Protocol::Plain => "b",
         Protocol::V3 => "b4",
     };
     let base64 = text.strip_prefix(prefix).ok_or(NotAPayload)?;

@@ -19,11 +19,14 @@ use super::{
     DisconnectReason, Protocol,
     frame::Frame,
     link::Link,
+    plain,
     websocket::{Decoder, Message, Violation, opcode},
 };
 
 /// Bytes in one read. One buffer a thread: an idle connection has none.
 const CHUNK: usize = 64 * 1024;
+/// What a client is told that sends what it may not (RFC 6455, section 7.4.1).
+const UNSUPPORTED: u16 = 1003;
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
@@ -34,13 +37,20 @@ pub(crate) struct Reader {
     link: Arc<Link>,
     stream: OwnedReadHalf,
     decoder: Decoder,
+    /// Where a client of plain WebSocket is on its way in.
+    plain: Option<Box<plain::Incoming>>,
     /// Nothing that comes now counts: the client was told goodbye.
     is_leaving: bool,
 }
 
 impl Reader {
     pub(super) fn new(link: Arc<Link>, stream: OwnedReadHalf, decoder: Decoder) -> Self {
-        Self { link, stream, decoder, is_leaving: false }
+        Self { link, stream, decoder, plain: None, is_leaving: false }
+    }
+
+    /// Of a client of plain WebSocket.
+    pub(super) fn plain(link: Arc<Link>, stream: OwnedReadHalf, decoder: Decoder, plain: plain::Incoming) -> Self {
+        Self { link, stream, decoder, plain: Some(Box::new(plain)), is_leaving: false }
     }
 
     /// Takes in what was read before.
@@ -67,6 +77,7 @@ impl Reader {
                     continue;
                 }
             }
+            self.go_on();
             let read = BUFFER.with_borrow_mut(|buffer| {
                 let mut bytes = ReadBuf::new(buffer);
                 let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
@@ -86,14 +97,28 @@ impl Reader {
         }
     }
 
+    /// Takes in what a client of plain WebSocket had sent before it was let in.
+    fn go_on(&mut self) {
+        let (Some(incoming), Some(plain)) = (&mut self.plain, &self.link.plain) else { return };
+        if self.is_leaving || !plain.is_decided() {
+            return;
+        }
+        self.link.output().cork();
+        self.is_leaving = incoming.go_on(&self.link, plain).is_break();
+        self.link.flush();
+    }
+
     /// Takes bytes in. What is answered at once leaves in one write.
     fn take(&mut self, bytes: &mut [u8]) {
         if self.is_leaving {
             return;
         }
         self.link.output().cork();
-        let Self { link, decoder, .. } = self;
-        let taken = decoder.feed(bytes, &mut |message| take(link, message));
+        let Self { link, decoder, plain, .. } = self;
+        let taken = decoder.feed(bytes, &mut |message| match plain {
+            None => take(link, message),
+            Some(plain) => take_plain(link, plain, message),
+        });
         match taken {
             Ok(ControlFlow::Continue(())) => {}
             Ok(ControlFlow::Break(())) => self.is_leaving = true,
@@ -106,10 +131,23 @@ impl Reader {
     }
 }
 
+fn take_plain(link: &Arc<Link>, plain: &mut plain::Incoming, message: Message<'_>) -> ControlFlow<()> {
+    let counts = link.frame_arrived();
+    match (message, &link.plain) {
+        (Message::Text(text), Some(state)) if counts => plain.take(link, state, text),
+        (Message::Text(_), _) => ControlFlow::Continue(()),
+        (message, _) => take(link, message),
+    }
+}
+
 fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
     match message {
         Message::Text(text) => link.take_text(text),
         Message::Binary(data) => match link.protocol {
+            Protocol::Plain => {
+                link.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
+                ControlFlow::Break(())
+            }
             Protocol::V4 => link.take_binary(Bytes::copy_from_slice(data)),
             Protocol::V3 => match data {
                 [4, data @ ..] => link.take_binary(Bytes::copy_from_slice(data)),

@@ -46,6 +46,7 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
+    /// What a request says.
     pub(super) fn of(protocol: Protocol, uri: &Uri, headers: &HeaderMap, address: Option<IpAddr>) -> Self {
         let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         Self {
@@ -177,6 +178,11 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     response
 }
 
+/// A session's id.
+pub(super) fn secret() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect()
+}
+
 fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
     let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
     if !link.begin_upgrade() {
@@ -205,7 +211,7 @@ pub(super) fn open(
     let protocol = handshake.protocol;
     let behind = Behind::default();
     let (sid, root) = match protocol {
-        Protocol::V4 => (rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect(), None),
+        Protocol::V4 | Protocol::Plain => (secret(), None),
         Protocol::V3 => {
             let back = Back::open(engine.library(), &behind)?;
             (back.sid().to_string(), Some(back))

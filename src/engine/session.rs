@@ -64,6 +64,15 @@ pub(crate) trait Application: Send + Sync {
     /// Whether it takes the client for gone. It learns of [`Self::moved`] in its turn, and then not of what was undone
     /// in the meantime.
     fn is_away(&self) -> bool;
+
+    /// Whether there is an event of this name.
+    fn knows(&self, event: &str) -> bool;
+
+    /// Acknowledges, in its turn, with who it is and who is here.
+    fn welcome(self: Arc<Self>, id: u64);
+
+    /// Does this once the events before it are answered.
+    fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>);
 }
 
 /// A text that is no event, or no acknowledgement.
@@ -210,18 +219,19 @@ impl Session {
         let link = link.clone();
         link.joined();
         link.push(&self.connect_frame(), false, &mut batch);
-        state.phase = Phase::Connected(link);
+        state.phase = Phase::Connected(link.clone());
         state.application = Some(application);
         if let Some(pid) = &self.pid {
             self.engine.parked.know(pid, self);
         }
+        link.let_in(self);
         true
     }
 
     fn connect_frame(&self) -> Arc<Frame> {
         match self.protocol {
             Protocol::V4 => Frame::connect(&self.namespace, Some((&self.id.to_string(), self.pid.as_deref()))),
-            Protocol::V3 => Frame::connect(&self.namespace, None),
+            Protocol::V3 | Protocol::Plain => Frame::connect(&self.namespace, None),
         }
     }
 
@@ -285,6 +295,25 @@ impl Session {
 
     // What arrives.
 
+    /// Whether there is an event of this name.
+    pub(super) fn knows(&self, event: &str) -> bool {
+        self.application().is_some_and(|application| application.knows(event))
+    }
+
+    /// See [`Application::welcome`].
+    pub(super) fn welcome(&self, id: u64) {
+        if let Some(application) = self.application() {
+            application.welcome(id);
+        }
+    }
+
+    /// See [`Application::in_turn`].
+    pub(super) fn in_turn(&self, then: Box<dyn FnOnce() + Send>) {
+        if let Some(application) = self.application() {
+            application.in_turn(then);
+        }
+    }
+
     pub(super) fn receive(&self, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), DisconnectReason> {
         let application = {
             let state = self.state();
@@ -333,6 +362,12 @@ impl Session {
             }
             _ => None,
         };
+        if self.protocol == Protocol::Plain
+            && let Some(link) = &link
+        {
+            // It is all that this connection is for.
+            return link.end(DisconnectReason::ServerNamespaceDisconnect, None);
+        }
         self.finish(DisconnectReason::ServerNamespaceDisconnect);
         // Sent when it is over, so that the client may ask again as soon as it reads it.
         drop(batch);

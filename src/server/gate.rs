@@ -31,11 +31,16 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
         return refuse(StatusCode::FORBIDDEN, "Origin not allowed");
     }
     if app.is_draining() && !has_session(request.uri()) {
-        let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "The server is closing");
-        response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
-        return response;
+        return closing();
     }
     next.run(request).await
+}
+
+/// Nobody new is let in.
+pub(super) fn closing() -> Response {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "The server is closing");
+    response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+    response
 }
 
 /// The same before the HTTP API, in its shape of replies.

@@ -13,24 +13,20 @@ use super::{
     relay,
 };
 use crate::{
+    chat,
     config::LimitsConfig,
     engine::{Application, DisconnectReason, Handshake, NotAnEvent},
     error::{Error, Result},
     hub::To,
     metrics::EventMetrics,
     model::{NAME_MAX_CHARS, Room, UserId},
-    protocol::{Args, EventError, acknowledgement},
+    protocol::{Args, EventError, SOCKET_IO, acknowledgement},
 };
-
-/// Names that mean something to clients themselves: no event may bear one
-/// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 impl Application for Conn {
     fn receive(self: Arc<Self>, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), NotAnEvent> {
         let (name, args) = Args::parse(json, &attachments).map_err(|_| NotAnEvent)?;
-        if RESERVED.contains(&&*name) {
+        if SOCKET_IO.contains(&&*name) {
             return Err(NotAnEvent);
         }
         let most = LimitsConfig::or_none(self.app.limits.config().events_in_flight);
@@ -77,6 +73,26 @@ impl Application for Conn {
 
     fn is_away(&self) -> bool {
         self.queue.is_away()
+    }
+
+    fn knows(&self, event: &str) -> bool {
+        self.events.events.contains_key(event) || self.events.relays.contains_key(event)
+    }
+
+    fn welcome(self: Arc<Self>, id: u64) {
+        let conn = self.clone();
+        let work = async move {
+            let (arguments, _) = acknowledgement(Ok(chat::welcome(&conn.app, &conn.identity())));
+            Box::new(move || {
+                let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
+                conn.app.metrics.deliveries.increment(u64::from(is_sent));
+            }) as Done
+        };
+        Queue::push(&self, Job::new(work.boxed(), false, Turn::default()));
+    }
+
+    fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
+        Queue::push(&self, Job::new(async { then as Done }.boxed(), false, Turn::default()));
     }
 }
 

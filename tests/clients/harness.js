@@ -46,7 +46,7 @@ export async function inTime(promise, what, ms = TIMEOUT_MS) {
 }
 
 /** Things that arrive one after the other, and those who wait for one of them. */
-class Inbox {
+export class Inbox {
   #waiting = [];
   items = [];
 

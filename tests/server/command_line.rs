@@ -202,3 +202,24 @@ async fn a_made_key_is_printed_once_with_the_lines_that_make_it_valid() {
         assert_eq!(said(&[&["api-key", "x"], &wrong[..]].concat(), &[]).await.code, 2, "{wrong:?}");
     }
 }
+
+#[tokio::test]
+async fn a_path_of_plain_websocket_is_where_nothing_else_is() {
+    let cases = [
+        ("ws", "begins with a slash"),
+        ("/{room}", "holds no pattern"),
+        ("/:room", "holds no pattern"),
+        ("/socket.io", "something else"),
+        ("/health", "something else"),
+        ("/api/ws", "something else"),
+        ("/apps", "something else"),
+        ("/ws,/ws", "twice"),
+    ];
+    for (paths, must_say) in cases {
+        let said = said(&["--set", &format!("ws.paths={paths}")], &[]).await;
+        assert_eq!(said.code, 2, "{paths}: {}", said.errors);
+        assert!(said.errors.contains("ws.paths") && said.errors.contains(must_say), "{paths}: {}", said.errors);
+    }
+    let said = said(&["--set", "ws.text-event=disconnect"], &[]).await;
+    assert!(said.errors.contains("ws.text-event"), "{}", said.errors);
+}

@@ -15,4 +15,5 @@ mod hostile;
 mod limits;
 mod operations;
 mod order;
+mod plain_websocket;
 mod saved_messages;

@@ -6,17 +6,35 @@ use super::Link;
 use crate::engine::{
     DisconnectReason,
     frame::Frame,
+    plain,
     websocket::{Violation, opcode},
 };
 
 impl Link {
     /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
+        let close = match (&self.plain, status) {
+            (Some(_), None) => plain::goodbye(reason),
+            _ => close_frame(status),
+        };
+        self.end_with(reason, None, close);
+    }
+
+    /// Says goodbye with this close frame, and with something before it; nothing comes between the two.
+    pub(in crate::engine) fn end_with(
+        self: &Arc<Self>,
+        reason: DisconnectReason,
+        answer: Option<&Arc<Frame>>,
+        close: Arc<Frame>,
+    ) {
         let awaits_fetch = {
             let mut output = self.output();
             let before = output.bytes();
-            let last = if output.is_websocket() { close_frame(status) } else { self.engine.close.clone() };
+            let last = if output.is_websocket() { close } else { self.engine.close.clone() };
             if output.is_open() {
+                if let Some(answer) = answer {
+                    output.push(answer, false, usize::MAX);
+                }
                 output.push_last(Some(last));
                 self.engine.queued.moved(before, output.bytes());
             }
@@ -70,6 +88,14 @@ impl Link {
             output.close();
         }
         self.lost(reason, false);
+    }
+
+    /// It did not keep up. A client of plain WebSocket was told so, after the frame that had left in part.
+    pub(in crate::engine) fn drop_slow(self: &Arc<Self>) {
+        match &self.plain {
+            None => self.lose(DisconnectReason::SlowConsumer),
+            Some(_) => self.lost(DisconnectReason::SlowConsumer, false),
+        }
     }
 
     /// With `awaits_fetch`, a polling client may still fetch what was said last.

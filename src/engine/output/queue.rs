@@ -53,6 +53,12 @@ impl Queue {
         *self = Self::new(self.protocol);
     }
 
+    /// Forgets all frames of which nothing has left.
+    pub(super) fn forget_whole_frames(&mut self) {
+        self.frames.truncate(usize::from(self.written > 0));
+        self.bytes = self.frames.front().map_or(0, |frame| frame.wire(self.protocol).len() - self.written);
+    }
+
     /// Gives back what an empty queue does not need.
     pub(super) fn shrink(&mut self) {
         if self.frames.is_empty() && self.frames.capacity() > KEPT {
@@ -197,6 +203,34 @@ mod tests {
         assert!(!queue.push(&frame, 23));
         assert!(queue.push(&frame, 24));
         assert_eq!(queue.bytes(), 24);
+    }
+
+    #[test]
+    fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
+        let frame = Frame::engine("0123456789");
+        for (taken, left) in [(0, 0), (5, 7), (12, 0), (17, 7)] {
+            let mut queue = Queue::new(Protocol::Plain);
+            for _ in 0..3 {
+                assert!(queue.push(&frame, usize::MAX));
+            }
+            let mut room = [taken].into_iter();
+            assert!(
+                queue
+                    .write(|_| room.next().filter(|taken| *taken > 0).ok_or(io::ErrorKind::WouldBlock.into()))
+                    .is_err()
+            );
+            queue.forget_whole_frames();
+            assert_eq!(queue.bytes(), left, "{taken}");
+            assert!(queue.push(&frame, usize::MAX));
+            let mut rest = Vec::new();
+            let result = queue.write(|pieces| {
+                rest.extend(pieces.iter().flat_map(|piece| piece.iter().copied()));
+                Ok(pieces.iter().map(|piece| piece.len()).sum())
+            });
+            assert!(result.is_ok());
+            let wire = frame.wire(Protocol::Plain);
+            assert_eq!(rest, [&wire[wire.len() - left..], wire].concat(), "{taken}");
+        }
     }
 
     #[test]

@@ -1,0 +1,167 @@
+//! Plain WebSocket: clients with nothing but `new WebSocket(url)`.
+//!
+//! Such a client is a `Link` with one `Session` in the root namespace, let in as every other. Here is what it says
+//! and hears instead of packets: JSON envelopes, or bare texts until its first envelope. It cannot come back to its
+//! session, which ends with the connection.
+
+mod close;
+mod envelope;
+mod incoming;
+mod rendering;
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{Method, Request, StatusCode, header::SEC_WEBSOCKET_VERSION};
+
+use super::{
+    ClientAddress, Engine, Handshake, Protocol,
+    frame::Frame,
+    link::Link,
+    output::Transport,
+    reader::Reader,
+    requests,
+    session::Session,
+    upgrade::{self, Stream},
+    websocket::Decoder,
+};
+use envelope::Asked;
+
+pub(super) use close::goodbye;
+pub(super) use incoming::Incoming;
+pub(super) use rendering::{bare_text, envelope};
+
+/// The one version of WebSocket there is (RFC 6455, section 4.1).
+const VERSION: &str = "13";
+
+/// What the engine has to know of the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) ping_interval: Duration,
+    /// How long a client may send nothing.
+    pub(crate) idle_timeout: Duration,
+    /// The event that a bare text is.
+    pub(crate) text_event: String,
+    /// The event with which clients of bare texts hear of what is saved; `None` where they do not.
+    pub(crate) saved_event: Option<&'static str>,
+    /// Clients are let in before they say anything.
+    pub(crate) open_at_once: bool,
+}
+
+/// What such a link has beside the others.
+#[derive(Default)]
+pub(super) struct Plain {
+    /// It has sent an envelope: from then on it gets no bare texts.
+    has_envelopes: AtomicBool,
+    /// What became of its wish to be let in; for its reader.
+    verdict: Mutex<Option<Verdict>>,
+    /// Events that wait for their answer, by the ids under which the session acknowledges them.
+    asked: Mutex<HashMap<u64, Asked>>,
+    next_id: AtomicU64,
+}
+
+/// Whether a client is let in.
+enum Verdict {
+    Yes(Arc<Session>),
+    No(Refusal),
+}
+
+/// Why it is not.
+struct Refusal {
+    code: String,
+    /// The `error` of a reply, as JSON.
+    error: String,
+}
+
+impl Plain {
+    /// What the client gets instead of a packet; `None` where it gets nothing.
+    pub(super) fn rendered<'a>(&self, frame: &'a Arc<Frame>, settings: &Settings) -> Option<Cow<'a, Arc<Frame>>> {
+        if frame.is_ack() {
+            return rendering::reply(frame, |id| self.asked().remove(&id)).map(Cow::Owned);
+        }
+        let rendered = if self.has_envelopes() { frame.envelope() } else { frame.bare_text(settings) };
+        rendered.map(Cow::Borrowed)
+    }
+
+    fn has_envelopes(&self) -> bool {
+        self.has_envelopes.load(Ordering::Relaxed)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<u64, Asked>> {
+        self.asked.lock().expect("no panic while counting")
+    }
+
+    /// Remembers what is to be answered, under an id for the session.
+    fn ask(&self, asked: Asked) -> u64 {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.asked().insert(id, asked);
+        id
+    }
+
+    /// Whether its reader has something to go on with.
+    pub(super) fn is_decided(&self) -> bool {
+        self.verdict().is_some()
+    }
+
+    fn verdict(&self) -> MutexGuard<'_, Option<Verdict>> {
+        self.verdict.lock().expect("no panic while deciding")
+    }
+}
+
+impl Link {
+    /// The client is let in. Its reader goes on with what has arrived since it asked.
+    pub(super) fn let_in(&self, session: &Arc<Session>) {
+        self.decided(|| Verdict::Yes(session.clone()));
+    }
+
+    /// The client is not let in, with a message, which is a code where there is no JSON.
+    pub(super) fn keep_out(&self, message: &str, data: Option<&str>) {
+        self.decided(|| Verdict::No(envelope::refusal(message, data)));
+    }
+
+    fn decided(&self, verdict: impl FnOnce() -> Verdict) {
+        if let Some(plain) = &self.plain {
+            *plain.verdict() = Some(verdict());
+            self.output().wake_reader();
+        }
+    }
+}
+
+/// A request that asks for a WebSocket.
+pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Request<Body>) -> Response {
+    if request.headers().get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version != VERSION) {
+        return (StatusCode::UPGRADE_REQUIRED, [(SEC_WEBSOCKET_VERSION, VERSION)]).into_response();
+    }
+    if request.method() != Method::GET {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
+    let handshake = Handshake::of(Protocol::Plain, request.uri(), request.headers(), address);
+    let Some(words) = upgrade::Handshake::of(&mut request) else { return StatusCode::BAD_REQUEST.into_response() };
+    let Some(waiting) = engine.limits.wait(handshake.address) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let (response, upgraded) = words.accept();
+    tokio::spawn(async move {
+        let Some(Stream { reader, writer, ahead }) = upgrade::stream(upgraded).await else { return };
+        let decoder = Decoder::new(engine.settings.max_payload.get());
+        let link = Link::new(&engine, requests::secret(), handshake, Transport::WebSocket(writer), waiting);
+        let incoming = Incoming::new(&link);
+        let mut reader = Reader::plain(link, reader, decoder, incoming);
+        reader.feed(ahead);
+        reader.run().await;
+    });
+    response
+}

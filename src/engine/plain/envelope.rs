@@ -1,0 +1,187 @@
+//! The envelopes. The only file that spells a name of this protocol.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::Refusal;
+use crate::{
+    engine::frame::Frame,
+    error::{Code, Error},
+};
+
+/// Bytes of an event's name and of a request's id, which are kept until the answer.
+const ECHOED_MAX: usize = 256;
+
+/// What a client says.
+pub(super) enum Said<'a> {
+    /// Let me in. With its credentials, which are an object's JSON, or nothing.
+    Register(Asked, Option<&'a RawValue>),
+    /// Let me go.
+    Unregister(Asked),
+    /// I am still here.
+    Heartbeat(Asked),
+    /// An event of the namespace, and its argument.
+    Event { name: Cow<'a, str>, asked: Asked, data: Option<&'a RawValue> },
+    /// The answer to an event of the server's.
+    Reply { id: u64, data: Option<&'a RawValue> },
+}
+
+/// What an answer repeats: JSON texts, as they came.
+pub(super) struct Asked {
+    event: Box<str>,
+    request_id: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    event_type: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    event: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    request_data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    request_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    data: Option<&'a RawValue>,
+}
+
+/// A null is given as well.
+fn given<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Said<'a> {
+    /// `None` where the text is no envelope.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        if !text.trim_start().starts_with('{') {
+            return None;
+        }
+        let fields: Fields<'a> = serde_json::from_str(text).ok()?;
+        let event_type = fields.event_type.as_deref();
+        if event_type == Some("Reply") {
+            return Some(Self::Reply { id: fields.request_id?.get().parse().ok()?, data: fields.data });
+        }
+        let event = fields.event?.get();
+        let name: Cow<'a, str> = match event.strip_prefix('"')?.strip_suffix('"')? {
+            name if name.contains('\\') => serde_json::from_str::<String>(event).ok()?.into(),
+            name => name.into(),
+        };
+        let request_id = fields.request_id.map(RawValue::get);
+        let may_be_echoed = request_id.is_none_or(|id| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX);
+        if event.len() > ECHOED_MAX || !may_be_echoed {
+            return None;
+        }
+        let asked = Asked { event: event.into(), request_id: request_id.map(Into::into) };
+        match (event_type, &*name) {
+            (None | Some("ClientEvent"), "Heartbeat") => Some(Self::Heartbeat(asked)),
+            (Some("ClientEvent"), "Register") => Some(Self::Register(asked, fields.request_data)),
+            (Some("ClientEvent"), "Unregister") => Some(Self::Unregister(asked)),
+            (Some("ClientEvent"), _) => Some(Self::Event { name, asked, data: fields.request_data }),
+            _ => None,
+        }
+    }
+}
+
+/// The kebab-case of a name in PascalCase; `None` where it is in another case.
+pub(super) fn kebab(name: &str) -> Option<String> {
+    if !name.starts_with(|first: char| first.is_ascii_uppercase()) || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let mut kebab = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    Some(kebab)
+}
+
+/// An event for the client: its name and its data as JSON, and the number under which an answer is waited for.
+pub(super) fn event(name: &str, request_id: Option<u64>, data: &str) -> Arc<Frame> {
+    let request_id = request_id.map_or_else(String::new, |id| format!(r#""requestId":{id},"#));
+    Frame::of(&[r#"{"eventType":"ServerEvent","event":"#, name, ",", &request_id, r#""data":"#, data, "}"])
+}
+
+/// An answer: the JSON of `{ success, data }` or `{ success, error }`, with what it answers. `None`: what it answers
+/// is no envelope.
+pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
+    let event = asked.map_or("null", |asked| &asked.event);
+    let (id_name, id) = match asked.and_then(|asked| asked.request_id.as_deref()) {
+        Some(id) => (r#","requestId":"#, id),
+        None => ("", ""),
+    };
+    Frame::of(&[r#"{"eventType":"Reply","event":"#, event, id_name, id, ",", &outcome[1..]])
+}
+
+/// The JSON of a success.
+pub(super) fn done(data: &str) -> String {
+    format!(r#"{{"success":true,"data":{data}}}"#)
+}
+
+/// The JSON of a failure, whose `error` is JSON.
+pub(super) fn failed(error: &str) -> String {
+    format!(r#"{{"success":false,"error":{error}}}"#)
+}
+
+/// The `error` of a failure.
+pub(super) fn error(error: &Error) -> String {
+    failure(error.code().as_str(), &error.to_string())
+}
+
+fn failure(code: &str, message: &str) -> String {
+    serde_json::json!({ "code": code, "message": message }).to_string()
+}
+
+/// What an acknowledgement's arguments mean: replies of ours as they are, everything else as the data of a success.
+pub(super) fn outcome<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
+    match arguments {
+        [one] if is_reply(one.get()) => one.get().into(),
+        _ => done(&data(arguments)).into(),
+    }
+}
+
+/// Whether a JSON text is a reply of ours (`protocol::Reply`), and nothing more.
+fn is_reply(json: &str) -> bool {
+    let value = json
+        .strip_prefix(r#"{"success":true,"data":"#)
+        .or_else(|| json.strip_prefix(r#"{"success":false,"error":"#))
+        .and_then(|rest| rest.strip_suffix('}'));
+    value.is_some_and(|value| serde_json::from_str::<&RawValue>(value).is_ok())
+}
+
+/// The arguments of an event as one value: null where there is none, their array where there are several.
+pub(super) fn data<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
+    match arguments {
+        [] => "null".into(),
+        [one] => one.get().into(),
+        several => {
+            let texts: Vec<&str> = several.iter().map(|argument| argument.get()).collect();
+            format!("[{}]", texts.join(",")).into()
+        }
+    }
+}
+
+/// From the message of a `connect_error` and its data. What an application says in words of its own is `forbidden`.
+pub(super) fn refusal(message: &str, data: Option<&str>) -> Refusal {
+    #[derive(Deserialize)]
+    struct Failure {
+        code: String,
+        #[serde(rename = "message")]
+        _message: String,
+    }
+    let Some(data) = data else { return Refusal { code: message.to_owned(), error: failure(message, message) } };
+    if let Ok(Failure { code, .. }) = serde_json::from_str(data) {
+        return Refusal { code, error: data.to_owned() };
+    }
+    let code = Code::Forbidden.as_str();
+    let message = serde_json::Value::from(message);
+    Refusal { code: code.to_owned(), error: format!(r#"{{"code":"{code}","message":{message},"data":{data}}}"#) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use proptest::{collection::vec, option, prelude::*};
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::engine::Protocol;
+
+fn text(frame: &Frame) -> Json {
+    serde_json::from_str(&frame.text(Protocol::Plain)).expect("JSON")
+}
+
+fn asked(envelope: &str) -> Asked {
+    match Said::parse(envelope) {
+        Some(Said::Event { asked, .. } | Said::Register(asked, _) | Said::Heartbeat(asked)) => asked,
+        _ => panic!("{envelope} is none of these"),
+    }
+}
+
+#[test]
+fn pascal_case_becomes_kebab_case_and_nothing_else_does() {
+    assert_eq!(kebab("SendMessage").as_deref(), Some("send-message"));
+    assert_eq!(kebab("Typing").as_deref(), Some("typing"));
+    assert_eq!(kebab("Room2Room").as_deref(), Some("room2-room"));
+    for name in ["", "send-message", "sendMessage", "Send-Message", "Send Message", "Émile", "9Lives"] {
+        assert_eq!(kebab(name), None, "{name}");
+    }
+}
+
+#[test]
+fn what_is_left_out_differs_from_null() {
+    let data = |envelope| match Said::parse(envelope) {
+        Some(Said::Event { data, .. }) => data.map(RawValue::get),
+        _ => panic!("{envelope} is no event"),
+    };
+    assert_eq!(data(r#"{"eventType":"ClientEvent","event":"a"}"#), None);
+    assert_eq!(data(r#"{"eventType":"ClientEvent","event":"a","requestData":null}"#), Some("null"));
+    assert_eq!(
+        data(r#" { "requestData" : [1.00] , "event":"a", "x":{}, "eventType":"ClientEvent" } "#),
+        Some("[1.00]")
+    );
+}
+
+#[test]
+fn a_heartbeat_needs_no_type_and_everything_else_does() {
+    assert!(matches!(Said::parse(r#"{"event":"Heartbeat"}"#), Some(Said::Heartbeat(_))));
+    assert!(Said::parse(r#"{"event":"Register"}"#).is_none());
+    assert!(Said::parse(r#"{"eventType":"ServerEvent","event":"Heartbeat"}"#).is_none());
+}
+
+#[test]
+fn what_is_echoed_is_short_and_a_scalar() {
+    let envelope =
+        |event: &str, id: &str| format!(r#"{{"eventType":"ClientEvent","event":"{event}","requestId":{id}}}"#);
+    for (event, id) in [("a", "{}"), ("a", "[1]"), (&*"x".repeat(255), "1"), ("a", &*"1".repeat(257))] {
+        assert!(Said::parse(&envelope(event, id)).is_none(), "{event} {id}");
+    }
+    assert!(Said::parse(&envelope(&"x".repeat(254), &"1".repeat(256))).is_some());
+}
+
+#[test]
+fn replies_of_ours_are_taken_over_and_others_are_data() {
+    let outcome = |arguments: &str| {
+        let arguments: Vec<&RawValue> = serde_json::from_str(arguments).expect("an array");
+        super::outcome(&arguments).into_owned()
+    };
+    for ours in [r#"{"success":true,"data":[1, 2.0]}"#, r#"{"success":false,"error":{"code":"conflict","message":""}}"#]
+    {
+        assert_eq!(outcome(&format!("[{ours}]")), ours);
+    }
+    assert_eq!(
+        outcome(r#"[{"success":true,"data":1,"more":2}]"#),
+        r#"{"success":true,"data":{"success":true,"data":1,"more":2}}"#
+    );
+    assert_eq!(outcome(r#"["ok", 1]"#), r#"{"success":true,"data":["ok",1]}"#);
+    assert_eq!(outcome("[]"), r#"{"success":true,"data":null}"#);
+}
+
+#[test]
+fn replies_are_written_as_this_module_expects_them() {
+    use crate::protocol::acknowledgement;
+    for result in [Ok(json!({ "a": 1 })), Ok(Json::Null), Err(Error::TokenExpired)] {
+        let (arguments, _) = acknowledgement(result);
+        let arguments: Vec<&RawValue> = serde_json::from_str(&arguments.json).expect("an array");
+        assert!(is_reply(arguments[0].get()), "{}", arguments[0]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_an_envelope_or_none(text in "\\PC*") {
+        drop(Said::parse(&text));
+    }
+
+    #[test]
+    fn any_members_are_an_envelope_or_none(
+        members in vec((
+            prop::sample::select(vec!["eventType", "event", "requestId", "requestData", "data", "x"]),
+            prop::sample::select(vec![
+                "\"ClientEvent\"", "\"Reply\"", "\"Register\"", "\"a\\u0062\"", "\"\\ud800\"", "\"", "7", "-", "null", "{}", "[",
+            ]),
+        ), 0..6),
+    ) {
+        let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        drop(Said::parse(&format!("{{{}}}", members.join(","))));
+    }
+
+    #[test]
+    fn a_kebab_name_comes_back_from_pascal_case(words in vec("[a-z][a-z0-9]{0,8}", 1..4)) {
+        let pascal: String = words.iter().map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        prop_assert_eq!(kebab(&pascal), Some(words.join("-")));
+    }
+
+    #[test]
+    fn an_answer_repeats_what_was_asked(event in "\\PC{0,40}", id in option::of("\\PC{0,40}"), is_done in any::<bool>()) {
+        let mut envelope = json!({ "eventType": "ClientEvent", "event": event });
+        if let Some(id) = &id {
+            envelope["requestId"] = json!(id);
+        }
+        let outcome = if is_done { done("[1]") } else { failed(&error(&Error::TokenExpired)) };
+        let written = text(&reply(Some(&asked(&envelope.to_string())), &outcome));
+        let mut expected: Json = serde_json::from_str(&outcome).expect("JSON");
+        expected["eventType"] = json!("Reply");
+        expected["event"] = json!(event);
+        if let Some(id) = id {
+            expected["requestId"] = json!(id);
+        }
+        prop_assert_eq!(written, expected);
+    }
+}

@@ -1,0 +1,252 @@
+//! What a client of plain WebSocket sends, one frame after the other: only its reader's task is here.
+
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+};
+
+use serde_json::value::RawValue;
+
+use super::{
+    Plain, Refusal, Verdict, close,
+    envelope::{self, Asked, Said},
+};
+use crate::{
+    engine::{
+        DisconnectReason,
+        link::Link,
+        session::{NotAnEvent, Session},
+    },
+    error::Error,
+};
+
+/// Frames that may wait until their client is let in; together they may have as many bytes as one alone.
+const HELD_MAX: usize = 256;
+
+/// Where a client is on its way in, and what it has sent too early.
+pub(in crate::engine) struct Incoming {
+    phase: Phase,
+    held: VecDeque<String>,
+    held_bytes: usize,
+}
+
+enum Phase {
+    /// In no namespace.
+    Outside,
+    /// Being let in; with `Register`, what is to be answered.
+    Entering(Option<Asked>),
+    Inside {
+        session: Arc<Session>,
+        is_registered: bool,
+    },
+    /// It has said goodbye: nothing counts any more.
+    Leaving,
+}
+
+impl Incoming {
+    pub(super) fn new(link: &Arc<Link>) -> Self {
+        let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0 };
+        if link.engine.settings.plain.open_at_once {
+            incoming.enter(link, None, "");
+        }
+        incoming
+    }
+
+    /// Takes a text frame in. Breaks where nothing more can come.
+    pub(in crate::engine) fn take(&mut self, link: &Arc<Link>, plain: &Plain, text: &str) -> ControlFlow<()> {
+        match self.phase {
+            Phase::Entering(_) => self.hold(link, text),
+            Phase::Leaving => ControlFlow::Continue(()),
+            Phase::Outside | Phase::Inside { .. } => self.understand(link, plain, text, None),
+        }
+    }
+
+    /// Goes on where it was decided whether the client is let in.
+    pub(in crate::engine) fn go_on(&mut self, link: &Arc<Link>, plain: &Plain) -> ControlFlow<()> {
+        let Some(verdict) = plain.verdict().take() else { return ControlFlow::Continue(()) };
+        let Phase::Entering(register) = std::mem::replace(&mut self.phase, Phase::Outside) else {
+            return ControlFlow::Continue(());
+        };
+        let mut refusal = None;
+        match (verdict, register) {
+            (Verdict::Yes(session), register) => {
+                let is_registered = register.is_some();
+                if let Some(asked) = register {
+                    session.welcome(plain.ask(asked));
+                }
+                self.phase = Phase::Inside { session, is_registered };
+            }
+            (Verdict::No(Refusal { error, .. }), Some(asked)) => {
+                link.send(&envelope::reply(Some(&asked), &envelope::failed(&error)));
+            }
+            (Verdict::No(reason), None) => refusal = Some(reason),
+        }
+        while !matches!(self.phase, Phase::Entering(_))
+            && let Some(text) = self.held.pop_front()
+        {
+            self.held_bytes -= text.len();
+            self.understand(link, plain, &text, refusal.as_ref())?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// `refusal`: whoever sent this was not let in, and learns why.
+    fn understand(
+        &mut self,
+        link: &Arc<Link>,
+        plain: &Plain,
+        text: &str,
+        refusal: Option<&Refusal>,
+    ) -> ControlFlow<()> {
+        let Some(said) = Said::parse(text) else {
+            if plain.has_envelopes() {
+                return fail(link, None, &Error::BadPayload("this is no envelope".to_owned()));
+            }
+            return self.bare_text(link, text, refusal);
+        };
+        plain.has_envelopes.store(true, Ordering::Relaxed);
+        match said {
+            Said::Heartbeat(asked) => {
+                link.send(&envelope::reply(Some(&asked), &envelope::done("null")));
+                ControlFlow::Continue(())
+            }
+            Said::Register(asked, credentials) => self.register(link, asked, credentials),
+            Said::Unregister(asked) => self.unregister(link, &asked),
+            Said::Event { name, asked, data } => match (&self.phase, refusal) {
+                (Phase::Inside { session, .. }, _) => {
+                    let name = match envelope::kebab(&name) {
+                        Some(kebab) if !session.knows(&name) => kebab.into(),
+                        _ => name,
+                    };
+                    event(link, plain, session, &name, asked, data)
+                }
+                (_, Some(Refusal { error, .. })) => {
+                    link.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
+                    ControlFlow::Continue(())
+                }
+                (_, None) => self.enter_with(link, text),
+            },
+            Said::Reply { id, data } => {
+                if let Phase::Inside { session, .. } = &self.phase {
+                    let answer = data.map_or_else(|| "[]".to_owned(), |data| format!("[{data}]"));
+                    let (Ok(()) | Err(NotAnEvent)) = session.acknowledged(Some(id), &answer, Vec::new());
+                }
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn bare_text(&mut self, link: &Arc<Link>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
+        match (&self.phase, refusal) {
+            (Phase::Inside { session, .. }, _) => {
+                let json = serde_json::to_string(&(&link.engine.settings.plain.text_event, text));
+                let json = json.expect("text is JSON");
+                match session.receive(&json, Vec::new(), None) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(reason) => end(link, reason),
+                }
+            }
+            (_, Some(Refusal { code, .. })) => {
+                link.end_with(DisconnectReason::ForcedServerClose, None, close::refusal(code));
+                ControlFlow::Break(())
+            }
+            (_, None) => self.enter_with(link, text),
+        }
+    }
+
+    /// The client asks to be let in.
+    fn enter(&mut self, link: &Arc<Link>, register: Option<Asked>, credentials: &str) {
+        self.phase = Phase::Entering(register);
+        link.connect("/", credentials);
+    }
+
+    /// The client is let in without credentials of its own, and then this is taken in.
+    fn enter_with(&mut self, link: &Arc<Link>, text: &str) -> ControlFlow<()> {
+        self.enter(link, None, "");
+        self.hold(link, text)
+    }
+
+    fn hold(&mut self, link: &Arc<Link>, text: &str) -> ControlFlow<()> {
+        let bytes = self.held_bytes + text.len();
+        if self.held.len() >= HELD_MAX || bytes > link.engine.settings.max_payload.get() {
+            link.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
+            return ControlFlow::Break(());
+        }
+        self.held_bytes = bytes;
+        self.held.push_back(text.to_owned());
+        ControlFlow::Continue(())
+    }
+
+    /// A client that was let in as somebody else begins anew, after what it has sent before.
+    fn register(&mut self, link: &Arc<Link>, asked: Asked, credentials: Option<&RawValue>) -> ControlFlow<()> {
+        let credentials = match credentials.map_or("null", RawValue::get) {
+            "null" => "",
+            object if object.starts_with('{') => object,
+            _ => return fail(link, Some(&asked), &Error::BadPayload("requestData must be an object".to_owned())),
+        };
+        match &self.phase {
+            Phase::Inside { is_registered: true, .. } => {
+                return fail(link, Some(&asked), &Error::Conflict("you are registered".to_owned()));
+            }
+            Phase::Inside { session, .. } => {
+                let (session, link, credentials) = (session.clone(), link.clone(), credentials.to_owned());
+                self.phase = Phase::Entering(Some(asked));
+                session.clone().in_turn(Box::new(move || {
+                    session.finish(DisconnectReason::ClientNamespaceDisconnect);
+                    link.connect("/", &credentials);
+                }));
+            }
+            _ => self.enter(link, Some(asked), credentials),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The answer comes after those to what was sent before, and nothing after it.
+    fn unregister(&mut self, link: &Arc<Link>, asked: &Asked) -> ControlFlow<()> {
+        let answer = envelope::reply(Some(asked), &envelope::done("null"));
+        let phase = std::mem::replace(&mut self.phase, Phase::Leaving);
+        let leave = {
+            let link = link.clone();
+            let reason = DisconnectReason::ClientNamespaceDisconnect;
+            move || link.end_with(reason, Some(&answer), close::goodbye(reason))
+        };
+        match phase {
+            Phase::Inside { session, .. } => session.in_turn(Box::new(leave)),
+            _ => leave(),
+        }
+        self.held.clear();
+        ControlFlow::Continue(())
+    }
+}
+
+fn event(
+    link: &Arc<Link>,
+    plain: &Plain,
+    session: &Session,
+    name: &str,
+    asked: Asked,
+    data: Option<&RawValue>,
+) -> ControlFlow<()> {
+    let name_text = serde_json::to_string(name).expect("text is JSON");
+    let json = match data {
+        Some(data) => format!("[{name_text},{data}]"),
+        None => format!("[{name_text}]"),
+    };
+    let id = plain.ask(asked);
+    if session.receive(&json, Vec::new(), Some(id)).is_err() {
+        let asked = plain.asked().remove(&id);
+        return fail(link, asked.as_ref(), &Error::UnknownEvent(name.to_owned()));
+    }
+    ControlFlow::Continue(())
+}
+
+fn fail(link: &Arc<Link>, asked: Option<&Asked>, error: &Error) -> ControlFlow<()> {
+    link.send(&envelope::reply(asked, &envelope::failed(&envelope::error(error))));
+    ControlFlow::Continue(())
+}
+
+fn end(link: &Arc<Link>, reason: DisconnectReason) -> ControlFlow<()> {
+    link.end(reason, None);
+    ControlFlow::Break(())
+}
