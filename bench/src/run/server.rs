@@ -217,3 +217,28 @@ fn parse_extra(text: &str) -> Result<Recipe> {
 fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::{Cli, Command},
+        run::cells::cells,
+    };
+
+    #[test]
+    fn each_server_does_what_it_can() {
+        let Command::Run(plan) = Cli::parse_from(["sockeye-bench", "run"]).command else { panic!("no plan") };
+        let does = |extra| {
+            let recipe = parse_extra(extra).unwrap();
+            cells(&plan).iter().filter(|cell| recipe.does(cell)).map(|cell| cell.name).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = cells(&plan).iter().map(|cell| cell.name).collect();
+        let without_api: Vec<_> = all.iter().copied().filter(|name| *name != "api-events-1000").collect();
+        assert_eq!(does("mine=sockeye:true"), all);
+        assert_eq!(does("mine=peer:true"), without_api);
+        assert_eq!(does("mine=plain:true"), ["fan-out-100", "fan-out-1000", "fan-out-5000"]);
+    }
+}
