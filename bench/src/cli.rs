@@ -62,7 +62,7 @@ impl Cell {
 /// The whole table.
 #[derive(Args)]
 pub struct Plan {
-    /// The sockeye binary, run with its default configuration and two limits raised.
+    /// The sockeye binary, run with its default configuration, three limits raised and a key.
     #[arg(long, value_name = "PATH")]
     pub sockeye: Option<PathBuf>,
     /// `examples/bench_server`, which does what the peers do.

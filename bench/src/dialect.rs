@@ -1,13 +1,17 @@
-//! The two sets of events: what the peers speak, and sockeye's own wire.
+//! The sets of events: what the peers speak, and sockeye's own wire over Socket.IO, plain WebSocket and HTTP.
 
-use std::io::Write;
+use std::{fmt::Arguments, io::Write};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use memchr::memmem;
 
+use crate::client::Protocol;
+
 /// The event that carries a message to a room.
 pub const MESSAGE_SAVED: &[u8] = b"message-saved";
+/// The event that a backend emits; it may not forge one of the server's own.
+pub const BULLETIN: &[u8] = b"bulletin";
 
 /// Which events a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -16,15 +20,44 @@ pub enum Dialect {
     Peer,
     /// `join-room` and `send-message` as the sockeye binary has them, and `typing` for `echo`.
     Sockeye,
+    /// The same in envelopes, over plain WebSocket.
+    Plain,
 }
 
 impl Dialect {
-    /// The packet that joins a room, with acknowledgement 0.
-    pub fn join(self, room: &str) -> String {
+    /// How its connections speak.
+    pub fn protocol(self) -> Protocol {
         match self {
-            Dialect::Peer => format!(r#"420["join","{room}"]"#),
-            Dialect::Sockeye => format!(r#"420["join-room",{{"room":"{room}"}}]"#),
+            Dialect::Peer | Dialect::Sockeye => Protocol::SocketIo,
+            Dialect::Plain => Protocol::Envelopes,
         }
+    }
+
+    /// Writes what joins a room, with acknowledgement 0.
+    pub fn write_join(self, packet: &mut Vec<u8>, room: &str) {
+        match self {
+            Dialect::Peer => self.write_event(packet, 0, "join", format_args!(r#""{room}""#)),
+            Dialect::Sockeye => self.write_event(packet, 0, "join-room", format_args!(r#"{{"room":"{room}"}}"#)),
+            Dialect::Plain => self.write_event(packet, 0, "JoinRoom", format_args!(r#"{{"room":"{room}"}}"#)),
+        }
+    }
+
+    /// Writes a message to a room, whose acknowledgement is `id`.
+    pub fn write_message(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
+        let name = if self == Dialect::Plain { "SendMessage" } else { "send-message" };
+        self.write_event(packet, id, name, format_args!(r#"{{"room":"{room}","text":"{text}","n":{n}}}"#));
+    }
+
+    fn write_event(self, packet: &mut Vec<u8>, id: u64, name: &str, payload: Arguments<'_>) {
+        packet.clear();
+        match self.protocol() {
+            Protocol::Envelopes => write!(
+                packet,
+                r#"{{"eventType":"ClientEvent","event":"{name}","requestId":{id},"requestData":{payload}}}"#
+            ),
+            _ => write!(packet, r#"42{id}["{name}",{payload}]"#),
+        }
+        .expect("a Vec takes all");
     }
 
     /// Whether an acknowledgement says that it went well.
@@ -39,7 +72,7 @@ impl Dialect {
         self.accepted(args)?;
         match self {
             Dialect::Peer => Ok(None),
-            Dialect::Sockeye => number(args).map(Some),
+            Dialect::Sockeye | Dialect::Plain => number(args).map(Some),
         }
     }
 
@@ -48,14 +81,13 @@ impl Dialect {
     /// by limits, membership and queue, and acknowledged like any event, and touches no store. Text and number,
     /// which it ignores, make it as long as the others'.
     pub fn write_echo(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
-        packet.clear();
         match self {
-            Dialect::Peer => write!(packet, r#"42{id}["echo",{{"text":"{text}","n":{n}}}]"#),
-            Dialect::Sockeye => {
-                write!(packet, r#"42{id}["typing",{{"room":"{room}","typing":false,"text":"{text}","n":{n}}}]"#)
+            Dialect::Peer => self.write_event(packet, id, "echo", format_args!(r#"{{"text":"{text}","n":{n}}}"#)),
+            Dialect::Sockeye | Dialect::Plain => {
+                let payload = format_args!(r#"{{"room":"{room}","typing":false,"text":"{text}","n":{n}}}"#);
+                self.write_event(packet, id, "typing", payload);
             }
         }
-        .expect("a Vec takes all");
     }
 
     /// Whether its acknowledgement is the payload; elsewhere it only says that it went well.
@@ -68,7 +100,7 @@ impl Dialect {
     pub fn quiet_ms(self) -> u64 {
         match self {
             Dialect::Peer => 500,
-            Dialect::Sockeye => 2_500,
+            Dialect::Sockeye | Dialect::Plain => 2_500,
         }
     }
 
@@ -81,10 +113,16 @@ impl Dialect {
     }
 }
 
-/// Writes the packet of a `send-message` whose acknowledgement is `id`.
-pub fn write_message(packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
-    packet.clear();
-    write!(packet, r#"42{id}["send-message",{{"room":"{room}","text":"{text}","n":{n}}}]"#).expect("a Vec takes all");
+/// Writes the body of a request that emits a [`BULLETIN`] to a room.
+pub fn write_bulletin(body: &mut Vec<u8>, room: &str, text: &str, n: u64) {
+    body.clear();
+    write!(body, r#"{{"event":"bulletin","data":{{"text":"{text}","n":{n}}},"to":{{"rooms":["{room}"]}}}}"#)
+        .expect("a Vec takes all");
+}
+
+/// To how many sockets a bulletin goes, as its answer says.
+pub fn delivered(body: &[u8]) -> Option<u64> {
+    digits(body.strip_prefix(br#"{"success":true,"data":{"delivered":"#)?).0
 }
 
 /// The field `n` of a payload; text of ours never contains a quote.
@@ -114,6 +152,23 @@ mod tests {
     fn the_last_n_is_the_number() {
         assert_eq!(number(br#"{"name":"x","n":12,"message":{"body":{"text":"","n":345}}}"#).unwrap(), 345);
         assert!(number(br#"{"text":""}"#).is_err());
+    }
+
+    #[test]
+    fn only_a_success_says_how_many_got_a_bulletin() {
+        assert_eq!(delivered(br#"{"success":true,"data":{"delivered":12}}"#), Some(12));
+        assert_eq!(delivered(br#"{"success":false,"error":{"code":"forbidden","message":""}}"#), None);
+    }
+
+    #[test]
+    fn an_event_in_an_envelope_has_the_same_payload() {
+        let (mut packet, mut envelope) = (Vec::new(), Vec::new());
+        Dialect::Sockeye.write_message(&mut packet, 3, "room", "text", 2);
+        Dialect::Plain.write_message(&mut envelope, 3, "room", "text", 2);
+        let payload = r#"{"room":"room","text":"text","n":2}"#;
+        assert_eq!(packet, format!(r#"423["send-message",{payload}]"#).as_bytes());
+        let head = r#"{"eventType":"ClientEvent","event":"SendMessage","requestId":3,"requestData":"#;
+        assert_eq!(envelope, format!("{head}{payload}}}").as_bytes());
     }
 
     #[test]

@@ -10,17 +10,39 @@ use anyhow::{Context, Result, bail};
 use mio::{event::Event, net::TcpStream};
 
 use super::{
-    frame,
+    envelope, frame, http,
     packet::{self, Packet},
 };
 
+/// How a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Socket.IO over WebSocket.
+    SocketIo,
+    /// Envelopes over WebSocket.
+    Envelopes,
+    /// Requests of a backend. What is sent is their bodies, and they need not be answered before the next is sent.
+    Http,
+}
+
+impl Protocol {
+    /// Where its WebSocket is opened; `None` where there is none.
+    fn websocket(self) -> Option<&'static str> {
+        match self {
+            Protocol::SocketIo => Some("/socket.io/?EIO=4&transport=websocket"),
+            Protocol::Envelopes => Some("/ws"),
+            Protocol::Http => None,
+        }
+    }
+}
+
 /// What the scenario hears of a connection.
 pub enum Incoming<'a> {
-    /// CONNECT has come: events may be sent.
+    /// CONNECT has come, or the answer to `Register`: events may be sent. Requests may be from the beginning.
     Connected,
     /// An event with its name and its remaining arguments.
     Event { name: &'a [u8], args: &'a [u8] },
-    /// The answer to an event of ours.
+    /// The answer to an event of ours. Those to requests count from 1.
     Ack { id: u64, args: &'a [u8] },
     /// The server has closed, after [`Conn::close`].
     Closed,
@@ -43,37 +65,48 @@ pub struct Conn {
     /// When the TCP connection was asked for.
     pub opened_at: Instant,
     pub(super) stream: TcpStream,
+    protocol: Protocol,
     phase: Phase,
     peer: SocketAddr,
     partial: Vec<u8>,
     out: Vec<u8>,
     mask: u32,
+    /// Responses so far.
+    answered: u64,
 }
 
 impl Conn {
-    pub(super) fn open(index: usize, peer: SocketAddr) -> Result<Conn> {
+    pub(super) fn open(index: usize, peer: SocketAddr, protocol: Protocol) -> Result<Conn> {
         let stream = TcpStream::connect(peer).context("cannot open a TCP connection")?;
         let mask = (index as u32).wrapping_mul(2_654_435_761) | 1;
         Ok(Conn {
             index,
             opened_at: Instant::now(),
             stream,
+            protocol,
             phase: Phase::TcpOpening,
             peer,
             partial: Vec::new(),
             out: Vec::new(),
             mask,
+            answered: 0,
         })
     }
 
     /// Queues a packet; it leaves with everything else of this turn, or with [`Conn::flush`].
     pub fn send(&mut self, text: &[u8]) {
-        self.write(frame::TEXT, text);
+        match self.protocol {
+            Protocol::SocketIo | Protocol::Envelopes => self.write(frame::TEXT, text),
+            Protocol::Http => http::write_request(&mut self.out, self.peer, text),
+        }
     }
 
-    /// Disconnects as the official client does: DISCONNECT, a close frame, and the server closes TCP.
+    /// Closes a WebSocket as the official clients do: DISCONNECT where there is one, a close frame, and the server
+    /// closes TCP.
     pub fn close(&mut self) {
-        self.send(b"41");
+        if self.protocol == Protocol::SocketIo {
+            self.send(b"41");
+        }
         self.write(frame::CLOSE, &1000u16.to_be_bytes());
         self.phase = Phase::Closing;
     }
@@ -109,8 +142,13 @@ impl Conn {
                 return Err(error).context("cannot open a TCP connection");
             }
             self.stream.set_nodelay(true)?;
-            self.out = frame::upgrade_request(self.peer).into_bytes();
-            self.phase = Phase::Upgrading;
+            self.phase = match self.protocol.websocket() {
+                Some(target) => {
+                    self.out = frame::upgrade_request(target, self.peer).into_bytes();
+                    Phase::Upgrading
+                }
+                None => Phase::Connected,
+            };
         }
         if event.is_readable() || event.is_read_closed() {
             self.read_all(event.is_read_closed(), buffer, hear)?;
@@ -173,11 +211,17 @@ impl Conn {
         bytes: &[u8],
         hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
     ) -> Result<usize> {
+        if self.protocol == Protocol::Http {
+            return self.answers(bytes, hear);
+        }
         let mut used = 0;
         if self.phase == Phase::Upgrading {
             let Some(len) = frame::upgrade_response(bytes)? else { return Ok(0) };
             used = len;
             self.phase = Phase::Connecting;
+            if self.protocol == Protocol::Envelopes {
+                self.send(envelope::REGISTER);
+            }
         }
         let now = Instant::now();
         while let Some(frame) = frame::read(&bytes[used..])? {
@@ -193,13 +237,29 @@ impl Conn {
         Ok(used)
     }
 
+    fn answers(
+        &mut self,
+        bytes: &[u8],
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<usize> {
+        let (mut used, now) = (0, Instant::now());
+        while let Some(response) = http::read(&bytes[used..])? {
+            used += response.len;
+            self.answered += 1;
+            hear(self, Incoming::Ack { id: self.answered, args: response.body }, now)?;
+        }
+        Ok(used)
+    }
+
     fn packet(
         &mut self,
         text: &[u8],
         now: Instant,
         hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
     ) -> Result<()> {
-        match (packet::read(text)?, self.phase) {
+        let in_envelopes = self.protocol == Protocol::Envelopes;
+        let packet = if in_envelopes { envelope::read(text)? } else { packet::read(text)? };
+        match (packet, self.phase) {
             (_, Phase::Closing) => Ok(()),
             (Packet::Open, Phase::Connecting) => {
                 self.send(b"40");
@@ -213,7 +273,12 @@ impl Conn {
                 self.send(b"3");
                 Ok(())
             }
-            (Packet::Event { name, args }, Phase::Connected) => hear(self, Incoming::Event { name, args }, now),
+            // The answer to `Register` comes after what the connection handler emits; CONNECT comes before.
+            (Packet::Event { name, args }, phase)
+                if phase == Phase::Connected || (in_envelopes && phase == Phase::Connecting) =>
+            {
+                hear(self, Incoming::Event { name, args }, now)
+            }
             (Packet::Ack { id, args }, Phase::Connected) => hear(self, Incoming::Ack { id, args }, now),
             (packet, phase) => bail!("socket {} got {packet:?} while it was {phase:?}", self.index),
         }

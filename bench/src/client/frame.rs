@@ -17,11 +17,11 @@ pub const PONG: u8 = 0xA;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The request that opens an Engine.IO connection over WebSocket.
-pub fn upgrade_request(host: impl std::fmt::Display) -> String {
+/// The request that opens a WebSocket.
+pub fn upgrade_request(target: &str, host: impl std::fmt::Display) -> String {
     format!(
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\n\
-         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
     )
 }
 

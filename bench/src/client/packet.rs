@@ -50,7 +50,8 @@ fn event(rest: &[u8]) -> Option<Packet<'_>> {
     Some(Packet::Event { name: &quoted[..end], args })
 }
 
-fn lossy(text: &[u8]) -> String {
+/// The beginning of a text, for an error.
+pub fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned()
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use mio::{Events, Interest, Poll, Token};
 
-use super::{Conn, Incoming};
+use super::{Conn, Incoming, Protocol};
 
 /// How long the generator sleeps between two looks at the network. It never waits *in* epoll: then every write of the
 /// server's would have to wake it, on another core, and that costs the server more than the write itself.
@@ -44,12 +44,12 @@ impl Swarm {
     }
 
     /// Begins a connection; [`Incoming::Connected`] tells when it is usable. Places of closed ones are used again.
-    pub fn open(&mut self) -> Result<()> {
+    pub fn open(&mut self, protocol: Protocol) -> Result<()> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.conns.push(None);
             self.conns.len() - 1
         });
-        let mut conn = Conn::open(index, self.peer)?;
+        let mut conn = Conn::open(index, self.peer, protocol)?;
         self.poll.registry().register(&mut conn.stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         self.conns[index] = Some(conn);
         Ok(())

@@ -14,11 +14,12 @@ pub struct Cell {
 }
 
 /// Name and command line, so that any cell can be repeated by hand with `sockeye-bench cell`.
-const CELLS: [(&str, &str); 9] = [
+const CELLS: [(&str, &str); 10] = [
     ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
     ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
     ("fan-out-5000", "fan-out --sockets 5000 --in-flight 8"),
     ("burst-512", "fan-out --sockets 200 --in-flight 512"),
+    ("api-events-1000", "api-events --sockets 1000 --in-flight 8"),
     ("echo", "echo --sockets 50 --in-flight 8"),
     ("send", "send --sockets 50 --in-flight 8"),
     ("send-heard", "send --sockets 50 --in-flight 8 --joined"),

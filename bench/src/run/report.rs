@@ -62,7 +62,7 @@ pub fn markdown(plan: &Plan, pinned: bool, recipes: &[Recipe], rows: &[Row]) -> 
     let mut text = String::new();
     introduction(&mut text, plan, pinned).expect("a String takes all");
     for rows in rows.chunk_by(|one, other| one.cell.name == other.cell.name) {
-        let cost = |name| {
+        let cost = |name: &str| {
             let row = rows.iter().find(|row| recipes[row.server].name == name)?;
             row.medians().map(|medians| medians.cost)
         };
@@ -71,7 +71,7 @@ pub fn markdown(plan: &Plan, pinned: bool, recipes: &[Recipe], rows: &[Row]) -> 
         for row in rows {
             line(&mut text, row, &recipes[row.server].name, node, floor).expect("a String takes all");
         }
-        remarks(&mut text, &rows[0], [cost("library"), cost("sockeye")], node, floor).expect("a String takes all");
+        remarks(&mut text, &rows[0], cost).expect("a String takes all");
     }
     text
 }
@@ -120,19 +120,16 @@ fn line(text: &mut String, row: &Row, server: &str, node: Option<f64>, floor: Op
 }
 
 /// What must be said of a cell below its table: the dearer of the two servers of ours is the one that counts.
-fn remarks(
-    text: &mut String,
-    row: &Row,
-    ours: [Option<f64>; 2],
-    node: Option<f64>,
-    floor: Option<f64>,
-) -> std::fmt::Result {
-    if let [Some(library), Some(sockeye)] = ours {
-        let (name, cost) = if library > sockeye { ("library", library) } else { ("sockeye", sockeye) };
-        let ratios = [("node", node), ("floor", floor)].map(|(of, base)| (of, ratio(cost, base)));
+fn remarks(text: &mut String, row: &Row, cost: impl Fn(&str) -> Option<f64>) -> std::fmt::Result {
+    if let (Some(library), Some(sockeye)) = (cost("library"), cost("sockeye")) {
+        let (name, dearer) = if library > sockeye { ("library", library) } else { ("sockeye", sockeye) };
+        let ratios = ["node", "floor"].map(|of| (of, ratio(dearer, cost(of))));
         let ratios: Vec<String> =
             ratios.iter().filter(|(_, ratio)| !ratio.is_empty()).map(|(of, ratio)| format!("{ratio} × {of}")).collect();
         writeln!(text, "\nThe dearer of library and sockeye: {name}, {}.", ratios.join(", "))?;
+    }
+    if let (Some(plain), sockeye @ Some(_)) = (cost("sockeye-ws"), cost("sockeye")) {
+        writeln!(text, "\nPlain WebSocket, sockeye-ws: {} × sockeye, which is Socket.IO.", ratio(plain, sockeye))?;
     }
     if let Some(note) = row.cell.scenario.note() {
         writeln!(text, "\n{note}")?;

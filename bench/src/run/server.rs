@@ -15,11 +15,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
 use super::cells::Cell;
-use crate::{cli::Plan, dialect::Dialect, scenario::Scenario};
+use crate::{cli::Plan, client::http::KEY_HASH, dialect::Dialect, scenario::Scenario};
 
 /// What the generator, one address with very busy sockets, would run into. Raised and not switched off, so that each
 /// event and connection pays for being counted, as with the defaults; the other limits are the defaults.
-const RAISED: [&str; 2] = ["limits.events-per-second=1000000", "limits.sockets-per-address=100000"];
+const RAISED: [&str; 3] =
+    ["limits.events-per-second=1000000", "limits.sockets-per-address=100000", "api.requests-per-second=1000000"];
 
 /// Its place in the arguments is taken by a fresh folder.
 const FOLDER: &str = "{folder}";
@@ -38,9 +39,18 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether the cell is for this server: a peer that saves is there for sends.
+    /// Whether the cell is for this server: a peer that saves is there for sends, plain WebSocket for fan-out, and
+    /// the HTTP API is sockeye's.
     pub fn does(&self, cell: &Cell) -> bool {
-        matches!(cell.scenario, Scenario::Send(_)) || !(self.saves && self.dialect == Dialect::Peer)
+        match self.dialect {
+            Dialect::Peer => match cell.scenario {
+                Scenario::Send(_) => true,
+                Scenario::ApiEvents(_) => false,
+                _ => !self.saves,
+            },
+            Dialect::Sockeye => true,
+            Dialect::Plain => cell.name.starts_with("fan-out"),
+        }
     }
 
     /// Starts it in a fresh folder, and waits until it listens.
@@ -153,7 +163,7 @@ pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
         });
     }
     if let Some(sockeye) = &plan.sockeye {
-        recipes.push(binary(sockeye, &plan.sockeye_arg)?);
+        recipes.extend(binary(sockeye, &plan.sockeye_arg)?);
     }
     recipes.push(Recipe {
         name: "floor".into(),
@@ -169,11 +179,21 @@ pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
     Ok(recipes)
 }
 
-fn binary(path: &Path, more: &[String]) -> Result<Recipe> {
+/// Once for its Socket.IO clients, once for those of plain WebSocket.
+fn binary(path: &Path, more: &[String]) -> Result<[Recipe; 2]> {
     let mut arguments: Vec<String> = ["serve", "--data", FOLDER].map(String::from).into();
-    arguments.extend(RAISED.iter().flat_map(|limit| ["--set".into(), limit.to_string()]));
+    let key = [format!("key.bench.hash={KEY_HASH}"), "key.bench.scopes=events:write".into()];
+    let settings = RAISED.iter().map(ToString::to_string).chain(key);
+    arguments.extend(settings.flat_map(|setting| ["--set".into(), setting]));
     arguments.extend_from_slice(more);
-    Ok(Recipe { name: "sockeye".into(), dialect: Dialect::Sockeye, saves: true, program: absolute(path)?, arguments })
+    let program = absolute(path)?;
+    Ok([("sockeye", Dialect::Sockeye), ("sockeye-ws", Dialect::Plain)].map(|(name, dialect)| Recipe {
+        name: name.into(),
+        dialect,
+        saves: true,
+        program: program.clone(),
+        arguments: arguments.clone(),
+    }))
 }
 
 fn parse_extra(text: &str) -> Result<Recipe> {
@@ -187,7 +207,7 @@ fn parse_extra(text: &str) -> Result<Recipe> {
     Ok(Recipe {
         name: name.into(),
         dialect,
-        saves: dialect == Dialect::Sockeye,
+        saves: dialect != Dialect::Peer,
         program,
         arguments: words.map(String::from).collect(),
     })
@@ -196,4 +216,29 @@ fn parse_extra(text: &str) -> Result<Recipe> {
 /// Servers run in a folder of their own, so relative paths would mislead.
 fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::{Cli, Command},
+        run::cells::cells,
+    };
+
+    #[test]
+    fn each_server_does_what_it_can() {
+        let Command::Run(plan) = Cli::parse_from(["sockeye-bench", "run"]).command else { panic!("no plan") };
+        let does = |extra| {
+            let recipe = parse_extra(extra).unwrap();
+            cells(&plan).iter().filter(|cell| recipe.does(cell)).map(|cell| cell.name).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = cells(&plan).iter().map(|cell| cell.name).collect();
+        let without_api: Vec<_> = all.iter().copied().filter(|name| *name != "api-events-1000").collect();
+        assert_eq!(does("mine=sockeye:true"), all);
+        assert_eq!(does("mine=peer:true"), without_api);
+        assert_eq!(does("mine=plain:true"), ["fan-out-100", "fan-out-1000", "fan-out-5000"]);
+    }
 }

@@ -140,7 +140,7 @@ impl Senders {
         let (n, id) = (sender.next, sender.next + 1);
         match self.kind {
             Kind::Echo => self.target.dialect.write_echo(&mut self.packet, id, &sender.room, &self.text, n),
-            Kind::Send => dialect::write_message(&mut self.packet, id, &sender.room, &self.text, n),
+            Kind::Send => self.target.dialect.write_message(&mut self.packet, id, &sender.room, &self.text, n),
         }
         conn.send(&self.packet);
         sender.next += 1;

@@ -48,7 +48,7 @@ impl Connects {
         let (mut begun, mut latencies) = (0, Vec::new());
         loop {
             while swarm.len() < self.at_a_time && begun < most && Instant::now() < until {
-                swarm.open()?;
+                swarm.open(target.dialect.protocol())?;
                 begun += 1;
             }
             if swarm.len() == 0 {

@@ -4,6 +4,7 @@ mod acknowledged;
 mod connects;
 mod fan_out;
 mod idle;
+mod ledger;
 
 use std::{
     net::SocketAddr,
@@ -13,10 +14,10 @@ use std::{
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
-use self::acknowledged::Load;
+use self::{acknowledged::Load, fan_out::FanOut};
 use crate::{
     client::{Incoming, Swarm},
-    dialect::{Dialect, MESSAGE_SAVED},
+    dialect::{BULLETIN, Dialect, MESSAGE_SAVED},
     figures::Figures,
 };
 
@@ -42,7 +43,9 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Scenario {
     /// One sender to a room of many sockets: CPU per delivery received.
-    FanOut(fan_out::FanOut),
+    FanOut(FanOut),
+    /// The same, but a backend emits with `POST /api/events`: CPU per delivery received.
+    ApiEvents(FanOut),
     /// Events acknowledged with their payload: CPU per acknowledgement.
     Echo(Load),
     /// Acknowledged messages, each connection to a room of its own: CPU per acknowledgement.
@@ -57,7 +60,8 @@ impl Scenario {
     /// Measures, or says what voids the run.
     pub fn measure(&self, target: &Target) -> Result<Figures> {
         match self {
-            Scenario::FanOut(fan_out) => fan_out.measure(target),
+            Scenario::FanOut(fan_out) => fan_out.measure(target, fan_out::Sender::Socket),
+            Scenario::ApiEvents(fan_out) => fan_out.measure(target, fan_out::Sender::Backend),
             Scenario::Echo(load) => load.measure(target, acknowledged::Kind::Echo),
             Scenario::Send(load) => load.measure(target, acknowledged::Kind::Send),
             Scenario::Connect(connects) => connects.measure(target),
@@ -70,6 +74,9 @@ impl Scenario {
         match self {
             Scenario::FanOut(fan_out) => {
                 format!("fan-out to {}, {} in flight", fan_out.sockets, fan_out.in_flight)
+            }
+            Scenario::ApiEvents(FanOut { sockets, in_flight, .. }) => {
+                format!("`POST /api/events` to {sockets}, {in_flight} in flight; compare `fan-out-{sockets}`")
             }
             Scenario::Echo(load) => format!("echo, {} connections, {} in flight each", load.sockets, load.in_flight),
             Scenario::Send(load) => {
@@ -89,6 +96,10 @@ impl Scenario {
                 "The binary has no `echo`: its row is an acknowledged `typing` of the same length, in a room that \
                  only the sender hears.",
             ),
+            Scenario::ApiEvents(_) => Some(
+                "To be compared with the same binary's fan-out to as many: there a socket sends, and each message is \
+                 saved first. These are saved nowhere.",
+            ),
             _ => None,
         }
     }
@@ -96,7 +107,7 @@ impl Scenario {
     /// What one unit costs, and in what.
     pub fn unit(&self) -> &'static str {
         match self {
-            Scenario::FanOut(_) => "µs per delivery",
+            Scenario::FanOut(_) | Scenario::ApiEvents(_) => "µs per delivery",
             Scenario::Echo(_) | Scenario::Send(_) => "µs per acknowledgement",
             Scenario::Connect(_) => "µs per connect",
             Scenario::Idle(_) => "KiB per connection",
@@ -128,16 +139,19 @@ impl Watch {
 
 /// Opens so many connections, lets each join the room that `room` names for it, and waits until all is quiet.
 fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -> Option<String>) -> Result<()> {
-    let (mut begun, mut done, mut watch) = (0, 0, Watch::new());
+    let (mut begun, mut done, mut watch, mut packet) = (0, 0, Watch::new(), Vec::new());
     while done < count {
         while begun < count && begun - done < OPENING {
-            swarm.open()?;
+            swarm.open(target.dialect.protocol())?;
             begun += 1;
         }
         swarm.turn(|conn, incoming, _| {
             match incoming {
                 Incoming::Connected => match room(conn.index) {
-                    Some(room) => conn.send(target.dialect.join(&room).as_bytes()),
+                    Some(room) => {
+                        target.dialect.write_join(&mut packet, &room);
+                        conn.send(&packet);
+                    }
                     None => done += 1,
                 },
                 Incoming::Ack { id: 0, args } => {
@@ -182,7 +196,7 @@ fn linger(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
 /// Events that have nothing to do with the work are fine, unless they tell of an error.
 fn ignore(target: &Target, incoming: Incoming<'_>) -> Result<()> {
     match incoming {
-        Incoming::Event { name: MESSAGE_SAVED, .. } => bail!("a message came that nobody waited for"),
+        Incoming::Event { name: MESSAGE_SAVED | BULLETIN, .. } => bail!("a message came that nobody waited for"),
         Incoming::Event { name, args } => target.dialect.check_event(name, args),
         Incoming::Ack { id, .. } => bail!("acknowledgement {id} came that nobody waited for"),
         _ => Ok(()),
