@@ -1,64 +1,112 @@
-// Everybody in one room, whatever they speak: what anybody saves reaches each once, in one order.
+// Everybody in one room, whatever they speak: what anybody saves reaches each once, in one order. What Pusher's library
+// sends is not saved, and reaches each once, in its own order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { all, ask, start } from "./harness.js";
+import Pusher from "pusher";
+
+import { call, newKey } from "./api.js";
+import { ask, start } from "./harness.js";
 import { Plain } from "./plain.js";
 
 /** Messages of each sender. */
 const EACH = 50;
+const APP = { appId: "3", key: "an app's key", secret: "and its secret" };
 
-/** The texts of the saved messages a client has heard, in their order. */
+/** The saved texts a client has heard and those of Pusher's library, each in their order. */
 class Hearer {
-  constructor(name, next) {
-    Object.assign(this, { name, next, texts: [] });
+  saved = [];
+  pushed = [];
+
+  /** `take` adds what arrives next to one of both. */
+  constructor(name, take) {
+    Object.assign(this, { name, take });
   }
 
-  async until(count) {
-    while (this.texts.length < count) this.texts.push(await this.next());
+  async until(saved, pushed) {
+    while (this.saved.length < saved || this.pushed.length < pushed) await this.take(this);
+  }
+
+  heard(text) {
+    (text.startsWith("pusher ") ? this.pushed : this.saved).push(text);
   }
 }
 
-test("four clients of four kinds send and hear", async (t) => {
-  const server = await start(t, { "ws.text-event": "send-message", "limits.events-per-second": 0 });
+/** Both events of a client of Socket.IO, as they come. */
+const fromSocket = (socket) => async (hearer) => {
+  const [event, payload] = await socket.inbox.take(
+    ([name]) => name === "message-saved" || name === "message",
+    "something that somebody sent",
+  );
+  hearer.heard(event === "message" ? payload : payload.message.body.value);
+};
+
+const fromEnvelopes = (plain) => async (hearer) => {
+  const { event, data } = await plain.inbox.take(
+    (item) => item.eventType === "ServerEvent" && ["message-saved", "message"].includes(item.event),
+    "something that somebody sent",
+  );
+  hearer.heard(event === "message" ? data : data.message.body.value);
+};
+
+test("four clients of four kinds and two backends send, and everybody hears", async (t) => {
+  const backend = newKey();
+  const server = await start(t, {
+    ...backend.settings,
+    "pusher.app-id": APP.appId,
+    "pusher.key": APP.key,
+    "pusher.secret": APP.secret,
+    "ws.text-event": "send-message",
+    "limits.events-per-second": 0,
+  });
   const v4 = await server.user("v4", { transports: ["polling", "websocket"] });
   const v2 = await server.user("v2", { generation: 2 });
   const envelopes = await Plain.user(server, "envelopes");
   const texts = await Plain.connect(server, { path: "/", query: "userId=texts" });
   texts.send("first");
   assert.equal(await texts.text(), "first");
-  const value = ({ message }) => message.body.value;
+  const pusher = new Pusher({ ...APP, host: "127.0.0.1", port: String(server.port), useTLS: false });
   const hearers = [
-    new Hearer("v4", async () => value((await all(v4, "message-saved"))[0])),
-    new Hearer("v2", async () => value((await all(v2, "message-saved"))[0])),
-    new Hearer("envelopes", async () => value(await envelopes.event("message-saved"))),
-    new Hearer("texts", () => texts.text()),
+    new Hearer("v4", fromSocket(v4)),
+    new Hearer("v2", fromSocket(v2)),
+    new Hearer("envelopes", fromEnvelopes(envelopes)),
+    new Hearer("texts", async (hearer) => hearer.heard(await texts.text())),
   ];
-  hearers.at(-1).texts.push("first");
+  hearers.at(-1).heard("first");
 
-  const senders = {
+  const saving = {
     v4: (text) => ask(v4, "send-message", text),
     v2: (text) => ask(v2, "send-message", text),
     envelopes: (text) => envelopes.done("SendMessage", text),
     texts: async (text) => texts.send(text),
+    http: async (text) => {
+      const message = { from: { id: "http" }, room: "lobby", body: { value: text } };
+      assert.equal((await call(server, backend.key, "POST", "/api/messages", message)).status, 201);
+    },
   };
-  const sending = Object.entries(senders).map(async ([name, send]) => {
-    for (let n = 0; n < EACH; n += 1) await send(`${name} ${n}`);
-  });
-  const count = 1 + EACH * sending.length;
-  await Promise.all([...sending, ...hearers.map((hearer) => hearer.until(count))]);
-  // Whatever came twice or too late comes before this.
+  const sending = Object.entries({ ...saving, pusher: (text) => pusher.trigger("lobby", "message", text) }).map(
+    async ([name, send]) => {
+      for (let n = 0; n < EACH; n += 1) await send(`${name} ${n}`);
+    },
+  );
+  const count = 1 + EACH * Object.keys(saving).length;
+  await Promise.all([...sending, ...hearers.map((hearer) => hearer.until(count, EACH))]);
+  // Whatever came twice or too late comes before these.
   await ask(v4, "send-message", "last");
-  for (const hearer of hearers) await hearer.until(count + 1);
+  await pusher.trigger("lobby", "message", "pusher's last");
+  for (const hearer of hearers) await hearer.until(count + 2, EACH);
 
-  const [{ texts: order }] = hearers;
+  const [{ saved: order }] = hearers;
   assert.equal(new Set(order).size, order.length, "each once");
-  assert.equal(order.at(-1), "last");
-  for (const { name, texts } of hearers) assert.deepEqual(texts, order, name);
-  for (const name of Object.keys(senders)) {
-    const own = order.filter((text) => text.startsWith(`${name} `));
-    assert.deepEqual(own, Array.from({ length: EACH }, (_, n) => `${name} ${n}`), "in its sender's order");
+  assert.deepEqual(order.slice(-2), ["last", "pusher's last"]);
+  const inOrder = (name) => Array.from({ length: EACH }, (_, n) => `${name} ${n}`);
+  for (const { name, saved, pushed } of hearers) {
+    assert.deepEqual(saved, order, name);
+    assert.deepEqual(pushed, inOrder("pusher"), `${name}: what Pusher's library sent`);
+  }
+  for (const name of Object.keys(saving)) {
+    assert.deepEqual(order.filter((text) => text.startsWith(`${name} `)), inOrder(name), "in its sender's order");
   }
   const { data } = await ask(v2, "load-messages", { room: "lobby", after: 0, limit: 200 });
   assert.deepEqual(data.messages.map(({ body }) => body.value), order.slice(0, 200), "and that is the store's");
