@@ -10,6 +10,9 @@
 //! A `Link` is a session of Engine.IO: its id is the client's secret, and it dies with the network. A `Session`
 //! is a socket of Socket.IO: a client in a namespace, with its log of events; it outlives links. What leaves a
 //! client is a `Frame`, framed once and shared by all who receive it; the lock of a link's output is the order.
+//!
+//! Clients that speak no Socket.IO come in by `plain`, which stands in for `requests` and `incoming`: such a `Link` is
+//! a WebSocket and no more, its one `Session` dies with it, and each `Frame` is rendered for all of them once.
 
 mod ahead;
 mod back;

@@ -1,5 +1,5 @@
-//! One client's connection: a session of Engine.IO, over polling or a WebSocket. It dies with the network; the
-//! sockets that speak through it may outlive it.
+//! One client's connection: a session of Engine.IO, over polling or a WebSocket, or a WebSocket alone. It dies with
+//! the network; the sockets that speak through it may outlive it.
 
 mod end;
 mod upgrade;
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::limits::Waiting;
 
-/// A session of Engine.IO.
+/// A session of Engine.IO, or a plain WebSocket.
 pub(crate) struct Link {
     /// The session's id: a secret of the client's.
     pub(super) sid: String,

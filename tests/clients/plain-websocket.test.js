@@ -694,6 +694,7 @@ describe("a client that does not read", () => {
       await raw.until(() => raw.frames().length > 0, "the first frame");
       raw.socket.pause();
       const count = await flood(server, bob);
+      assert.ok((await server.metric("sockeye_queued_bytes")) < 2 * TEXT.length, "all but one frame is freed at once");
       await fence(bob, bob);
       await server.reaches("sockeye_connections", 1);
       raw.socket.resume();

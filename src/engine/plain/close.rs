@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::engine::{DisconnectReason, frame::Frame, websocket::opcode};
 
-/// A rule was broken that the sender's program knows.
+/// Somebody is not let in.
 const POLICY: u16 = 1008;
+/// Bytes of a reason, at the most: a control frame has 125, and two are the code's.
+const REASON_MAX: usize = 123;
 
 /// Says why the server ends a connection.
 pub(in crate::engine) fn goodbye(reason: DisconnectReason) -> Arc<Frame> {
@@ -29,5 +31,19 @@ pub(super) fn refusal(code: &str) -> Arc<Frame> {
 }
 
 fn frame(status: u16, reason: &str) -> Arc<Frame> {
+    let reason = &reason[..reason.floor_char_boundary(REASON_MAX)];
     Frame::control(opcode::CLOSE, &[&status.to_be_bytes(), reason.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Protocol;
+
+    #[test]
+    fn a_code_of_an_applications_own_may_be_long() {
+        let frame = refusal(&"é".repeat(100));
+        let [0x88, 124, 0x03, 0xF0, reason @ ..] = frame.wire(Protocol::Plain) else { panic!("not a close frame") };
+        assert_eq!(reason, "é".repeat(61).as_bytes());
+    }
 }
