@@ -77,7 +77,7 @@ pub struct ServerConfig {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub ping_interval: Duration,
-    /// How long its answer may take.
+    /// How long its answer may take, and the body of a request.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub ping_timeout: Duration,

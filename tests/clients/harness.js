@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -262,6 +262,14 @@ class Server {
     const { status } = await inTime(answer, "an answer to the upgrade");
     return { status, socket, frames };
   }
+}
+
+/** Puts this into the server's file and lets it read it: the names of what changed. */
+export async function reload(server, text) {
+  await writeFile(join(server.folder, "sockeye.toml"), text);
+  server.hangUp();
+  const { changed } = await server.logged({ message: "the settings were read again" });
+  return changed === "" ? [] : changed.split(", ");
 }
 
 /** Connects a client and waits for its `session`. */

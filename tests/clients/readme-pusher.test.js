@@ -8,13 +8,13 @@ import io2 from "socket.io-client-2";
 import { io } from "socket.io-client-4";
 
 import { done, fence, inTime, once, start, untaken } from "./harness.js";
-import { snippets } from "./readme.js";
+import { Chapter } from "./readme.js";
 
-const [toml, backend, page, socketId] = (await snippets("Coming from Pusher")).map(({ text }) => text);
-const [, secret] = /^secret = "(.+)"$/m.exec(toml);
+const chapter = await Chapter.of("Coming from Pusher");
 
 /** The table `[pusher]` as the harness takes settings. */
 function settings() {
+  const toml = chapter.take("toml", "secret");
   assert.match(toml, /^\[pusher\]$/m);
   return Object.fromEntries([...toml.matchAll(/^(\S+) = "(.+)"$/gm)].map(([, key, value]) => [`pusher.${key}`, value]));
 }
@@ -28,7 +28,7 @@ function run(server, snippet, names, result) {
 
 /** The page of the README, once it is in its room. */
 async function open(t, server, shown) {
-  const socket = await run(server, page, { io, show: shown }, "socket");
+  const socket = await run(server, chapter.take("js", "join-room"), { io, show: shown }, "socket");
   t.after(() => socket.disconnect());
   server.watch(socket);
   await once(socket, "session");
@@ -38,7 +38,8 @@ async function open(t, server, shown) {
 }
 
 function runBackend(server) {
-  return run(server, backend, { Pusher, process: { env: { PUSHER_SECRET: secret } } }, "pusher");
+  const env = { PUSHER_SECRET: settings()["pusher.secret"] };
+  return run(server, chapter.take("js", "sendToUser"), { Pusher, process: { env } }, "pusher");
 }
 
 test("the backend's events reach the page", async (t) => {
@@ -69,9 +70,11 @@ test("who sent it does not hear it, in the oldest generation either", async (t) 
   const senders = [await open(t, server, () => {}), old];
   for (const [index, sender] of senders.entries()) {
     const fetch = (path, { headers }) => pusher.trigger("orders", path, 1, { socket_id: headers["x-socket-id"] });
-    await run(server, socketId, { socket: sender, fetch });
+    await run(server, chapter.take("js", "x-socket-id"), { socket: sender, fetch });
     for (const hearer of [other, senders[1 - index]]) assert.equal(await once(hearer, "/orders/7/ship"), 1);
     await fence(other, sender);
     assert.deepEqual(untaken(sender, "/orders/7/ship"), []);
   }
 });
+
+test("there is nothing else", () => chapter.assertAllTaken());

@@ -7,11 +7,13 @@ import { WebSocket } from "ws";
 
 import { Inbox, done, once, start } from "./harness.js";
 import { Plain } from "./plain.js";
-import { snippets } from "./readme.js";
+import { Chapter } from "./readme.js";
+
+const chapter = await Chapter.of("Without Socket.IO");
 
 /** A snippet in a page of its own: what it calls is put into the inbox, and its socket is closed with the test. */
-async function run(t, server, heading, ...functions) {
-  const [{ text }] = (await snippets(heading)).filter(({ language }) => language === "js");
+function run(t, server, words, ...functions) {
+  const text = chapter.take("js", words);
   const inbox = new Inbox();
   const calls = functions.map((name) => (...args) => inbox.add([name, ...args]));
   const code = `${text.replaceAll("localhost:8000", server.host)}; return socket;`;
@@ -23,7 +25,7 @@ async function run(t, server, heading, ...functions) {
 test("bare texts", async (t) => {
   const server = await start(t);
   const bob = await server.user("bob");
-  const inbox = await run(t, server, "Bare texts", "show");
+  const inbox = run(t, server, "show(data)", "show");
   assert.deepEqual(await inbox.take(() => true, "a text"), ["show", "hello"]);
   assert.equal(await once(bob, "message"), "hello");
   bob.emit("message", "hello yourself");
@@ -31,10 +33,9 @@ test("bare texts", async (t) => {
 });
 
 test("bare texts that are saved", async (t) => {
-  const [{ text }] = (await snippets("Bare texts")).filter(({ language }) => language === "toml");
-  const [, section, key, value] = /^\[(\w+)\]\n([\w-]+) = "([\w-]+)"\n$/.exec(text);
+  const [, section, key, value] = /^\[(\w+)\]\n([\w-]+) = "([\w-]+)"\n$/.exec(chapter.take("toml", "text-event"));
   const server = await start(t, { [`${section}.${key}`]: value });
-  const inbox = await run(t, server, "Bare texts", "show");
+  const inbox = run(t, server, "show(data)", "show");
   assert.deepEqual(await inbox.take(() => true, "a text"), ["show", "hello"]);
   const { messages } = await done(await server.user("bob"), "load-messages", { room: "lobby" });
   assert.deepEqual(messages.map(({ body }) => body), [{ value: "hello" }]);
@@ -49,7 +50,7 @@ test("the address that says who", async (t) => {
 test("envelopes", async (t) => {
   const server = await start(t);
   const bob = await server.user("bob");
-  const inbox = await run(t, server, "Envelopes", "answered", "heard");
+  const inbox = run(t, server, "ClientEvent", "answered", "heard");
   const answer = (name) => inbox.take(([kind, event]) => kind === "answered" && event === name, name);
   const [, , noId, registered] = await answer("Register");
   assert.equal(noId, undefined);
@@ -60,3 +61,5 @@ test("envelopes", async (t) => {
   const [, , saved] = await inbox.take(([kind, event]) => kind === "heard" && event === "message-saved", "message-saved");
   assert.deepEqual(saved, { success: true, message });
 });
+
+test("there is nothing else", () => chapter.assertAllTaken());

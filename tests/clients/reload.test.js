@@ -5,22 +5,16 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import Pusher from "pusher";
+
 import { call, newKey } from "./api.js";
-import { ask, once, refused, start } from "./harness.js";
+import { ask, once, refused, reload, start } from "./harness.js";
 
 const EVENT = { event: "tick", data: 1, to: { everyone: true } };
 
 /** The file's table of this key. */
 function table(name, { settings }) {
   return `[key.${name}]\nhash = "${settings[`key.${name}.hash`]}"\nscopes = ["events:write"]\n`;
-}
-
-/** Puts this into the server's file and lets it read it: the names of what changed. */
-async function reload(server, text) {
-  await writeFile(join(server.folder, "sockeye.toml"), text);
-  server.hangUp();
-  const { changed } = await server.logged({ message: "the settings were read again" });
-  return changed === "" ? [] : changed.split(", ");
 }
 
 /** The status of an event with this key. */
@@ -94,6 +88,26 @@ test("how often a key may ask changes", async (t) => {
   assert.equal(await burst(), 0);
   assert.deepEqual(await reload(server, "[api]\nrequests-per-second = 1\n"), ["api.requests-per-second"]);
   assert.ok((await burst()) >= 7);
+});
+
+test("the secret of Pusher's API changes, and a backend with a key does not notice", async (t) => {
+  const { key, settings } = newKey();
+  const server = await start(t, settings);
+  const ada = await server.user("ada");
+  const [old, fresh] = ["the old secret", "the new secret"];
+  const table = (secret) => `[pusher]\napp-id = "3"\nkey = "app"\nsecret = "${secret}"\n`;
+  const triggered = async (secret) => {
+    const pusher = new Pusher({ appId: "3", key: "app", secret, host: "127.0.0.1", port: String(server.port), useTLS: false });
+    const { status } = await pusher.trigger("lobby", "shipped", secret).catch((error) => error);
+    return status;
+  };
+  const statuses = async () => [await triggered(old), await triggered(fresh), await status(server, key)];
+  await reload(server, table(old));
+  assert.deepEqual(await statuses(), [200, 401, 200]);
+  assert.deepEqual(await reload(server, table(fresh)), ["pusher.secret"]);
+  assert.deepEqual(await statuses(), [401, 200, 200]);
+  for (const heard of [old, fresh]) assert.equal(await once(ada, "shipped"), heard);
+  assert.equal(ada.connected, true);
 });
 
 test("what cannot change says so and changes nothing, at each reading", async (t) => {

@@ -1,15 +1,25 @@
 // The real binary as a process of its own, so that it can die as one.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const BIN = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug/sockeye", import.meta.url));
 
+/** Settings as flags. */
+const flags = (settings) => Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+
+/** A token of this user, as these settings want it. */
+export async function issueToken(user, settings) {
+  const { stdout } = await promisify(execFile)(BIN, ["token", "--user", user, ...flags(settings)]);
+  return stdout.trim();
+}
+
 /** Starts a server on a data folder; on any free port, or on the one that an earlier one had. */
-export async function startServer({ data, port = 0 }) {
-  const child = spawn(BIN, ["serve", "--listen", `127.0.0.1:${port}`, "--data", data], {
+export async function startServer({ data, port = 0, settings = {} }) {
+  const child = spawn(BIN, ["serve", "--listen", `127.0.0.1:${port}`, "--data", data, ...flags(settings)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const log = [];
