@@ -265,7 +265,7 @@ pub struct RecoveryConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LimitsConfig {
-    /// Events per second and socket, with bursts of the same size. Beyond: rate-limited.
+    /// Events per second and connection, all its namespaces together, with bursts of the same size. Beyond: rate-limited.
     pub events_per_second: u32,
     /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request answered 413, an event refused with too-large.
     pub payload_bytes: usize,

@@ -81,6 +81,8 @@ use wheel::Wheel;
 
 /// How many batches a drain has in a second, at the most.
 const BATCHES_PER_SECOND: f64 = 20.0;
+/// How long those who poll may take to fetch the goodbye of a drain.
+const LAST_FETCHES: Duration = Duration::from_secs(1);
 /// How often a drain looks whether all clients have gone.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -313,6 +315,11 @@ impl Engine {
             for link in batch {
                 link.end(DisconnectReason::ServerShuttingDown, None);
             }
+        }
+        // Those who poll have yet to fetch it, and those who are moving to a WebSocket to arrive there.
+        let until = Instant::now() + LAST_FETCHES;
+        while Instant::now() < until && !self.links().is_empty() {
+            tokio::time::sleep(LOOK).await;
         }
     }
 

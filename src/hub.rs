@@ -10,7 +10,7 @@ use std::{
     ops::Bound,
     sync::{
         Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -236,8 +236,9 @@ impl Hub {
         if let Ok(socket) = client_id.parse::<SocketId>() {
             return state.everyone.contains_key(&socket).then_some(socket);
         }
-        // One of a v2 client outside of the root namespace: they are few.
-        state.everyone.values().find(|session| session.client_id() == client_id).map(|session| session.id)
+        // One of a v2 client outside of the root namespace: they are few, and their ids have a namespace.
+        let mut sessions = state.everyone.values().filter(|_| client_id.contains('#'));
+        sessions.find(|session| session.is_known_as(client_id)).map(|session| session.id)
     }
 
     /// All sockets there are.
@@ -310,7 +311,7 @@ impl Hub {
     }
 
     /// Sends an event to all who are to hear it and waits for their acknowledgements, each of which fails as with
-    /// [`Self::ask`]. Those whose client has gone for the moment are not asked.
+    /// [`Self::ask`], or with `too-large` where all together have more than 4 MB. Those whose client has gone for the moment are not asked.
     pub async fn ask_all(&self, outgoing: &Outgoing<'_>, timeout: Duration) -> Vec<(SocketId, Result<Answered>)> {
         let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
         let asked = {
@@ -325,11 +326,12 @@ impl Hub {
             asked
         };
         let deadline = tokio::time::Instant::now() + timeout;
+        let kept = &AtomicUsize::new(0);
         join_all(asked.into_iter().map(|(session, answer)| async move {
             // Whoever stops waiting, for whatever reason, leaves nothing behind.
             let _forget = Asked { session: &session, id };
             let answered = match tokio::time::timeout_at(deadline, answer).await {
-                Ok(Ok(answer)) => Ok(Answered::from(answer)),
+                Ok(Ok(answer)) => Answered::within(answer, kept),
                 Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
                 Err(_) => Err(Error::unavailable("the client did not answer in time")),
             };

@@ -66,7 +66,7 @@ impl Limits {
         self.config.load()
     }
 
-    /// From now on these. A socket keeps its bucket, and a place that was taken stays taken.
+    /// From now on these. A connection keeps its bucket, and a place that was taken stays taken.
     pub(crate) fn replace(&self, config: LimitsConfig) {
         self.config.store(Arc::new(config));
     }
@@ -102,15 +102,24 @@ impl Limits {
     /// Lets a connection wait to be let in. As many may as may be let in, and some that will be refused; `None`
     /// beyond that.
     pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
+        self.wait_or(address, |limit| self.metrics.limited(limit))
+    }
+
+    /// [`Self::wait`] that leaves it to `refused` to count the limit that says no.
+    pub(crate) fn wait_or(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        refused: impl FnOnce(&'static str),
+    ) -> Option<Waiting> {
         let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock().expect("no panic while counting");
         let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
         if taken.waiting >= LimitsConfig::or_none(config.connections).saturating_add(REFUSED) {
-            self.metrics.limited("connections");
+            refused("connections");
             return None;
         }
         if of_address >= LimitsConfig::or_none(config.sockets_per_address).saturating_add(REFUSED) {
-            self.metrics.limited("sockets-per-address");
+            refused("sockets-per-address");
             return None;
         }
         taken.waiting += 1;
@@ -120,7 +129,7 @@ impl Limits {
         Some(Waiting { limits: self.clone(), address })
     }
 
-    /// A bucket for one socket's events; `None` where there is no limit.
+    /// A bucket for the events of one connection; `None` where there is no limit.
     pub fn bucket(&self) -> Option<DefaultDirectRateLimiter> {
         NonZeroU32::new(self.config().events_per_second).map(|events| RateLimiter::direct(Quota::per_second(events)))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{committed, hear, user_named};
+use super::{committed, hear, unhear, user_named};
 use crate::{
     app::App,
     auth::Identity,
@@ -49,6 +49,10 @@ pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
             // One that hears too many rooms is left alone.
             let begins = |socket| hear(&app, hub, &who, socket, &room).is_ok();
             sockets.retain(|socket| !hub.hears(*socket, &room) && hub.may_hear(*socket, &room) && begins(*socket));
+            // A token may have been replaced in this very moment.
+            for socket in sockets.iter().filter(|socket| !hub.may_hear(**socket, &room)) {
+                unhear(&app, hub, &who, *socket, &room);
+            }
             sockets.len()
         }
     };

@@ -8,6 +8,9 @@ use crate::protocol;
 /// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
+/// Paths at which something is always served.
+const TAKEN: [&str; 4] = ["/health", "/ready", "/api", "/apps"];
+
 impl Config {
     /// Checks everything that can be checked before anything is opened; returns what deserves a warning.
     pub fn check(&self) -> Result<Vec<String>, ConfigError> {
@@ -18,6 +21,9 @@ impl Config {
         }
         if !self.server.path.starts_with('/') || self.server.path.len() < 2 || self.server.path.ends_with('/') {
             return wrong("server.path", "must begin with a slash, have a name and not end with a slash");
+        }
+        if TAKEN.iter().any(|taken| is_within(&self.server.path, taken)) {
+            return wrong("server.path", "is where something else is served");
         }
         if self.store.readers == 0 {
             return wrong("store.readers", "must be at least 1");
@@ -113,14 +119,12 @@ impl Config {
 
     fn check_ws(&self) -> Result<(), ConfigError> {
         let ws = &self.ws;
-        let taken = [self.server.path.as_str(), "/health", "/ready", "/api", "/apps"];
+        let taken = TAKEN.iter().copied().chain([self.server.path.as_str()]);
         for (place, path) in ws.paths.iter().enumerate() {
             if !path.starts_with('/') || path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
                 return wrong("ws.paths", &format!("has {path:?}: a path begins with a slash and holds no pattern"));
             }
-            let is_within =
-                |taken: &&str| path.strip_prefix(*taken).is_some_and(|rest| !rest.starts_with(|c| c != '/'));
-            if taken.iter().any(is_within) {
+            if taken.clone().any(|taken| is_within(path, taken)) {
                 return wrong("ws.paths", &format!("has {path:?}: something else is served there"));
             }
             if ws.paths[..place].contains(path) {
@@ -135,6 +139,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn is_within(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn resolve(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

@@ -1,23 +1,42 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Sleep, sleep},
 };
 
-/// A connection of which the first bytes were read already: they are read again.
+/// How long a client may take to read something of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection for HTTP. Its first bytes were read already, and are read again; a client that reads no answers is not
+/// waited for.
 pub(crate) struct Ahead {
     bytes: Vec<u8>,
     stream: TcpStream,
+    /// Runs while the client reads nothing.
+    waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Ahead {
     pub(crate) fn new(stream: TcpStream, bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), stream }
+        Self { bytes: bytes.to_vec(), stream, waiting: None }
+    }
+
+    /// What became of a write: an error where the client has read nothing for too long.
+    fn progress(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.waiting = None;
+            return written;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
+        ready!(waiting.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// The connection, and what was not read again.
@@ -44,7 +63,8 @@ impl AsyncRead for Ahead {
 
 impl AsyncWrite for Ahead {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.progress(written, cx)
     }
 
     fn poll_write_vectored(
@@ -52,7 +72,8 @@ impl AsyncWrite for Ahead {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.progress(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

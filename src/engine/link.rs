@@ -264,13 +264,17 @@ impl Link {
         }
     }
 
-    /// A client of plain WebSocket has sent a frame. False where nothing of it counts any more.
-    pub(super) fn frame_arrived(&self) -> bool {
+    /// A client of plain WebSocket has sent a frame.
+    pub(super) fn frame_arrived(&self) {
         let mut state = self.state();
         if !state.is_closed {
             state.beat.frame_arrived(Instant::now(), &self.engine.settings);
         }
-        !state.is_closed
+    }
+
+    /// Whether nothing that the client says counts any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().is_closed
     }
 
     fn pong(self: &Arc<Self>) {

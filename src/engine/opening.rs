@@ -37,7 +37,8 @@ impl Engine {
             return None;
         }
         let handshake = Handshake::of(query.protocol(), request.uri(), request.headers(), Some(address));
-        let waiting = self.limits.wait(Some(address))?;
+        // HTTP refuses it, and counts that.
+        let waiting = self.limits.wait_or(Some(address), |_| ())?;
         Some(Opening { engine: self.clone(), handshake, waiting, accept })
     }
 }

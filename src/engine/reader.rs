@@ -115,10 +115,14 @@ impl Reader {
         }
         self.link.output().cork();
         let Self { link, decoder, plain, .. } = self;
+        let frames = decoder.count();
         let taken = decoder.feed(bytes, &mut |message| match plain {
             None => take(link, message),
             Some(plain) => take_plain(link, plain, message),
         });
+        if plain.is_some() && decoder.count() != frames {
+            link.frame_arrived();
+        }
         match taken {
             Ok(ControlFlow::Continue(())) => {}
             Ok(ControlFlow::Break(())) => self.is_leaving = true,
@@ -132,9 +136,8 @@ impl Reader {
 }
 
 fn take_plain(link: &Arc<Link>, plain: &mut plain::Incoming, message: Message<'_>) -> ControlFlow<()> {
-    let counts = link.frame_arrived();
     match (message, &link.plain) {
-        (Message::Text(text), Some(state)) if counts => plain.take(link, state, text),
+        (Message::Text(text), Some(state)) if !link.is_closed() => plain.take(link, state, text),
         (Message::Text(_), _) => ControlFlow::Continue(()),
         (message, _) => take(link, message),
     }

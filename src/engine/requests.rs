@@ -1,12 +1,16 @@
 //! The front door: requests of Engine.IO, as Node's server answers them.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
+use governor::DefaultDirectRateLimiter;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
     header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
@@ -43,6 +47,8 @@ pub(crate) struct Handshake {
     pub(crate) authorization: Option<String>,
     /// Where it comes from.
     pub(crate) address: Option<IpAddr>,
+    /// What the events of all its sockets are counted in, one after the other: a new socket brings no new one.
+    pub(crate) events: Arc<OnceLock<Option<Arc<DefaultDirectRateLimiter>>>>,
 }
 
 impl Handshake {
@@ -54,6 +60,7 @@ impl Handshake {
             query: uri.query().unwrap_or_default().to_owned(),
             authorization: authorization.map(str::to_owned),
             address,
+            events: Arc::default(),
         }
     }
 }

@@ -196,6 +196,11 @@ impl Session {
         self.legacy_id.clone().unwrap_or_else(|| self.id.to_string())
     }
 
+    /// Whether this is the id that only its client of Engine.IO 3 knows.
+    pub(crate) fn is_known_as(&self, legacy_id: &str) -> bool {
+        self.legacy_id.as_deref() == Some(legacy_id)
+    }
+
     // The way in.
 
     /// The client is not let in: CONNECT_ERROR, with a message and data as JSON.

@@ -66,6 +66,8 @@ pub(crate) struct Decoder {
     /// The fragments of a message so far, and what they are fragments of.
     fragments: Option<(u8, Vec<u8>)>,
     max_payload: usize,
+    /// How many frames have arrived, parts of messages among them.
+    count: u64,
 }
 
 struct Header {
@@ -81,7 +83,12 @@ struct Header {
 impl Decoder {
     /// For messages of at most `max_payload` bytes.
     pub(crate) fn new(max_payload: usize) -> Self {
-        Self { partial: Vec::new(), needed: 0, fragments: None, max_payload }
+        Self { partial: Vec::new(), needed: 0, fragments: None, max_payload, count: 0 }
+    }
+
+    /// How many frames have arrived, parts of messages among them.
+    pub(super) fn count(&self) -> u64 {
+        self.count
     }
 
     /// Takes bytes as they arrived and hands out the messages that are complete. They are unmasked in place.
@@ -180,6 +187,7 @@ impl Decoder {
         payload: &[u8],
         sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
+        self.count += 1;
         match (header.opcode, header.is_final) {
             (opcode::CLOSE, _) => Ok(sink(Message::Close(status(payload)?))),
             (opcode::PING, _) => Ok(sink(Message::Ping(payload))),

@@ -73,7 +73,8 @@ struct Event {
 struct To {
     /// Those who hear one of these rooms.
     rooms: Vec<String>,
-    /// All sockets of these users.
+    /// All sockets of these users. As on the sockets, a number is an id too.
+    #[serde(deserialize_with = "ids")]
     users: Vec<String>,
     /// These sockets, by the `socketId` of their `session`. One that has gone is nobody.
     sockets: Vec<String>,
@@ -89,6 +90,7 @@ struct Except {
     /// Those who hear one of these rooms.
     rooms: Vec<String>,
     /// All sockets of these users.
+    #[serde(deserialize_with = "ids")]
     users: Vec<String>,
     /// These sockets.
     sockets: Vec<String>,
@@ -240,6 +242,21 @@ async fn perform(
 /// A field that is there, though it be null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Many an app has numbers for ids.
+fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Id {
+        Text(String),
+        Number(serde_json::Number),
+    }
+    let ids = Vec::<Id>::deserialize(deserializer)?.into_iter().map(|id| match id {
+        Id::Text(text) => text,
+        Id::Number(number) => number.to_string(),
+    });
+    Ok(ids.collect())
 }
 
 fn root() -> String {

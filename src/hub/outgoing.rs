@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 
 use super::{SocketId, To};
@@ -70,9 +72,19 @@ impl Answered {
     }
 }
 
-impl From<Answer> for Answered {
-    fn from((arguments, attachments): Answer) -> Self {
-        Self { arguments, attachments }
+/// Bytes of all answers to one question: what clients say is kept until the last of them has answered.
+const ANSWERS_MAX: usize = 4_000_000;
+
+impl Answered {
+    /// An answer that has a place beside those that were kept. `too-large` where it has none.
+    pub(super) fn within((arguments, attachments): Answer, kept: &AtomicUsize) -> Result<Self> {
+        let text: usize = arguments.iter().map(|argument| argument.get().len()).sum();
+        let bytes = text + attachments.iter().map(Bytes::len).sum::<usize>();
+        if kept.fetch_add(bytes, Ordering::Relaxed) + bytes > ANSWERS_MAX {
+            kept.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(Error::TooLarge(format!("the answers have more than {ANSWERS_MAX} bytes")));
+        }
+        Ok(Self { arguments, attachments })
     }
 }
 

@@ -22,11 +22,13 @@ struct Buckets {
     by_user: Cache<Asker, Arc<DefaultDirectRateLimiter>>,
 }
 
-/// Who asks. A guest is somebody else each time: there the address counts.
+/// Who asks.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Asker {
+    /// One who has proved to be this user.
     User(UserId),
-    Guests(Option<IpAddr>),
+    /// Everybody else.
+    Address(Option<IpAddr>),
 }
 
 impl Requests {
@@ -44,7 +46,11 @@ impl Requests {
     pub fn wait(&self, who: &Identity, address: Option<IpAddr>) -> Option<Duration> {
         let buckets = self.0.load();
         let Buckets { quota, by_user } = (**buckets).as_ref()?;
-        let asker = if who.is_guest { Asker::Guests(address.map(network)) } else { Asker::User(who.user.id.clone()) };
+        // A user without a token is whoever they say, somebody else each time.
+        let asker = match who.expires_at {
+            Some(_) => Asker::User(who.user.id.clone()),
+            None => Asker::Address(address.map(network)),
+        };
         wait(&by_user.get_with(asker, || Arc::new(RateLimiter::direct(*quota))))
     }
 }
@@ -63,13 +69,15 @@ mod tests {
     use crate::{
         auth::{Auth, Credentials},
         config::Config,
+        model::Timestamp,
     };
 
     #[test]
-    fn users_have_buckets_of_their_own_and_guests_share_their_address_one() {
+    fn proven_users_have_buckets_of_their_own_and_others_share_their_address_one() {
         let auth = Auth::new(&Config::default()).unwrap();
-        let user =
+        let claimed =
             |name: &str| auth.authenticate(&Credentials { name: Some(name.to_owned()), ..Default::default() }).unwrap();
+        let user = |name: &str| Identity { expires_at: Some(Timestamp::now()), ..claimed(name) };
         let guest = || auth.authenticate(&Credentials::default()).unwrap();
         let requests = Requests::new(1);
         let (here, there) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
@@ -78,6 +86,7 @@ mod tests {
         assert_eq!(requests.wait(&user("bob"), here), None);
         assert_eq!(requests.wait(&guest(), here), None);
         assert!(requests.wait(&guest(), here).is_some(), "another guest, from the same address");
+        assert!(requests.wait(&claimed("cy"), here).is_some(), "and one who says to be somebody");
         assert_eq!(requests.wait(&guest(), there), None);
         requests.replace(0);
         assert_eq!(requests.wait(&user("ada"), here), None, "no limit");

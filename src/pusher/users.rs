@@ -9,7 +9,7 @@ use super::{
     answer::{Answer, Nothing},
     request::Signed,
 };
-use crate::{app::App, error::Error, model::UserId};
+use crate::{app::App, chat, error::Error, model::UserId};
 
 /// `POST /apps/{app}/users/{user}/terminate_connections`: kicks all sockets of the user, in every namespace. An id
 /// may have slashes, which the libraries do not escape.
@@ -22,10 +22,6 @@ pub(super) async fn terminate_connections(
         return Err(Error::NotFound("there is no such call".to_owned()).into());
     };
     let user = UserId::parse(user).map_err(Error::BadPayload)?;
-    for hub in app.hubs.all() {
-        for socket in hub.sockets_of(&user) {
-            hub.kick(socket, false);
-        }
-    }
+    chat::disconnect(&app, &user);
     Ok(Json(Nothing {}))
 }

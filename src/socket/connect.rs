@@ -18,11 +18,13 @@ use super::{
 use crate::{
     app::{App, ROOT},
     auth::Identity,
+    chat,
     engine::{Behind, DisconnectReason, Handshake, Session},
     error::{Error, Result},
-    hub::{Hub, SocketId},
+    hub::{Hub, SocketId, To},
     limits::Seat,
     model::UserId,
+    protocol::ServerClosing,
 };
 
 /// A socket of a namespace: who it is, and its queue.
@@ -33,7 +35,8 @@ pub(super) struct Conn {
     pub(super) hub: Arc<Hub>,
     pub(super) events: Arc<Registered>,
     pub(super) queue: Queue,
-    pub(super) bucket: Option<DefaultDirectRateLimiter>,
+    /// Shared by all sockets of a connection.
+    pub(super) bucket: Option<Arc<DefaultDirectRateLimiter>>,
     /// What CONNECT carried, as JSON; empty where it carried nothing.
     pub(super) auth: Box<str>,
     identity: RwLock<Arc<Identity>>,
@@ -78,6 +81,8 @@ impl Conn {
         let is_same = identity.user.id == own.user.id && may_stay();
         if is_same {
             self.renew(identity);
+            // It may have been put into another room in this very moment.
+            chat::leave_closed_rooms(&self.app, &self.hub, &self.identity(), self.id);
         }
         is_same
     }
@@ -147,7 +152,7 @@ impl Connect {
             hub: self.app.hubs.enter(&session.namespace),
             events: self.events.clone(),
             queue: Queue::default(),
-            bucket: self.app.limits.bucket(),
+            bucket: handshake.events.get_or_init(|| self.app.limits.bucket().map(Arc::new)).clone(),
             auth: auth.into(),
             identity: RwLock::new(Arc::new(identity)),
             seat: Mutex::new(Some(seat)),
@@ -189,6 +194,10 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
             self.app.expiry.watch((conn.path().to_owned(), conn.id), expires_at);
         }
         conn.hub.attach(&conn.session, &identity.user);
+        if conn.app.is_draining() {
+            // Let in while the others were told.
+            conn.hub.emit(To::Socket(conn.id), &ServerClosing { reconnect_in_ms: 0 });
+        }
         Queue::open(&conn);
     }
 

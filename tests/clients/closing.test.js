@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { setTimeout as pause } from "node:timers/promises";
+
 import { GENERATIONS, TRANSPORTS, done, fence, once, refused, start } from "./harness.js";
 
 /** What an official client does by default, only sooner. */
@@ -71,6 +73,45 @@ describe("a server that is asked to end", () => {
     await server.logged({ message: "closed" });
     const line = await server.logged({ message: "disconnected", socket: id }, 1_000);
     assert.equal(line.reason, "server shutting down");
+  });
+});
+
+/** A client over polling, by hand: it is connected, and polls when it is told to. */
+async function poller(server) {
+  const path = "/socket.io/?EIO=4&transport=polling";
+  const { sid } = JSON.parse((await server.request(path)).body.slice(1));
+  const poll = async () => (await server.request(`${path}&sid=${sid}`)).body;
+  assert.equal((await server.request(`${path}&sid=${sid}`, { method: "POST", body: "40" })).status, 200);
+  while (!(await poll()).includes('"session"'));
+  return { sid, poll };
+}
+
+describe("a goodbye reaches whoever comes for it late", () => {
+  test("between two polls", async (t) => {
+    const server = await start(t, { "server.drain": "50ms" });
+    const { poll } = await poller(server);
+    server.terminate();
+    // Longer than the drain: it is over when the client polls again.
+    await pause(200);
+    const body = await poll();
+    assert.match(body, /server-closing/);
+    assert.match(body, /\x1e1$/, "and the end");
+    assert.equal((await server.exited()).code, 0);
+  });
+
+  test("in the middle of an upgrade, while it does not poll", async (t) => {
+    const server = await start(t, { "server.drain": "50ms" });
+    const { sid } = await poller(server);
+    const { status, socket, frames } = await server.websocket({}, `EIO=4&sid=${sid}`);
+    assert.equal(status, 101);
+    socket.send("2probe");
+    await frames.take((frame) => frame === "3probe", "the answer to the probe");
+    server.terminate();
+    await pause(200);
+    socket.send("5");
+    await frames.take((frame) => frame.includes("server-closing"), "what waited for it");
+    await frames.take((frame) => frame === "closed", "the end");
+    assert.equal((await server.exited()).code, 0);
   });
 });
 

@@ -62,7 +62,24 @@ describe("events-per-second", () => {
     assert.deepEqual(reply.data, { rooms: [] });
   });
 
-  test("is each socket's own, and 0 means none", async (t) => {
+  test("is not had anew by leaving and coming back on the same connection", async (t) => {
+    const server = await start(t, { "limits.events-per-second": 5 });
+    const { socket, frames } = await server.websocket();
+    let taken = 0;
+    for (let round = 0; round < 20; round += 1) {
+      socket.send("40");
+      await frames.take((frame) => frame.includes('"session"'), "being let in");
+      for (let n = 0; n < 5; n += 1) socket.send(`42${n}["list-rooms",{}]`);
+      for (let n = 0; n < 5; n += 1) {
+        const answer = await frames.take((frame) => frame.startsWith(`43${n}[`), "an answer");
+        taken += Number(answer.includes('"success":true'));
+      }
+      socket.send("41");
+    }
+    assert.ok(taken >= 5 && taken < 50, `${taken} of 100 events were taken`);
+  });
+
+  test("is each connection's own, and 0 means none", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const [one, other] = [await server.user("ada"), await server.user("ada")];
     await Promise.all(Array.from({ length: 50 }, () => ask(one, "list-rooms", {})));

@@ -40,11 +40,21 @@ impl Link {
     pub(in crate::engine) fn finish_upgrade(self: &Arc<Self>, writer: OwnedWriteHalf) -> bool {
         {
             let mut output = self.output();
-            let Transport::Polling { request, .. } = output.transport() else { return false };
-            if let Request::Waiting(Some(waker)) = request {
-                waker.wake_by_ref();
+            let awaits_fetch = output.awaits_fetch();
+            match output.transport() {
+                Transport::Polling { request, .. } => {
+                    if let Request::Waiting(Some(waker)) = request {
+                        waker.wake_by_ref();
+                    }
+                    *output.transport() = Transport::WebSocket(writer);
+                }
+                // It was told goodbye in the meantime, and has ceased to poll: it gets that here.
+                Transport::Closing(way) if awaits_fetch => {
+                    *way = Some(writer);
+                    self.engine.remove_link(&self.sid);
+                }
+                _ => return false,
             }
-            *output.transport() = Transport::WebSocket(writer);
         }
         self.flush();
         true

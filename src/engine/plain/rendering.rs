@@ -90,18 +90,20 @@ fn inlined<'a>(json: &'a str, attachments: &[Bytes]) -> Cow<'a, str> {
         return json.into();
     }
     let Ok(mut value) = serde_json::from_str(json) else { return json.into() };
-    inline(&mut value, attachments);
+    let mut attachments: Vec<_> = attachments.iter().map(Some).collect();
+    inline(&mut value, &mut attachments);
     value.to_string().into()
 }
 
-fn inline(value: &mut Json, attachments: &[Bytes]) {
+/// Each attachment has one place: a small packet with many placeholders for one large attachment must not become
+/// large itself. Where it is asked for again there is null.
+fn inline(value: &mut Json, attachments: &mut [Option<&Bytes>]) {
     match value {
         Json::Array(items) => items.iter_mut().for_each(|item| inline(item, attachments)),
         Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
             let number = members.get("num").and_then(Json::as_u64).and_then(|num| usize::try_from(num).ok());
-            if let Some(attachment) = number.and_then(|number| attachments.get(number)) {
-                *value = Json::String(STANDARD.encode(attachment));
-            }
+            let attachment = number.and_then(|number| attachments.get_mut(number)?.take());
+            *value = attachment.map_or(Json::Null, |attachment| Json::String(STANDARD.encode(attachment)));
         }
         Json::Object(members) => members.values_mut().for_each(|member| inline(member, attachments)),
         _ => {}

@@ -178,7 +178,7 @@ impl Audience {
         Ok(Self {
             rooms: each_once(rooms.iter().map(|room| named_room(room)))?,
             users: each_once(users.iter().map(|user| UserId::parse(user)))?,
-            sockets: each_once(sockets.iter().filter_map(|socket| hub.socket(socket)).map(Ok))?,
+            sockets: each_once(sockets.iter().map(Ok))?.into_iter().filter_map(|socket| hub.socket(socket)).collect(),
             is_everyone,
         })
     }

@@ -34,6 +34,15 @@ fn an_envelope_holds_the_arguments_as_they_were_written_and_no_offset() {
 }
 
 #[test]
+fn an_attachment_is_written_once_however_often_it_is_asked_for() {
+    let place = r#"{"_placeholder":true,"num":0}"#;
+    let json = format!(r#"["a",[{place},{place}]]"#);
+    let frame = Frame::event("/", None, &json, vec![Bytes::from_static(b"hello")], None);
+    let expected = r#"{"eventType":"ServerEvent","event":"a","data":["aGVsbG8=",null]}"#;
+    assert_eq!(written(super::envelope(&frame)).as_deref(), Some(expected));
+}
+
+#[test]
 fn only_events_have_envelopes() {
     for frame in
         [Frame::connect("/", None), Frame::disconnect("/"), Frame::connect_error("/", "{}"), Frame::control(9, &[])]
