@@ -167,6 +167,14 @@ describe("what is wrong with a request", () => {
     }
   });
 
+  test("fields that there are not are refused in a body, and ignored in a query", async (t) => {
+    const { server, key } = await withKey(t);
+    const answer = await call(server, key, "POST", "/api/events", { ...EVENT, too: { users: ["7"] } });
+    assertRefused(answer, 400, "bad-payload");
+    assert.match(answer.reply.error.message, /`too`/);
+    assert.equal((await call(server, key, "GET", "/api/users?onlin=true")).status, 200);
+  });
+
   test("an announced body of 100 MB is refused before it is read, and its sender gets the answer", async (t) => {
     const { server, key } = await withKey(t);
     const chunk = Buffer.alloc(1_000_000, " ");
@@ -309,8 +317,8 @@ describe("limits", () => {
 });
 
 describe("while the server is closing", () => {
-  test("requests that come are told to try again, those that wait are answered", async (t) => {
-    const { server, key } = await withKey(t, { "server.drain": "3s" });
+  test("requests that come are told to try again, which is no error in the log; those that wait are answered", async (t) => {
+    const { server, key } = await withKey(t, { "server.drain": "3s", "log.level": "debug" });
     const ada = await server.user("ada");
     const asked = new Promise((resolve) => ada.on("question", (answer) => resolve(answer)));
     const waiting = emit(server, key, { event: "question", to: { everyone: true }, ack: { timeoutMs: 10_000 } });
@@ -320,6 +328,8 @@ describe("while the server is closing", () => {
     const late = await call(server, key, "POST", "/api/events", EVENT);
     assertRefused(late, 503, "unavailable");
     assert.equal(late.headers["retry-after"], "1");
+    const line = await server.logged({ request: late.headers["x-request-id"] });
+    assert.deepEqual([line.level, line.status], ["DEBUG", 503]);
     answer("done");
     assert.equal((await waiting).answers[0].data, "done");
   });

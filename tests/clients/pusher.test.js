@@ -430,6 +430,14 @@ describe("the signature", () => {
     await once(socket, "e");
   });
 
+  test("is all that counts, whatever page a request says it is of", async (t) => {
+    const { server } = await startWith(t);
+    const body = JSON.stringify({ name: "e", data: "1", channels: ["orders"] });
+    const headers = { origin: "https://evil.example" };
+    assert.equal((await crafted(server, { body, headers })).status, 200);
+    assert.equal((await crafted(server, { body, headers, secret: "another" })).status, 401);
+  });
+
   test("may come again: a repeated request is another event", async (t) => {
     const { server } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
@@ -456,7 +464,8 @@ describe("wrong requests", () => {
   test("a method or a path that is not there", async (t) => {
     const { server } = await startWith(t);
     for (const [method, path] of [["GET", EVENTS], ["PUT", EVENTS], ["POST", "/apps/3/channels"], ["DELETE", "/apps/3/channels/orders"]]) {
-      assert.equal((await crafted(server, { method, path })).status, 405, `${method} ${path}`);
+      const { status, body } = await crafted(server, { method, path });
+      assert.deepEqual([status, body], [405, ""], `${method} ${path}`);
     }
     for (const path of ["/apps/3", "/apps/3/nothing", "/apps"]) assert.equal((await crafted(server, { method: "GET", path })).status, 404, path);
   });

@@ -67,6 +67,7 @@ test("emitToMembers reaches all devices of one member and nobody else", async (t
   phone.emit("message", "later");
   await once(other, "message");
   assert.ok(!other.inbox.items.some(([name]) => name === "MEMBER_DEACTIVATED"));
+  assert.equal(await emitToMembers(7, "MEMBER_DEACTIVATED", {}), 2, "an id that is a number");
   assert.equal(await emitToMembers("nobody", "MEMBER_DEACTIVATED", {}), 0);
   await assert.rejects(emitToMembers("7", "message-saved", {}), /^Error: bad-payload: /);
 });
