@@ -1,3 +1,5 @@
+//! A connection for HTTP, as the server hands it to hyper and the engine takes it back.
+
 use std::{
     io,
     pin::Pin,

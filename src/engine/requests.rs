@@ -205,8 +205,8 @@ fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
     response
 }
 
-/// A new link: OPEN is the first thing it sends, after the response's head where that is left to it. Clients of Engine.IO 3 are in the root namespace without asking,
-/// and take the session's id for that of their socket.
+/// A new link: OPEN is the first thing it sends, after the response's head where that is left to it. Clients of
+/// Engine.IO 3 are in the root namespace without asking, and take the session's id for that of their socket.
 pub(super) fn open(
     engine: &Arc<Engine>,
     handshake: Handshake,

@@ -83,8 +83,8 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     Some(Stream { reader, writer, ahead })
 }
 
-/// A polling link tries a WebSocket, which is the only one: `2probe` is answered `3probe`, and with `5` everything moves there. Where that
-/// does not happen in time, polling goes on.
+/// A polling link tries a WebSocket, which is the only one: `2probe` is answered `3probe`, and with `5` everything
+/// moves there. Where that does not happen in time, polling goes on.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     let Stream { reader, writer, ahead } = stream;
     let decoder = Decoder::new(link.engine.settings.max_payload.get());

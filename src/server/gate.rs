@@ -1,5 +1,5 @@
-//! What stands before Socket.IO and the HTTP API: foreign pages and, while the server is going down, new connections are turned
-//! away, on polling and on the upgrade alike.
+//! What stands before Socket.IO and the HTTP API: foreign pages and, while the server is going down, new connections
+//! are turned away, on polling and on the upgrade alike.
 
 use std::sync::Arc;
 
