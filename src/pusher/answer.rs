@@ -1,5 +1,7 @@
 //! Answers as Pusher's libraries expect them: an object with 200, a sentence with anything else.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -27,11 +29,14 @@ impl From<Error> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = status(self.0.code());
-        let mut response = (status, self.0.to_string()).into_response();
+        let Self(error) = self;
+        let status = status(error.code());
+        let mut response = (status, error.to_string()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        // Logged where the request's id is known.
+        response.extensions_mut().insert(Arc::new(error));
         response
     }
 }
