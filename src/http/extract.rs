@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::HttpBody,
+    body::{Body, HttpBody},
     extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
@@ -75,26 +75,43 @@ async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
         let error = Error::BadPayload("the body must be JSON, with Content-Type: application/json".to_owned());
         return Err(Failed(error).into_response());
     }
+    whole(app, request.into_body()).await.map_err(|Unread { error, is_too_slow }| {
+        let mut response = Failed(error).into_response();
+        if is_too_slow {
+            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    })
+}
+
+/// Why a body was not read.
+pub(crate) struct Unread {
+    pub(crate) error: Error,
+    is_too_slow: bool,
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self { error, is_too_slow: false }
+    }
+}
+
+/// A body of at most `limits.payload-bytes`, if it comes within `server.ping-timeout`.
+pub(crate) async fn whole(app: &App, body: Body) -> Result<Bytes, Unread> {
     let most = LimitsConfig::or_none(app.limits.config().payload_bytes);
     let too_large = || {
         app.metrics.limited("payload-bytes");
-        let error = Error::TooLarge(format!("more than {most} bytes are too many (limits.payload-bytes)"));
-        Failed(error).into_response()
+        Error::TooLarge(format!("more than {most} bytes are too many (limits.payload-bytes)"))
     };
-    if request.body().size_hint().lower() > most as u64 {
-        return Err(too_large());
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large().into());
     }
-    let body = Limited::new(request.into_body(), most).collect();
-    match tokio::time::timeout(app.config.server.ping_timeout, body).await {
+    match tokio::time::timeout(app.config.server.ping_timeout, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Failed(Error::BadPayload("the body broke off".to_owned())).into_response()),
-        Err(_) => {
-            let mut response = Failed(Error::BadPayload("the body came too slowly".to_owned())).into_response();
-            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            Err(response)
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large().into()),
+        Ok(Err(_)) => Err(Error::BadPayload("the body broke off".to_owned()).into()),
+        Err(_) => Err(Unread { error: Error::BadPayload("the body came too slowly".to_owned()), is_too_slow: true }),
     }
 }
 

@@ -1,15 +1,14 @@
 //! A request with the app's signature. The signature covers the digest of the body, so that of whoever has none no
 //! body is read.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    body::{Body, HttpBody},
+    body::Body,
     extract::{FromRequest, Request},
 };
 use bytes::Bytes;
 use http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -18,13 +17,10 @@ use super::{
 };
 use crate::{
     app::App,
-    config::LimitsConfig,
     error::{Error, Result},
+    http::whole,
     model::Timestamp,
 };
-
-/// How long a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request whose signature is right.
 pub(super) struct Signed {
@@ -40,7 +36,7 @@ impl Signed {
 
     async fn take(app: &App, parts: &Parts, body: Body) -> Result<Self> {
         let params = authenticate(app, parts)?;
-        let body = read(body, LimitsConfig::or_none(app.limits.config().payload_bytes)).await?;
+        let body = whole(app, body).await.map_err(|unread| unread.error)?;
         params.verify_body(&body)?;
         Ok(Self { params, body })
     }
@@ -75,17 +71,4 @@ fn authenticate(app: &App, parts: &Parts) -> Result<Params> {
     let params = Params::parse(parts.uri.query().unwrap_or_default())?;
     params.verify(pusher, &parts.method, &path, Timestamp::now())?;
     Ok(params)
-}
-
-/// The whole body. One that says that it is too large is not read at all.
-async fn read(body: Body, most: usize) -> Result<Bytes> {
-    let too_large = || Error::TooLarge("the body is larger than limits.payload-bytes".to_owned());
-    if body.size_hint().lower() > most as u64 {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) | Err(_) => Err(Error::BadPayload("the body did not come whole".to_owned())),
-    }
 }
