@@ -25,7 +25,7 @@ use crate::{
     limits::{Limits, Requests},
     metrics::Metrics,
     presence::{Presence, TypingNow},
-    protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerEvent},
+    protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerClosing, ServerEvent},
     store::Store,
 };
 
@@ -132,6 +132,11 @@ impl App {
     /// Whether the server is going down.
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// What a client is told when the server goes down: to come back within `server.drain`, each at another moment.
+    pub fn closing(&self) -> ServerClosing {
+        ServerClosing { reconnect_in_ms: rand::random_range(0..=self.config.server.drain.as_millis() as u64) }
     }
 
     /// Whether a hub is that of the root namespace, where the chat is.

@@ -24,7 +24,7 @@ use crate::{
     handlers, http,
     hub::To,
     metrics::Metrics,
-    protocol::{ClientEvent, IntoReply, ServerClosing},
+    protocol::{ClientEvent, IntoReply},
     pusher,
     socket::{self, Ctx, Events},
 };
@@ -236,9 +236,7 @@ async fn drain(app: &App) {
     app.drain();
     for hub in app.hubs.all() {
         for socket in hub.sockets() {
-            // Spread, so that they do not all come back at the same moment.
-            let reconnect_in_ms = rand::random_range(0..=limit.as_millis() as u64);
-            hub.emit(To::Socket(socket), &ServerClosing { reconnect_in_ms });
+            hub.emit(To::Socket(socket), &app.closing());
         }
     }
     // Dropped, not kicked: unchanged clients come back by themselves, and not all of them at once.

@@ -24,7 +24,6 @@ use crate::{
     hub::{Hub, SocketId, To},
     limits::Seat,
     model::UserId,
-    protocol::ServerClosing,
 };
 
 /// A socket of a namespace: who it is, and its queue.
@@ -196,7 +195,7 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
         conn.hub.attach(&conn.session, &identity.user);
         if conn.app.is_draining() {
             // Let in while the others were told.
-            conn.hub.emit(To::Socket(conn.id), &ServerClosing { reconnect_in_ms: 0 });
+            conn.hub.emit(To::Socket(conn.id), &conn.app.closing());
         }
         Queue::open(&conn);
     }
