@@ -11,8 +11,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::task::JoinSet;
+use governor::{DefaultDirectRateLimiter, Quota};
+use tokio::{runtime::Handle, task::JoinSet};
 
 pub use reload::Changes;
 
@@ -22,7 +22,7 @@ use crate::{
     engine::{Bound, Engine, PlainSettings, Recovery, Settings},
     error::{Error, Result},
     hub::{Hub, Hubs, SocketId, To},
-    limits::{Limits, Requests},
+    limits::{self, Limits, Requests},
     metrics::Metrics,
     presence::{Presence, TypingNow},
     protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerClosing, ServerEvent},
@@ -72,6 +72,8 @@ pub struct App {
     /// Lines about clients that come and go.
     pub connection_lines: DefaultDirectRateLimiter,
     is_draining: AtomicBool,
+    /// Where tasks run, for threads of the store's.
+    pub(crate) runtime: Handle,
 }
 
 impl App {
@@ -99,8 +101,9 @@ impl App {
             keys: Keys::new(&config),
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
-            refusal_lines: RateLimiter::direct(Quota::per_second(REFUSAL_LINES)),
-            connection_lines: RateLimiter::direct(Quota::per_second(CONNECTION_LINES)),
+            runtime: Handle::current(),
+            refusal_lines: limits::bucket(Quota::per_second(REFUSAL_LINES)),
+            connection_lines: limits::bucket(Quota::per_second(CONNECTION_LINES)),
             auth,
             hub,
             hubs,

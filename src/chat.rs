@@ -1,16 +1,18 @@
 //! The verbs. Each checks who may, then changes the store, then tells the hub: the same for every way in.
 
 mod backends;
+mod change;
 mod directory;
 
-use std::{future::Future, sync::Arc};
-
-use tokio::sync::oneshot;
+use std::sync::Arc;
 
 pub use backends::{Put, disconnect, disconnect_device, in_the_name_of, put};
+pub use change::Change;
 pub use directory::{
     Listed, Occupant, RoomSummary, UserDetails, known_users, named_room, named_rooms, occupants, user,
 };
+
+use change::change;
 
 use crate::{
     app::App,
@@ -24,12 +26,11 @@ use crate::{
         MessageEdited, MessageRead, MessageSaved, PAGE_DEFAULT, PAGE_MAX, Page, ReadMark, RoomList, RoomUser,
         SendMessage, ServerEvent, UserList, Welcome, string_field,
     },
-    store::{self, CaughtUp, Command, Direction},
+    store::{self, CaughtUp, Direction},
 };
 
-/// Saves a message and tells its room. What is returned is done once the message is committed and broadcast;
-/// the write is queued when this function returns.
-pub fn post(app: &App, who: &Identity, send: SendMessage) -> Result<impl Future<Output = Result<Message>> + use<>> {
+/// Saves a message and tells its room.
+pub fn post(app: &Arc<App>, who: &Identity, send: SendMessage) -> Result<impl Change<Output = Message> + use<>> {
     let room = destination(app, who, &send)?;
     let mut members = vec![who.user.id.clone()];
     if let Room::Direct(direct) = &room {
@@ -44,7 +45,7 @@ pub fn post(app: &App, who: &Identity, send: SendMessage) -> Result<impl Future<
         members,
         rooms_per_user: LimitsConfig::or_none(app.limits.config().rooms_per_user),
     };
-    Ok(committed(app, message, move |hub, posted| {
+    Ok(change(app, message, move |hub, posted| {
         if posted.is_new {
             announce(hub, &room, &posted.message, MessageSaved::new);
         }
@@ -53,22 +54,18 @@ pub fn post(app: &App, who: &Identity, send: SendMessage) -> Result<impl Future<
 }
 
 /// Replaces a message's body and tells its room. Only its author may, and a moderator, for whom `None` stands.
-pub fn edit(app: &App, who: Option<&Identity>, edit: EditMessage) -> impl Future<Output = Result<Message>> + use<> {
+pub fn edit(app: &Arc<App>, who: Option<&Identity>, edit: EditMessage) -> impl Change<Output = Message> + use<> {
     let edit = store::EditMessage { id: edit.id, by: author(who), body: edit.body };
-    committed(app, edit, |hub, (room, message)| {
+    change(app, edit, |hub, (room, message)| {
         announce(hub, &room, &message, MessageEdited::new);
         message
     })
 }
 
 /// Leaves a tombstone and tells its room. Only its author may, and a moderator, for whom `None` stands.
-pub fn delete(
-    app: &App,
-    who: Option<&Identity>,
-    delete: DeleteMessage,
-) -> impl Future<Output = Result<Message>> + use<> {
+pub fn delete(app: &Arc<App>, who: Option<&Identity>, delete: DeleteMessage) -> impl Change<Output = Message> + use<> {
     let delete = store::DeleteMessage { id: delete.id, by: author(who) };
-    committed(app, delete, |hub, (room, message)| {
+    change(app, delete, |hub, (room, message)| {
         if let Some(room) = room {
             announce(hub, &room, &message, MessageDeleted::new);
         }
@@ -77,11 +74,11 @@ pub fn delete(
 }
 
 /// Moves the reader's mark and tells their other sockets, and in a direct message the other user.
-pub fn mark_read(app: &App, who: &Identity, mark: MarkRead) -> Result<impl Future<Output = Result<ReadMark>> + use<>> {
+pub fn mark_read(app: &Arc<App>, who: &Identity, mark: MarkRead) -> Result<impl Change<Output = ReadMark> + use<>> {
     let room = enter(who, mark.room)?;
     let user = who.user.id.clone();
     let mark = store::MarkRead { user: user.clone(), room: room.clone(), offset: mark.offset };
-    Ok(committed(app, mark, move |hub, marked| {
+    Ok(change(app, mark, move |hub, marked| {
         let offset = marked.offset;
         if marked.moved {
             let event = |room| MessageRead { room, offset, user: user.clone() };
@@ -107,7 +104,7 @@ pub async fn join(app: &Arc<App>, who: &Arc<Identity>, socket: SocketId, join: J
         let member = store::Join { user: who.user.id.clone(), room: room.clone(), rooms_per_user };
         let (app, who, room) = (app.clone(), who.clone(), room.clone());
         // In commit order, so that a join is never undone by a leave before it.
-        committed(&app.clone(), member, move |hub, _| hear(&app, hub, &who, socket, &room)).await??;
+        change(&app.clone(), member, move |hub, _| hear(&app, hub, &who, socket, &room)).done().await??;
     }
     let caught_up = app.store.catch_up(room.clone(), who.user.id.clone(), join.since).await?;
     let (users, user_count) = here(app, &room);
@@ -183,7 +180,7 @@ pub async fn leave(app: &Arc<App>, who: &Identity, room: RoomRef) -> Result<()> 
         sockets_leave(&app.hub);
         return Ok(());
     }
-    committed(app, leave, move |hub, ()| sockets_leave(hub)).await
+    change(app, leave, move |hub, ()| sockets_leave(hub)).done().await
 }
 
 /// A page of a room's messages.
@@ -290,22 +287,6 @@ fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
         },
     };
     enter(who, room)
-}
-
-/// Queues a write. After its commit, in commit order, `then` tells the hub and makes the result.
-fn committed<C, T, F>(app: &App, command: C, then: F) -> impl Future<Output = Result<T>> + Send + use<C, T, F>
-where
-    C: Command,
-    T: Send + 'static,
-    F: FnOnce(&Hub, C::Output) -> T + Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    let hub = app.hub.clone();
-    app.store.write(command, move |result| {
-        // The socket may be gone; what it wrote is told to the others all the same.
-        drop(reply.send(result.map(|output| then(&hub, output))));
-    });
-    async { answer.await.unwrap_or_else(|_| Err(Error::unavailable("the store is closing"))) }
 }
 
 /// Tells a room of a message, each user of a direct message under the other's id.

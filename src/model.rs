@@ -3,6 +3,7 @@
 mod message;
 mod room;
 mod schema;
+mod text;
 mod timestamp;
 mod user;
 

@@ -42,10 +42,6 @@ pub trait ClientEvent: DeserializeOwned + Send + 'static {
     /// As clients spell it.
     const NAME: &'static str;
 
-    /// It only writes: it may begin while events before it, of the same socket, wait for their commits. Their
-    /// effects and acknowledgements keep their order all the same. See `Ctx::give_up_turn`.
-    const ONLY_WRITES: bool = false;
-
     /// Reads the payload from the event's arguments. By default that is the one argument, or `{}` where it is
     /// missing; several arguments and binary attachments are `bad-payload`.
     fn from_args(args: &Args<'_>) -> Result<Self> {
@@ -225,23 +221,22 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 macro_rules! names {
-    ($trait:ident: $($payload:ty = $name:literal $(, $only_writes:ident = $value:literal)?);+ $(;)?) => {
+    ($trait:ident: $($payload:ty = $name:literal);+ $(;)?) => {
         $(impl $trait for $payload {
             const NAME: &'static str = $name;
-            $(const $only_writes: bool = $value;)?
         })+
     };
 }
 
 names! { ClientEvent:
-    EditMessage = "edit-message", ONLY_WRITES = true;
-    DeleteMessage = "delete-message", ONLY_WRITES = true;
+    EditMessage = "edit-message";
+    DeleteMessage = "delete-message";
     JoinRoom = "join-room";
     LeaveRoom = "leave-room";
     LoadMessages = "load-messages";
     ListUsers = "list-users";
     ListRooms = "list-rooms";
-    MarkRead = "mark-read", ONLY_WRITES = true;
+    MarkRead = "mark-read";
     SetTyping = "typing";
     RefreshToken = "refresh-token";
 }
@@ -260,7 +255,6 @@ names! { ServerEvent:
 
 impl ClientEvent for SendMessage {
     const NAME: &'static str = "send-message";
-    const ONLY_WRITES: bool = true;
 
     /// The most frequent of all: read from the text as it came, without a copy of it.
     fn from_args(args: &Args<'_>) -> Result<Self> {

@@ -53,7 +53,7 @@ pub(crate) fn open(app: &Arc<App>, namespaces: Vec<(String, Events)>) {
         let mut service = service.clone();
         async move {
             let response = service.call(request).await.ok()?;
-            Some(response.into_body().collect().await.ok()?.to_bytes())
+            response.into_body().frame().await?.ok()?.into_data().ok()
         }
         .boxed()
     });

@@ -5,6 +5,7 @@
 //! commit, in commit order, on one task: so messages of a room are broadcast in the order of their revisions.
 
 mod backup;
+mod chain;
 mod changes;
 mod files;
 mod members;

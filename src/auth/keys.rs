@@ -4,14 +4,14 @@
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota};
 use rand::{Rng, distr::Alphanumeric};
 use sha2::{Digest, Sha256};
 
 use crate::{
     config::{Config, Scope},
     error::{Error, Result},
-    limits::wait,
+    limits::{bucket, wait},
     model::Timestamp,
 };
 
@@ -90,7 +90,7 @@ fn by_hash(config: &Config) -> HashMap<[u8; 32], Arc<Key>> {
     let keys = config.key.iter().filter_map(|(name, key)| {
         let hash = hex::decode(&key.hash).ok()?.try_into().ok()?;
         let (scopes, expires_at) = (key.scopes.clone(), key.expires_at);
-        Some((hash, Arc::new(Key { name: name.clone(), scopes, expires_at, bucket: quota.map(RateLimiter::direct) })))
+        Some((hash, Arc::new(Key { name: name.clone(), scopes, expires_at, bucket: quota.map(bucket) })))
     });
     keys.collect()
 }

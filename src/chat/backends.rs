@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{committed, hear, unhear, user_named};
+use super::{
+    change::{Change, change},
+    hear, unhear, user_named,
+};
 use crate::{
     app::App,
     auth::Identity,
@@ -60,7 +63,7 @@ pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
         return Ok(Put { joined: false, sockets: sockets_hear(&app.hub) });
     }
     // In commit order, so that it is never undone by a leave before it.
-    committed(app, member, move |hub, joined| Put { joined, sockets: sockets_hear(hub) }).await
+    change(app, member, move |hub, joined| Put { joined, sockets: sockets_hear(hub) }).done().await
 }
 
 /// Ends all sockets of a user in all namespaces, so that unchanged clients stay away. Returns how many there were.

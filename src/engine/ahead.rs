@@ -26,8 +26,8 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    pub(crate) fn new(stream: TcpStream, bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), stream, waiting: None }
+    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
+        Self { bytes, stream, waiting: None }
     }
 
     /// What became of a write: an error where the client has read nothing for too long.

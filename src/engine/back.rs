@@ -1,13 +1,13 @@
 //! The library's side of a socket. It decides: which namespaces there are, who is let in, which handlers run. It is
 //! driven as an in-memory client of long polling, and only for that: a GET opens its session, and POSTs carry CONNECT
-//! and the end. What it would send is never fetched: the connect handlers say what becomes of CONNECT, and
-//! everything else is written by the engine.
+//! and, as soon as that is decided, the end. What it would send is never fetched: the connect handlers say what becomes
+//! of CONNECT, and everything else is written by the engine.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 use http_body_util::Full;
 
 use super::session::Session;
@@ -26,7 +26,7 @@ impl Behind {
     }
 }
 
-/// A session of the library.
+/// A session of the library, open until CONNECT is decided on.
 pub(super) struct Back {
     sid: SocketId,
 }
@@ -39,7 +39,8 @@ struct Open {
 impl Back {
     /// Opens one. Its id is that of its sockets.
     pub(super) fn open(library: &Library, behind: &Behind) -> Option<Self> {
-        let mut request = request(Method::GET, "/socket.io/?EIO=4&transport=polling", Bytes::new());
+        static URI: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/socket.io/?EIO=4&transport=polling"));
+        let mut request = request(Method::GET, URI.clone(), String::new());
         request.extensions_mut().insert(behind.clone());
         let answer = library(request).now_or_never().flatten()?;
         let open: Open = serde_json::from_slice(answer.strip_prefix(b"0")?).ok()?;
@@ -55,14 +56,15 @@ impl Back {
         self.post(library, if namespace == "/" { format!("40{auth}") } else { format!("40{namespace},{auth}") });
     }
 
-    /// The session is over; so are its sockets.
+    /// Nothing is left to decide: the session is over.
     pub(super) fn close(&self, library: &Library) {
         self.post(library, "1".to_owned());
     }
 
     fn post(&self, library: &Library, packet: String) {
         let uri = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
-        let mut answer = library(request(Method::POST, &uri, packet.into()));
+        let uri = Uri::try_from(uri).expect("a path of our own");
+        let mut answer = library(request(Method::POST, uri, packet));
         // It waits for nothing: the body is there, and handlers run in tasks of their own.
         if (&mut answer).now_or_never().is_none() {
             tokio::spawn(answer);
@@ -76,6 +78,8 @@ impl Behind {
     }
 }
 
-fn request(method: Method, uri: &str, body: Bytes) -> Request<Full<Bytes>> {
-    Request::builder().method(method).uri(uri).body(Full::new(body)).expect("a request of our own")
+fn request(method: Method, uri: Uri, body: String) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::from(body));
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    request
 }

@@ -198,8 +198,12 @@ impl Frame {
 
 /// Room for the frame's header.
 fn room(len: usize) -> String {
+    const HEADER: &str = match std::str::from_utf8(&[0; HEADER_MAX]) {
+        Ok(zeros) => zeros,
+        Err(_) => unreachable!(),
+    };
     let mut text = String::with_capacity(HEADER_MAX + len);
-    text.extend(std::iter::repeat_n('\0', HEADER_MAX));
+    text.push_str(HEADER);
     text
 }
 

@@ -45,7 +45,7 @@ impl Engine {
 
 impl Opening {
     /// Answers, and takes in what the client sent after its request. `None` where the library refuses.
-    pub(crate) fn open(self, stream: TcpStream, ahead: &[u8]) -> Option<Reader> {
+    pub(crate) fn open(self, stream: TcpStream, ahead: &mut [u8]) -> Option<Reader> {
         let Self { engine, handshake, waiting, accept } = self;
         let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
@@ -54,7 +54,7 @@ impl Opening {
         let decoder = Decoder::new(engine.settings.max_payload.get());
         let link = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
         let mut reader = Reader::new(link, reader, decoder);
-        reader.feed(ahead.to_vec());
+        reader.feed(ahead);
         Some(reader)
     }
 }

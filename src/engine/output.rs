@@ -264,10 +264,7 @@ impl Output {
         if self.is_blocked {
             return Ok(());
         }
-        self.queue.write(|pieces| match pieces {
-            [piece] => writer.try_write(piece),
-            pieces => writer.try_write_vectored(pieces),
-        })
+        self.queue.write(|bytes| writer.try_write(bytes))
     }
 
     /// A body for a polling request, of at most `most` bytes unless its first packet alone has more.

@@ -54,8 +54,8 @@ impl Reader {
     }
 
     /// Takes in what was read before.
-    pub(super) fn feed(&mut self, mut ahead: Vec<u8>) {
-        self.take(&mut ahead);
+    pub(super) fn feed(&mut self, ahead: &mut [u8]) {
+        self.take(ahead);
     }
 
     /// Runs until the connection is closed.

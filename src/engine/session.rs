@@ -218,18 +218,22 @@ impl Session {
 
     /// The client is let in: CONNECT leaves before anything else does. False where it has gone in the meantime.
     pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>) -> bool {
-        let mut batch = Batch::new(&self.engine);
-        let mut state = self.state();
-        let Phase::Connecting(link) = &state.phase else { return false };
-        let link = link.clone();
-        link.joined();
-        link.push(&self.connect_frame(), false, &mut batch);
-        state.phase = Phase::Connected(link.clone());
-        state.application = Some(application);
-        if let Some(pid) = &self.pid {
-            self.engine.parked.know(pid, self);
+        {
+            let mut batch = Batch::new(&self.engine);
+            let mut state = self.state();
+            let Phase::Connecting(link) = &state.phase else { return false };
+            let link = link.clone();
+            link.joined();
+            link.push(&self.connect_frame(), false, &mut batch);
+            state.phase = Phase::Connected(link.clone());
+            state.application = Some(application);
+            if let Some(pid) = &self.pid {
+                self.engine.parked.know(pid, self);
+            }
+            link.let_in(self);
         }
-        link.let_in(self);
+        // It outlives its CONNECT without the library.
+        self.back.close(self.engine.library());
         true
     }
 
@@ -402,7 +406,11 @@ impl Session {
         };
         match phase {
             Phase::Closed => return,
-            Phase::Connecting(link) | Phase::Connected(link) => link.remove_session(self),
+            Phase::Connecting(link) => {
+                link.remove_session(self);
+                self.back.close(self.engine.library());
+            }
+            Phase::Connected(link) => link.remove_session(self),
             Phase::Away { until, .. } => self.engine.wheel.remove(until),
         }
         if let Some(pid) = &self.pid {
@@ -411,6 +419,5 @@ impl Session {
         if let Some(application) = application {
             application.ended(reason);
         }
-        self.back.close(self.engine.library());
     }
 }

@@ -1,8 +1,12 @@
-use crate::{chat, error::Result, model::Message, protocol::DeleteMessage, socket::Ctx};
+use crate::{
+    chat::{self, Change},
+    error::Result,
+    model::Message,
+    protocol::DeleteMessage,
+    socket::Ctx,
+};
 
 /// Leaves a tombstone; the room hears `message-deleted`.
-pub async fn delete_message(ctx: Ctx, payload: DeleteMessage) -> Result<Message> {
-    let deleted = chat::delete(ctx.app(), Some(&ctx.identity()), payload);
-    ctx.give_up_turn();
-    deleted.await
+pub fn delete_message(ctx: Ctx, payload: DeleteMessage) -> Result<impl Change<Output = Message>> {
+    Ok(chat::delete(ctx.app(), Some(&ctx.identity()), payload))
 }

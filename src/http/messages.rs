@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     auth::Identity,
-    chat,
+    chat::{self, Change},
     config::Scope,
     error::{Error, Result},
     model::{Message, MessageId, RoomRef, User, UserId},
@@ -81,7 +81,7 @@ async fn post(
     let send = SendMessage { room: new.room, to: new.to, idempotency_key: new.idempotency_key, body };
     let send = send.checked().map_err(Error::BadPayload)?;
     let who = Identity::trusted(author(&app, new.from).await?);
-    Ok(Created(chat::post(&app, &who, send)?.await?))
+    Ok(Created(chat::post(&app, &who, send)?.done().await?))
 }
 
 async fn author(app: &App, from: Option<Author>) -> Result<User> {
@@ -218,7 +218,7 @@ async fn edit(
     caller.backend(Scope::MessagesWrite)?;
     let who = edit.by.map(|user| chat::in_the_name_of(&app, user));
     let body = protocol::whole(&edit.body).map_err(Error::BadPayload)?;
-    Ok(Done(chat::edit(&app, who.as_ref(), EditMessage { id, body }).await?))
+    Ok(Done(chat::edit(&app, who.as_ref(), EditMessage { id, body }).done().await?))
 }
 
 /// As whom a message is deleted.
@@ -249,5 +249,5 @@ async fn delete(
 ) -> Answer<Message> {
     caller.backend(Scope::MessagesWrite)?;
     let who = by.map(|user| chat::in_the_name_of(&app, user));
-    Ok(Done(chat::delete(&app, who.as_ref(), DeleteMessage { id }).await?))
+    Ok(Done(chat::delete(&app, who.as_ref(), DeleteMessage { id }).done().await?))
 }

@@ -1,10 +1,10 @@
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota};
 use moka::{policy::EvictionPolicy, sync::Cache};
 
-use super::{network, wait};
+use super::{bucket, network, wait};
 use crate::{auth::Identity, model::UserId};
 
 /// Users whose requests are counted at a time; those that asked longest ago are forgotten.
@@ -51,7 +51,7 @@ impl Requests {
             Some(_) => Asker::User(who.user.id.clone()),
             None => Asker::Address(address.map(network)),
         };
-        wait(&by_user.get_with(asker, || Arc::new(RateLimiter::direct(*quota))))
+        wait(&by_user.get_with(asker, || Arc::new(bucket(*quota))))
     }
 }
 

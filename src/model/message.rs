@@ -17,6 +17,12 @@ impl MessageId {
         Self(Uuid::now_v7())
     }
 
+    /// A new one, later than this one too, even if the clock was set back since.
+    pub fn next(self) -> Self {
+        let (last, new) = (self.0.as_u128(), Uuid::now_v7().as_u128());
+        Self(Uuid::from_u128(new.max(last.saturating_add(1))))
+    }
+
     /// For the store, which keeps 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -96,4 +102,17 @@ pub struct Message {
     pub idempotency_key: Option<String>,
     /// The payload's own fields, byte for byte.
     pub body: Body,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_one_another_even_when_the_clock_was_set_back() {
+        let later = MessageId("ffffffff-0000-7000-8000-0000000000ff".parse().unwrap());
+        assert_eq!(later.next().to_string(), "ffffffff-0000-7000-8000-000000000100");
+        let now = MessageId::new();
+        assert!(now.next().as_bytes() > now.as_bytes());
+    }
 }

@@ -3,9 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{UserId, checked_name};
+use super::{UserId, checked_name, text::parsed};
 
 /// What the wire puts before the other user's id to name a direct message.
 const DIRECT: &str = "dm:";
@@ -14,8 +14,7 @@ const DIRECT: &str = "dm:";
 const DIRECT_KEY: &str = "\u{1}dm:";
 
 /// The name of a room: 1 to 128 characters, no control characters, not beginning with `dm:`. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
@@ -41,11 +40,15 @@ impl Borrow<str> for RoomName {
     }
 }
 
-impl TryFrom<String> for RoomName {
-    type Error = String;
+impl Serialize for RoomName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
+impl<'de> Deserialize<'de> for RoomName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer, Self::parse)
     }
 }
 
@@ -62,9 +65,8 @@ impl std::fmt::Display for RoomName {
 }
 
 /// A room as one user sees it: on the wire, a room's name or `dm:<the other user's id>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
-#[serde(try_from = "String", into = "String")]
 pub enum RoomRef {
     /// A room with a name.
     Named(RoomName),
@@ -90,17 +92,18 @@ impl RoomRef {
     }
 }
 
-impl TryFrom<String> for RoomRef {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
+impl Serialize for RoomRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Named(name) => name.serialize(serializer),
+            Self::With(_) => serializer.collect_str(self),
+        }
     }
 }
 
-impl From<RoomRef> for String {
-    fn from(room: RoomRef) -> Self {
-        room.to_string()
+impl<'de> Deserialize<'de> for RoomRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer, Self::parse)
     }
 }
 

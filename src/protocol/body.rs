@@ -64,7 +64,7 @@ fn split<'a, const N: usize>(text: &'a str, control: [&str; N]) -> Result<(Body,
         return Ok((Body::from_json(format!("{{\"value\":{text}}}")), found));
     }
     let Members(members) = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut kept = Vec::with_capacity(members.len());
+    let mut kept = String::with_capacity(text.len());
     let mut end = 1;
     for (key, value) in &members {
         // Where the value's text ends within `text`, of which it is a slice.
@@ -73,13 +73,17 @@ fn split<'a, const N: usize>(text: &'a str, control: [&str; N]) -> Result<(Body,
         end = value_end;
         match control.iter().position(|name| name == key) {
             Some(place) => found[place] = Some(*value),
-            None => kept.push(member),
+            None => {
+                kept.push(if kept.is_empty() { '{' } else { ',' });
+                kept.push_str(member);
+            }
         }
     }
-    if kept.len() == members.len() {
+    if found.iter().all(Option::is_none) {
         return Ok((Body::from_json(text), found));
     }
-    Ok((Body::from_json(format!("{{{}}}", kept.join(","))), found))
+    kept.push_str(if kept.is_empty() { "{}" } else { "}" });
+    Ok((Body::from_json(kept), found))
 }
 
 /// The members of an object in their order, values as text.

@@ -86,7 +86,11 @@ impl IntoReply for Arguments {
 
 impl Arguments {
     fn one<T: Serialize>(argument: &T) -> serde_json::Result<Self> {
-        Ok(Self { json: serde_json::to_string(&(argument,))?, attachments: Vec::new() })
+        // Room for a message and its envelope: most replies are no longer.
+        let mut json = Vec::with_capacity(512);
+        serde_json::to_writer(&mut json, &(argument,))?;
+        let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
+        Ok(Self { json, attachments: Vec::new() })
     }
 
     fn failed(error: &Error) -> Self {

@@ -2,13 +2,22 @@
 //! else hyper speaks HTTP/1. Nothing stands between hyper and the TCP stream, so that the engine can take the stream
 //! back after a handshake.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    mem::MaybeUninit,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{HeaderName, HeaderValue, Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::timeout,
@@ -83,8 +92,8 @@ enum Spoken {
     Client(Option<Reader>),
     /// HTTP.
     Http(Ahead),
-    /// Nothing was said yet.
-    Nothing(TcpStream),
+    /// Nothing: the connection broke.
+    Nothing,
 }
 
 impl Connection {
@@ -102,33 +111,29 @@ impl Connection {
             }
             // Boxed: a WebSocket's task need not have room for it.
             Ok(Spoken::Http(stream)) => Box::pin(self.speak_http(stream)).await,
-            Ok(Spoken::Client(None) | Spoken::Nothing(_)) | Err(_) => {}
+            Ok(Spoken::Client(None) | Spoken::Nothing) | Err(_) => {}
         }
     }
 
     async fn listen(&self, mut stream: TcpStream) -> Spoken {
-        loop {
-            if let Err(error) = stream.readable().await {
+        let bytes = poll_fn(|cx| {
+            // While nothing is said, a connection has no buffer.
+            let mut bytes = [MaybeUninit::uninit(); HANDSHAKE];
+            let mut bytes = ReadBuf::uninit(&mut bytes);
+            Poll::Ready(ready!(Pin::new(&mut stream).poll_read(cx, &mut bytes)).map(|()| bytes.filled().to_vec()))
+        });
+        match bytes.await {
+            Ok(bytes) => self.hand_over(stream, bytes),
+            Err(error) => {
                 tracing::debug!(%error, "a connection broke");
-                return Spoken::Nothing(stream);
-            }
-            match self.hand_over(stream) {
-                Spoken::Nothing(silent) => stream = silent,
-                spoken => return spoken,
+                Spoken::Nothing
             }
         }
     }
 
     /// Gives the stream to the engine, if what has arrived is a handshake and nothing speaks against it.
-    fn hand_over(&self, stream: TcpStream) -> Spoken {
-        let mut bytes = [0; HANDSHAKE];
-        let bytes = match stream.try_read(&mut bytes) {
-            Ok(len) => &bytes[..len],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Spoken::Nothing(stream),
-            // hyper will learn of it too.
-            Err(_) => &[],
-        };
-        let opening = request(bytes).and_then(|(request, end)| {
+    fn hand_over(&self, stream: TcpStream, mut bytes: Vec<u8>) -> Spoken {
+        let opening = request(&bytes).and_then(|(request, end)| {
             let path = self.app.config.server.path.as_str();
             let is_ours = request.uri().path().strip_prefix(path).is_some_and(|rest| matches!(rest, "" | "/"));
             if !is_ours || self.app.is_draining() {
@@ -141,7 +146,7 @@ impl Connection {
             Some((self.app.engine.opening(&request, address)?, end))
         });
         match opening {
-            Some((opening, end)) => Spoken::Client(opening.open(stream, &bytes[end..])),
+            Some((opening, end)) => Spoken::Client(opening.open(stream, &mut bytes[end..])),
             None => Spoken::Http(Ahead::new(stream, bytes)),
         }
     }

@@ -3,17 +3,18 @@
 use std::{
     fmt::Display,
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex, RwLock},
 };
 
+use futures_util::FutureExt;
 use governor::DefaultDirectRateLimiter;
 use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
 use super::{
-    ADMIT_TIMEOUT, Ctx, Entrant, Events, Refusal, Socket, credentials::credentials, ctx::Turn, events::Registered,
-    queue::Queue,
+    ADMIT_TIMEOUT, Ctx, Entrant, Events, Refusal, Socket, credentials::credentials, events::Registered, queue::Queue,
 };
 use crate::{
     app::{App, ROOT},
@@ -59,8 +60,8 @@ impl Conn {
         *self.identity.write().expect("no panic while cloning") = Arc::new(identity);
     }
 
-    pub(super) fn ctx(self: &Arc<Self>, turn: Turn) -> Ctx {
-        Ctx::new(self.clone(), turn)
+    pub(super) fn ctx(self: &Arc<Self>) -> Ctx {
+        Ctx::new(self.clone())
     }
 
     /// Whether these credentials are the same user's. Guests have none: theirs is the secret they come back with.
@@ -205,8 +206,12 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
             let behind = socket.req_parts().extensions.get::<Behind>().and_then(Behind::session).cloned();
             let session = behind.ok_or_else(|| Box::new("no session") as Box<dyn Display + Send>)?;
             let auth = auth.as_ref().and_then(Value::as_str).map_or("", |auth| auth.as_str());
-            let admitted = tokio::time::timeout(ADMIT_TIMEOUT, self.admit(&session, auth)).await;
-            let admitted = admitted.unwrap_or_else(|_| Err(Error::unavailable("it took too long").into()));
+            let admitted = AssertUnwindSafe(self.admit(&session, auth)).catch_unwind();
+            let admitted = match tokio::time::timeout(ADMIT_TIMEOUT, admitted).await {
+                Ok(Ok(admitted)) => admitted,
+                Ok(Err(_)) => Err(Error::internal("the server failed", "the middleware panicked").into()),
+                Err(_) => Err(Error::unavailable("it took too long").into()),
+            };
             // The library keeps a socket that it refuses waiting for another CONNECT: it may let in this one too.
             socket.extensions.insert::<Admission>((session, admitted));
             Ok(())

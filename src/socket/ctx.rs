@@ -1,10 +1,4 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::connect::Conn;
 use crate::{
@@ -21,22 +15,11 @@ use crate::{
 #[derive(Clone)]
 pub struct Ctx {
     conn: Arc<Conn>,
-    turn: Turn,
-}
-
-/// Whether the next event may begin before this one is done.
-#[derive(Clone, Default)]
-pub(super) struct Turn(Arc<AtomicBool>);
-
-impl Turn {
-    pub(super) fn is_given_up(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Ctx {
-    pub(super) fn new(conn: Arc<Conn>, turn: Turn) -> Self {
-        Self { conn, turn }
+    pub(super) fn new(conn: Arc<Conn>) -> Self {
+        Self { conn }
     }
 
     /// The user behind this socket.
@@ -122,16 +105,6 @@ impl Ctx {
     pub fn leave(&self, room: &str) -> Result<()> {
         chat::unhear(&self.conn.app, &self.conn.hub, &self.conn.identity(), self.conn.id, &named(room)?);
         Ok(())
-    }
-
-    /// Lets this socket's next event begin, if it only writes, while this one waits for its commit. To be called
-    /// once this event's write is queued: the one writer is first in, first out.
-    pub fn give_up_turn(&self) {
-        self.turn.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn conn(&self) -> &Arc<Conn> {
-        &self.conn
     }
 
     /// From now on this socket has this identity. The user is the same.

@@ -4,8 +4,13 @@ use std::{collections::HashMap, future::Future, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
-use super::{Ctx, Entrant, Refusal};
+use super::{
+    Ctx, Entrant, Refusal,
+    queue::{BeginWrite, Job},
+    receive::Call,
+};
 use crate::{
+    chat::Change,
     engine::DisconnectReason,
     error::{Error, Result},
     metrics::{EventMetrics, Metrics},
@@ -15,7 +20,8 @@ use crate::{
 /// What became of an event: its acknowledgement, and the error if it failed.
 pub(super) type Outcome = (Arguments, Option<Error>);
 
-type Handler = Box<dyn Fn(Ctx, &Args<'_>) -> BoxFuture<'static, Outcome> + Send + Sync>;
+/// Makes a job of an event: decodes it now.
+type Handler = Box<dyn Fn(Call, &Args<'_>) -> Job + Send + Sync>;
 type Middleware = Box<dyn Fn(Entrant) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync>;
 type Connection = Box<dyn Fn(Ctx) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -24,7 +30,7 @@ type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + 
 /// it returns is the acknowledgement; which event it is for follows from the payload's type.
 #[derive(Default)]
 pub struct Events {
-    handlers: HashMap<&'static str, (Handler, bool)>,
+    handlers: HashMap<&'static str, Handler>,
     middleware: Vec<Middleware>,
     connection: Vec<Connection>,
     away: Vec<Connection>,
@@ -48,15 +54,38 @@ impl Events {
         R: IntoReply + 'static,
     {
         let handler = Arc::new(handler);
-        let handler: Handler = Box::new(move |ctx, args| match E::from_args(args) {
+        let handler: Handler = Box::new(move |call, args| match E::from_args(args) {
             Ok(payload) => {
+                let (handler, ctx) = (handler.clone(), call.conn.ctx());
                 // Called when its turn comes, not before.
-                let handler = handler.clone();
-                Box::pin(async move { acknowledgement(handler(ctx, payload).await) })
+                Job::Alone(Box::pin(call.run(async move { handler(ctx, payload).await })))
             }
-            Err(error) => Box::pin(async { acknowledgement::<()>(Err(error)) }),
+            Err(error) => call.refuse(error),
         });
-        self.handlers.insert(E::NAME, (handler, E::ONLY_WRITES));
+        self.handlers.insert(E::NAME, handler);
+        self
+    }
+
+    /// Adds an event that only writes: its handler checks and returns the change. It may begin while events before it,
+    /// of the same socket, wait for their commits; effects and acknowledgements keep their order all the same.
+    #[must_use]
+    pub(crate) fn writes<E, F, C>(mut self, handler: F) -> Self
+    where
+        E: ClientEvent,
+        F: Fn(Ctx, E) -> Result<C> + Send + Sync + 'static,
+        C: Change<Output: IntoReply>,
+    {
+        let handler = Arc::new(handler);
+        let handler: Handler = Box::new(move |call, args| {
+            let (handler, payload) = (handler.clone(), E::from_args(args));
+            let begin: BeginWrite =
+                Box::new(move |ctx, pending| match payload.and_then(|payload| handler(ctx, payload)) {
+                    Ok(change) => change.then(|result| pending.settle(acknowledgement(result))),
+                    Err(error) => pending.settle(acknowledgement::<()>(Err(error))),
+                });
+            Job::Write(call, begin)
+        });
+        self.handlers.insert(E::NAME, handler);
         self
     }
 
@@ -124,12 +153,13 @@ impl Events {
 
     /// With the metrics of each event, to be shared by all sockets of the namespace.
     pub(super) fn registered(self, metrics: &Metrics, relays: impl Iterator<Item = String>) -> Registered {
-        let events = self.handlers.into_iter().map(|(name, (handler, only_writes))| {
-            (name.to_owned(), Arc::new(Event { handler, only_writes, metrics: metrics.event(name) }))
-        });
+        let events = self
+            .handlers
+            .into_iter()
+            .map(|(name, handler)| (name.into(), Event { handler, metrics: metrics.event(name) }));
         Registered {
             events: events.collect(),
-            relays: relays.map(|name| (name.clone(), metrics.event(&name))).collect(),
+            relays: relays.map(|name| (name.as_str().into(), metrics.event(&name))).collect(),
             unknown: metrics.event("unknown"),
             middleware: self.middleware,
             connection: self.connection,
@@ -142,8 +172,8 @@ impl Events {
 
 /// The events of a namespace in service.
 pub(super) struct Registered {
-    pub(super) events: HashMap<String, Arc<Event>>,
-    pub(super) relays: HashMap<String, Arc<EventMetrics>>,
+    pub(super) events: HashMap<Arc<str>, Event>,
+    pub(super) relays: HashMap<Arc<str>, Arc<EventMetrics>>,
     pub(super) unknown: Arc<EventMetrics>,
     pub(super) middleware: Vec<Middleware>,
     pub(super) connection: Vec<Connection>,
@@ -155,6 +185,5 @@ pub(super) struct Registered {
 /// One of them.
 pub(super) struct Event {
     pub(super) handler: Handler,
-    pub(super) only_writes: bool,
     pub(super) metrics: Arc<EventMetrics>,
 }

@@ -1,31 +1,38 @@
 //! A socket's events, one after the other.
 //!
-//! The engine hands events over in the order of arrival. They wait in a queue per socket. The next begins when the one before is done, or, where it only writes,
-//! when those before have queued their writes; they are acknowledged in the order they came, but for those that
-//! found no place in the queue and are refused at once. The connection
-//! handler is the first of them, the disconnect handler the last.
+//! The engine hands events over in the order of arrival, and they wait in a queue per socket. The next begins when
+//! those before it are answered. An event that only writes begins earlier: when those before it have queued their
+//! writes, for the one writer is first in, first out. All are answered in the order they came, but for those that
+//! found no place in the queue and are refused at once. The connection handler is the first of them, the disconnect
+//! handler the last.
 //!
-//! An event that finds the queue empty runs at once, where it was received, and costs no task unless it waits.
+//! An event whose turn it is runs at once, where it was received, and costs no task unless it waits.
 
 use std::{
     collections::VecDeque,
-    panic::AssertUnwindSafe,
-    pin::Pin,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex},
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
+    thread,
 };
 
-use futures_util::{
-    FutureExt, Stream,
-    future::{BoxFuture, poll_fn},
-    stream::FuturesOrdered,
-};
+use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{connect::Conn, ctx::Turn, receive::log};
+use super::{
+    connect::Conn,
+    ctx::Ctx,
+    events::Outcome,
+    receive::{Call, log},
+};
 use crate::{
     engine::DisconnectReason,
     error::{Error, Result},
+    protocol::acknowledgement,
 };
+
+/// Places an empty queue keeps.
+const KEPT: usize = 32;
 
 /// What waits, and whether somebody sees to it.
 #[derive(Default)]
@@ -34,6 +41,10 @@ pub(super) struct Queue(Mutex<State>);
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Writes that have begun and are not answered, in the order they came; some are done before those before them.
+    writes: VecDeque<Option<(Call, Outcome)>>,
+    /// How many writes were answered: the number of the first in `writes`.
+    answered: u64,
     phase: Phase,
     /// Events that were received and not answered yet.
     in_flight: usize,
@@ -41,8 +52,18 @@ struct State {
     is_away: bool,
     /// Why the socket was disconnected, once it was.
     gone: Option<DisconnectReason>,
-    /// Wakes whoever drains the queue, while that waits for a handler.
-    waker: Option<Waker>,
+}
+
+impl State {
+    /// Gives back what an empty queue does not need.
+    fn shrink(&mut self) {
+        if self.jobs.is_empty() && self.jobs.capacity() > KEPT {
+            self.jobs = VecDeque::new();
+        }
+        if self.writes.is_empty() && self.writes.capacity() > KEPT {
+            self.writes = VecDeque::new();
+        }
+    }
 }
 
 #[derive(Default, PartialEq)]
@@ -51,59 +72,80 @@ enum Phase {
     #[default]
     Closed,
     Idle,
-    Draining,
+    /// Somebody runs jobs and answers writes; whoever comes now leaves it to them.
+    Running,
 }
 
 /// One thing to be done.
-pub(super) struct Job {
-    work: BoxFuture<'static, Done>,
-    only_writes: bool,
-    turn: Turn,
+pub(super) enum Job {
+    /// Begins when everything before it is answered; nothing begins before it is done.
+    Alone(BoxFuture<'static, ()>),
+    /// Only queues a write.
+    Write(Call, BeginWrite),
 }
 
-impl Job {
-    pub(super) fn new(work: BoxFuture<'static, Done>, only_writes: bool, turn: Turn) -> Self {
-        Self { work, only_writes, turn }
+/// Queues a write, or refuses to.
+pub(super) type BeginWrite = Box<dyn FnOnce(Ctx, Pending) + Send>;
+
+/// A write that has begun, and its place among the answers. One that nobody answers is answered when it is dropped.
+pub(super) struct Pending {
+    call: Option<Call>,
+    number: u64,
+}
+
+impl Pending {
+    /// What became of it. It is answered when those before it are.
+    pub(super) fn settle(mut self, outcome: Outcome) {
+        if let Some(call) = self.call.take() {
+            Queue::settle(call, self.number, outcome);
+        }
     }
 }
 
-/// What is left to do, in order, once the work is done.
-pub(super) type Done = Box<dyn FnOnce() + Send>;
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            let error = match thread::panicking() {
+                true => call.panicked(),
+                false => Error::unavailable("the store is closing"),
+            };
+            Queue::settle(call, self.number, acknowledgement::<()>(Err(error)));
+        }
+    }
+}
 
 /// The last job of a socket.
 fn farewell(conn: &Arc<Conn>, reason: DisconnectReason) -> Job {
     let conn = conn.clone();
-    let turn = Turn::default();
-    let ctx = conn.ctx(turn.clone());
     let work = async move {
         for handler in &conn.events.disconnect {
-            quietly(&conn, "disconnect", handler(ctx.clone(), reason).map(Ok)).await;
+            let work = async {
+                handler(conn.ctx(), reason).await;
+                Ok(())
+            };
+            quietly(&conn, "disconnect", work).await;
         }
-        Box::new(move || {
-            conn.hub.detach(conn.id);
-            conn.app.expiry.forget(&(conn.path().to_owned(), conn.id));
-            if !conn.queue.is_away() {
-                conn.app.metrics.connections.decrement(1);
-            }
-            conn.app.metrics.disconnected(reason.as_str());
-            conn.log("disconnected", Some(reason));
-        }) as Done
+        conn.hub.detach(conn.id);
+        conn.app.expiry.forget(&(conn.path().to_owned(), conn.id));
+        if !conn.queue.is_away() {
+            conn.app.metrics.connections.decrement(1);
+        }
+        conn.app.metrics.disconnected(reason.as_str());
+        conn.log("disconnected", Some(reason));
     };
-    Job::new(work.boxed(), false, turn)
+    Job::Alone(work.boxed())
 }
 
 /// Tells the handlers where the client is now, if they do not know yet: it may have gone and come back since.
 fn whereabouts(conn: &Arc<Conn>) -> Job {
     let conn = conn.clone();
-    let turn = Turn::default();
-    let ctx = conn.ctx(turn.clone());
     let work = async move {
         let is_away = conn.session.is_away();
         let was_away = {
             let mut state = conn.queue.state();
             if state.gone.is_some() {
                 // The farewell says where it was.
-                return Box::new(|| ()) as Done;
+                return;
             }
             std::mem::replace(&mut state.is_away, is_away)
         };
@@ -111,18 +153,17 @@ fn whereabouts(conn: &Arc<Conn>) -> Job {
             conn.app.metrics.connections.decrement(1);
             conn.log("away", None);
             for handler in &conn.events.away {
-                quietly(&conn, "away", handler(ctx.clone())).await;
+                quietly(&conn, "away", async { handler(conn.ctx()).await }).await;
             }
         } else if was_away && !is_away {
             conn.app.metrics.connections.increment(1);
             conn.log("back", None);
             for handler in &conn.events.back {
-                quietly(&conn, "back", handler(ctx.clone())).await;
+                quietly(&conn, "back", async { handler(conn.ctx()).await }).await;
             }
         }
-        Box::new(|| ()) as Done
     };
-    Job::new(work.boxed(), false, turn)
+    Job::Alone(work.boxed())
 }
 
 /// Runs a handler nobody waits for.
@@ -167,23 +208,20 @@ impl Queue {
 
     /// CONNECT has passed: the connection handler runs, then what has arrived since.
     pub(super) fn open(conn: &Arc<Conn>) {
-        let turn = Turn::default();
-        let ctx = conn.ctx(turn.clone());
+        let this = conn.clone();
         let work = async move {
-            let conn = ctx.conn().clone();
-            for handler in &conn.events.connection {
-                quietly(&conn, "connection", handler(ctx.clone())).await;
+            for handler in &this.events.connection {
+                quietly(&this, "connection", async { handler(this.ctx()).await }).await;
             }
-            Box::new(|| ()) as Done
         };
         let mut state = conn.queue.state();
-        state.jobs.push_front(Job::new(work.boxed(), false, turn));
+        state.jobs.push_front(Job::Alone(work.boxed()));
         if let Some(reason) = state.gone {
             state.jobs.push_back(farewell(conn, reason));
         }
         state.phase = Phase::Idle;
         drop(state);
-        Self::begin(conn);
+        Self::run(conn);
     }
 
     /// The socket is gone: its farewell is its last job. Only the first reason counts.
@@ -210,104 +248,99 @@ impl Queue {
     }
 
     pub(super) fn push(conn: &Arc<Conn>, job: Job) {
+        conn.queue.state().jobs.push_back(job);
+        Self::run(conn);
+    }
+
+    fn settle(call: Call, number: u64, outcome: Outcome) {
+        let conn = call.conn.clone();
         let mut state = conn.queue.state();
-        state.jobs.push_back(job);
-        let waker = state.waker.take();
+        let place = (number - state.answered) as usize;
+        state.writes[place] = Some((call, outcome));
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        Self::begin(conn);
-    }
-
-    /// Drains the queue here and now, if nobody does; goes on in a task where a handler waits.
-    fn begin(conn: &Arc<Conn>) {
+        // What follows a commit holds up all others that follow it: handlers run elsewhere.
+        if conn.queue.claim()
+            && let Some(work) = Self::advance(&conn)
         {
-            let mut state = conn.queue.state();
-            if state.phase != Phase::Idle || state.jobs.is_empty() {
-                return;
-            }
-            state.phase = Phase::Draining;
-        }
-        let mut drain = Drain { conn: conn.clone(), first: None, running: FuturesOrdered::new(), turn: None };
-        // Whoever is polled with this waker is polled again by the task, with one that wakes.
-        if drain.poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            tokio::spawn(poll_fn(move |cx| drain.poll(cx)));
+            Self::spawn(conn, work);
         }
     }
-}
 
-/// Runs jobs until none is left.
-struct Drain {
-    conn: Arc<Conn>,
-    /// The job that runs alone: most do, and need no place among others.
-    first: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
-    /// Jobs that overlap, in their order; they end in it too.
-    running: FuturesOrdered<BoxFuture<'static, Done>>,
-    /// The last one's.
-    turn: Option<Turn>,
+    /// Does here and now what can be done, unless somebody does already; goes on in a task where a handler waits.
+    fn run(conn: &Arc<Conn>) {
+        if !conn.queue.claim() {
+            return;
+        }
+        while let Some(mut work) = Self::advance(conn) {
+            // Whoever is polled with this waker is polled again by the task, with one that wakes.
+            if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+                return Self::spawn(conn.clone(), work);
+            }
+        }
+    }
+
+    fn spawn(conn: Arc<Conn>, work: BoxFuture<'static, ()>) {
+        // By the handle: where the store's thread gives up a write, there is no runtime around it.
+        conn.app.runtime.clone().spawn(async move {
+            work.await;
+            while let Some(work) = Self::advance(&conn) {
+                work.await;
+            }
+        });
+    }
+
+    /// Whether it is the caller who runs jobs and answers writes from now on.
+    fn claim(&self) -> bool {
+        let mut state = self.state();
+        let is_idle = state.phase == Phase::Idle;
+        if is_idle {
+            state.phase = Phase::Running;
+        }
+        is_idle
+    }
+
+    /// Answers and begins writes, as far as their turn has come. Returns the work that is to be done alone then;
+    /// `None` when there is nothing to do for now.
+    fn advance(conn: &Arc<Conn>) -> Option<BoxFuture<'static, ()>> {
+        loop {
+            match conn.queue.next()? {
+                Next::Answer(call, outcome) => call.answer(outcome),
+                Next::Alone(work) => return Some(work),
+                Next::Write(pending, begin) => {
+                    // Where it panics, `pending` is dropped, and thereby answered.
+                    drop(catch_unwind(AssertUnwindSafe(|| begin(conn.ctx(), pending))));
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Next> {
+        let mut state = self.state();
+        if let Some((call, outcome)) = state.writes.front_mut().and_then(Option::take) {
+            state.writes.pop_front();
+            state.answered += 1;
+            return Some(Next::Answer(call, outcome));
+        }
+        let must_wait = !state.writes.is_empty();
+        match state.jobs.pop_front() {
+            Some(Job::Write(call, begin)) => {
+                let number = state.answered + state.writes.len() as u64;
+                state.writes.push_back(None);
+                Some(Next::Write(Pending { call: Some(call), number }, begin))
+            }
+            Some(Job::Alone(work)) if !must_wait => Some(Next::Alone(work)),
+            job => {
+                job.into_iter().for_each(|job| state.jobs.push_front(job));
+                state.phase = Phase::Idle;
+                state.shrink();
+                None
+            }
+        }
+    }
 }
 
 enum Next {
-    Begin(Job),
-    Wait,
-    Nothing,
-}
-
-impl Drain {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let Some(first) = &mut self.first
-                && let Poll::Ready(done) = first.as_mut().poll(cx)
-            {
-                self.first = None;
-                done();
-            }
-            if self.first.is_none() {
-                while let Poll::Ready(Some(done)) = Pin::new(&mut self.running).poll_next(cx) {
-                    done();
-                }
-            }
-            match self.next(cx) {
-                Next::Begin(job) => {
-                    self.turn = Some(job.turn);
-                    if self.first.is_none() && self.running.is_empty() {
-                        self.first = Some(job.work);
-                    } else {
-                        self.running.push_back(job.work);
-                        self.poll_running(cx);
-                    }
-                }
-                Next::Wait => return Poll::Pending,
-                Next::Nothing => return Poll::Ready(()),
-            }
-        }
-    }
-
-    /// Lets what was just begun run while the first still waits. What is done before it waits to be acknowledged.
-    fn poll_running(&mut self, cx: &mut Context<'_>) {
-        if let Some(first) = self.first.take() {
-            self.running.push_front(first);
-        }
-        while let Poll::Ready(Some(done)) = Pin::new(&mut self.running).poll_next(cx) {
-            done();
-        }
-    }
-
-    fn next(&self, cx: &Context<'_>) -> Next {
-        let nothing_runs = self.first.is_none() && self.running.is_empty();
-        let may_overlap = self.turn.as_ref().is_some_and(Turn::is_given_up);
-        let mut state = self.conn.queue.state();
-        let begins = state.jobs.front().is_some_and(|job| nothing_runs || (may_overlap && job.only_writes));
-        if begins && let Some(job) = state.jobs.pop_front() {
-            return Next::Begin(job);
-        }
-        if nothing_runs {
-            state.phase = Phase::Idle;
-            state.waker = None;
-            return Next::Nothing;
-        }
-        state.waker = Some(cx.waker().clone());
-        Next::Wait
-    }
+    Answer(Call, Outcome),
+    Write(Pending, BeginWrite),
+    Alone(BoxFuture<'static, ()>),
 }

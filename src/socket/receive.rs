@@ -1,15 +1,14 @@
 //! What arrives at a socket: decoded at once, run when its turn comes, answered once.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::FutureExt;
 
 use super::{
     connect::Conn,
-    ctx::Turn,
     events::Outcome,
-    queue::{Done, Entered, Job, Queue},
+    queue::{Entered, Job, Queue},
     relay,
 };
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
     hub::To,
     metrics::EventMetrics,
     model::{NAME_MAX_CHARS, Room, UserId},
-    protocol::{Args, EventError, SOCKET_IO, acknowledgement},
+    protocol::{Args, EventError, IntoReply, SOCKET_IO, acknowledgement},
 };
 
 impl Application for Conn {
@@ -83,80 +82,108 @@ impl Application for Conn {
         let conn = self.clone();
         let work = async move {
             let (arguments, _) = acknowledgement(Ok(chat::welcome(&conn.app, &conn.identity())));
-            Box::new(move || {
-                let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
-                conn.app.metrics.deliveries.increment(u64::from(is_sent));
-            }) as Done
+            let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
+            conn.app.metrics.deliveries.increment(u64::from(is_sent));
         };
-        Queue::push(&self, Job::new(work.boxed(), false, Turn::default()));
+        Queue::push(&self, Job::Alone(work.boxed()));
     }
 
     fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
-        Queue::push(&self, Job::new(async { then as Done }.boxed(), false, Turn::default()));
+        Queue::push(&self, Job::Alone(async { then() }.boxed()));
+    }
+}
+
+/// An event that was received and is to be answered, once.
+pub(super) struct Call {
+    pub(super) conn: Arc<Conn>,
+    name: Arc<str>,
+    metrics: Arc<EventMetrics>,
+    arrived: Instant,
+    /// Which acknowledgement the client wants, if it wants one.
+    id: Option<u64>,
+}
+
+impl Call {
+    fn new(conn: &Arc<Conn>, name: Arc<str>, metrics: &Arc<EventMetrics>, id: Option<u64>) -> Self {
+        Self { conn: conn.clone(), name, metrics: metrics.clone(), arrived: Instant::now(), id }
+    }
+
+    /// Runs a handler, and answers with what it returns.
+    pub(super) async fn run<R: IntoReply>(self, work: impl Future<Output = Result<R>>) {
+        // How the reply is written is the application's too.
+        let outcome = AssertUnwindSafe(async { acknowledgement(work.await) }).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| acknowledgement::<()>(Err(self.panicked())));
+        self.answer(outcome);
+    }
+
+    /// What its client is told when its handler panicked.
+    pub(super) fn panicked(&self) -> Error {
+        Error::internal("the server failed", format!("the handler of {} panicked", self.name))
+    }
+
+    /// In its turn, what is wrong with it.
+    pub(super) fn refuse(self, error: Error) -> Job {
+        Job::Alone(async { self.answer(acknowledgement::<()>(Err(error))) }.boxed())
+    }
+
+    /// Acknowledges the event, or says what went wrong where no acknowledgement was asked for.
+    pub(super) fn answer(self, outcome: Outcome) {
+        self.conn.queue.leave();
+        self.tell(outcome);
+    }
+
+    fn tell(self, (arguments, error): Outcome) {
+        let Self { conn, name, metrics, arrived, id } = self;
+        metrics.handler_seconds.record(arrived.elapsed());
+        match &error {
+            None => metrics.done.increment(1),
+            Some(error) => {
+                metrics.failed[error.code() as usize].increment(1);
+                log(&conn, &name, error);
+            }
+        }
+        match (id, error) {
+            // A client that has gone does not wait for it any more.
+            (Some(id), _) => {
+                let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
+                conn.app.metrics.deliveries.increment(u64::from(is_sent));
+            }
+            (None, Some(error)) => conn.hub.emit(To::Socket(conn.id), &EventError::new(&name, &error)),
+            (None, None) => {}
+        }
     }
 }
 
 /// What has no place in the queue is answered before its turn: waiting would need a place.
-fn refuse_at_once(conn: &Conn, name: &str, id: Option<u64>) {
+fn refuse_at_once(conn: &Arc<Conn>, name: &str, id: Option<u64>) {
     conn.app.metrics.limited("events-in-flight");
     let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
-    answer(conn, name, &conn.events.unknown, Instant::now(), id, acknowledgement::<()>(Err(error)));
+    Call::new(conn, name.into(), &conn.events.unknown, id).tell(acknowledgement::<()>(Err(error)));
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.
 fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, id: Option<u64>) -> Job {
-    let arrived = Instant::now();
-    let turn = Turn::default();
-    let Decoded { name, metrics, only_writes, work } = decode(conn, json, name, args, &turn);
-    let conn = conn.clone();
-    let work = async move {
-        let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-            acknowledgement::<()>(Err(Error::internal("the server failed", format!("the handler of {name} panicked"))))
-        });
-        Box::new(move || {
-            conn.queue.leave();
-            answer(&conn, &name, &metrics, arrived, id, outcome);
-        }) as Done
+    let event = conn.events.events.get_key_value(name);
+    let relay = conn.events.relays.get_key_value(name).filter(|_| event.is_none());
+    let call = match (event, relay) {
+        (Some((name, event)), _) => Call::new(conn, name.clone(), &event.metrics, id),
+        (None, Some((name, metrics))) => Call::new(conn, name.clone(), metrics, id),
+        (None, None) => Call::new(conn, shown(name).into(), &conn.events.unknown, id),
     };
-    Job::new(work.boxed(), only_writes, turn)
-}
-
-/// An event that is understood, or the refusal of one that is not.
-struct Decoded {
-    name: String,
-    metrics: Arc<EventMetrics>,
-    only_writes: bool,
-    work: BoxFuture<'static, Outcome>,
-}
-
-impl Decoded {
-    fn refused(name: String, metrics: &Arc<EventMetrics>, error: Error) -> Self {
-        let work = async { acknowledgement::<()>(Err(error)) }.boxed();
-        Self { name, metrics: metrics.clone(), only_writes: false, work }
-    }
-}
-
-fn decode(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, turn: &Turn) -> Decoded {
-    let unknown = &conn.events.unknown;
-    let event = conn.events.events.get(name);
-    let relay = conn.events.relays.get(name);
-    let metrics = event.map(|event| &event.metrics).or(relay).unwrap_or(unknown);
     if let Err(error) = within_limits(conn, json, args.attachments()) {
-        return Decoded::refused(shown(name), metrics, error);
+        return call.refuse(error);
     }
-    if let Some(event) = event {
-        let work = (event.handler)(conn.ctx(turn.clone()), args);
-        return Decoded { name: name.to_owned(), metrics: metrics.clone(), only_writes: event.only_writes, work };
+    if let Some((_, event)) = event {
+        return (event.handler)(call, args);
     }
     if relay.is_none() {
-        let name = shown(name);
-        return Decoded::refused(name.clone(), metrics, Error::UnknownEvent(name));
+        let name = call.name.to_string();
+        return call.refuse(Error::UnknownEvent(name));
     }
     // Passed on when its turn comes: who hears it may depend on the events before it.
-    let (conn, name) = (conn.clone(), name.to_owned());
-    let (text, attachments, relayed) = (json.to_owned(), args.attachments().to_vec(), name.clone());
-    let work = async move { acknowledgement(relay::emit(&conn, &relayed, text, attachments)) }.boxed();
-    Decoded { name, metrics: metrics.clone(), only_writes: false, work }
+    let (conn, name) = (conn.clone(), call.name.clone());
+    let (text, attachments) = (json.to_owned(), args.attachments().to_vec());
+    Job::Alone(call.run(async move { relay::emit(&conn, &name, text, attachments) }).boxed())
 }
 
 /// A client's own name for an event, no longer than any of ours.
@@ -178,34 +205,6 @@ fn within_limits(conn: &Conn, text: &str, attachments: &[Bytes]) -> Result<()> {
         return Err(Error::TooLarge(format!("{bytes} bytes are too many (limits.payload-bytes)")));
     }
     Ok(())
-}
-
-/// Acknowledges an event, or says what went wrong where no acknowledgement was asked for.
-fn answer(
-    conn: &Conn,
-    name: &str,
-    metrics: &EventMetrics,
-    arrived: Instant,
-    ack_id: Option<u64>,
-    (arguments, error): Outcome,
-) {
-    metrics.handler_seconds.record(arrived.elapsed());
-    match &error {
-        None => metrics.done.increment(1),
-        Some(error) => {
-            metrics.failed[error.code() as usize].increment(1);
-            log(conn, name, error);
-        }
-    }
-    match (ack_id, error) {
-        // A client that has gone does not wait for it any more.
-        (Some(id), _) => {
-            let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
-            conn.app.metrics.deliveries.increment(u64::from(is_sent));
-        }
-        (None, Some(error)) => conn.hub.emit(To::Socket(conn.id), &EventError::new(name, &error)),
-        (None, None) => {}
-    }
 }
 
 /// The one place where a handler's error is logged. A client's own mistakes must not fill the log.

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{
-    messages,
+    chain, messages,
     tables::{RoomState, Tables},
     writer::{Command, Failure},
 };
@@ -70,6 +70,7 @@ impl Command for DeleteMessage {
 }
 
 struct Found {
+    number: i64,
     room: Room,
     state: RoomState,
     message: Message,
@@ -78,7 +79,8 @@ struct Found {
 /// The message, if it is this user's. What they may not read does not exist for them.
 fn find(tables: &mut Tables, id: MessageId, by: Option<&Author>) -> Result<Found, Failure> {
     let unknown = || Error::NotFound("there is no such message".to_owned());
-    let (room, message) = messages::by_id(tables.db, id)?.ok_or_else(unknown)?;
+    let number = chain::number_of(tables.db, id)?.ok_or_else(unknown)?;
+    let (room, message) = messages::by_number(tables.db, number)?;
     if let Some(by) = by {
         if !(by.may_read)(&room) {
             return Err(unknown().into());
@@ -88,7 +90,7 @@ fn find(tables: &mut Tables, id: MessageId, by: Option<&Author>) -> Result<Found
         }
     }
     let state = tables.room(&room)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    Ok(Found { room, state, message })
+    Ok(Found { number, room, state, message })
 }
 
 impl Found {
@@ -96,19 +98,18 @@ impl Found {
         self.state.changes += 1;
         self.message.revision = self.state.revision();
         let mut update = tables.db.prepare_cached(
-            "UPDATE messages SET revision = ?, edited_at = ?, deleted_at = ?, body = ? WHERE room = ? AND offset = ?",
+            "UPDATE messages SET revision = ?, edited_at = ?, deleted_at = ?, body = ? WHERE number = ?",
         )?;
         update.execute(params![
             self.message.revision,
             self.message.edited_at.map(Timestamp::as_millis),
             self.message.deleted_at.map(Timestamp::as_millis),
             self.message.body.as_str(),
-            self.state.id,
-            self.message.offset,
+            self.number,
         ])?;
         let mut log =
-            tables.db.prepare_cached("INSERT INTO changes (room, revision, nth, offset) VALUES (?, ?, ?, ?)")?;
-        log.execute(params![self.state.id, self.message.revision, self.state.changes, self.message.offset])?;
+            tables.db.prepare_cached("INSERT INTO changes (room, revision, nth, message) VALUES (?, ?, ?, ?)")?;
+        log.execute(params![self.state.id, self.message.revision, self.state.changes, self.number])?;
         tables.remember(&self.room, self.state);
         Ok((self.room, self.message))
     }

@@ -16,6 +16,7 @@ use crate::config::{ConfigError, StoreConfig, Synchronous};
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0001_messages.sql")),
     M::up(include_str!("../../migrations/0002_member_counts.sql")),
+    M::up(include_str!("../../migrations/0003_arrival.sql")),
 ];
 
 /// An open database for the writer, and the lock that keeps other servers out for as long as it is open.
@@ -68,8 +69,13 @@ pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
     db.pragma_update(None, "synchronous", synchronous)?;
     // A checkpoint waits for the disk: one every 16 MiB instead of every 4.
     db.pragma_update(None, "wal_autocheckpoint", 4096)?;
-    Migrations::from_slice(MIGRATIONS).to_latest(&mut db)?;
+    migrate(&mut db)?;
     Ok(Opened { db, _lock: lock })
+}
+
+/// Brings the schema up to date.
+pub(super) fn migrate(db: &mut Connection) -> rusqlite_migration::Result<()> {
+    Migrations::from_slice(MIGRATIONS).to_latest(db)
 }
 
 /// Opens for reading beside the writer.
@@ -87,4 +93,29 @@ fn set_up(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::chain;
+
+    #[test]
+    fn messages_before_a_hole_that_was_made_by_hand_are_found() {
+        let mut db = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&MIGRATIONS[..2]).to_latest(&mut db).unwrap();
+        db.execute_batch(
+            "INSERT INTO rooms (id, key) VALUES (1, 'a');
+             INSERT INTO messages (room, offset, id, revision, user_id, user_name, at, body)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+             SELECT 1, i, randomblob(16), i, 'ada', 'Ada', 0, '{}' FROM n;
+             DELETE FROM messages WHERE offset BETWEEN 40 AND 140;",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        for (from, to, count) in [(1, 39, 39), (1, 200, 99), (20, 150, 30), (50, 60, 0)] {
+            assert_eq!(chain::numbers(&db, 1, from..=to).unwrap().len(), count, "{from} to {to}");
+        }
+        assert_eq!(chain::numbers_upwards(&db, 1, 1..=200).map(Result::unwrap).count(), 99);
+    }
 }

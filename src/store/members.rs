@@ -16,6 +16,8 @@ use crate::{
 
 /// Unread messages are counted up to here.
 const UNREAD_MAX: u64 = 1_000;
+/// Of so many messages at a room's end the unread ones are counted: one's own and deleted ones are none, but take time.
+const LOOKED_AT: u64 = 10_000;
 
 /// Begins a membership.
 pub struct Join {
@@ -155,8 +157,9 @@ pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membersh
             RoomRef::With(other) => Some(users::named(db, other)?),
             RoomRef::Named(_) => None,
         };
-        let unread = unread(db, id, user, read)?;
-        rooms.push((newest(db, id)?, Membership { room, head: head(db, id)?, read, unread, with }));
+        let head = head(db, id)?;
+        let unread = unread(db, id, user, read.max(head.offset.saturating_sub(LOOKED_AT)))?;
+        rooms.push((newest(db, id)?, Membership { room, head, read, unread, with }));
     }
     rooms.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
     Ok(rooms.into_iter().map(|(_, membership)| membership).collect())
@@ -164,14 +167,20 @@ pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membersh
 
 fn unread(db: &Connection, room: i64, user: &UserId, read: u64) -> rusqlite::Result<u64> {
     let mut count = db.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM messages
-         WHERE room = ? AND offset > ? AND user_id <> ? AND deleted_at IS NULL LIMIT ?)",
+        "WITH RECURSIVE chain (offset, previous, counts) AS (
+           SELECT offset, previous, user_id <> ?3 AND deleted_at IS NULL FROM messages
+             WHERE number = (SELECT newest FROM rooms WHERE id = ?1)
+           UNION ALL
+           SELECT messages.offset, messages.previous, messages.user_id <> ?3 AND messages.deleted_at IS NULL
+             FROM chain JOIN messages ON messages.number = chain.previous WHERE chain.offset > ?2
+         ) SELECT count(*) FROM (SELECT 1 FROM chain WHERE offset > ?2 AND counts LIMIT ?4)",
     )?;
     count.query_row(params![room, read, user.as_str(), UNREAD_MAX], |row| row.get(0))
 }
 
 /// When the newest message was saved, for sorting.
 fn newest(db: &Connection, room: i64) -> rusqlite::Result<u64> {
-    let mut newest = db.prepare_cached("SELECT at FROM messages WHERE room = ? ORDER BY offset DESC LIMIT 1")?;
+    let mut newest =
+        db.prepare_cached("SELECT at FROM messages WHERE number = (SELECT newest FROM rooms WHERE id = ?)")?;
     Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
 }

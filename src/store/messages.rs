@@ -1,8 +1,11 @@
 //! Reading messages.
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::tables::{newest_change, newest_offset};
+use super::{
+    chain::{newest_offset, number_of, numbers, numbers_upwards},
+    tables::newest_change,
+};
 use crate::{
     error::Result,
     model::{Body, Message, MessageId, Room, RoomRef, Timestamp, User, UserId},
@@ -61,18 +64,22 @@ pub(super) fn from_row(row: &Row<'_>, room: &RoomRef) -> rusqlite::Result<Messag
 
 /// A message as its author sees it, and its room.
 pub(super) fn by_id(db: &Connection, id: MessageId) -> rusqlite::Result<Option<(Room, Message)>> {
+    number_of(db, id)?.map(|number| by_number(db, number)).transpose()
+}
+
+/// A message as its author sees it, and its room.
+pub(super) fn by_number(db: &Connection, number: i64) -> rusqlite::Result<(Room, Message)> {
     let sql = format!(
-        "SELECT {}, rooms.key FROM messages JOIN rooms ON rooms.id = messages.room WHERE messages.id = ?",
+        "SELECT {}, rooms.key FROM messages JOIN rooms ON rooms.id = messages.room WHERE number = ?",
         columns_of_messages()
     );
-    let found = db.prepare_cached(&sql)?.query_row([id.as_bytes()], |row| {
+    db.prepare_cached(&sql)?.query_row([number], |row| {
         let key: String = row.get("key")?;
         let author = UserId::parse(row.get_ref("user_id")?.as_str()?).map_err(|text| invalid(3, text))?;
         let room = Room::from_key(&key).ok_or_else(|| invalid(0, key))?;
         let message = from_row(row, &room.for_reader(&author))?;
         Ok((room, message))
-    });
-    found.optional()
+    })
 }
 
 /// What the store holds was checked on its way in; something else has written to it.
@@ -102,36 +109,41 @@ pub(super) fn page(
     limit: usize,
 ) -> Result<Page, rusqlite::Error> {
     let Some(id) = room_id(db, room)? else { return Ok(Page { messages: Vec::new(), more: false }) };
-    let (from, order) = match direction {
-        Direction::Last => ("offset <= ?", "DESC"),
-        Direction::Before(_) => ("offset < ?", "DESC"),
-        Direction::After(_) => ("offset > ?", "ASC"),
+    let room = room.for_reader(reader);
+    let newest = newest_offset(db, id)?;
+    let end = match direction {
+        Direction::Last => newest,
+        Direction::Before(offset) => newest.min(offset.saturating_sub(1)),
+        Direction::After(offset) => {
+            let after = numbers_upwards(db, id, offset.min(newest) + 1..=newest);
+            let (messages, more) = cut(messages_of(db, after, &room)?, limit)?;
+            return Ok(Page { messages, more });
+        }
     };
-    let bound = match direction {
-        Direction::Last => i64::MAX,
-        Direction::Before(offset) | Direction::After(offset) => i64::try_from(offset).unwrap_or(i64::MAX),
-    };
-    let sql = format!("SELECT {COLUMNS} FROM messages WHERE room = ? AND {from} ORDER BY offset {order} LIMIT ?");
-    let (mut messages, more) =
-        collect(&mut *db.prepare_cached(&sql)?, params![id, bound, limit + 1], &room.for_reader(reader), limit)?;
-    if order == "DESC" {
-        messages.reverse();
-    }
+    // One more than asked for says whether there are others.
+    let before = numbers(db, id, end.saturating_sub(limit as u64)..=end)?;
+    let (mut messages, more) = cut(messages_of(db, before.into_iter().map(Ok), &room)?, limit)?;
+    messages.reverse();
     Ok(Page { messages, more })
 }
 
 /// Bodies of one answer may have this many bytes together; one message always fits.
 const PAGE_BYTES: usize = 1 << 20;
 
+/// The messages of these numbers, each read when it is asked for.
+fn messages_of<'a>(
+    db: &'a Connection,
+    numbers: impl Iterator<Item = rusqlite::Result<i64>> + 'a,
+    room: &'a RoomRef,
+) -> rusqlite::Result<impl Iterator<Item = rusqlite::Result<Message>> + 'a> {
+    let mut find = db.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE number = ?"))?;
+    Ok(numbers.map(move |number| find.query_row([number?], |row| from_row(row, room))))
+}
+
 /// Up to `limit` messages and [`PAGE_BYTES`], and whether there are more.
-fn collect(
-    select: &mut Statement<'_>,
-    params: impl rusqlite::Params,
-    room: &RoomRef,
-    limit: usize,
-) -> rusqlite::Result<(Vec<Message>, bool)> {
+fn cut(found: impl Iterator<Item = rusqlite::Result<Message>>, limit: usize) -> rusqlite::Result<(Vec<Message>, bool)> {
     let (mut messages, mut bytes) = (Vec::new(), 0);
-    for message in select.query_map(params, |row| from_row(row, room))? {
+    for message in found {
         let message = message?;
         bytes += message.body.as_str().len();
         if messages.len() == limit || (bytes > PAGE_BYTES && !messages.is_empty()) {
@@ -148,25 +160,27 @@ pub(super) fn catch_up(
     reader: &UserId,
     since: Option<u64>,
 ) -> Result<CaughtUp, rusqlite::Error> {
-    // One transaction: head and messages are of the same moment.
-    let moment = db.unchecked_transaction()?;
-    let head = head_of(&moment, room)?;
-    let caught_up = match since {
+    let head = head_of(db, room)?;
+    match since {
         Some(since) if since <= head.revision => {
-            let (messages, more) = changed_after(&moment, room, reader, since)?;
-            CaughtUp { head, messages, more, reset: false }
+            let (messages, more) = changed_after(db, room, reader, since, head.offset)?;
+            Ok(CaughtUp { head, messages, more, reset: false })
         }
         _ => {
-            let Page { messages, more } = page(&moment, room, reader, Direction::Last, PAGE_DEFAULT)?;
-            CaughtUp { head, messages, more, reset: since.is_some() }
+            let Page { messages, more } = page(db, room, reader, Direction::Last, PAGE_DEFAULT)?;
+            Ok(CaughtUp { head, messages, more, reset: since.is_some() })
         }
-    };
-    moment.finish()?;
-    Ok(caught_up)
+    }
 }
 
-/// Every message changed after a revision, in revision order, at most [`PAGE_MAX`]; and whether there are more.
-fn changed_after(db: &Connection, room: &Room, reader: &UserId, since: u64) -> rusqlite::Result<(Vec<Message>, bool)> {
+/// Every message changed after a revision, up to the `newest` offset, in revision order, at most [`PAGE_MAX`]; and whether there are more.
+fn changed_after(
+    db: &Connection,
+    room: &Room,
+    reader: &UserId,
+    since: u64,
+    newest: u64,
+) -> rusqlite::Result<(Vec<Message>, bool)> {
     let Some(id) = room_id(db, room)? else { return Ok((Vec::new(), false)) };
     let room = room.for_reader(reader);
     // Revisions count posts and changes: without the changes up to then, `since` is an offset.
@@ -175,19 +189,18 @@ fn changed_after(db: &Connection, room: &Room, reader: &UserId, since: u64) -> r
         .query_row(params![id, since], |row| row.get(0))
         .optional()?
         .unwrap_or(0);
+    let posts = messages_of(db, numbers_upwards(db, id, since - changes.min(since) + 1..=newest), &room)?;
+    let is_as_posted = |message: &Message| message.edited_at.is_none() && message.deleted_at.is_none();
+    let posts = cut(posts.filter(|message| message.as_ref().map_or(true, is_as_posted)), PAGE_MAX)?;
     let sql = format!(
-        "SELECT {COLUMNS} FROM messages
-         WHERE room = ? AND offset > ? AND edited_at IS NULL AND deleted_at IS NULL ORDER BY offset LIMIT ?"
-    );
-    let posts = params![id, since - changes.min(since), PAGE_MAX + 1];
-    let posts = collect(&mut *db.prepare_cached(&sql)?, posts, &room, PAGE_MAX)?;
-    let sql = format!(
-        "SELECT {} FROM changes JOIN messages ON messages.room = changes.room
-             AND messages.offset = changes.offset AND messages.revision = changes.revision
+        "SELECT {} FROM changes
+         JOIN messages ON messages.number = changes.message AND messages.revision = changes.revision
          WHERE changes.room = ? AND changes.revision > ? ORDER BY changes.revision LIMIT ?",
         columns_of_messages()
     );
-    let changed = collect(&mut *db.prepare_cached(&sql)?, params![id, since, PAGE_MAX + 1], &room, PAGE_MAX)?;
+    let mut changed = db.prepare_cached(&sql)?;
+    let changed = changed.query_map(params![id, since, PAGE_MAX + 1], |row| from_row(row, &room))?;
+    let changed = cut(changed, PAGE_MAX)?;
     // Where one of the two was cut, the other is complete only up to there.
     let cut = [&posts, &changed].into_iter().filter(|(_, more)| *more);
     let complete = cut.filter_map(|(messages, _)| messages.last()).map(|last| last.revision).min();

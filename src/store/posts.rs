@@ -2,14 +2,13 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    IDEMPOTENCY_WINDOW,
-    messages::{self, COLUMNS},
-    tables::{RoomState, Tables},
+    IDEMPOTENCY_WINDOW, messages,
+    tables::Tables,
     writer::{Command, Failure},
 };
 use crate::{
     error::Error,
-    model::{Body, Message, MessageId, Room, Timestamp, User, UserId},
+    model::{Body, Message, Room, Timestamp, User, UserId},
 };
 
 /// Old keys removed with each keyed post, so that none is ever removed at length.
@@ -70,12 +69,12 @@ impl Command for NewMessage {
                 tables.add_member(member, room.id)?;
             }
         }
-        let room = RoomState { offset: room.offset + 1, ..room };
+        let (number, id) = tables.next()?;
         let message = Message {
-            id: MessageId::new(),
+            id,
             room: self.room.for_reader(&self.from.id),
-            offset: room.offset,
-            revision: room.revision(),
+            offset: room.offset + 1,
+            revision: room.revision() + 1,
             from: self.from.clone(),
             at,
             edited_at: None,
@@ -83,9 +82,9 @@ impl Command for NewMessage {
             idempotency_key: self.idempotency_key.clone(),
             body: self.body.clone(),
         };
-        insert(tables, room.id, &message)?;
+        let room = tables.insert(number, room, &message)?;
         if let (Some(key), Some(digest)) = (&self.idempotency_key, &digest) {
-            self.keep_key(tables, room, key, digest, at)?;
+            self.keep_key(tables, number, key, digest, at)?;
         }
         tables.remember(&self.room, room);
         Ok(Posted { message, is_new: true })
@@ -95,24 +94,19 @@ impl Command for NewMessage {
 impl NewMessage {
     /// The message an earlier try saved. The same key for something else is a conflict.
     fn earlier(&self, tables: &Tables, key: &str, digest: &[u8], now: Timestamp) -> Result<Option<Message>, Failure> {
-        let mut find = tables.db.prepare_cached(
-            "SELECT room, offset, digest FROM idempotency_keys WHERE user_id = ? AND key = ? AND at > ?",
-        )?;
+        let mut find = tables
+            .db
+            .prepare_cached("SELECT message, digest FROM idempotency_keys WHERE user_id = ? AND key = ? AND at > ?")?;
         let found = find
             .query_row(params![self.from.id.as_str(), key, oldest(now)], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?, row.get::<_, Vec<u8>>(2)?))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
             })
             .optional()?;
-        let Some((room, offset, earlier)) = found else { return Ok(None) };
+        let Some((number, earlier)) = found else { return Ok(None) };
         if earlier != digest {
             return Err(Error::Conflict("this idempotencyKey was used for another message".to_owned()).into());
         }
-        let sql = format!("SELECT {COLUMNS} FROM messages WHERE room = ? AND offset = ?");
-        let room_ref = self.room.for_reader(&self.from.id);
-        let message = tables
-            .db
-            .prepare_cached(&sql)?
-            .query_row(params![room, offset], |row| messages::from_row(row, &room_ref))?;
+        let (_, message) = messages::by_number(tables.db, number)?;
         Ok(Some(message))
     }
 
@@ -125,46 +119,20 @@ impl NewMessage {
         hash.finalize()[..16].to_vec()
     }
 
-    fn keep_key(
-        &self,
-        tables: &Tables,
-        room: RoomState,
-        key: &str,
-        digest: &[u8],
-        at: Timestamp,
-    ) -> rusqlite::Result<()> {
+    fn keep_key(&self, tables: &Tables, number: i64, key: &str, digest: &[u8], at: Timestamp) -> rusqlite::Result<()> {
         let mut sweep = tables.db.prepare_cached(
             "DELETE FROM idempotency_keys WHERE (user_id, key) IN
              (SELECT user_id, key FROM idempotency_keys WHERE at <= ? ORDER BY at LIMIT ?)",
         )?;
         sweep.execute(params![oldest(at), SWEPT])?;
         let mut insert = tables.db.prepare_cached(
-            "INSERT OR REPLACE INTO idempotency_keys (user_id, key, room, offset, digest, at) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO idempotency_keys (user_id, key, message, digest, at) VALUES (?, ?, ?, ?, ?)",
         )?;
-        insert.execute(params![self.from.id.as_str(), key, room.id, room.offset, digest, at.as_millis()])?;
+        insert.execute(params![self.from.id.as_str(), key, number, digest, at.as_millis()])?;
         Ok(())
     }
 }
 
 fn oldest(now: Timestamp) -> u64 {
     now.as_millis().saturating_sub(IDEMPOTENCY_WINDOW.as_millis() as u64)
-}
-
-fn insert(tables: &Tables, room: i64, message: &Message) -> rusqlite::Result<()> {
-    let mut insert = tables.db.prepare_cached(
-        "INSERT INTO messages (room, offset, id, revision, user_id, user_name, at, idempotency_key, body)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    insert.execute(params![
-        room,
-        message.offset,
-        message.id.as_bytes(),
-        message.revision,
-        message.from.id.as_str(),
-        &*message.from.name,
-        message.at.as_millis(),
-        message.idempotency_key,
-        message.body.as_str(),
-    ])?;
-    Ok(())
 }

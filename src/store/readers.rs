@@ -44,14 +44,14 @@ impl Readers {
         Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
 
-    /// Runs a query on one of the threads.
+    /// Runs a query on one of the threads. All that it reads is of one moment, for which the database is locked once.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |db| {
-            let result = query(db).map_err(|error| Error::internal("the store failed", error));
+            let result = of_one_moment(db, query).map_err(|error| Error::internal("the store failed", error));
             // Whoever asked may be gone.
             drop(reply.send(result));
         });
@@ -72,6 +72,13 @@ impl Readers {
             }
         }
     }
+}
+
+fn of_one_moment<T>(db: &Connection, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let moment = db.unchecked_transaction()?;
+    let found = query(&moment)?;
+    moment.commit()?;
+    Ok(found)
 }
 
 fn run(db: &Connection, waiting: &Receiver<Read>) {

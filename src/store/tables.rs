@@ -2,22 +2,32 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 
-use super::writer::Failure;
+use super::{chain, writer::Failure};
 use crate::{
     error::Error,
     metrics::Metrics,
-    model::{Room, Timestamp, UserId},
+    model::{Message, MessageId, Room, Timestamp, User, UserId},
 };
 
 /// Entries a memory may hold before it is emptied: a bound, not a tuned number.
 const REMEMBERED: usize = 100_000;
 
+const INSERT: &str = "INSERT INTO messages
+    (number, previous, room, offset, id, revision, user_id, user_name, at, idempotency_key, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 /// The database as the writer sees it. It is the only one that writes, so what it remembers stays true.
 pub(crate) struct Tables<'a> {
     pub(super) db: &'a Connection,
     metrics: &'a Metrics,
+    /// Prepared once it was needed; most writes are this one.
+    insert: Option<Statement<'a>>,
+    /// The newest message of all, once it was asked for.
+    newest: Option<(i64, MessageId)>,
+    /// Rooms and their new newest messages, to be kept before the commit.
+    moved: Vec<(i64, i64)>,
     rooms: HashMap<Room, RoomState>,
     members: HashSet<(UserId, i64)>,
     names: HashMap<UserId, std::sync::Arc<str>>,
@@ -31,6 +41,8 @@ pub(super) struct RoomState {
     pub(super) offset: u64,
     /// How many edits and deletions there were.
     pub(super) changes: u64,
+    /// The newest message's number.
+    pub(super) newest: Option<i64>,
 }
 
 impl RoomState {
@@ -41,14 +53,71 @@ impl RoomState {
 
 impl<'a> Tables<'a> {
     pub(super) fn new(db: &'a Connection, metrics: &'a Metrics) -> Self {
-        Self { db, metrics, rooms: HashMap::new(), members: HashSet::new(), names: HashMap::new() }
+        Self {
+            db,
+            metrics,
+            insert: None,
+            newest: None,
+            moved: Vec::new(),
+            rooms: HashMap::new(),
+            members: HashSet::new(),
+            names: HashMap::new(),
+        }
     }
 
     /// After a rollback nothing remembered is sure.
     pub(super) fn forget(&mut self) {
+        self.newest = None;
+        self.moved.clear();
         self.rooms.clear();
         self.members.clear();
         self.names.clear();
+    }
+
+    /// The number and the id of the next message, which is to be inserted.
+    pub(super) fn next(&mut self) -> rusqlite::Result<(i64, MessageId)> {
+        if self.newest.is_none() {
+            self.newest = chain::newest(self.db)?;
+        }
+        let next = self.newest.map_or_else(|| (1, MessageId::new()), |(number, id)| (number + 1, id.next()));
+        self.newest = Some(next);
+        Ok(next)
+    }
+
+    /// Inserts a message, its room's newest from now on.
+    pub(super) fn insert(&mut self, number: i64, room: RoomState, message: &Message) -> rusqlite::Result<RoomState> {
+        let insert = match &mut self.insert {
+            Some(insert) => insert,
+            none => none.insert(self.db.prepare(INSERT)?),
+        };
+        insert.execute(params![
+            number,
+            room.newest,
+            room.id,
+            message.offset,
+            message.id.as_bytes(),
+            message.revision,
+            message.from.id.as_str(),
+            &*message.from.name,
+            message.at.as_millis(),
+            message.idempotency_key,
+            message.body.as_str(),
+        ])?;
+        self.moved.push((room.id, number));
+        Ok(RoomState { offset: message.offset, newest: Some(number), ..room })
+    }
+
+    /// Keeps each room's newest message: once for all that a commit brings.
+    pub(super) fn keep_newest(&mut self) -> rusqlite::Result<()> {
+        self.moved.sort_unstable();
+        let mut update = self.db.prepare_cached("UPDATE rooms SET newest = ? WHERE id = ?")?;
+        for moved in self.moved.chunk_by(|one, other| one.0 == other.0) {
+            if let Some((room, newest)) = moved.last() {
+                update.execute([newest, room])?;
+            }
+        }
+        self.moved.clear();
+        Ok(())
     }
 
     /// The room, if anything was ever kept of it.
@@ -56,9 +125,12 @@ impl<'a> Tables<'a> {
         if let Some(state) = self.rooms.get(room) {
             return Ok(Some(*state));
         }
-        let mut find = self.db.prepare_cached("SELECT id FROM rooms WHERE key = ?")?;
-        let Some(id) = find.query_row([room.key()], |row| row.get(0)).optional()? else { return Ok(None) };
-        let state = RoomState { id, offset: newest_offset(self.db, id)?, changes: newest_change(self.db, id)? };
+        self.keep_newest()?;
+        let mut find = self.db.prepare_cached("SELECT id, newest FROM rooms WHERE key = ?")?;
+        let found = find.query_row([room.key()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((id, newest)) = found else { return Ok(None) };
+        let offset = chain::newest_offset(self.db, id)?;
+        let state = RoomState { id, offset, changes: newest_change(self.db, id)?, newest };
         self.remember(room, state);
         Ok(Some(state))
     }
@@ -69,7 +141,7 @@ impl<'a> Tables<'a> {
             return Ok(state);
         }
         self.db.prepare_cached("INSERT INTO rooms (key) VALUES (?)")?.execute([room.key()])?;
-        let state = RoomState { id: self.db.last_insert_rowid(), offset: 0, changes: 0 };
+        let state = RoomState { id: self.db.last_insert_rowid(), offset: 0, changes: 0, newest: None };
         self.remember(room, state);
         Ok(state)
     }
@@ -147,7 +219,7 @@ impl<'a> Tables<'a> {
     }
 
     /// Keeps a user's name as it is now.
-    pub(super) fn know(&mut self, user: &crate::model::User) -> rusqlite::Result<()> {
+    pub(super) fn know(&mut self, user: &User) -> rusqlite::Result<()> {
         if self.names.get(&user.id) == Some(&user.name) {
             return Ok(());
         }
@@ -161,12 +233,6 @@ impl<'a> Tables<'a> {
         self.names.insert(user.id.clone(), user.name.clone());
         Ok(())
     }
-}
-
-/// The newest message's offset; 0 in an empty room.
-pub(super) fn newest_offset(db: &Connection, room: i64) -> rusqlite::Result<u64> {
-    let mut newest = db.prepare_cached("SELECT offset FROM messages WHERE room = ? ORDER BY offset DESC LIMIT 1")?;
-    Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// How many edits and deletions a room has seen.

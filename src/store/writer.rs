@@ -216,11 +216,12 @@ fn write(
     }
 }
 
-fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
+fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Result<()> {
     tables.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     for task in group {
-        task.run(tables)?;
+        catch_unwind(AssertUnwindSafe(|| task.run(tables))).map_err(|_| anyhow::anyhow!("a write panicked"))??;
     }
+    tables.keep_newest()?;
     tables.db.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }
@@ -235,5 +236,37 @@ async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) {
         }
         // A fan-out is long: let connections have a turn between groups.
         task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{config::StoreConfig, store::Store};
+
+    struct Bug;
+
+    impl Command for Bug {
+        type Output = ();
+
+        fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
+            panic!("as a bug would")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
+        let store = Store::open(&config, &Metrics::off()).unwrap();
+        let (failed, bug) = oneshot::channel();
+        store.write(Bug, move |result| failed.send(result.is_err()).unwrap());
+        assert!(bug.await.unwrap());
+        let (done, probe) = oneshot::channel();
+        store.write(Probe, move |result| done.send(result.is_ok()).unwrap());
+        assert!(probe.await.unwrap());
+        store.close().await;
     }
 }

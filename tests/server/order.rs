@@ -26,6 +26,15 @@ impl ClientEvent for Quick {
     const NAME: &'static str = "quick";
 }
 
+/// A reply that cannot be written.
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("as a bug would")
+    }
+}
+
 /// Held until the test lets it go.
 #[derive(Clone)]
 struct Gate {
@@ -223,4 +232,38 @@ async fn a_handler_that_panics_is_answered_and_the_socket_goes_on() -> Result<()
     assert_eq!(reply["error"], json!({ "code": "unavailable", "message": "the server failed" }));
     assert_eq!(ada.done("quick", json!({})).await, 1);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_panics_while_it_is_written_is_answered_and_the_socket_goes_on() {
+    let server = TestServer::with(
+        |_| (),
+        |server| {
+            server
+                .on(|_: Ctx, _: Slow| async {
+                    tokio::task::yield_now().await;
+                    Ok(Unwritable)
+                })
+                .on(|_: Ctx, _: Quick| async { Ok(1) })
+        },
+    )
+    .await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    let reply = ada.ask("slow", json!({})).await;
+    assert_eq!(reply["error"], json!({ "code": "unavailable", "message": "the server failed" }));
+    assert_eq!(ada.done("quick", json!({})).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_handler_that_panics_before_it_waits_does_not_stop_the_socket() {
+    fn broken(_: Ctx) -> std::future::Ready<Result<()>> {
+        panic!("as a bug would")
+    }
+    let server = TestServer::with(
+        |_| (),
+        |server| server.root(|root| root.connection(broken).on(|_: Ctx, _: Quick| async { Ok(1) })),
+    )
+    .await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    assert_eq!(ada.done("quick", json!({})).await, 1);
 }

@@ -161,6 +161,15 @@ async fn an_application_may_refuse_in_words_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn middleware_that_panics_refuses() {
+    let broken = |_| async { panic!("as a bug would") as Result<(), Refusal> };
+    let server = TestServer::with(|_| (), |server| server.root(|root| root.middleware(broken))).await;
+    let mut client = Plain::open(&server).await;
+    let reply = client.ask("Register", json!({})).await;
+    assert_eq!((&reply["success"], &reply["error"]["code"]), (&json!(false), &json!("unavailable")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_refused_too_late_to_try_again_is_closed() {
     let slow = |_| async {
         tokio::time::sleep(Duration::from_millis(400)).await;

@@ -164,6 +164,51 @@ async fn messages_survive_a_restart_and_the_numbers_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_that_the_second_version_kept_is_found() {
+    let data = tempfile::tempdir().unwrap();
+    let db = rusqlite::Connection::open(data.path().join("sockeye.db")).unwrap();
+    db.execute_batch(include_str!("../../migrations/0001_messages.sql")).unwrap();
+    db.execute_batch(include_str!("../../migrations/0002_member_counts.sql")).unwrap();
+    db.execute_batch(include_str!("../fixtures/version-2.sql")).unwrap();
+    drop(db);
+    let server = TestServer::on(data, |_| (), |server| server).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+
+    let rooms = ada.done("list-rooms", json!({})).await;
+    assert_eq!(rooms["rooms"][0]["head"], json!({ "offset": 100, "revision": 102 }));
+    assert_eq!(rooms["rooms"][0]["unread"], 5, "every second one is her own");
+    for (asked, expected, more) in [
+        (json!({}), 51..101, true),
+        (json!({ "before": 40, "limit": 10 }), 30..40, true),
+        (json!({ "before": 1 }), 0..0, false),
+        (json!({ "after": 60, "limit": 40 }), 61..101, false),
+        (json!({ "after": 0, "limit": 99 }), 1..100, true),
+        (json!({ "after": 100 }), 0..0, false),
+    ] {
+        for room in ["lobby", "tea", "coffee"] {
+            let mut asked = asked.clone();
+            asked["room"] = json!(room);
+            let page = ada.done("load-messages", asked.clone()).await;
+            assert_eq!(offsets(&page), expected.clone().collect::<Vec<u64>>(), "{asked}");
+            assert_eq!(page["more"], more, "{asked}");
+        }
+    }
+    let caught_up = ada.done("join-room", json!({ "room": "lobby", "since": 98 })).await;
+    assert_eq!(offsets(&caught_up), [99, 100, 5, 64]);
+
+    let first = ada.done("send-message", json!({ "n": 70, "idempotencyKey": "once" })).await;
+    assert_eq!((&first["offset"], &first["body"]), (&json!(70), &json!({ "n": 70 })));
+    let next = ada.done("send-message", json!({ "n": 101 })).await;
+    assert_eq!((&next["offset"], &next["revision"]), (&json!(101), &json!(103)));
+    for (id, offset, revision) in [(&first["id"], 70, 104), (&next["id"], 101, 105)] {
+        let edited = ada.done("edit-message", json!({ "id": id, "n": "edited" })).await;
+        assert_eq!((&edited["offset"], &edited["revision"]), (&json!(offset), &json!(revision)));
+    }
+    let caught_up = ada.done("join-room", json!({ "room": "lobby", "since": 101 })).await;
+    assert_eq!(offsets(&caught_up), [64, 70, 101]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_of_the_first_version_still_opens() {
     let data = tempfile::tempdir().unwrap();
     let db = rusqlite::Connection::open(data.path().join("sockeye.db")).unwrap();
@@ -178,4 +223,8 @@ async fn a_folder_of_the_first_version_still_opens() {
     assert_eq!((&next["offset"], &next["revision"]), (&json!(3), &json!(4)));
     let lobby: Value = serde_json::from_str(&server.get("/api/rooms/lobby", &[]).await.body).unwrap();
     assert_eq!(lobby["data"]["memberCount"], 1, "those who were members then are counted now");
+}
+
+fn offsets(page: &Value) -> Vec<u64> {
+    page["messages"].as_array().unwrap().iter().map(|message| message["offset"].as_u64().unwrap()).collect()
 }

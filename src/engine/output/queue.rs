@@ -1,17 +1,18 @@
 //! Frames in the order in which they leave, however many bytes each write takes.
 
-use std::{
-    collections::VecDeque,
-    io::{self, IoSlice},
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::VecDeque, io, sync::Arc};
 
 use crate::engine::{Protocol, frame::Frame, payload};
 
-/// Pieces in one write.
-const PIECES: usize = 64;
+/// Bytes of several frames in one write. To copy small ones together costs less than a list of them in the kernel.
+const GATHERED: usize = 16 * 1024;
 /// Places an empty queue keeps.
 const KEPT: usize = 32;
+
+thread_local! {
+    /// Where they are gathered.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(GATHERED));
+}
 
 /// The frames that wait for one client.
 pub(super) struct Queue {
@@ -67,20 +68,25 @@ impl Queue {
     }
 
     /// Hands what waits to `write`, which says how many bytes it took, until nothing is left or it fails.
-    pub(super) fn write(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<()> {
+    pub(super) fn write(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         while let Some(first) = self.frames.front() {
-            let first = IoSlice::new(&first.wire(self.protocol)[self.written..]);
-            let sent = if self.frames.len() == 1 {
-                write(&[first])?
-            } else {
-                let mut pieces = [IoSlice::new(&[]); PIECES];
-                pieces[0] = first;
-                let mut count = 1;
-                for (piece, frame) in pieces[1..].iter_mut().zip(self.frames.iter().skip(1)) {
-                    *piece = IoSlice::new(frame.wire(self.protocol));
-                    count += 1;
+            let first = &first.wire(self.protocol)[self.written..];
+            let sent = match self.frames.get(1) {
+                Some(next) if first.len() + next.wire(self.protocol).len() <= GATHERED => {
+                    BUFFER.with_borrow_mut(|buffer| {
+                        buffer.clear();
+                        buffer.extend_from_slice(first);
+                        for frame in self.frames.iter().skip(1) {
+                            let frame = frame.wire(self.protocol);
+                            if buffer.len() + frame.len() > GATHERED {
+                                break;
+                            }
+                            buffer.extend_from_slice(frame);
+                        }
+                        write(buffer)
+                    })?
                 }
-                write(&pieces[..count])?
+                _ => write(first)?,
             };
             if sent == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -165,7 +171,7 @@ mod tests {
                 frames.iter().map(|(text, attachments, byte)| frame(*text, attachments, *byte)).collect();
             let mut queue = Queue::new(protocol);
             let (mut pushed, mut left) = (Vec::new(), Vec::new());
-            for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 100])]) {
+            for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 1_000])]) {
                 match step {
                     Step::Push(indices) => for index in indices {
                         let frame = &frames[index % frames.len()];
@@ -174,14 +180,10 @@ mod tests {
                     },
                     Step::Write(taken) => {
                         let mut taken = taken.into_iter();
-                        let result = queue.write(|pieces| {
-                            let most = taken.next().ok_or(io::ErrorKind::WouldBlock)?;
-                            let before = left.len();
-                            for piece in pieces {
-                                let len = piece.len().min(most - (left.len() - before));
-                                left.extend_from_slice(&piece[..len]);
-                            }
-                            Ok(left.len() - before)
+                        let result = queue.write(|bytes| {
+                            let len = bytes.len().min(taken.next().ok_or(io::ErrorKind::WouldBlock)?);
+                            left.extend_from_slice(&bytes[..len]);
+                            Ok(len)
                         });
                         prop_assert_eq!(result.is_ok(), queue.is_empty());
                     }
@@ -223,9 +225,9 @@ mod tests {
             assert_eq!(queue.bytes(), left, "{taken}");
             assert!(queue.push(&frame, usize::MAX));
             let mut rest = Vec::new();
-            let result = queue.write(|pieces| {
-                rest.extend(pieces.iter().flat_map(|piece| piece.iter().copied()));
-                Ok(pieces.iter().map(|piece| piece.len()).sum())
+            let result = queue.write(|bytes| {
+                rest.extend_from_slice(bytes);
+                Ok(bytes.len())
             });
             assert!(result.is_ok());
             let wire = frame.wire(Protocol::Plain);
