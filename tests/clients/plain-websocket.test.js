@@ -501,8 +501,10 @@ describe("a bare text", () => {
 
   test("can be another relay, which is heard as well", async (t) => {
     const server = await start(t, { "ws.text-event": "chat", "relay.chat.to": "others" });
+    const bob = await server.user("bob");
     const [one, other] = [await Plain.connect(server, { query: "userId=a" }), await Plain.connect(server, { query: "userId=b" })];
     other.send("I am here");
+    assert.equal(await once(bob, "chat"), "I am here", "who is let in by it hears what comes after");
     one.send("hello");
     assert.equal(await other.text(), "hello");
   });
