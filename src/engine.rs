@@ -60,6 +60,7 @@ use tokio::task::JoinSet;
 pub(crate) use self::{
     ahead::Ahead,
     back::{Behind, Library},
+    flush::Batch,
     frame::Frame,
     plain::Settings as PlainSettings,
     reader::Reader,
@@ -72,7 +73,6 @@ pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
 use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
-use flush::Batch;
 use link::Link;
 use offset::Offsets;
 use parked::Parked;

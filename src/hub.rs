@@ -4,13 +4,14 @@
 mod device;
 mod hubs;
 mod outgoing;
+mod run;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     ops::Bound,
     sync::{
-        Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -23,12 +24,14 @@ pub use device::Device;
 pub use hubs::Hubs;
 pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
+use self::run::{Answer, Run};
 use crate::{
-    engine::{Application, Engine, Frame, Session},
+    engine::{Application, Batch, Engine, Frame, Session},
     error::{Error, Result},
     metrics::Metrics,
     model::{Room, RoomName, User, UserId},
-    protocol::ServerEvent,
+    protocol::{Arguments, ServerEvent},
+    turn::{self, Keeper},
 };
 
 /// A socket's id, as its client knows it too.
@@ -65,11 +68,18 @@ pub struct Hub {
     path: Arc<str>,
     engine: Arc<Engine>,
     state: RwLock<State>,
-    /// Held while an event is put into queues: everybody hears two events in the same order.
-    sending: Mutex<()>,
+    /// Held while an event is put into queues: everybody hears two events in the same order. In it is what is put
+    /// there at the end of a turn, or before anything else is.
+    sending: Mutex<Option<Run>>,
+    /// Whether there is such a thing.
+    is_behind: AtomicBool,
+    this: Weak<dyn Keeper>,
     next_ack: AtomicU64,
     metrics: Metrics,
 }
+
+/// Receivers that make it worth while to put several events into one piece for all of them.
+const SHARED: usize = 4;
 
 /// In the order in which they are told.
 type Sockets = IndexMap<SocketId, Arc<Session>>;
@@ -92,8 +102,16 @@ struct Heard {
 impl Hub {
     /// Of the namespace with this path.
     pub(crate) fn new(path: &str, engine: Arc<Engine>, metrics: Metrics) -> Arc<Self> {
-        let (state, sending, next_ack) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
-        Arc::new(Self { path: path.into(), engine, state, sending, next_ack, metrics })
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
+            path: path.into(),
+            engine,
+            state: RwLock::default(),
+            sending: Mutex::default(),
+            is_behind: AtomicBool::new(false),
+            this: this.clone(),
+            next_ack: AtomicU64::new(0),
+            metrics,
+        })
     }
 
     /// A socket's CONNECT has passed: from now on it can hear.
@@ -256,36 +274,114 @@ impl Hub {
         self.len() == 0
     }
 
-    /// Emits an event.
+    /// Emits an event. It is put into the queues of those who are to hear it now, or at the end of this thread's turn,
+    /// together with others that they are to hear.
     pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) {
         // What nobody hears is not even written.
         if self.state().has_receivers(to) {
-            self.send(&Outgoing::new(to, encode(event)));
+            self.tell(Outgoing::new(to, encode(event)));
         }
     }
 
     /// Emits an event to all but one socket.
     pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) {
-        self.send(&Outgoing::new(to, encode(event)).except(except));
+        self.tell(Outgoing::new(to, encode(event)).except(except));
     }
 
-    /// Puts an event into the queues of those who are to hear it, and into the logs of those who may have gone for
-    /// a moment. Returns how many these are.
+    /// Emits an event as [`Self::emit`] does.
+    pub fn tell(&self, outgoing: Outgoing<'_>) {
+        if !Run::is_for(&outgoing) || !turn::keep(&self.this) {
+            self.send(&outgoing);
+            return;
+        }
+        let mut batch = self.engine.batch();
+        let mut sending = self.sending();
+        let outgoing = match sending.as_mut() {
+            Some(run) => match run.push(outgoing) {
+                Ok(()) => return,
+                Err(outgoing) => outgoing,
+            },
+            None => outgoing,
+        };
+        self.catch_up(&mut sending, &mut batch);
+        *sending = Some(Run::of(outgoing));
+        self.is_behind.store(true, Ordering::Release);
+    }
+
+    /// Emits an event now. Returns into how many queues it was put, or logs of those who may have gone for a moment.
     pub fn send(&self, outgoing: &Outgoing<'_>) -> usize {
         let mut batch = self.engine.batch();
         let (json, attachments) = &outgoing.event;
         let mut frame = None;
         let mut delivered = 0;
-        let in_order = self.sending.lock().expect("no panic while sending");
+        let mut sending = self.sending();
+        self.catch_up(&mut sending, &mut batch);
         self.state().each(outgoing, &mut |session| {
             let frame = frame.get_or_insert_with(|| {
                 Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
             });
             delivered += usize::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
         });
-        drop(in_order);
+        drop(sending);
         self.metrics.deliveries.increment(delivered as u64);
         delivered
+    }
+
+    /// Answers an event of a socket, after what it was told before.
+    pub(crate) fn acknowledge(&self, session: &Arc<Session>, id: u64, arguments: Arguments) {
+        if self.is_behind.load(Ordering::Acquire) {
+            let may_wait = turn::keep(&self.this);
+            let mut batch = self.engine.batch();
+            let mut sending = self.sending();
+            match sending.as_mut() {
+                Some(run) if may_wait => {
+                    return run.answers.push(Answer { session: session.clone(), id, arguments });
+                }
+                _ => self.catch_up(&mut sending, &mut batch),
+            }
+        }
+        let is_sent = session.acknowledge(id, &arguments.json, arguments.attachments);
+        self.metrics.deliveries.increment(u64::from(is_sent));
+    }
+
+    /// Puts into queues what was kept for the end of a turn.
+    fn settle(&self) {
+        if self.is_behind.load(Ordering::Acquire) {
+            let mut batch = self.engine.batch();
+            let mut sending = self.sending();
+            self.catch_up(&mut sending, &mut batch);
+        }
+    }
+
+    fn catch_up(&self, sending: &mut Option<Run>, batch: &mut Batch<'_>) {
+        let Some(run) = sending.take() else { return };
+        self.is_behind.store(false, Ordering::Release);
+        let frames: Vec<_> = run
+            .events
+            .iter()
+            .map(|(json, attachments)| Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets()))
+            .collect();
+        let state = self.state();
+        let mut delivered = 0;
+        let frames = match frames.len() > 1 && state.count(run.to()) >= SHARED {
+            true => vec![Frame::joined(frames)],
+            false => frames,
+        };
+        state.each_of(run.to(), &mut |session| {
+            if run.except() == Some(session.id) {
+                return;
+            }
+            for frame in &frames {
+                if session.deliver(frame, false, batch) {
+                    delivered += frame.parts().len();
+                }
+            }
+        });
+        drop(state);
+        for Answer { session, id, arguments } in run.answers {
+            delivered += usize::from(session.answer(id, &arguments.json, arguments.attachments, batch));
+        }
+        self.metrics.deliveries.increment(delivered as u64);
     }
 
     /// The sockets that would hear this now, those whose client has gone for the moment among them.
@@ -319,7 +415,8 @@ impl Hub {
             let (json, attachments) = &outgoing.event;
             let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
             let mut asked = Vec::new();
-            let _in_order = self.sending.lock().expect("no panic while sending");
+            let mut sending = self.sending();
+            self.catch_up(&mut sending, &mut batch);
             self.state().each(outgoing, &mut |session| {
                 asked.extend(session.ask(&frame, id, &mut batch).map(|answer| (session.clone(), answer)));
             });
@@ -343,18 +440,31 @@ impl Hub {
     /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. With `close`, the client's
     /// whole connection is closed, as Node's `socket.disconnect(true)` does.
     pub fn kick(&self, socket: SocketId, close: bool) {
+        self.settle();
         let session = self.state().everyone.get(&socket).cloned();
         if let Some(session) = session {
             session.kick(close);
         }
     }
 
+    fn sending(&self) -> MutexGuard<'_, Option<Run>> {
+        self.sending.lock().expect("no panic while sending")
+    }
+
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().expect("no panic while telling")
     }
 
+    /// What was told before goes to those who heard it then.
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.settle();
         self.state.write().expect("no panic while counting")
+    }
+}
+
+impl Keeper for Hub {
+    fn let_go(&self) {
+        self.settle();
     }
 }
 
@@ -391,6 +501,14 @@ impl State {
             To::User(user) => self.users.contains_key(user),
             To::Socket(socket) => self.everyone.contains_key(&socket),
             To::Any(all) => all.iter().any(|to| self.has_receivers(*to)),
+        }
+    }
+
+    /// How many sockets hear a room, or there are.
+    fn count(&self, to: To<'_>) -> usize {
+        match to {
+            To::Room(room) => self.rooms.get(room).map_or(0, IndexMap::len),
+            _ => self.everyone.len(),
         }
     }
 

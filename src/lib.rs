@@ -63,6 +63,7 @@ pub mod server;
 pub mod socket;
 pub mod store;
 pub mod telemetry;
+mod turn;
 
 pub use config::Config;
 pub use engine::DisconnectReason;

@@ -27,6 +27,8 @@ pub(crate) struct Frame {
     /// The event's number; 0 for what is not replayed.
     number: u64,
     attachments: Box<[Bytes]>,
+    /// The packets that were joined to this one. Most frames are one packet, and have none.
+    parts: Box<[Arc<Frame>]>,
     /// The same for Engine.IO 3: no offset, and a type before each attachment.
     legacy: OnceLock<Vec<u8>>,
     /// What clients of plain WebSocket get instead, with envelopes and without; `None` where they get nothing.
@@ -120,6 +122,23 @@ impl Frame {
         Arc::new(Self { buffer: text.into_bytes(), ..Self::default() })
     }
 
+    /// Several events in one piece, for WebSockets.
+    pub(crate) fn joined(parts: Vec<Arc<Self>>) -> Arc<Self> {
+        let buffer = concatenated(&parts, Protocol::V4);
+        let number = parts.last().map_or(0, |last| last.number);
+        Arc::new(Self { buffer, number, parts: parts.into_boxed_slice(), ..Self::default() })
+    }
+
+    /// The packets that it is made of; itself, where it is one.
+    pub(crate) fn parts(self: &Arc<Self>) -> &[Arc<Self>] {
+        if self.parts.is_empty() { std::slice::from_ref(self) } else { &self.parts }
+    }
+
+    /// Whether it is made of several packets.
+    pub(super) fn is_joined(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
     fn new(text: String, attachments: Vec<Bytes>, offset_len: usize, number: u64) -> Arc<Self> {
         let mut buffer = text.into_bytes();
         let text_end = buffer.len();
@@ -139,11 +158,15 @@ impl Frame {
 
     /// What goes through a WebSocket.
     pub(super) fn wire(&self, protocol: Protocol) -> &[u8] {
-        let is_same = protocol != Protocol::V3 || (self.offset_len == 0 && self.attachments.is_empty());
+        let is_same =
+            protocol != Protocol::V3 || (self.offset_len == 0 && self.attachments.is_empty() && self.parts.is_empty());
         if is_same {
             return &self.buffer[self.start..];
         }
         self.legacy.get_or_init(|| {
+            if self.is_joined() {
+                return concatenated(&self.parts, protocol);
+            }
             let (text, end) = self.legacy_text();
             let mut buffer = Vec::new();
             websocket::append(&mut buffer, opcode::TEXT, text, end);
@@ -156,12 +179,20 @@ impl Frame {
 
     /// As clients of plain WebSocket with envelopes get it; `None` where it is no event.
     pub(super) fn envelope(&self) -> Option<&Arc<Self>> {
-        self.envelope.get_or_init(|| plain::envelope(self)).as_ref()
+        self.envelope.get_or_init(|| self.rendered(plain::envelope)).as_ref()
     }
 
     /// As clients of plain WebSocket without envelopes get it; `None` where it is no text for them.
     pub(super) fn bare_text(&self, settings: &PlainSettings) -> Option<&Arc<Self>> {
-        self.bare_text.get_or_init(|| plain::bare_text(self, settings)).as_ref()
+        self.bare_text.get_or_init(|| self.rendered(|frame| plain::bare_text(frame, settings))).as_ref()
+    }
+
+    fn rendered(&self, render: impl Fn(&Self) -> Option<Arc<Self>>) -> Option<Arc<Self>> {
+        if !self.is_joined() {
+            return render(self);
+        }
+        let parts: Vec<_> = self.parts.iter().filter_map(|part| render(part)).collect();
+        (!parts.is_empty()).then(|| Self::joined(parts))
     }
 
     /// Whether it is an acknowledgement.
@@ -194,6 +225,11 @@ impl Frame {
     pub(super) fn attachments(&self) -> &[Bytes] {
         &self.attachments
     }
+}
+
+fn concatenated(parts: &[Arc<Frame>], protocol: Protocol) -> Vec<u8> {
+    let pieces: Vec<_> = parts.iter().map(|part| part.wire(protocol)).collect();
+    pieces.concat()
 }
 
 /// Room for the frame's header.

@@ -7,7 +7,12 @@ use super::{Protocol, frame::Frame};
 /// Events in the order they were sent. Recovery is possible from any of them, and from the one just before.
 #[derive(Default)]
 pub(super) struct Log {
+    /// One event each, or several that were joined.
     entries: VecDeque<Arc<Frame>>,
+    /// How many of the first entry's events are forgotten.
+    forgotten: usize,
+    /// How many events there are.
+    len: usize,
     bytes: usize,
     /// The number of the last event that was taken out at the front; 0 while the log is whole.
     last_gone: u64,
@@ -16,12 +21,13 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Appends an event; the oldest make room for it. Returns by how many bytes it grew.
+    /// Appends an event, or several that were joined; the oldest make room. Returns by how many bytes it grew.
     pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize) -> isize {
         let before = self.bytes;
         self.bytes += size(frame);
+        self.len += frame.parts().len();
         self.entries.push_back(frame.clone());
-        while self.entries.len() > most || self.bytes > most_bytes {
+        while self.len > most || self.bytes > most_bytes {
             if !self.forget_first() {
                 break;
             }
@@ -34,16 +40,24 @@ impl Log {
     }
 
     fn forget_first(&mut self) -> bool {
-        let Some(first) = self.entries.pop_front() else { return false };
-        self.bytes -= size(&first);
+        let Some(entry) = self.entries.front() else { return false };
+        let events = entry.parts();
+        let first = &events[self.forgotten];
+        self.bytes -= size(first);
         self.last_gone = first.number();
+        self.len -= 1;
         self.pinged = self.pinged.saturating_sub(1);
+        self.forgotten += 1;
+        if self.forgotten == events.len() {
+            self.forgotten = 0;
+            self.entries.pop_front();
+        }
         true
     }
 
     /// A ping follows what is in the log.
     pub(super) fn pinged(&mut self) {
-        self.pinged = self.entries.len();
+        self.pinged = self.len;
     }
 
     /// Its pong has come: the client has seen what was sent before it.
@@ -63,7 +77,8 @@ impl Log {
 
     /// Searched from the end: the client has seen most of it.
     fn place(&self, number: u64) -> Option<usize> {
-        self.entries.iter().rposition(|frame| frame.number() == number)
+        let mut events = self.entries.iter().rev().flat_map(|entry| entry.parts().iter().rev()).take(self.len);
+        Some(self.len - 1 - events.position(|event| event.number() == number)?)
     }
 
     /// What came after an event. What was before is forgotten.
@@ -74,7 +89,7 @@ impl Log {
             }
         }
         self.pinged = 0;
-        self.entries.iter()
+        self.entries.iter().flat_map(Frame::parts).skip(self.forgotten)
     }
 }
 

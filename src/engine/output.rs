@@ -131,7 +131,12 @@ impl Output {
         if is_volatile && self.is_stuck() {
             return Pushed::Skipped;
         }
-        if !self.queue.push(frame, most) {
+        let is_taken = match &self.transport {
+            Transport::WebSocket(_) => self.queue.push(frame, most),
+            // A body may hold some of them and not the others.
+            _ => frame.parts().iter().all(|part| self.queue.push(part, most)),
+        };
+        if !is_taken {
             return Pushed::Full;
         }
         match &mut self.transport {

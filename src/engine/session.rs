@@ -246,7 +246,8 @@ impl Session {
 
     // What leaves.
 
-    /// Puts an event into the queue, and into the log of what the client may miss. False where nobody will get it.
+    /// Puts an event, or several that were joined, into the queue, and into the log of what the client may miss. False
+    /// where nobody will get it.
     pub(crate) fn deliver(&self, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> bool {
         let mut state = self.state();
         let state = &mut *state;
@@ -278,11 +279,15 @@ impl Session {
 
     /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments.
     pub(crate) fn acknowledge(&self, id: u64, json: &str, attachments: Vec<Bytes>) -> bool {
-        let mut batch = Batch::new(&self.engine);
+        self.answer(id, json, attachments, &mut Batch::new(&self.engine))
+    }
+
+    /// The same as a part of a batch.
+    pub(crate) fn answer(&self, id: u64, json: &str, attachments: Vec<Bytes>, batch: &mut Batch<'_>) -> bool {
         let frame = Frame::ack(&self.namespace, id, json, attachments);
         let state = self.state();
         let Phase::Connected(link) = &state.phase else { return false };
-        matches!(link.push(&frame, false, &mut batch), Pushed::Queued | Pushed::Schedule)
+        matches!(link.push(&frame, false, batch), Pushed::Queued | Pushed::Schedule)
     }
 
     /// Sends an event that asks for an acknowledgement, of this id. The receiver fails when the client has gone.

@@ -82,8 +82,7 @@ impl Application for Conn {
         let conn = self.clone();
         let work = async move {
             let (arguments, _) = acknowledgement(Ok(chat::welcome(&conn.app, &conn.identity())));
-            let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
-            conn.app.metrics.deliveries.increment(u64::from(is_sent));
+            conn.hub.acknowledge(&conn.session, id, arguments);
         };
         Queue::push(&self, Job::Alone(work.boxed()));
     }
@@ -144,10 +143,7 @@ impl Call {
         }
         match (id, error) {
             // A client that has gone does not wait for it any more.
-            (Some(id), _) => {
-                let is_sent = conn.session.acknowledge(id, &arguments.json, arguments.attachments);
-                conn.app.metrics.deliveries.increment(u64::from(is_sent));
-            }
+            (Some(id), _) => conn.hub.acknowledge(&conn.session, id, arguments),
             (None, Some(error)) => conn.hub.emit(To::Socket(conn.id), &EventError::new(&name, &error)),
             (None, None) => {}
         }

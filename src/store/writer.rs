@@ -17,6 +17,7 @@ use super::{files::Opened, tables::Tables};
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
+    turn,
 };
 
 /// Writes that may wait; one more is `unavailable`.
@@ -229,13 +230,15 @@ fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Resu
 /// The task: what follows each write, in commit order.
 async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) {
     while let Some(group) = committed.recv().await {
-        for task in group {
-            if catch_unwind(AssertUnwindSafe(|| task.finish())).is_err() {
-                tracing::error!("what follows a commit panicked");
-            }
-        }
+        turn::take(|| group.into_iter().for_each(finish));
         // A fan-out is long: let connections have a turn between groups.
         task::yield_now().await;
+    }
+}
+
+fn finish(task: Box<dyn Task>) {
+    if catch_unwind(AssertUnwindSafe(|| task.finish())).is_err() {
+        tracing::error!("what follows a commit panicked");
     }
 }
 

@@ -54,9 +54,23 @@ impl Queue {
         *self = Self::new(self.protocol);
     }
 
-    /// Forgets all frames of which nothing has left.
+    /// Forgets all packets of which nothing has left.
     pub(super) fn forget_whole_frames(&mut self) {
         self.frames.truncate(usize::from(self.written > 0));
+        if let Some(first) = self.frames.front_mut().filter(|first| first.is_joined()) {
+            // Of several packets, the one that has left in part.
+            let mut parts = first.parts().iter();
+            let begun = parts.find(|part| {
+                let len = part.wire(self.protocol).len();
+                let is_gone = self.written >= len;
+                self.written -= if is_gone { len } else { 0 };
+                !is_gone
+            });
+            match begun.filter(|_| self.written > 0).cloned() {
+                Some(begun) => *first = begun,
+                None => self.frames.clear(),
+            }
+        }
         self.bytes = self.frames.front().map_or(0, |frame| frame.wire(self.protocol).len() - self.written);
     }
 
