@@ -78,7 +78,8 @@ impl Log {
     /// Searched from the end: the client has seen most of it.
     fn place(&self, number: u64) -> Option<usize> {
         let mut events = self.entries.iter().rev().flat_map(|entry| entry.parts().iter().rev()).take(self.len);
-        Some(self.len - 1 - events.position(|event| event.number() == number)?)
+        let after_it = events.position(|event| event.number() == number)?;
+        Some(self.len - 1 - after_it)
     }
 
     /// What came after an event. What was before is forgotten.
@@ -138,6 +139,39 @@ mod tests {
             small.push(&frame, 100, most_bytes);
         }
         assert_eq!(numbers(&mut small, 3), Some(vec![4, 5]));
+    }
+
+    #[test]
+    fn events_that_were_joined_are_counted_recovered_and_forgotten_one_by_one() {
+        let joined = |log: &mut Log, most| {
+            let all = frames(6);
+            let (first, others) = all.split_first().unwrap();
+            log.push(first, most, 1_000);
+            log.push(&Frame::joined(others[..4].to_vec()), most, 1_000);
+            log.push(&others[4], most, 1_000);
+            size(first)
+        };
+        for after in 0..=6 {
+            let mut log = Log::default();
+            let size = joined(&mut log, 10);
+            assert_eq!(numbers(&mut log, after), Some((after + 1..=6).collect()), "{after}");
+            let left = 6 - after as usize;
+            assert_eq!((log.len, log.bytes), (left, left * size));
+            assert_eq!(numbers(&mut log, after), Some((after + 1..=6).collect()), "{after}, again");
+        }
+        for most in 1..6 {
+            let mut log = Log::default();
+            joined(&mut log, most);
+            let gone = 6 - most as u64;
+            assert_eq!(numbers(&mut log, gone - 1), None, "{gone} is gone");
+            assert_eq!(numbers(&mut log, gone), Some((gone + 1..=6).collect()));
+        }
+        let mut log = Log::default();
+        joined(&mut log, 4);
+        log.pinged();
+        joined(&mut log, 7);
+        log.confirmed();
+        assert_eq!((log.len, log.last_gone), (6, 6));
     }
 
     #[test]

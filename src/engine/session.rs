@@ -216,10 +216,11 @@ impl Session {
         self.back.close(self.engine.library());
     }
 
-    /// The client is let in: CONNECT leaves before anything else does. False where it has gone in the meantime.
-    pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>) -> bool {
+    /// The client is let in: CONNECT leaves before anything else does, and `attach` is done when it leaves: what is
+    /// told after the client has read it must reach the client. False where it has gone in the meantime.
+    pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>, attach: impl FnOnce()) -> bool {
+        let mut batch = Batch::new(&self.engine);
         {
-            let mut batch = Batch::new(&self.engine);
             let mut state = self.state();
             let Phase::Connecting(link) = &state.phase else { return false };
             let link = link.clone();
@@ -232,6 +233,8 @@ impl Session {
             }
             link.let_in(self);
         }
+        attach();
+        drop(batch);
         // It outlives its CONNECT without the library.
         self.back.close(self.engine.library());
         true

@@ -183,17 +183,16 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
             None => return,
         };
         debug_assert!(Arc::ptr_eq(&session, &conn.session));
-        if !conn.session.connected(conn.clone()) {
+        let identity = conn.identity();
+        if !conn.session.connected(conn.clone(), || conn.hub.attach(&conn.session, &identity.user)) {
             return;
         }
-        let identity = conn.identity();
         conn.log("connected", None);
         self.app.metrics.connects.increment(1);
         self.app.metrics.connections.increment(1);
         if let Some(expires_at) = identity.expires_at {
             self.app.expiry.watch((conn.path().to_owned(), conn.id), expires_at);
         }
-        conn.hub.attach(&conn.session, &identity.user);
         if conn.app.is_draining() {
             // Let in while the others were told.
             conn.hub.emit(To::Socket(conn.id), &conn.app.closing());

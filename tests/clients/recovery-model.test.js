@@ -46,6 +46,9 @@ async function run(t, seed, settings) {
   const acts = {
     say: (client) => client.say(one(["lobby", ...ROOMS]), below(300)),
     relay: (client) => client.relay(below(3)),
+    // What the server tells the same sockets at the same time it tells them in one piece.
+    "say much": (client) => client.sayMuch(one(["lobby", ...ROOMS]), 2 + below(8)),
+    "relay much": (client) => client.relayMuch(2 + below(8)),
     flash: (client) => client.flash(one(["", "x", "aaaaaa.", " "])),
     join: (client) => client.wish("join-room", one(ROOMS)),
     leave: (client) => client.wish("leave-room", one(ROOMS)),
@@ -241,6 +244,14 @@ class Client extends Person {
 
   relay(kind) {
     this.socket.emit(...this.relayed(kind));
+  }
+
+  sayMuch(room, count) {
+    for (let n = 0; n < count; n += 1) this.say(room, 50 * n);
+  }
+
+  relayMuch(count) {
+    for (let n = 0; n < count; n += 1) this.relay(n % 3);
   }
 
   /** A volatile event with nothing but a string, which the client takes for an offset if it comes last. */

@@ -181,8 +181,9 @@ mod tests {
             is_legacy in any::<bool>(),
         ) {
             let protocol = if is_legacy { Protocol::V3 } else { Protocol::V4 };
-            let frames: Vec<_> =
+            let mut frames: Vec<_> =
                 frames.iter().map(|(text, attachments, byte)| frame(*text, attachments, *byte)).collect();
+            frames.push(Frame::joined(frames.clone()));
             let mut queue = Queue::new(protocol);
             let (mut pushed, mut left) = (Vec::new(), Vec::new());
             for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 1_000])]) {
@@ -246,6 +247,31 @@ mod tests {
             assert!(result.is_ok());
             let wire = frame.wire(Protocol::Plain);
             assert_eq!(rest, [&wire[wire.len() - left..], wire].concat(), "{taken}");
+        }
+    }
+
+    #[test]
+    fn of_packets_that_were_joined_the_one_that_has_left_in_part_is_finished() {
+        let packets = ["0123456789", "a", "0123456789"].map(Frame::engine);
+        let wire = Frame::joined(packets.to_vec()).wire(Protocol::V4).to_vec();
+        assert_eq!(wire, packets.iter().flat_map(|packet| packet.wire(Protocol::V4)).copied().collect::<Vec<_>>());
+        for taken in 0..=wire.len() {
+            let mut queue = Queue::new(Protocol::V4);
+            assert!(queue.push(&Frame::joined(packets.to_vec()), usize::MAX));
+            assert!(queue.push(&packets[0], usize::MAX));
+            let mut room = [taken].into_iter().filter(|taken| *taken > 0);
+            assert!(queue.write(|_| room.next().ok_or(io::ErrorKind::WouldBlock.into())).is_err());
+            queue.forget_whole_frames();
+            let ends = [0, 12, 15, 27];
+            let end = ends.into_iter().find(|end| *end >= taken).unwrap();
+            assert_eq!(queue.bytes(), end - taken, "{taken}");
+            let mut rest = Vec::new();
+            let written = queue.write(|bytes| {
+                rest.extend_from_slice(bytes);
+                Ok(bytes.len())
+            });
+            assert!(written.is_ok());
+            assert_eq!(rest, wire[taken..end], "{taken}");
         }
     }
 
