@@ -275,7 +275,7 @@ describe("limits", () => {
   });
 
   test("10,000 requests at once are all answered, and no other client is slower", async (t) => {
-    const { server, key } = await withKey(t, { "limits.events-per-second": 0 });
+    const { server, key } = await withKey(t, { "limits.events-per-second": 0, "api.requests-per-second": 200 });
     const ada = await server.user("ada");
     let heard = 0;
     ada.on("tick", () => (heard += 1));
@@ -304,7 +304,7 @@ describe("limits", () => {
     const taken = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(taken.length + refused.length, 10_000);
-    assert.ok(taken.length >= 1_000 && refused.length > 0, `${taken.length} were taken`);
+    assert.ok(taken.length >= 200 && refused.length > 0, `${taken.length} were taken`);
     for (const { headers: { "retry-after": after }, text } of refused) {
       assert.equal(after, "1");
       assert.equal(JSON.parse(text).error.code, "rate-limited");
