@@ -288,6 +288,8 @@ describe("a connection that breaks before the first event", () => {
     await once(ada, "disconnect");
     assert.deepEqual([typeof ada._pid, ada._lastOffset], ["string", undefined], "the client knows its pid and no offset");
     through.shape = () => {};
+    // From its session on it hears everything, and is away after that.
+    await server.logged({ message: "away", socket: id });
     for (const n of [1, 2]) await ask(bob, "message", n);
     assert.equal(await back(ada), true);
     assert.equal(ada.id, id);
@@ -296,7 +298,7 @@ describe("a connection that breaks before the first event", () => {
   });
 
   test("is recovered whole or not at all if the client still names the offset of an earlier socket", async (t) => {
-    const { through, ada, bob, heard } = await pair(t);
+    const { server, through, ada, bob, heard } = await pair(t);
     await tell(bob, 1, 3);
     await fence(bob, ada);
     ada.disconnect();
@@ -308,6 +310,7 @@ describe("a connection that breaks before the first event", () => {
     await once(ada, "disconnect");
     assert.equal(typeof ada._lastOffset, "string");
     through.shape = () => {};
+    await server.logged({ message: "away", socket: id });
     heard.length = 0;
     await tell(bob, 4, 5);
     const recovered = await back(ada);
