@@ -2,15 +2,15 @@
 
 import { io } from "socket.io-client-4";
 
+import { timed } from "./stopwatch.js";
+
 const socket = io(process.argv[2], { auth: { userId: "bystander", name: "Bystander" }, transports: ["websocket"] });
 let times = [];
 let least = Infinity;
 process.on("message", (count) => (least = count));
 for (const end of [process, socket]) end.on("disconnect", () => process.exit());
 for (;;) {
-  const began = performance.now();
-  await socket.emitWithAck("typing", { room: "lobby", typing: false });
-  times.push(performance.now() - began);
+  times.push(await timed(() => socket.emitWithAck("typing", { room: "lobby", typing: false })));
   if (times.length < least) continue;
   process.send(times);
   times = [];

@@ -261,9 +261,9 @@ describe("limits", () => {
   test("too many requests of one key are told exactly when to come back; other keys go on", async (t) => {
     const [fast, calm] = [newKey("fast"), newKey("calm")];
     const server = await start(t, { ...fast.settings, ...calm.settings, "api.requests-per-second": 2, ...METRICS });
-    const burst = await Promise.all(Array.from({ length: 10 }, () => call(server, fast.key, "POST", "/api/events", EVENT)));
+    const burst = await Promise.all(Array.from({ length: 50 }, () => call(server, fast.key, "POST", "/api/events", EVENT)));
     const refused = burst.filter(({ status }) => status === 429);
-    assert.ok(refused.length >= 6, `${refused.length} of 10 were refused`);
+    assert.ok(refused.length >= 30, `${refused.length} of 50 were refused`);
     for (const answer of refused) {
       assertRefused(answer, 429, "rate-limited");
       assert.equal(answer.headers["retry-after"], "1");
@@ -271,11 +271,11 @@ describe("limits", () => {
     assert.equal((await call(server, calm.key, "POST", "/api/events", EVENT)).status, 200);
     assert.equal(await server.metric('sockeye_limited_total{limit="requests-per-second"}'), refused.length);
     const route = (status) => server.metric(`sockeye_http_requests_total{route="/api/events",status="${status}"}`);
-    assert.deepEqual([await route(429), await route(200)], [refused.length, 11 - refused.length]);
+    assert.deepEqual([await route(429), await route(200)], [refused.length, 51 - refused.length]);
   });
 
   test("10,000 requests at once are all answered, and no other client is slower", async (t) => {
-    const { server, key } = await withKey(t, { "limits.events-per-second": 0 });
+    const { server, key } = await withKey(t, { "limits.events-per-second": 0, "api.requests-per-second": 200 });
     const ada = await server.user("ada");
     let heard = 0;
     ada.on("tick", () => (heard += 1));
@@ -304,7 +304,7 @@ describe("limits", () => {
     const taken = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(taken.length + refused.length, 10_000);
-    assert.ok(taken.length >= 1_000 && refused.length > 0, `${taken.length} were taken`);
+    assert.ok(taken.length >= 200 && refused.length > 0, `${taken.length} were taken`);
     for (const { headers: { "retry-after": after }, text } of refused) {
       assert.equal(after, "1");
       assert.equal(JSON.parse(text).error.code, "rate-limited");
@@ -318,7 +318,7 @@ describe("limits", () => {
 
 describe("while the server is closing", () => {
   test("requests that come are told to try again, which is no error in the log; those that wait are answered", async (t) => {
-    const { server, key } = await withKey(t, { "server.drain": "3s", "log.level": "debug" });
+    const { server, key } = await withKey(t, { "server.drain": "1h", "log.level": "debug" });
     const ada = await server.user("ada");
     const asked = new Promise((resolve) => ada.on("question", (answer) => resolve(answer)));
     const waiting = emit(server, key, { event: "question", to: { everyone: true }, ack: { timeoutMs: 10_000 } });

@@ -50,7 +50,7 @@ describe("who hears an event", () => {
 
   test("a client that is away gets it when it comes back, and nothing volatile", async (t) => {
     const { server, key } = await withKey(t);
-    const ada = await server.user("ada", { reconnection: true, reconnectionDelay: 1_500, randomizationFactor: 0 });
+    const ada = await server.user("ada");
     await emit(server, key, { event: "tick", data: 0, to: { users: ["ada"] } });
     assert.equal(await once(ada, "tick"), 0);
     const gone = once(ada, "disconnect");
@@ -59,6 +59,7 @@ describe("who hears an event", () => {
     await server.logged({ message: "away" });
     assert.deepEqual(await emit(server, key, { event: "tick", data: 1, to: EVERYONE, volatile: true }), { delivered: 0 });
     assert.deepEqual(await emit(server, key, { event: "tick", data: 2, to: { users: ["ada"] } }), { delivered: 1 });
+    ada.connect();
     assert.equal(await once(ada, "tick"), 2);
     assert.equal(ada.recovered, true);
   });
@@ -100,7 +101,7 @@ describe("with ack", () => {
     sockets.binary.on("question", (_, answer) => answer(Buffer.from("x")));
     sockets.leaves.on("question", () => sockets.leaves.disconnect());
     const to = { rooms: ["tea", "lobby"], users: names };
-    const { delivered, answers } = await emit(server, key, { event: "question", data: 7, to, ack: { timeoutMs: 1_500 } });
+    const { delivered, answers } = await emit(server, key, { event: "question", data: 7, to, ack: { timeoutMs: 5_000 } });
     assert.equal(delivered, names.length);
     const of = Object.fromEntries(answers.map(({ userId, socketId, ...answer }) => {
       assert.equal(socketId, sockets[userId].session.socketId);
@@ -159,7 +160,7 @@ describe("once", () => {
       asked += 1;
       setTimeout(() => answer(asked), 300);
     });
-    const event = { event: "question", to: EVERYONE, ack: { timeoutMs: 5_000 }, idempotencyKey: "a" };
+    const event = { event: "question", to: EVERYONE, ack: { timeoutMs: 10_000 }, idempotencyKey: "a" };
     const replies = await Promise.all(Array.from({ length: 20 }, () => emit(server, key, event)));
     assert.equal(asked, 1);
     for (const reply of replies) assert.deepEqual(reply.answers[0].data, 1);
@@ -169,7 +170,7 @@ describe("once", () => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     let asked = 0;
-    const event = { event: "question", to: EVERYONE, ack: { timeoutMs: 5_000 }, idempotencyKey: "a" };
+    const event = { event: "question", to: EVERYONE, ack: { timeoutMs: 10_000 }, idempotencyKey: "a" };
     const hangUp = new AbortController();
     const heard = new Promise((resolve) => {
       ada.on("question", (answer) => {

@@ -19,12 +19,12 @@ const people = ({ users }) => users.map(({ id }) => id);
 const part = encodeURIComponent;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** Fulfilled once a user is offline. */
+/** Fulfilled once a user is offline and it is saved since when. */
 async function offline(backend, id) {
   const gone = async () => {
     for (;;) {
       const user = await backend.done("GET", `/users/${part(id)}`);
-      if (!user.online) return user;
+      if (!user.online && user.lastSeen !== undefined) return user;
     }
   };
   return inTime(gone(), `${id} is offline`);
@@ -88,6 +88,8 @@ describe("one user", () => {
       for (const transports of TRANSPORTS) {
         const socket = await server.user(id, { generation, transports });
         await upgraded(socket);
+        // What is answered over the new transport proves that the server has moved to it.
+        await done(socket, "list-rooms", {});
         sockets.push(socket);
       }
     }

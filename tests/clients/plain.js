@@ -99,6 +99,13 @@ export class Plain {
     return this.inbox.take(isIt, expected ?? "a text");
   }
 
+  /** A WebSocket ping: its answer proves that the server has read all that was sent before it. */
+  async fence() {
+    const pong = new Promise((resolve) => this.socket.once("pong", resolve));
+    this.socket.ping();
+    await inTime(pong, "a pong");
+  }
+
   /** What arrived and was not taken, of these events; to be asked after a fence. */
   untaken(...events) {
     return this.inbox.items.filter((item) => events.includes(item.event));

@@ -13,7 +13,7 @@ const SETTINGS = {
   ...METRICS,
   // A client whose new WebSocket breaks while it pauses its polling is deaf until it misses a heartbeat.
   "server.ping-interval": "300ms",
-  "server.ping-timeout": "700ms",
+  "server.ping-timeout": "3s",
   "limits.events-per-second": 0,
   "limits.events-in-flight": 0,
   "relay.message.to": "everyone",

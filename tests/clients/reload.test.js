@@ -76,7 +76,7 @@ test("limits change: of an event at once, of a socket's bucket for new ones", as
   for (let event = 0; event < 5; event += 1) assert.equal((await ask(ada, "message", "x")).success, true);
   assert.equal(await server.refusal({ auth: { userId: "ada", name: "ada" } }), "rate-limited");
   const bob = await server.user("bob");
-  const replies = await Promise.all(Array.from({ length: 5 }, () => ask(bob, "message", "x")));
+  const replies = await Promise.all(Array.from({ length: 50 }, () => ask(bob, "message", "x")));
   assert.ok(replies.some(({ error }) => error?.code === "rate-limited"));
   assert.equal((await server.request("/api/events", { method: "POST" })).status, 401);
 });
@@ -84,10 +84,10 @@ test("limits change: of an event at once, of a socket's bucket for new ones", as
 test("how often a key may ask changes", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t, settings);
-  const burst = async () => (await Promise.all(Array.from({ length: 10 }, () => status(server, key)))).filter((status) => status === 429).length;
+  const burst = async () => (await Promise.all(Array.from({ length: 50 }, () => status(server, key)))).filter((status) => status === 429).length;
   assert.equal(await burst(), 0);
   assert.deepEqual(await reload(server, "[api]\nrequests-per-second = 1\n"), ["api.requests-per-second"]);
-  assert.ok((await burst()) >= 7);
+  assert.ok((await burst()) >= 35);
 });
 
 test("the secret of Pusher's API changes, and a backend with a key does not notice", async (t) => {

@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { assertNoSlower } from "./bystander.js";
 import { inTime, start } from "./harness.js";
 import { Plain } from "./plain.js";
+import { timed } from "./stopwatch.js";
 
 /** How long a request's head may take, and a bit. */
 const PATIENCE_MS = 45_000;
@@ -16,12 +17,12 @@ const PATIENCE_MS = 45_000;
 const TURN_MS = 25;
 
 /** Milliseconds in which somebody new comes, says something and goes. */
-async function visit(server, n) {
-  const began = performance.now();
-  const visitor = await Plain.user(server, `user-${n}`);
-  await visitor.done("SendMessage", { n });
-  await visitor.done("Unregister");
-  return performance.now() - began;
+function visit(server, n) {
+  return timed(async () => {
+    const visitor = await Plain.user(server, `user-${n}`);
+    await visitor.done("SendMessage", { n });
+    await visitor.done("Unregister");
+  });
 }
 
 test("a hundred handshakes that come byte by byte are given up, and others are served meanwhile", async (t) => {

@@ -63,7 +63,7 @@ for (const generation of GENERATIONS) {
 
       test("comes in although its first connections break in the middle of the handshake", async (t) => {
         // Sessions of which a client never heard end with their heartbeat.
-        const heartbeat = { "server.ping-interval": "1s", "server.ping-timeout": "2s" };
+        const heartbeat = { "server.ping-interval": "1s", "server.ping-timeout": "4s" };
         const server = await start(t, { ...SETTINGS, ...METRICS, ...heartbeat });
         const up = [0, 20, 200].map((bytes) => ["up", bytes]);
         const cuts = [...up, ...[0, 1, 90, 180, 240, 330].map((bytes) => ["down", bytes])];

@@ -90,14 +90,16 @@ conformance("closing", FORGETFUL, (server) => {
     });
 
     test(`${over}: rooms do not keep who is gone`, async () => {
-      const gone = await connect(server, { ...way, namespace: "/dynamic-2" });
+      // A namespace of its own: those of an earlier case may not have gone yet, and would be asked as well.
+      const namespace = `/dynamic-2${WAYS.indexOf(way)}`;
+      const gone = await connect(server, { ...way, namespace });
       await gone.ask("join", "room");
-      const left = await connect(server, { namespace: "/dynamic-2" });
+      const left = await connect(server, { namespace });
       await gone.session.close();
       assert.equal(await reasonOf(server, gone.id), "transport close");
       await left.session.send(...left.event(["ask-everyone", { data: 1, timeoutMs: 10_000 }], 5));
       await left.answer(await left.isAsked("question", 1), "alone");
-      assert.equal(await left.session.next(), '43/dynamic-2,5[["alone"]]');
+      assert.equal(await left.session.next(), `43${namespace},5[["alone"]]`);
     });
   }
 

@@ -276,7 +276,7 @@ conformance("recovery", PATIENT, (server) => {
   });
 });
 
-conformance("recovery after silence", { ...PATIENT, ...HASTY, connectTimeout: 45_000 }, (server) => {
+conformance("recovery after silence", { ...PATIENT, ...HASTY }, (server) => {
   test("a ping timeout may be recovered from", async () => {
     const old = await connect(server);
     old.session.answersPings = false;

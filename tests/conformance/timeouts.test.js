@@ -5,7 +5,7 @@ import { conformance, PATIENT } from "./harness.js";
 import { connect, open, reasonOf, TRANSPORTS } from "./session.js";
 import { NO_CODE } from "./wire.js";
 
-const CONNECT_TIMEOUT_MS = 400;
+const CONNECT_TIMEOUT_MS = 2_000;
 const EARLY_MS = 50;
 
 async function assertClosed(session) {
@@ -16,8 +16,8 @@ async function assertClosed(session) {
 conformance("connect timeout", { ...PATIENT, connectTimeout: CONNECT_TIMEOUT_MS }, (server) => {
   for (const transport of TRANSPORTS) {
     test(`over ${transport}: who asks for no namespace is closed in time`, async () => {
-      const session = await open(server, { transport });
       const began = performance.now();
+      const session = await open(server, { transport });
       await assertClosed(session);
       const took = performance.now() - began;
       assert.ok(took > CONNECT_TIMEOUT_MS - EARLY_MS, `closed after ${took} ms`);

@@ -278,7 +278,10 @@ describe("the demo", { timeout: 300_000 }, () => {
       lines.push(line);
       far.onMessage((frame) => {
         if (!isDeaf) line.send(frame);
-        upgrade();
+      });
+      line.onMessage((frame) => {
+        far.send(frame);
+        if (frame === "5") upgrade();
       });
     });
     await dora.page.goto(server.url);

@@ -90,6 +90,14 @@ impl Client {
         soon(self.stream.send(Message::text(frame))).await.unwrap();
     }
 
+    /// Sends text frames in one piece.
+    pub async fn at_once(&mut self, frames: impl IntoIterator<Item = String>) {
+        for frame in frames {
+            soon(self.stream.feed(Message::text(frame))).await.unwrap();
+        }
+        soon(self.stream.flush()).await.unwrap();
+    }
+
     /// Sends a frame that the server may refuse to read to its end.
     pub async fn try_raw(&mut self, frame: String) -> bool {
         soon(self.stream.send(Message::text(frame))).await.is_ok()

@@ -23,13 +23,21 @@ async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
         let enough = AT_LEAST + rand::random_range(0..AT_LEAST / 2);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let address = server.address;
-        let senders: Vec<_> = (0..CLIENTS)
-            .map(|number| {
+        // All are there before the first sends: nobody comes to a server that was killed.
+        let mut clients = Vec::new();
+        for number in 0..CLIENTS {
+            clients.push(Client::named(address, &format!("sender {number}")).await);
+        }
+        let senders: Vec<_> = clients
+            .into_iter()
+            .map(|mut client| {
                 let tell = tell.clone();
                 tokio::spawn(async move {
-                    let mut client = Client::named(address, &format!("sender {number}")).await;
                     for n in 0..IN_FLIGHT {
-                        client.send("send-message", json!({ "room": "crash", "n": n })).await;
+                        let frame = format!(r#"42{n}["send-message",{{"room":"crash","n":{n}}}]"#);
+                        if !client.try_raw(frame).await {
+                            break;
+                        }
                     }
                     loop {
                         match client.next().await {

@@ -49,7 +49,7 @@ async fn too_many_sockets_are_refused_with_a_code_and_places_come_back() {
             if again.connect("", &json!({ "name": "Ada" })).await.is_ok() {
                 break;
             }
-            bob.done("list-rooms", json!({})).await;
+            bob.fence().await;
         }
     };
     soon(a_place_is_free).await;

@@ -203,9 +203,8 @@ async fn writes_of_one_socket_share_commits() {
     let mut ada = Client::named(server.address, "Ada").await;
     let mut bob = Client::named(server.address, "Bob").await;
     bob.done("join-room", json!({ "room": "burst" })).await;
-    for n in 0..500 {
-        ada.send("send-message", json!({ "n": n, "room": "burst" })).await;
-    }
+    let burst: Vec<_> = (0..500).map(|n| json!(["send-message", { "n": n, "room": "burst" }])).collect();
+    ada.at_once(burst.iter().map(|event| format!("42{event}"))).await;
     for n in 0..500_u64 {
         let saved = bob.event("message-saved").await;
         assert_eq!(saved["message"]["body"]["n"], n);

@@ -172,10 +172,10 @@ async fn middleware_that_panics_refuses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_refused_too_late_to_try_again_is_closed() {
     let slow = |_| async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
         Err(Refusal::new("not you", Value::Null))
     };
-    let settings = |config: &mut sockeye::Config| config.server.connect_timeout = Duration::from_millis(300);
+    let settings = |config: &mut sockeye::Config| config.server.connect_timeout = Duration::from_secs(2);
     let server = TestServer::with(settings, |server| server.root(|root| root.middleware(slow))).await;
     let mut client = Plain::open(&server).await;
     assert_eq!(client.ask("Register", json!({})).await["error"]["message"], "not you");
