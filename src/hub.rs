@@ -344,8 +344,8 @@ impl Hub {
         self.metrics.deliveries.increment(u64::from(is_sent));
     }
 
-    /// Puts into queues what was kept for the end of a turn.
-    fn settle(&self) {
+    /// Puts into queues what was kept for the end of a turn: before something that does not pass through here.
+    pub(crate) fn settle(&self) {
         if self.is_behind.load(Ordering::Acquire) {
             let mut batch = self.engine.batch();
             let mut sending = self.sending();

@@ -88,7 +88,13 @@ impl Application for Conn {
     }
 
     fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
-        Queue::push(&self, Job::Alone(async { then() }.boxed()));
+        let conn = self.clone();
+        let work = async move {
+            // What was answered before may be kept by another thread's turn.
+            conn.hub.settle();
+            then();
+        };
+        Queue::push(&self, Job::Alone(work.boxed()));
     }
 }
 
