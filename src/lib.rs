@@ -42,6 +42,7 @@
 //! | a client's bytes: handshake, frames, order, recovery | [`engine`] |
 //! | a socket's events: queue, handlers, replies | [`socket`] |
 
+pub mod allocator;
 pub mod app;
 pub mod auth;
 pub mod chat;

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use sockeye::{
-    Reloader, Server,
+    Reloader, Server, allocator,
     auth::{self, Issue},
     config::{self, ConfigError, Loaded, Scope, Sources},
     model::{Timestamp, UserId},
@@ -112,6 +112,7 @@ fn scope(text: &str) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
+    allocator::tune();
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve(cli.settings))) {
         Ok(()) => ExitCode::SUCCESS,

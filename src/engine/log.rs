@@ -28,7 +28,8 @@ impl Log {
         self.len += frame.parts().len();
         self.entries.push_back(frame.clone());
         while self.len > most || self.bytes > most_bytes {
-            if !self.forget_first() {
+            let is_too_much = |len, bytes| len >= most || bytes >= most_bytes;
+            if !self.forget_entry_if(is_too_much) && !self.forget_first() {
                 break;
             }
         }
@@ -37,6 +38,20 @@ impl Log {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Forgets the first entry, if it is whole and this holds for the events and bytes that are left.
+    fn forget_entry_if(&mut self, is_true: impl Fn(usize, usize) -> bool) -> bool {
+        let Some(entry) = self.entries.front().filter(|_| self.forgotten == 0) else { return false };
+        let (len, bytes) = (self.len - entry.parts().len(), self.bytes - size(entry));
+        if !is_true(len, bytes) {
+            return false;
+        }
+        self.last_gone = entry.number();
+        self.pinged = self.pinged.saturating_sub(entry.parts().len());
+        (self.len, self.bytes) = (len, bytes);
+        self.entries.pop_front();
+        true
     }
 
     fn forget_first(&mut self) -> bool {
