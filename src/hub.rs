@@ -71,7 +71,7 @@ pub struct Hub {
     /// Held while an event is put into queues: everybody hears two events in the same order. In it is what is put
     /// there at the end of a turn, or before anything else is.
     sending: Mutex<Option<Run>>,
-    /// Whether there is such a thing.
+    /// Whether there is such a thing, or it is being put there.
     is_behind: AtomicBool,
     this: Weak<dyn Keeper>,
     next_ack: AtomicU64,
@@ -355,7 +355,6 @@ impl Hub {
 
     fn catch_up(&self, sending: &mut Option<Run>, batch: &mut Batch<'_>) {
         let Some(run) = sending.take() else { return };
-        self.is_behind.store(false, Ordering::Release);
         let frames: Vec<_> = run
             .events
             .iter()
@@ -381,6 +380,8 @@ impl Hub {
         for Answer { session, id, arguments } in run.answers {
             delivered += usize::from(session.answer(id, &arguments.json, arguments.attachments, batch));
         }
+        // Not before: whoever sees that nothing is behind passes by the lock.
+        self.is_behind.store(false, Ordering::Release);
         self.metrics.deliveries.increment(delivered as u64);
     }
 

@@ -8,6 +8,7 @@ mod backup;
 mod chain;
 mod changes;
 mod files;
+mod inbox;
 mod members;
 mod messages;
 mod posts;

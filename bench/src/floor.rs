@@ -2,6 +2,7 @@
 //! bench's events and nothing else: no other handshake, no limits, no pings, no timeouts.
 
 mod peer;
+mod words;
 
 use std::{collections::HashMap, io::ErrorKind, net::SocketAddr, time::Duration};
 
@@ -10,7 +11,7 @@ use clap::Args;
 use mio::{Events, Interest, Poll, Token, net::TcpListener};
 
 use self::peer::{Asked, Peer, quoted};
-use crate::client::frame;
+use crate::{client::frame, dialect::Dialect};
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -20,6 +21,9 @@ pub struct Floor {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// The events it speaks: with those of `sockeye`, what it sends is as long as what the binary sends
+    #[arg(long, value_enum, default_value_t = Dialect::Peer)]
+    dialect: Dialect,
 }
 
 impl Floor {
@@ -29,7 +33,7 @@ impl Floor {
         println!("listening on http://{}", listener.local_addr()?);
         let mut poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let (mut events, mut hall) = (Events::with_capacity(1024), Hall::default());
+        let (mut events, mut hall) = (Events::with_capacity(1024), Hall::of(self.dialect));
         let (mut buffer, mut asked) = (vec![0; 64 * 1024], Vec::new());
         loop {
             poll.poll(&mut events, None::<Duration>)?;
@@ -55,8 +59,10 @@ impl Floor {
 }
 
 /// Everybody, and who is in which room.
-#[derive(Default)]
 struct Hall {
+    dialect: Dialect,
+    /// Messages so far.
+    count: u64,
     peers: Vec<Option<Peer>>,
     free: Vec<usize>,
     rooms: HashMap<Vec<u8>, Vec<usize>>,
@@ -65,6 +71,10 @@ struct Hall {
 }
 
 impl Hall {
+    fn of(dialect: Dialect) -> Hall {
+        Hall { dialect, count: 0, peers: Vec::new(), free: Vec::new(), rooms: HashMap::new(), touched: Vec::new() }
+    }
+
     fn accept(&mut self, listener: &TcpListener, poll: &Poll) -> Result<()> {
         loop {
             let mut stream = match listener.accept() {
@@ -89,18 +99,18 @@ impl Hall {
                 self.say(index, &[b"43", &id, br#"[{"success":true}]"#]);
             }
             Asked::Send { id, payload } => {
-                let mut bytes = Vec::with_capacity(payload.len() + 24);
-                frame::write_bare(&mut bytes, frame::TEXT, &[br#"42["message-saved","#, &payload, b"]"]);
+                self.count += 1;
+                let (event, answer) = words::saved(self.dialect, &payload, self.count);
                 let members = self.rooms.get(quoted(&payload, br#""room":"#)).map_or(&[][..], |room| room);
                 for &member in members {
                     if let Some(peer) = &mut self.peers[member] {
-                        peer.out.extend_from_slice(&bytes);
+                        peer.out.extend_from_slice(&event);
                         if !std::mem::replace(&mut peer.touched, true) {
                             self.touched.push(member);
                         }
                     }
                 }
-                self.say(index, &[b"43", &id, br#"[{"success":true}]"#]);
+                self.say(index, &[b"43", &id, &answer]);
             }
             Asked::Echo { id, payload } => self.say(index, &[b"43", &id, b"[", &payload, b"]"]),
         }

@@ -1,6 +1,6 @@
 //! The WebSocket handshake (RFC 6455, section 4.2) and what follows it: a new link, or a polling one that moves.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use axum::{body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -83,37 +83,40 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     Some(Stream { reader, writer, ahead })
 }
 
-/// A polling link tries a WebSocket, which is the only one: `2probe` is answered `3probe`, and with `5` everything
-/// moves there. Where that does not happen in time, polling goes on.
+/// A polling link tries a WebSocket, which is the only one. Where nothing comes of it in time, polling goes on; where
+/// the link ends, so does the WebSocket.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     let Stream { reader, writer, ahead } = stream;
     let decoder = Decoder::new(link.engine.settings.max_payload.get());
     let mut probe = Probe::new(reader, decoder, ahead);
-    let timeout = tokio::time::sleep(link.engine.settings.upgrade_timeout);
-    let mut timeout = std::pin::pin!(timeout);
-    let is_probe = tokio::select! {
-        text = probe.next() => text.as_deref() == Some("2probe"),
-        () = &mut timeout => false,
+    let is_taken = tokio::select! {
+        is_taken = is_taken(&link, &mut probe, &writer) => is_taken,
+        () = tokio::time::sleep(link.engine.settings.upgrade_timeout) => false,
+        () = over(&link) => false,
     };
-    let is_answered =
-        is_probe && link.probed() && writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok();
-    let is_taken = is_answered
-        && tokio::select! {
-            is_taken = async {
-                loop {
-                    match probe.next().await.as_deref() {
-                        Some("5") => break true,
-                        Some(_) => {}
-                        None => break false,
-                    }
-                }
-            } => is_taken,
-            () = &mut timeout => false,
-        };
     if !is_taken {
         return link.abandon_upgrade();
     }
     if link.finish_upgrade(writer) {
         probe.into_reader(link).run().await;
     }
+}
+
+/// `2probe` is answered `3probe`, and with `5` everything moves here.
+async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
+    let is_probed = probe.next().await.as_deref() == Some("2probe") && link.probed();
+    if !is_probed || writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_err() {
+        return false;
+    }
+    while let Some(text) = probe.next().await {
+        if text == "5" {
+            return true;
+        }
+    }
+    false
+}
+
+/// Done when nothing leaves any more.
+async fn over(link: &Link) {
+    poll_fn(|cx| if link.output().watch(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
 }

@@ -7,26 +7,18 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::{sync::mpsc, task};
 
-use super::{files::Opened, tables::Tables};
+use super::{files::Opened, inbox::Inbox, tables::Tables};
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
     turn,
 };
 
-/// Writes that may wait; one more is `unavailable`.
-const QUEUE: usize = 65_536;
-/// Writes in one commit. Larger groups cost latency and save nothing more.
-const GROUP: usize = 1_024;
-/// How long a write that comes alone waits for company. A burst then shares its commit, and those who hear it get it
-/// in one piece: for each of them one write to the network instead of several.
-const LINGER: Duration = Duration::from_micros(100);
 /// Committed groups whose broadcasts may wait; then the writer waits too.
 const PUBLISH_AHEAD: usize = 4;
 
@@ -71,7 +63,7 @@ impl From<rusqlite::Error> for Failure {
 }
 
 /// A command on its way, with what follows it.
-trait Task: Send {
+pub(super) trait Task: Send {
     /// Runs the command; `Err` when the database failed.
     fn run(&mut self, tables: &mut Tables) -> rusqlite::Result<()>;
     /// The group was rolled back, or never begun.
@@ -107,7 +99,7 @@ impl<C: Command, F: FnOnce(Result<C::Output>) + Send> Task for Queued<C, F> {
 
 /// The way to the writing thread.
 pub(super) struct Writer {
-    queue: Mutex<Option<Sender<Box<dyn Task>>>>,
+    inbox: Arc<Inbox>,
     /// Whether the last commit succeeded.
     is_well: Arc<AtomicBool>,
     publisher: Mutex<Option<task::JoinHandle<()>>>,
@@ -116,43 +108,27 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(opened: Opened, metrics: &Metrics) -> Result<Self> {
-        let (queue, waiting) = bounded(QUEUE);
+        let inbox = Arc::new(Inbox::default());
         let (committed, publish) = mpsc::channel(PUBLISH_AHEAD);
         let metrics = metrics.clone();
         let is_well = Arc::new(AtomicBool::new(true));
-        let health = is_well.clone();
+        let (waiting, health) = (inbox.clone(), is_well.clone());
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
+                let _end = End { inbox: &waiting, is_well: &health };
                 write(opened, &waiting, &committed, &metrics, &health);
-                health.store(false, Ordering::Relaxed);
             })
             .map_err(|error| Error::internal("the writing thread cannot start", error))?;
         let publisher = tokio::spawn(publish_in_order(publish));
-        Ok(Self {
-            queue: Mutex::new(Some(queue)),
-            is_well,
-            publisher: Mutex::new(Some(publisher)),
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { inbox, is_well, publisher: Mutex::new(Some(publisher)), thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) fn queue<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
         let result = Err(Error::unavailable("the store is closing"));
-        let mut refused: Box<dyn Task> = Box::new(Queued { command, result, then });
-        // The lock is held while sending, so that nothing can be queued after `close` has taken the sender.
-        let queue = self.queue.lock().expect("no panic while sending");
-        if let Some(queue) = queue.as_ref() {
-            match queue.try_send(refused) {
-                Ok(()) => return,
-                Err(TrySendError::Full(task) | TrySendError::Disconnected(task)) => {
-                    refused = task;
-                    refused.fail();
-                }
-            }
+        if let Err(refused) = self.inbox.push(Box::new(Queued { command, result, then })) {
+            refused.finish();
         }
-        drop(queue);
-        refused.finish();
     }
 
     /// Whether the thread runs and its last commit succeeded.
@@ -162,7 +138,7 @@ impl Writer {
 
     /// Lets the thread write what is queued, then waits until all of it has been published.
     pub(super) async fn close(&self) {
-        drop(self.queue.lock().expect("no panic while sending").take());
+        self.inbox.close();
         let publisher = self.publisher.lock().expect("taken once").take();
         if let Some(publisher) = publisher
             && let Err(error) = publisher.await
@@ -178,21 +154,29 @@ impl Writer {
     }
 }
 
+/// The thread ends, also where it panics.
+struct End<'a> {
+    inbox: &'a Inbox,
+    is_well: &'a AtomicBool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.is_well.store(false, Ordering::Relaxed);
+        self.inbox.abandon();
+    }
+}
+
 /// The thread: takes what is waiting, writes it in one transaction, hands it on.
 fn write(
     opened: Opened,
-    waiting: &Receiver<Box<dyn Task>>,
+    waiting: &Inbox,
     committed: &mpsc::Sender<Vec<Box<dyn Task>>>,
     metrics: &Metrics,
     is_well: &AtomicBool,
 ) {
     let mut tables = Tables::new(&opened.db, metrics);
-    while let Ok(first) = waiting.recv() {
-        if waiting.is_empty() {
-            thread::sleep(LINGER);
-        }
-        let mut group = vec![first];
-        group.extend(waiting.try_iter().take(GROUP - 1));
+    while let Some(mut group) = waiting.next_group() {
         let start = Instant::now();
         let result = write_group(&mut tables, &mut group);
         let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);

@@ -170,6 +170,25 @@ conformance("upgrade", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, socket.id), "transport close");
       await session.closed();
     });
+
+    test(`${revision}: when the session ends, so does its candidate`, async () => {
+      const { session } = await pair(server, eio);
+      const probe = await probed(session);
+      await session.close();
+      await probe.closed();
+    });
+
+    test(`${revision}: the server ends a session in the middle of its upgrade`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const probe = await probed(session);
+      await socket.emit("disconnect-me", true);
+      assert.equal(await reasonOf(server, socket.id), "server namespace disconnect");
+      const heard = [];
+      while (!heard.includes("1")) heard.push(...(await session.poll()));
+      assert.ok(heard.includes("41/dynamic-1,"), heard.join());
+      await probe.closed();
+      await session.closed();
+    });
   }
 });
 
@@ -193,25 +212,6 @@ conformance("upgrade timeout", { ...FORGETFUL, upgradeTimeout: UPGRADE_TIMEOUT_M
       const silent = await candidate(session);
       await silent.closed();
       await socket.isAlive();
-    });
-
-    test(`${revision}: when the session ends, so does its candidate`, async () => {
-      const { session } = await pair(server, eio);
-      const probe = await probed(session);
-      await session.close();
-      await probe.closed();
-    });
-
-    test(`${revision}: the server ends a session in the middle of its upgrade`, async () => {
-      const { socket, session } = await pair(server, eio);
-      const probe = await probed(session);
-      await socket.emit("disconnect-me", true);
-      assert.equal(await reasonOf(server, socket.id), "server namespace disconnect");
-      const heard = [];
-      while (!heard.includes("1")) heard.push(...(await session.poll()));
-      assert.ok(heard.includes("41/dynamic-1,"), heard.join());
-      await probe.closed();
-      await session.closed();
     });
   }
 });

@@ -103,8 +103,9 @@ impl Peer {
         let comma = memchr::memchr(b',', inner)?;
         let (name, payload) = (&inner[..comma], inner[comma + 1..].to_vec());
         Some(match name {
-            br#""join""# => {
-                let room = quoted(&payload, b"").to_vec();
+            br#""join""# | br#""join-room""# => {
+                let key: &[u8] = if payload.starts_with(b"{") { br#""room":"# } else { b"" };
+                let room = quoted(&payload, key).to_vec();
                 self.rooms.push(room.clone());
                 Asked::Join { id, room }
             }

@@ -128,6 +128,9 @@ fn remarks(text: &mut String, row: &Row, cost: impl Fn(&str) -> Option<f64>) -> 
             ratios.iter().filter(|(_, ratio)| !ratio.is_empty()).map(|(of, ratio)| format!("{ratio} × {of}")).collect();
         writeln!(text, "\nThe dearer of library and sockeye: {name}, {}.", ratios.join(", "))?;
     }
+    if let (Some(sockeye), floor @ Some(_)) = (cost("sockeye"), cost("floor-sockeye")) {
+        writeln!(text, "\nsockeye: {} × floor-sockeye, which sends the same bytes.", ratio(sockeye, floor))?;
+    }
     if let (Some(plain), sockeye @ Some(_)) = (cost("sockeye-ws"), cost("sockeye")) {
         writeln!(text, "\nPlain WebSocket, sockeye-ws: {} × sockeye, which is Socket.IO.", ratio(plain, sockeye))?;
     }

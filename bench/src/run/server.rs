@@ -39,8 +39,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether the cell is for this server: a peer that saves is there for sends, plain WebSocket for fan-out, and
-    /// the HTTP API is sockeye's.
+    /// Whether the cell is for this server: a peer that saves is there for sends, plain WebSocket and a floor with
+    /// sockeye's words for fan-out, and the HTTP API is sockeye's.
     pub fn does(&self, cell: &Cell) -> bool {
         match self.dialect {
             Dialect::Peer => match cell.scenario {
@@ -48,7 +48,7 @@ impl Recipe {
                 Scenario::ApiEvents(_) => false,
                 _ => !self.saves,
             },
-            Dialect::Sockeye => true,
+            Dialect::Sockeye => self.saves || cell.name.starts_with("fan-out") || cell.name.starts_with("burst"),
             Dialect::Plain => cell.name.starts_with("fan-out"),
         }
     }
@@ -165,13 +165,15 @@ pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
     if let Some(sockeye) = &plan.sockeye {
         recipes.extend(binary(sockeye, &plan.sockeye_arg)?);
     }
-    recipes.push(Recipe {
-        name: "floor".into(),
-        dialect: Dialect::Peer,
-        saves: false,
-        program: std::env::current_exe()?,
-        arguments: vec!["floor".into()],
-    });
+    for (name, dialect, words) in [("floor", Dialect::Peer, "peer"), ("floor-sockeye", Dialect::Sockeye, "sockeye")] {
+        recipes.push(Recipe {
+            name: name.into(),
+            dialect,
+            saves: false,
+            program: std::env::current_exe()?,
+            arguments: ["floor", "--dialect", words].map(String::from).into(),
+        });
+    }
     for extra in &plan.extra {
         recipes.push(parse_extra(extra)?);
     }
