@@ -24,7 +24,7 @@ pub use device::Device;
 pub use hubs::Hubs;
 pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
-use self::run::{Answer, Run};
+use self::run::Run;
 use crate::{
     engine::{Application, Batch, Engine, Frame, Session},
     error::{Error, Result},
@@ -78,9 +78,6 @@ pub struct Hub {
     metrics: Metrics,
 }
 
-/// Receivers that make it worth while to put several events into one piece for all of them.
-const SHARED: usize = 4;
-
 /// In the order in which they are told.
 type Sockets = IndexMap<SocketId, Arc<Session>>;
 
@@ -114,12 +111,17 @@ impl Hub {
         })
     }
 
-    /// A socket's CONNECT has passed: from now on it can hear.
-    pub(crate) fn attach(&self, session: &Arc<Session>, user: &User) {
+    /// A socket can hear from the moment on in which `connect` lets it in, if that does: what is told after its client
+    /// has read CONNECT reaches it.
+    pub(crate) fn attach(&self, session: &Arc<Session>, user: &User, connect: impl FnOnce() -> bool) -> bool {
         let mut state = self.state_mut();
+        if !connect() {
+            return false;
+        }
         state.heard.insert(session.id, Heard { user: user.clone(), rooms: HashSet::new() });
         state.users.entry(user.id.clone()).or_default().push(session.clone());
         state.everyone.insert(session.id, session.clone());
+        true
     }
 
     /// A socket is gone. Returns the rooms it heard.
@@ -274,57 +276,59 @@ impl Hub {
         self.len() == 0
     }
 
-    /// Emits an event. It is put into the queues of those who are to hear it now, or at the end of this thread's turn,
-    /// together with others that they are to hear.
+    /// Emits an event: puts it into the queues of those who are to hear it, and into the logs of those who may have
+    /// gone for a moment. What follows one commit and goes to one room is put there together, at the end of the turn.
     pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) {
         // What nobody hears is not even written.
-        if self.state().has_receivers(to) {
-            self.tell(Outgoing::new(to, encode(event)));
+        if !self.state().has_receivers(to) {
+            return;
+        }
+        let outgoing = Outgoing::new(to, encode(event));
+        match to {
+            To::Room(room) if Run::is_for(&outgoing) && turn::keep(&self.this) => self.keep(room, outgoing.event),
+            _ => drop(self.send(&outgoing)),
         }
     }
 
     /// Emits an event to all but one socket.
     pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) {
-        self.tell(Outgoing::new(to, encode(event)).except(except));
+        self.send(&Outgoing::new(to, encode(event)).except(except));
     }
 
-    /// Emits an event as [`Self::emit`] does.
-    pub fn tell(&self, outgoing: Outgoing<'_>) {
-        if !Run::is_for(&outgoing) || !turn::keep(&self.this) {
-            self.send(&outgoing);
-            return;
-        }
+    fn keep(&self, room: &Room, event: Encoded) {
         let mut batch = self.engine.batch();
         let mut sending = self.sending();
-        let outgoing = match sending.as_mut() {
-            Some(run) => match run.push(outgoing) {
+        let event = match sending.as_mut() {
+            None => event,
+            Some(run) => match run.push(room, event) {
                 Ok(()) => return,
-                Err(outgoing) => outgoing,
+                Err(event) => event,
             },
-            None => outgoing,
         };
         self.catch_up(&mut sending, &mut batch);
-        *sending = Some(Run::of(outgoing));
+        *sending = Some(Run::of(room, event));
         self.is_behind.store(true, Ordering::Release);
     }
 
-    /// Emits an event now. Returns into how many queues it was put, or logs of those who may have gone for a moment.
+    /// Emits an event as [`Self::emit`] does, at once. Returns into how many queues and logs it was put.
     pub fn send(&self, outgoing: &Outgoing<'_>) -> usize {
         let mut batch = self.engine.batch();
-        let (json, attachments) = &outgoing.event;
         let mut frame = None;
         let mut delivered = 0;
         let mut sending = self.sending();
         self.catch_up(&mut sending, &mut batch);
         self.state().each(outgoing, &mut |session| {
-            let frame = frame.get_or_insert_with(|| {
-                Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
-            });
+            let frame = frame.get_or_insert_with(|| self.frame(&outgoing.event));
             delivered += usize::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
         });
         drop(sending);
         self.metrics.deliveries.increment(delivered as u64);
         delivered
+    }
+
+    /// An event with its offset. Their order is that of the frames only while `sending` is held.
+    fn frame(&self, (json, attachments): &Encoded) -> Arc<Frame> {
+        Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
     }
 
     /// Answers an event of a socket, after what it was told before.
@@ -334,11 +338,12 @@ impl Hub {
             let mut batch = self.engine.batch();
             let mut sending = self.sending();
             match sending.as_mut() {
-                Some(run) if may_wait => {
-                    return run.answers.push(Answer { session: session.clone(), id, arguments });
-                }
+                Some(run) if may_wait => return run.answer(session, id, arguments),
                 _ => self.catch_up(&mut sending, &mut batch),
             }
+        } else {
+            // Another namespace of this client may be behind.
+            turn::settle();
         }
         let is_sent = session.acknowledge(id, &arguments.json, arguments.attachments);
         self.metrics.deliveries.increment(u64::from(is_sent));
@@ -354,35 +359,12 @@ impl Hub {
     }
 
     fn catch_up(&self, sending: &mut Option<Run>, batch: &mut Batch<'_>) {
-        let Some(run) = sending.take() else { return };
-        let frames: Vec<_> = run
-            .events
-            .iter()
-            .map(|(json, attachments)| Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets()))
-            .collect();
-        let state = self.state();
-        let mut delivered = 0;
-        let frames = match frames.len() > 1 && state.count(run.to()) >= SHARED {
-            true => vec![Frame::joined(frames)],
-            false => frames,
-        };
-        state.each_of(run.to(), &mut |session| {
-            if run.except() == Some(session.id) {
-                return;
-            }
-            for frame in &frames {
-                if session.deliver(frame, false, batch) {
-                    delivered += frame.parts().len();
-                }
-            }
-        });
-        drop(state);
-        for Answer { session, id, arguments } in run.answers {
-            delivered += usize::from(session.answer(id, &arguments.json, arguments.attachments, batch));
+        if let Some(run) = sending.take() {
+            let delivered = run.tell(self, batch);
+            // Not before: whoever sees that nothing is behind passes by the lock.
+            self.is_behind.store(false, Ordering::Release);
+            self.metrics.deliveries.increment(delivered as u64);
         }
-        // Not before: whoever sees that nothing is behind passes by the lock.
-        self.is_behind.store(false, Ordering::Release);
-        self.metrics.deliveries.increment(delivered as u64);
     }
 
     /// The sockets that would hear this now, those whose client has gone for the moment among them.
@@ -502,14 +484,6 @@ impl State {
             To::User(user) => self.users.contains_key(user),
             To::Socket(socket) => self.everyone.contains_key(&socket),
             To::Any(all) => all.iter().any(|to| self.has_receivers(*to)),
-        }
-    }
-
-    /// How many sockets hear a room, or there are.
-    fn count(&self, to: To<'_>) -> usize {
-        match to {
-            To::Room(room) => self.rooms.get(room).map_or(0, IndexMap::len),
-            _ => self.everyone.len(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! A turn: what one thread does without a pause with things that came together, the packets of one read or the writes
-//! of one commit. What they tell the same receivers leaves together at its end.
+//! A turn: what one thread does without a pause with things that belong together, the writes of one commit. What they
+//! tell the same receivers leaves together at its end.
 
 use std::{cell::RefCell, sync::Weak};
 
@@ -9,37 +9,52 @@ pub(crate) trait Keeper: Send + Sync {
     fn let_go(&self);
 }
 
-thread_local! {
-    /// Who keeps things in this thread's turn; `None` where there is no turn.
-    static KEEPERS: RefCell<Option<Vec<Weak<dyn Keeper>>>> = const { RefCell::new(None) };
+#[derive(Default)]
+struct Turn {
+    keepers: Vec<Weak<dyn Keeper>>,
+    after: Vec<Box<dyn FnOnce()>>,
 }
 
-/// Does `work` as one turn, or as a part of the turn there is.
+thread_local! {
+    /// This thread's turn, where it is in one.
+    static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
+}
+
+/// Does `work` as one turn. It must not wait for anything.
 pub(crate) fn take<T>(work: impl FnOnce() -> T) -> T {
-    let _end = KEEPERS.with_borrow_mut(|keepers| match keepers {
-        Some(_) => None,
-        None => {
-            *keepers = Some(Vec::new());
-            Some(End)
-        }
-    });
+    let _end = End;
+    TURN.set(Some(Turn::default()));
     work()
 }
 
 /// Whether there is a turn; then `keeper` may keep things, and is told of its end.
 pub(crate) fn keep(keeper: &Weak<dyn Keeper>) -> bool {
-    KEEPERS.with_borrow_mut(|keepers| {
-        let Some(keepers) = keepers else { return false };
-        if !keepers.iter().any(|other| other.ptr_eq(keeper)) {
-            keepers.push(keeper.clone());
+    TURN.with_borrow_mut(|turn| {
+        let Some(turn) = turn else { return false };
+        if !turn.keepers.iter().any(|other| other.ptr_eq(keeper)) {
+            turn.keepers.push(keeper.clone());
         }
         true
     })
 }
 
-/// Lets go of what is kept so far: before something that may not come earlier than it.
+/// Does this once nothing is kept any more: now, where there is no turn.
+pub(crate) fn after(work: impl FnOnce() + 'static) {
+    let now = TURN.with_borrow_mut(|turn| match turn {
+        Some(turn) => {
+            turn.after.push(Box::new(work));
+            None
+        }
+        None => Some(work),
+    });
+    if let Some(work) = now {
+        work();
+    }
+}
+
+/// Lets go of what is kept so far.
 pub(crate) fn settle() {
-    let keepers = KEEPERS.with_borrow_mut(|keepers| keepers.as_mut().map(std::mem::take));
+    let keepers = TURN.with_borrow_mut(|turn| turn.as_mut().map(|turn| std::mem::take(&mut turn.keepers)));
     for keeper in keepers.into_iter().flatten() {
         if let Some(keeper) = keeper.upgrade() {
             keeper.let_go();
@@ -52,10 +67,8 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        // What is told at the end may tell more.
-        while KEEPERS.with_borrow(|keepers| keepers.as_ref().is_some_and(|keepers| !keepers.is_empty())) {
-            settle();
-        }
-        KEEPERS.set(None);
+        settle();
+        let after = TURN.take().map(|turn| turn.after);
+        after.into_iter().flatten().for_each(|work| work());
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     store::Command,
+    turn,
 };
 
 /// A change that was checked and is not queued yet.
@@ -21,7 +22,7 @@ pub trait Change: Send + Sized + 'static {
     fn done(self) -> impl Future<Output = Result<Self::Output>> + Send {
         let (reply, answer) = oneshot::channel();
         // Whoever waits may be gone; what was written is told to the others all the same.
-        self.then(|result| drop(reply.send(result)));
+        self.then(|result| turn::after(|| drop(reply.send(result))));
         async { answer.await.unwrap_or_else(|_| Err(Error::unavailable("the store is closing"))) }
     }
 }

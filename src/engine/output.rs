@@ -282,10 +282,16 @@ impl Output {
     }
 }
 
+#[cfg(not(target_vendor = "apple"))]
+const FLAGS: SendFlags = SendFlags::NOSIGNAL;
+/// There is no such flag there, and none is needed: Rust's programs ignore the signal.
+#[cfg(target_vendor = "apple")]
+const FLAGS: SendFlags = SendFlags::empty();
+
 /// Writes as `TcpStream::try_write` does, at half of what that costs beside the system call. Where the kernel takes no
 /// more, the runtime has to see that itself, or it would not tell when it does again.
 fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match net::send(stream, bytes, SendFlags::NOSIGNAL) {
+    match net::send(stream, bytes, FLAGS) {
         Err(Errno::WOULDBLOCK | Errno::INTR) => stream.try_write(bytes),
         sent => Ok(sent?),
     }

@@ -20,7 +20,6 @@ use super::{
     payload::{self, Packet},
     requests::{Refusal, refuse},
 };
-use crate::turn;
 
 /// The answer to a GET.
 pub(super) async fn get(link: &Arc<Link>) -> Response {
@@ -101,7 +100,7 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
             .and_then(|text| payload::decode(text, link.protocol))
     };
     match packets {
-        Ok(packets) => turn::take(|| take(link, packets)),
+        Ok(packets) => take(link, packets),
         Err(payload::NotAPayload) => link.end(DisconnectReason::ParseError, None),
     }
     let mut response = plain(StatusCode::OK, "ok".to_owned());

@@ -22,7 +22,6 @@ use super::{
     plain,
     websocket::{Decoder, Message, Violation, opcode},
 };
-use crate::turn;
 
 /// Bytes in one read. One buffer a thread: an idle connection has none.
 const CHUNK: usize = 64 * 1024;
@@ -105,7 +104,7 @@ impl Reader {
             return;
         }
         self.link.output().cork();
-        self.is_leaving = turn::take(|| incoming.go_on(&self.link, plain).is_break());
+        self.is_leaving = incoming.go_on(&self.link, plain).is_break();
         self.link.flush();
     }
 
@@ -117,11 +116,9 @@ impl Reader {
         self.link.output().cork();
         let Self { link, decoder, plain, .. } = self;
         let frames = decoder.count();
-        let taken = turn::take(|| {
-            decoder.feed(bytes, &mut |message| match plain {
-                None => take(link, message),
-                Some(plain) => take_plain(link, plain, message),
-            })
+        let taken = decoder.feed(bytes, &mut |message| match plain {
+            None => take(link, message),
+            Some(plain) => take_plain(link, plain, message),
         });
         if plain.is_some() && decoder.count() != frames {
             link.frame_arrived();

@@ -216,28 +216,25 @@ impl Session {
         self.back.close(self.engine.library());
     }
 
-    /// The client is let in: CONNECT leaves before anything else does, and `attach` is done when it leaves: what is
-    /// told after the client has read it must reach the client. False where it has gone in the meantime.
-    pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>, attach: impl FnOnce()) -> bool {
-        let mut batch = Batch::new(&self.engine);
-        {
-            let mut state = self.state();
-            let Phase::Connecting(link) = &state.phase else { return false };
-            let link = link.clone();
-            link.joined();
-            link.push(&self.connect_frame(), false, &mut batch);
-            state.phase = Phase::Connected(link.clone());
-            state.application = Some(application);
-            if let Some(pid) = &self.pid {
-                self.engine.parked.know(pid, self);
-            }
-            link.let_in(self);
+    /// The client is let in: CONNECT leaves before anything else does. False where it has gone in the meantime.
+    pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>, batch: &mut Batch<'_>) -> bool {
+        let mut state = self.state();
+        let Phase::Connecting(link) = &state.phase else { return false };
+        let link = link.clone();
+        link.joined();
+        link.push(&self.connect_frame(), false, batch);
+        state.phase = Phase::Connected(link.clone());
+        state.application = Some(application);
+        if let Some(pid) = &self.pid {
+            self.engine.parked.know(pid, self);
         }
-        attach();
-        drop(batch);
-        // It outlives its CONNECT without the library.
-        self.back.close(self.engine.library());
+        link.let_in(self);
         true
+    }
+
+    /// From now on it needs nothing of the library.
+    pub(crate) fn leave_library(&self) {
+        self.back.close(self.engine.library());
     }
 
     fn connect_frame(&self) -> Arc<Frame> {

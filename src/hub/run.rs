@@ -1,70 +1,107 @@
-//! Events to the same receivers, one after the other.
+//! Events to the same room, one after the other.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{Encoded, Outgoing, SocketId, To};
-use crate::{engine::Session, model::Room, protocol::Arguments};
+use super::{Encoded, Hub, Outgoing, SocketId, To};
+use crate::{
+    engine::{Batch, Frame, Session},
+    model::Room,
+    protocol::Arguments,
+};
 
 /// Bytes of the events of a run. Longer ones would cost each client no less: that much leaves in one write.
 const BYTES: usize = 16 * 1024;
+/// Receivers that make it worth while to put several events into one piece for all of them.
+const SHARED: usize = 4;
 
-/// What is told together: first the events, then the answers.
+/// What a room is told together, and the acknowledgements that come meanwhile.
 pub(super) struct Run {
-    room: Option<Room>,
-    except: Option<SocketId>,
-    pub(super) events: Vec<Encoded>,
-    pub(super) answers: Vec<Answer>,
+    room: Room,
+    events: Vec<Encoded>,
     bytes: usize,
+    answers: Vec<Answer>,
 }
 
-/// An acknowledgement that comes after the events before it.
-pub(super) struct Answer {
-    pub(super) session: Arc<Session>,
-    pub(super) id: u64,
-    pub(super) arguments: Arguments,
+/// An acknowledgement among the events.
+struct Answer {
+    session: Arc<Session>,
+    id: u64,
+    arguments: Arguments,
+    /// How many of the events come before it.
+    place: usize,
+}
+
+impl Answer {
+    /// Gives it to its client; how many it reached.
+    fn give(self, batch: &mut Batch<'_>) -> usize {
+        usize::from(self.session.answer(self.id, &self.arguments.json, self.arguments.attachments, batch))
+    }
 }
 
 impl Run {
-    /// Whether an event can be part of a run: it goes to everyone or to a room, and may not be lost.
+    /// Whether an event can be part of a run: it is for all of a room, and may not be lost.
     pub(super) fn is_for(outgoing: &Outgoing<'_>) -> bool {
-        let is_many = matches!(outgoing.to, To::Everyone | To::Room(Room::Named(_)));
-        is_many && !outgoing.is_volatile && outgoing.except_any.is_empty()
+        matches!(outgoing.to, To::Room(Room::Named(_)))
+            && !outgoing.is_volatile
+            && outgoing.except.is_none()
+            && outgoing.except_any.is_empty()
     }
 
-    /// Begins with an event [`Self::is_for`].
-    pub(super) fn of(outgoing: Outgoing<'_>) -> Self {
-        let room = match outgoing.to {
-            To::Room(room) => Some(room.clone()),
-            _ => None,
-        };
-        let bytes = size(&outgoing.event);
-        Self { room, except: outgoing.except, events: vec![outgoing.event], answers: Vec::new(), bytes }
+    /// Begins with an event of this room.
+    pub(super) fn of(room: &Room, event: Encoded) -> Self {
+        Self { room: room.clone(), bytes: size(&event), events: vec![event], answers: Vec::new() }
     }
 
-    /// Takes another event in; gives it back where it goes to others, or is too much.
-    pub(super) fn push<'a>(&mut self, outgoing: Outgoing<'a>) -> Result<(), Outgoing<'a>> {
-        let bytes = self.bytes + size(&outgoing.event);
-        let is_same = match outgoing.to {
-            To::Everyone => self.room.is_none(),
-            To::Room(room) => self.room.as_ref() == Some(room),
-            _ => false,
-        };
-        if !is_same || self.except != outgoing.except || bytes > BYTES {
-            return Err(outgoing);
+    /// Takes another event in; gives it back where it goes to another room, or is too much.
+    pub(super) fn push(&mut self, room: &Room, event: Encoded) -> Result<(), Encoded> {
+        let bytes = self.bytes + size(&event);
+        if self.room != *room || bytes > BYTES {
+            return Err(event);
         }
         self.bytes = bytes;
-        self.events.push(outgoing.event);
+        self.events.push(event);
         Ok(())
     }
 
-    pub(super) fn to(&self) -> To<'_> {
-        self.room.as_ref().map_or(To::Everyone, To::Room)
+    /// Takes an acknowledgement in, behind the events there are.
+    pub(super) fn answer(&mut self, session: &Arc<Session>, id: u64, arguments: Arguments) {
+        self.answers.push(Answer { session: session.clone(), id, arguments, place: self.events.len() });
     }
 
-    /// Who does not hear it.
-    pub(super) fn except(&self) -> Option<SocketId> {
-        self.except
+    /// Puts everything into the queues. Returns into how many.
+    pub(super) fn tell(self, hub: &Hub, batch: &mut Batch<'_>) -> usize {
+        let Self { room, events, answers, .. } = self;
+        let frames: Vec<_> = events.iter().map(|event| hub.frame(event)).collect();
+        let state = hub.state();
+        let is_worth_it = frames.len() > 1 && state.rooms.get(&room).is_some_and(|sockets| sockets.len() >= SHARED);
+        let joined = is_worth_it.then(|| Frame::joined(frames.clone()));
+        let mut by_socket: HashMap<SocketId, Vec<Answer>> = HashMap::new();
+        for answer in answers {
+            by_socket.entry(answer.session.id).or_default().push(answer);
+        }
+        let mut delivered = 0;
+        state.each_of(To::Room(&room), &mut |session| {
+            delivered += match (by_socket.remove(&session.id), &joined) {
+                (None, Some(joined)) => frames.len() * usize::from(session.deliver(joined, false, batch)),
+                (answers, _) => one_by_one(session, &frames, answers.unwrap_or_default(), batch),
+            };
+        });
+        drop(state);
+        delivered + by_socket.into_values().flatten().map(|answer| answer.give(batch)).sum::<usize>()
     }
+}
+
+/// Events, and answers in their places among them.
+fn one_by_one(session: &Session, frames: &[Arc<Frame>], answers: Vec<Answer>, batch: &mut Batch<'_>) -> usize {
+    let mut answers = answers.into_iter().peekable();
+    let mut delivered = 0;
+    for (index, frame) in frames.iter().enumerate() {
+        while let Some(answer) = answers.next_if(|answer| answer.place <= index) {
+            delivered += answer.give(batch);
+        }
+        delivered += usize::from(session.deliver(frame, false, batch));
+    }
+    delivered + answers.map(|answer| answer.give(batch)).sum::<usize>()
 }
 
 fn size((json, attachments): &Encoded) -> usize {

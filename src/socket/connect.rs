@@ -184,9 +184,13 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
         };
         debug_assert!(Arc::ptr_eq(&session, &conn.session));
         let identity = conn.identity();
-        if !conn.session.connected(conn.clone(), || conn.hub.attach(&conn.session, &identity.user)) {
+        let mut batch = self.app.engine.batch();
+        let is_in = conn.hub.attach(&session, &identity.user, || session.connected(conn.clone(), &mut batch));
+        drop(batch);
+        if !is_in {
             return;
         }
+        session.leave_library();
         conn.log("connected", None);
         self.app.metrics.connects.increment(1);
         self.app.metrics.connections.increment(1);

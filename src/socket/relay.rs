@@ -40,7 +40,7 @@ fn send(conn: &Conn, relay: &Relay, to: To<'_>, except: Option<crate::hub::Socke
     if let Some(except) = except.or_else(|| relay.except_sender.then_some(conn.id)) {
         outgoing = outgoing.except(except);
     }
-    conn.hub.tell(if relay.volatile { outgoing.volatile() } else { outgoing });
+    conn.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing });
 }
 
 /// The text that names the room or the user.

@@ -1,13 +1,20 @@
-// What arrives together is told in one piece: to every kind of client, the same events in the same order.
+// What is saved together is told in one piece: to every kind of client, the same events in the same order, and answers
+// in their places among them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { GENERATIONS, TRANSPORTS, fence, inTime, once, start } from "./harness.js";
+import { GENERATIONS, TRANSPORTS, done, fence, inTime, once, start } from "./harness.js";
 import { Plain } from "./plain.js";
 
 const COUNT = 60;
-const SETTINGS = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "relay.message.to": "everyone" };
+const SETTINGS = {
+  "limits.events-per-second": 0,
+  "limits.events-in-flight": 0,
+  "limits.sockets-per-user": 0,
+  "limits.sockets-per-address": 0,
+  "relay.message.to": "everyone",
+};
 
 /** A relay's arguments: alone, with binary and text, or with a text that looks like an offset. */
 const relayed = (n) => [{ n }, ...[[], [Buffer.from([n]), "text"], ["1"]][n % 3]];
@@ -74,6 +81,47 @@ for (const transports of [["polling"], ["websocket"]]) {
     for (const n of [...inLobby, COUNT]) assert.equal((await plain.event("message-saved")).message.body.n, n);
   });
 }
+
+test("answers come in the order of the events, whoever gives them", async (t) => {
+  const server = await start(t, SETTINGS);
+  // Enough hearers for a fan-out to last a while.
+  await Promise.all(Array.from({ length: 100 }, () => server.user("hearer")));
+  const senders = await Promise.all([1, 2, 3, 4].map((n) => server.user(`sender ${n}`)));
+  const all = Array.from({ length: COUNT }, (_, n) => n);
+  const answers = senders.map((sender) => {
+    const order = [];
+    const answered = new Promise((resolve) => {
+      // One is answered by a commit, the other at once.
+      for (const n of all) sender.emit(n % 2 === 0 ? "send-message" : "nonsense", { n }, () => order.push(n) === COUNT && resolve());
+    });
+    return inTime(answered, "all answers").then(() => order);
+  });
+  for (const order of await Promise.all(answers)) assert.deepEqual(order, all);
+});
+
+test("answers have their places among the events", async (t) => {
+  const server = await start(t, SETTINGS);
+  await Promise.all([1, 2, 3].map(() => server.user("hearer")));
+  const devices = await Promise.all([1, 2].map(() => server.user("ada")));
+  const { id } = await done(devices[0], "send-message", { n: 0 });
+  const stale = [];
+  const edits = devices.map((device) => {
+    let [told, count] = [0, 0];
+    device.on("message-edited", ({ message }) => (told = message.revision));
+    const answered = new Promise((resolve) => {
+      const answer = ({ data: { revision } }) => {
+        if (revision < told) stale.push([revision, told]);
+        count += 1;
+        if (count === 5 * COUNT) resolve();
+      };
+      for (let n = 0; n < 5 * COUNT; n += 1) device.emit("edit-message", { id, n }, answer);
+    });
+    return inTime(answered, "all answers");
+  });
+  await Promise.all(edits);
+  // An answer may wait for whoever takes that socket's next event in, at this very moment; that is rare.
+  assert.ok(stale.length < COUNT, `${stale.length} of ${10 * COUNT} answers told less than the events before them`);
+});
 
 /** Clients of different generations have binary in different types. */
 function bytes(argument) {

@@ -3,14 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use super::Link;
-use crate::{
-    engine::{
-        DisconnectReason,
-        frame::Frame,
-        plain,
-        websocket::{Violation, opcode},
-    },
-    turn,
+use crate::engine::{
+    DisconnectReason,
+    frame::Frame,
+    plain,
+    websocket::{Violation, opcode},
 };
 
 impl Link {
@@ -30,7 +27,6 @@ impl Link {
         answer: Option<&Arc<Frame>>,
         close: Arc<Frame>,
     ) {
-        turn::settle();
         let awaits_fetch = {
             let mut output = self.output();
             let before = output.bytes();
@@ -51,7 +47,6 @@ impl Link {
 
     /// The client said goodbye. If it polls, it is let go.
     pub(super) fn hung_up(self: &Arc<Self>) {
-        turn::settle();
         {
             let mut output = self.output();
             let before = output.bytes();
@@ -69,7 +64,6 @@ impl Link {
 
     /// The client closed its WebSocket: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
     pub(in crate::engine) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
-        turn::settle();
         {
             let mut output = self.output();
             let before = output.bytes();
