@@ -67,8 +67,59 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        settle();
+        // Whoever lets go of things may be given others: a client that cannot take them is dropped, and its room told.
+        while TURN.with_borrow(|turn| turn.as_ref().is_some_and(|turn| !turn.keepers.is_empty())) {
+            settle();
+        }
         let after = TURN.take().map(|turn| turn.after);
         after.into_iter().flatten().for_each(|work| work());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<&'static str>>);
+
+    struct Pupil {
+        notes: Arc<Notes>,
+        /// To be given something as well when this one lets go.
+        next: Option<Weak<dyn Keeper>>,
+    }
+
+    impl Keeper for Pupil {
+        fn let_go(&self) {
+            self.notes.0.lock().unwrap().push("let go");
+            if let Some(next) = &self.next {
+                assert!(keep(next), "the turn goes on");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_let_go_at_the_end_and_then_comes_what_waits_for_it() {
+        let notes = Arc::new(Notes::default());
+        let last: Arc<dyn Keeper> = Arc::new(Pupil { notes: notes.clone(), next: None });
+        let first: Arc<dyn Keeper> = Arc::new(Pupil { notes: notes.clone(), next: Some(Arc::downgrade(&last)) });
+        assert!(!keep(&Arc::downgrade(&first)), "there is no turn");
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            take(|| {
+                assert!(keep(&Arc::downgrade(&first)) && keep(&Arc::downgrade(&first)));
+                let late = notes.clone();
+                after(move || late.0.lock().unwrap().push("after"));
+                notes.0.lock().unwrap().push("work");
+                panic!("as a bug would");
+            })
+        }));
+        assert!(result.is_err());
+        assert_eq!(*notes.0.lock().unwrap(), ["work", "let go", "let go", "after"]);
+        let now = notes.clone();
+        after(move || now.0.lock().unwrap().push("now"));
+        assert_eq!(notes.0.lock().unwrap().last(), Some(&"now"));
+        assert!(!keep(&Arc::downgrade(&first)), "the turn is over");
     }
 }
