@@ -424,6 +424,8 @@ impl Hub {
     /// whole connection is closed, as Node's `socket.disconnect(true)` does.
     pub fn kick(&self, socket: SocketId, close: bool) {
         self.settle();
+        // It may end the client's sockets in other namespaces too.
+        turn::settle();
         let session = self.state().everyone.get(&socket).cloned();
         if let Some(session) = session {
             session.kick(close);

@@ -1,7 +1,11 @@
 //! A turn: what one thread does without a pause with things that belong together, the writes of one commit. What they
 //! tell the same receivers leaves together at its end.
 
-use std::{cell::RefCell, sync::Weak};
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Weak,
+};
 
 /// Somebody who keeps things until the turn ends.
 pub(crate) trait Keeper: Send + Sync {
@@ -57,8 +61,15 @@ pub(crate) fn settle() {
     let keepers = TURN.with_borrow_mut(|turn| turn.as_mut().map(|turn| std::mem::take(&mut turn.keepers)));
     for keeper in keepers.into_iter().flatten() {
         if let Some(keeper) = keeper.upgrade() {
-            keeper.let_go();
+            alone(|| keeper.let_go());
         }
+    }
+}
+
+/// One that panics does not keep the others from their turn.
+fn alone(work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        tracing::error!("the end of a turn panicked");
     }
 }
 
@@ -72,7 +83,7 @@ impl Drop for End {
             settle();
         }
         let after = TURN.take().map(|turn| turn.after);
-        after.into_iter().flatten().for_each(|work| work());
+        after.into_iter().flatten().for_each(alone);
     }
 }
 

@@ -154,6 +154,13 @@ impl Writer {
     }
 }
 
+/// The thread ends with it, where it was not closed.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
 /// The thread ends, also where it panics.
 struct End<'a> {
     inbox: &'a Inbox,
@@ -241,6 +248,19 @@ mod tests {
         fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
             panic!("as a bug would")
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_store_that_is_dropped_lets_go_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
+        drop(Store::open(&config, &Metrics::off()).unwrap());
+        let again = async {
+            while Store::open(&config, &Metrics::off()).is_err() {
+                task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("its thread ends");
     }
 
     #[tokio::test]
