@@ -5,18 +5,17 @@ mod device;
 mod hubs;
 mod outgoing;
 mod run;
+mod sending;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     ops::Bound,
     sync::{
-        Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        atomic::{AtomicBool, AtomicU64},
     },
-    time::Duration,
 };
 
-use futures_util::future::join_all;
 use indexmap::IndexMap;
 use socketioxide_core::Sid;
 
@@ -26,11 +25,9 @@ pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
 use self::run::Run;
 use crate::{
-    engine::{Application, Batch, Engine, Frame, Session},
-    error::{Error, Result},
+    engine::{Application, Engine, Session},
     metrics::Metrics,
     model::{Room, RoomName, User, UserId},
-    protocol::{Arguments, ServerEvent},
     turn::{self, Keeper},
 };
 
@@ -276,150 +273,6 @@ impl Hub {
         self.len() == 0
     }
 
-    /// Emits an event: puts it into the queues of those who are to hear it, and into the logs of those who may have
-    /// gone for a moment. What follows one commit and goes to one room is put there together, at the end of the turn.
-    pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) {
-        // What nobody hears is not even written.
-        if !self.state().has_receivers(to) {
-            return;
-        }
-        let outgoing = Outgoing::new(to, encode(event));
-        match to {
-            To::Room(room) if Run::is_for(&outgoing) && turn::keep(&self.this) => self.keep(room, outgoing.event),
-            _ => drop(self.send(&outgoing)),
-        }
-    }
-
-    /// Emits an event to all but one socket.
-    pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) {
-        self.send(&Outgoing::new(to, encode(event)).except(except));
-    }
-
-    fn keep(&self, room: &Room, event: Encoded) {
-        let mut batch = self.engine.batch();
-        let mut sending = self.sending();
-        let event = match sending.as_mut() {
-            None => event,
-            Some(run) => match run.push(room, event) {
-                Ok(()) => return,
-                Err(event) => event,
-            },
-        };
-        self.catch_up(&mut sending, &mut batch);
-        *sending = Some(Run::of(room, event));
-        self.is_behind.store(true, Ordering::Release);
-    }
-
-    /// Emits an event as [`Self::emit`] does, at once. Returns into how many queues and logs it was put.
-    pub fn send(&self, outgoing: &Outgoing<'_>) -> usize {
-        let mut batch = self.engine.batch();
-        let mut frame = None;
-        let mut delivered = 0;
-        let mut sending = self.sending();
-        self.catch_up(&mut sending, &mut batch);
-        self.state().each(outgoing, &mut |session| {
-            let frame = frame.get_or_insert_with(|| self.frame(&outgoing.event));
-            delivered += usize::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
-        });
-        drop(sending);
-        self.metrics.deliveries.increment(delivered as u64);
-        delivered
-    }
-
-    /// An event with its offset. Their order is that of the frames only while `sending` is held.
-    fn frame(&self, (json, attachments): &Encoded) -> Arc<Frame> {
-        Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
-    }
-
-    /// Answers an event of a socket, after what it was told before.
-    pub(crate) fn acknowledge(&self, session: &Arc<Session>, id: u64, arguments: Arguments) {
-        if self.is_behind.load(Ordering::Acquire) {
-            let may_wait = turn::keep(&self.this);
-            let mut batch = self.engine.batch();
-            let mut sending = self.sending();
-            match sending.as_mut() {
-                Some(run) if may_wait => return run.answer(session, id, arguments),
-                _ => self.catch_up(&mut sending, &mut batch),
-            }
-        } else {
-            // Another namespace of this client may be behind.
-            turn::settle();
-        }
-        let is_sent = session.acknowledge(id, &arguments.json, arguments.attachments);
-        self.metrics.deliveries.increment(u64::from(is_sent));
-    }
-
-    /// Puts into queues what was kept for the end of a turn: before something that does not pass through here.
-    pub(crate) fn settle(&self) {
-        if self.is_behind.load(Ordering::Acquire) {
-            let mut batch = self.engine.batch();
-            let mut sending = self.sending();
-            self.catch_up(&mut sending, &mut batch);
-        }
-    }
-
-    fn catch_up(&self, sending: &mut Option<Run>, batch: &mut Batch<'_>) {
-        if let Some(run) = sending.take() {
-            let delivered = run.tell(self, batch);
-            // Not before: whoever sees that nothing is behind passes by the lock.
-            self.is_behind.store(false, Ordering::Release);
-            self.metrics.deliveries.increment(delivered as u64);
-        }
-    }
-
-    /// The sockets that would hear this now, those whose client has gone for the moment among them.
-    pub fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
-        let state = self.state();
-        let mut receivers = Vec::new();
-        state.each(outgoing, &mut |session| {
-            let user = state.heard.get(&session.id).map(|heard| heard.user.id.clone());
-            receivers.extend(user.map(|user| Receiver { socket: session.id, client_id: session.client_id(), user }));
-        });
-        receivers
-    }
-
-    /// Emits an event to one socket and waits for its acknowledgement. `unavailable` where the client has gone or
-    /// does not answer in time.
-    pub async fn ask<E: ServerEvent>(&self, socket: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
-        let (_, answered) = self
-            .ask_all(&Outgoing::new(To::Socket(socket), encode(event)), timeout)
-            .await
-            .pop()
-            .ok_or_else(|| Error::unavailable("the client has gone"))?;
-        answered
-    }
-
-    /// Sends an event to all who are to hear it and waits for their acknowledgements, each of which fails as with
-    /// [`Self::ask`], or with `too-large` where all together have more than 4 MB. Those whose client has gone for the moment are not asked.
-    pub async fn ask_all(&self, outgoing: &Outgoing<'_>, timeout: Duration) -> Vec<(SocketId, Result<Answered>)> {
-        let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
-        let asked = {
-            let mut batch = self.engine.batch();
-            let (json, attachments) = &outgoing.event;
-            let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
-            let mut asked = Vec::new();
-            let mut sending = self.sending();
-            self.catch_up(&mut sending, &mut batch);
-            self.state().each(outgoing, &mut |session| {
-                asked.extend(session.ask(&frame, id, &mut batch).map(|answer| (session.clone(), answer)));
-            });
-            asked
-        };
-        let deadline = tokio::time::Instant::now() + timeout;
-        let kept = &AtomicUsize::new(0);
-        join_all(asked.into_iter().map(|(session, answer)| async move {
-            // Whoever stops waiting, for whatever reason, leaves nothing behind.
-            let _forget = Asked { session: &session, id };
-            let answered = match tokio::time::timeout_at(deadline, answer).await {
-                Ok(Ok(answer)) => Answered::within(answer, kept),
-                Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
-                Err(_) => Err(Error::unavailable("the client did not answer in time")),
-            };
-            (session.id, answered)
-        }))
-        .await
-    }
-
     /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. With `close`, the client's
     /// whole connection is closed, as Node's `socket.disconnect(true)` does.
     pub fn kick(&self, socket: SocketId, close: bool) {
@@ -432,10 +285,6 @@ impl Hub {
         }
     }
 
-    fn sending(&self) -> MutexGuard<'_, Option<Run>> {
-        self.sending.lock().expect("no panic while sending")
-    }
-
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().expect("no panic while telling")
     }
@@ -444,24 +293,6 @@ impl Hub {
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.settle();
         self.state.write().expect("no panic while counting")
-    }
-}
-
-impl Keeper for Hub {
-    fn let_go(&self) {
-        self.settle();
-    }
-}
-
-/// An acknowledgement that somebody waits for.
-struct Asked<'a> {
-    session: &'a Session,
-    id: u64,
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.session.forget(self.id);
     }
 }
 

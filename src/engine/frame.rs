@@ -130,7 +130,7 @@ impl Frame {
     }
 
     /// The packets that it is made of; itself, where it is one.
-    pub(crate) fn parts(self: &Arc<Self>) -> &[Arc<Self>] {
+    pub(super) fn parts(self: &Arc<Self>) -> &[Arc<Self>] {
         if self.parts.is_empty() { std::slice::from_ref(self) } else { &self.parts }
     }
 

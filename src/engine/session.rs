@@ -277,13 +277,9 @@ impl Session {
         }
     }
 
-    /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments.
-    pub(crate) fn acknowledge(&self, id: u64, json: &str, attachments: Vec<Bytes>) -> bool {
-        self.answer(id, json, attachments, &mut Batch::new(&self.engine))
-    }
-
-    /// The same as a part of a batch.
-    pub(crate) fn answer(&self, id: u64, json: &str, attachments: Vec<Bytes>, batch: &mut Batch<'_>) -> bool {
+    /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments. False where nobody will
+    /// get it.
+    pub(crate) fn acknowledge(&self, id: u64, json: &str, attachments: Vec<Bytes>, batch: &mut Batch<'_>) -> bool {
         let frame = Frame::ack(&self.namespace, id, json, attachments);
         let state = self.state();
         let Phase::Connected(link) = &state.phase else { return false };

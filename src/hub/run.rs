@@ -34,7 +34,7 @@ struct Answer {
 impl Answer {
     /// Gives it to its client; how many it reached.
     fn give(self, batch: &mut Batch<'_>) -> usize {
-        usize::from(self.session.answer(self.id, &self.arguments.json, self.arguments.attachments, batch))
+        usize::from(self.session.acknowledge(self.id, &self.arguments.json, self.arguments.attachments, batch))
     }
 }
 
