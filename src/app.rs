@@ -19,7 +19,7 @@ pub use reload::Changes;
 use crate::{
     auth::{Auth, Due, Expiry, Keys},
     config::Config,
-    engine::{Bound, Engine, PlainSettings, Recovery, Settings},
+    engine::{Account, Bound, Engine, PlainSettings, Recovery, Settings},
     error::{Error, Result},
     hub::{Hub, Hubs, SocketId, To},
     limits::{self, Limits, Requests},
@@ -50,6 +50,8 @@ pub struct App {
     pub hubs: Hubs,
     /// Their connections.
     pub(crate) engine: Arc<Engine>,
+    /// What is held for clients, in bytes.
+    pub(crate) memory: Arc<Account>,
     /// Who is online.
     pub presence: Presence,
     /// Who is typing.
@@ -87,7 +89,8 @@ impl App {
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>> {
         let limits = Limits::new(config.limits.clone(), metrics.clone());
-        let engine = Engine::new(settings(&config), limits.clone(), metrics.clone());
+        let memory = Account::new(&config.limits, config.recovery.total_bytes);
+        let engine = Engine::new(settings(&config), &memory, limits.clone(), metrics.clone());
         engine.run(tasks);
         let hubs = Hubs::new(namespaces, &engine, &metrics);
         let hub = hubs.get(ROOT).expect("the root namespace is always there");
@@ -108,6 +111,7 @@ impl App {
             hub,
             hubs,
             engine,
+            memory,
             metrics,
             config,
         });
@@ -177,14 +181,12 @@ pub(crate) fn settings(config: &Config) -> Settings {
         upgrade_timeout: server.upgrade_timeout,
         max_payload: Bound::new(limits.payload_bytes),
         queued_bytes: Bound::new(limits.queued_bytes),
-        queued_bytes_total: Bound::new(limits.queued_bytes_total),
         recovery: Recovery {
             window: recovery.window,
             events: recovery.events,
             bytes: recovery.bytes,
             sockets_per_user: recovery.sockets_per_user,
             sockets: recovery.sockets,
-            total_bytes: recovery.total_bytes,
         },
         plain: PlainSettings {
             ping_interval: ws.ping_interval,

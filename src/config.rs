@@ -257,7 +257,7 @@ pub struct RecoveryConfig {
     pub sockets_per_user: usize,
     /// Sockets that are away in all; the oldest makes room.
     pub sockets: usize,
-    /// Bytes of the events kept for all sockets that are away; an event that is kept for many counts for each.
+    /// Bytes of the events kept for all sockets; what many of them get counts once. Beyond: sockets that are away are given up, the oldest first, then connected ones can no longer be recovered.
     pub total_bytes: usize,
 }
 
@@ -279,10 +279,14 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Events of one socket that wait for their answer. Beyond: rate-limited.
     pub events_in_flight: usize,
+    /// Bytes of one client's messages that have not arrived whole or wait for their answer. Beyond: the server reads no more from it until there are fewer.
+    pub received_bytes: usize,
     /// Bytes that wait for one client to read them. Beyond: its connection is dropped with the reason slow-consumer.
     pub queued_bytes: usize,
-    /// Bytes that wait for all clients. Beyond: connections that do not keep up are dropped likewise.
+    /// Bytes that wait for all clients; what many of them get counts once. Beyond: connections that do not keep up are dropped likewise.
     pub queued_bytes_total: usize,
+    /// Bytes that the server holds for all its clients, whatever it holds them for; what many of them get counts once. Beyond: it forgets what clients missed, stops reading from those that hold most, refuses new work with rate-limited, unavailable or 503, and drops those that hold more than an equal share.
+    pub memory: usize,
 }
 
 /// `[ws]`
@@ -512,8 +516,10 @@ impl Default for LimitsConfig {
             sockets_per_address: 1_000,
             connections: 100_000,
             events_in_flight: 1_024,
+            received_bytes: 4_000_000,
             queued_bytes: 4_000_000,
             queued_bytes_total: 256_000_000,
+            memory: 512_000_000,
         }
     }
 }

@@ -34,8 +34,10 @@ mod parked;
 mod payload;
 mod plain;
 mod polling;
+mod pressure;
 mod reader;
 mod reason;
+mod relief;
 mod requests;
 mod session;
 mod upgrade;
@@ -44,6 +46,7 @@ mod wheel;
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -58,21 +61,26 @@ use axum::{
 use tokio::task::JoinSet;
 
 pub(crate) use self::{
-    ahead::Ahead,
+    ahead::{Ahead, HEAD_MAX},
     back::{Behind, Library},
     flush::Batch,
     frame::Frame,
     plain::Settings as PlainSettings,
+    pressure::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
     requests::Handshake,
-    session::{Answer, Application, NotAnEvent, Session},
+    session::{Answer, Application, Arrival, NotAnEvent, Session},
     upgrade::is_asked_for as asks_for_websocket,
 };
 pub use link::TransportName;
 pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
-use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
+use crate::{
+    config::LimitsConfig,
+    limits::{Limits, Waiting},
+    metrics::Metrics,
+};
 use link::Link;
 use offset::Offsets;
 use parked::Parked;
@@ -110,8 +118,6 @@ pub(crate) struct Settings {
     pub(crate) max_payload: Bound,
     /// Bytes that may wait for one client.
     pub(crate) queued_bytes: Bound,
-    /// Bytes that may wait for all of them.
-    pub(crate) queued_bytes_total: Bound,
     pub(crate) recovery: Recovery,
     pub(crate) plain: PlainSettings,
 }
@@ -148,8 +154,6 @@ pub(crate) struct Recovery {
     pub(crate) sockets_per_user: usize,
     /// Sockets that are away.
     pub(crate) sockets: usize,
-    /// The bytes of their events.
-    pub(crate) total_bytes: usize,
 }
 
 impl Recovery {
@@ -170,7 +174,7 @@ pub(crate) struct Engine {
     offsets: Offsets,
     wheel: Wheel,
     flushers: flush::Flushers,
-    queued: Queued,
+    account: Arc<Account>,
     ping: Arc<Frame>,
     pong: Arc<Frame>,
     noop: Arc<Frame>,
@@ -179,22 +183,13 @@ pub(crate) struct Engine {
     plain_ping: Arc<Frame>,
 }
 
-/// The bytes that wait for all clients.
-struct Queued(AtomicUsize);
-
-impl Queued {
-    /// One client's queue has moved from one length to another. Returns the sum of all.
-    fn moved(&self, before: usize, after: usize) -> usize {
-        if after >= before {
-            self.0.fetch_add(after - before, Ordering::Relaxed) + (after - before)
-        } else {
-            self.0.fetch_sub(before - after, Ordering::Relaxed).saturating_sub(before - after)
-        }
-    }
-}
-
 impl Engine {
-    pub(crate) fn new(settings: Settings, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        account: &Arc<Account>,
+        limits: Arc<Limits>,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
             parked: Parked::new(settings.recovery.clone(), metrics.clone()),
             settings,
@@ -206,7 +201,7 @@ impl Engine {
             offsets: Offsets::new(),
             wheel: Wheel::new(),
             flushers: flush::Flushers::new(),
-            queued: Queued(AtomicUsize::new(0)),
+            account: account.clone(),
             ping: Frame::engine("2"),
             pong: Frame::engine("3"),
             noop: Frame::engine("6"),
@@ -219,7 +214,7 @@ impl Engine {
     pub(crate) fn rebound(&self, limits: &LimitsConfig) {
         self.settings.max_payload.set(limits.payload_bytes);
         self.settings.queued_bytes.set(limits.queued_bytes);
-        self.settings.queued_bytes_total.set(limits.queued_bytes_total);
+        self.account.rebound(limits);
     }
 
     /// Starts what runs in the background, in `tasks`.
@@ -228,6 +223,10 @@ impl Engine {
         tasks.spawn({
             let engine = self.clone();
             async move { engine.wheel.run().await }
+        });
+        tasks.spawn({
+            let engine = self.clone();
+            async move { engine.relieve().await }
         });
     }
 
@@ -256,6 +255,15 @@ impl Engine {
             .with_state(self.clone())
     }
 
+    /// Lets a new connection wait to be let in; `None` where there are too many, or memory is used up.
+    fn wait(&self, address: Option<IpAddr>) -> Option<Waiting> {
+        if self.account.is_full() {
+            self.metrics.limited("memory");
+            return None;
+        }
+        self.limits.wait(address)
+    }
+
     /// What answers requests for a plain WebSocket.
     pub(crate) fn plain(self: &Arc<Self>) -> MethodRouter {
         any(plain::serve).with_state(self.clone())
@@ -277,11 +285,6 @@ impl Engine {
         self.links().remove(sid);
     }
 
-    /// How many bytes may wait for one client where too many wait for all.
-    fn fair_share(&self) -> usize {
-        self.settings.queued_bytes_total.get() / self.links().len().max(1)
-    }
-
     /// Where the numbers of events come from; `None` where clients are told none.
     pub(crate) fn offsets(&self) -> Option<&Offsets> {
         self.settings.recovery.is_on().then_some(&self.offsets)
@@ -296,8 +299,11 @@ impl Engine {
     pub(crate) fn measure(&self) {
         let links: Vec<_> = self.links().values().cloned().collect();
         let largest = links.iter().map(|link| link.output().bytes()).max().unwrap_or(0);
-        self.metrics.queued_bytes.set(self.queued.0.load(Ordering::Relaxed) as f64);
+        self.metrics.queued_bytes.set(self.account.held(Kind::Output) as f64);
         self.metrics.queued_bytes_largest.set(largest as f64);
+        for (kind, bytes) in self.account.by_kind() {
+            self.metrics.holds(kind.as_str(), bytes);
+        }
     }
 
     /// Drops all connections, in batches over this time, so that their clients do not all come back at once. Done

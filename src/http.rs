@@ -3,6 +3,7 @@
 
 mod answer;
 mod caller;
+mod charged;
 mod describe;
 mod events;
 mod extract;

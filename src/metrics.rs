@@ -116,6 +116,13 @@ impl Metrics {
         counter(self.registry.as_deref(), "sockeye_limited_total", &[("limit", limit)]).increment(1);
     }
 
+    /// `sockeye_memory_bytes{kind}`: bytes held for clients. See [`crate::engine::Kind`].
+    pub fn holds(&self, kind: &'static str, bytes: usize) {
+        let Some(registry) = self.registry.as_deref() else { return };
+        let key = key("sockeye_memory_bytes", &[("kind", kind)]);
+        registry.recorder.register_gauge(&key, &METADATA).set(bytes as f64);
+    }
+
     /// `sockeye_http_requests_total{route,status}` and `sockeye_http_seconds{route}`: requests to the HTTP API. The
     /// route is the pattern, never what a client made up.
     pub fn requested(&self, route: &str, status: &str, took: Duration) {

@@ -289,7 +289,7 @@ mod tests {
         let config = PresenceConfig { grace: Duration::from_secs(5), max_room_size: 2 };
         let everything = Config::default();
         let limits = Limits::new(everything.limits.clone(), Metrics::off());
-        let engine = Engine::new(settings(&everything), limits, Metrics::off());
+        let engine = Engine::new(settings(&everything), &crate::engine::Account::unbounded(), limits, Metrics::off());
         (Presence::new(config, room.clone(), Hub::new("/", engine, Metrics::off())), room)
     }
 

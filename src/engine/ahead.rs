@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,6 +14,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::pressure::{Account, Charge, Kind};
+
+/// Bytes of one request that hyper may hold beside its body: the head, and the first of the body.
+pub(crate) const HEAD_MAX: usize = 64 * 1024;
 /// How long a client may take to read something of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -21,19 +26,23 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Ahead {
     bytes: Vec<u8>,
     stream: TcpStream,
+    /// For what was read since the last answer: of a request's body this is a part that is charged twice.
+    charge: Charge,
     /// Runs while the client reads nothing.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Ahead {
-    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
-        Self { bytes, stream, waiting: None }
+    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>, account: &Arc<Account>) -> Self {
+        let charge = Charge::new(account, Kind::Input, bytes.len());
+        Self { bytes, stream, charge, waiting: None }
     }
 
     /// What became of a write: an error where the client has read nothing for too long.
     fn progress(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.waiting = None;
+            self.charge.resize(0);
             return written;
         }
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
@@ -50,7 +59,11 @@ impl Ahead {
 impl AsyncRead for Ahead {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.bytes.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, into);
+            let before = into.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+            let held = self.charge.bytes() + into.filled().len() - before;
+            self.charge.resize(held.min(HEAD_MAX));
+            return Poll::Ready(Ok(()));
         }
         let len = self.bytes.len().min(into.remaining());
         into.put_slice(&self.bytes[..len]);

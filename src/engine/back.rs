@@ -10,7 +10,10 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
 
-use super::session::Session;
+use super::{
+    link::{Admission, Link},
+    session::Session,
+};
 use crate::hub::SocketId;
 
 /// The library: a service that answers requests. `None` where it fails.
@@ -18,11 +21,11 @@ pub(crate) type Library = Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static,
 
 /// The engine's session behind a socket of the library, as an extension of the request that opened it.
 #[derive(Clone, Default)]
-pub(crate) struct Behind(Arc<OnceLock<Arc<Session>>>);
+pub(crate) struct Behind(Arc<OnceLock<(Arc<Session>, Admission)>>);
 
 impl Behind {
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
-        self.0.get()
+        self.0.get().map(|(session, _)| session)
     }
 }
 
@@ -73,8 +76,9 @@ impl Back {
 }
 
 impl Behind {
-    pub(super) fn set(&self, session: &Arc<Session>) {
-        assert!(self.0.set(session.clone()).is_ok(), "a session is made once");
+    /// Until the library has dropped it, its connection has one undecided CONNECT more.
+    pub(super) fn set(&self, session: &Arc<Session>, link: &Arc<Link>) {
+        assert!(self.0.set((session.clone(), link.admission())).is_ok(), "a session is made once");
     }
 }
 

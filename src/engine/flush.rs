@@ -75,12 +75,11 @@ pub(crate) struct Batch<'a> {
     engine: &'a Engine,
     dirty: Vec<Arc<Link>>,
     slow: Vec<Arc<Link>>,
-    has_parked_more: bool,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(engine: &'a Engine) -> Self {
-        Self { engine, dirty: Vec::new(), slow: Vec::new(), has_parked_more: false }
+        Self { engine, dirty: Vec::new(), slow: Vec::new() }
     }
 
     pub(super) fn flush(&mut self, link: &Arc<Link>) {
@@ -89,11 +88,6 @@ impl<'a> Batch<'a> {
 
     pub(super) fn drop_slow(&mut self, link: &Arc<Link>) {
         self.slow.push(link.clone());
-    }
-
-    /// What is kept for clients that went has grown.
-    pub(super) fn parked_more(&mut self) {
-        self.has_parked_more = true;
     }
 }
 
@@ -104,11 +98,6 @@ impl Drop for Batch<'_> {
         }
         for link in self.slow.drain(..) {
             link.drop_slow();
-        }
-        while self.has_parked_more
-            && let Some(oldest) = self.engine.parked.too_much()
-        {
-            oldest.give_up();
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     PlainSettings, Protocol,
     offset::Offsets,
     plain,
+    pressure::{Account, PacketCharge},
     websocket::{self, HEADER_MAX, opcode},
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Frame {
     /// What clients of plain WebSocket get instead, with envelopes and without; `None` where they get nothing.
     envelope: OnceLock<Option<Arc<Frame>>>,
     bare_text: OnceLock<Option<Arc<Frame>>>,
+    /// What it costs, from the first queue or log on that holds it.
+    charge: OnceLock<PacketCharge>,
 }
 
 /// The type of Engine.IO 3's binary messages.
@@ -151,6 +154,22 @@ impl Frame {
         Arc::new(Self { buffer, start, text_end, offset_len, number, attachments, ..Self::default() })
     }
 
+    /// What it costs, whoever holds it; charged once, by the first queue or log.
+    pub(super) fn charge(&self, account: &Arc<Account>) -> &PacketCharge {
+        self.charge.get_or_init(|| {
+            let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
+            let legacy = self.legacy.get().map_or(0, Vec::len);
+            PacketCharge::new(account, size_of::<Self>() + self.buffer.capacity() + attachments + legacy)
+        })
+    }
+
+    /// A queue holds it no longer.
+    pub(super) fn unqueued(self: &Arc<Self>) {
+        if let Some(charge) = self.charge.get() {
+            charge.unqueued(Arc::strong_count(self) == 1);
+        }
+    }
+
     /// The event's number; 0 for what is not replayed.
     pub(super) fn number(&self) -> u64 {
         self.number
@@ -172,6 +191,9 @@ impl Frame {
             websocket::append(&mut buffer, opcode::TEXT, text, end);
             for attachment in &self.attachments {
                 websocket::append(&mut buffer, opcode::BINARY, &LEGACY_BINARY, attachment);
+            }
+            if let Some(charge) = self.charge.get() {
+                charge.grow(buffer.len());
             }
             buffer
         })

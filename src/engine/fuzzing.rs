@@ -8,8 +8,8 @@ use super::{
     Protocol,
     frame::Frame,
     packet::{Kind, Packet},
-    payload,
-    websocket::{Decoder, Message, Violation},
+    payload::{self, Packets},
+    websocket::{Decoder, Message, Stop, Violation},
 };
 
 /// Small, so that a short input can be too long.
@@ -46,7 +46,7 @@ enum Owned {
 }
 
 /// The messages of a stream, and how it ended.
-fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<()>, Violation>) {
+fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     let mut messages = Vec::new();
     for piece in pieces {
@@ -59,7 +59,7 @@ fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<()>, Violation>
                 Message::Close(status) => Owned::Close(status),
             });
             match messages.last() {
-                Some(Owned::Close(_)) => ControlFlow::Break(()),
+                Some(Owned::Close(_)) => ControlFlow::Break(Stop::End),
                 _ => ControlFlow::Continue(()),
             }
         });
@@ -96,36 +96,54 @@ pub fn packet(text: &str) {
     }
 }
 
+/// A packet of a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OwnedPacket {
+    Text(String),
+    Binary(Bytes),
+}
+
+/// All packets of a payload; empty ones, which are passed over, are left out.
+pub(super) fn packets(packets: payload::Packets<'_>) -> Result<Vec<OwnedPacket>, payload::NotAPayload> {
+    let owned = packets.map(|packet| {
+        packet.map(|packet| match packet {
+            payload::Packet::Text(text) => OwnedPacket::Text(text.to_owned()),
+            payload::Packet::Binary(data) => OwnedPacket::Binary(data),
+        })
+    });
+    owned.filter(|packet| *packet != Ok(OwnedPacket::Text(String::new()))).collect()
+}
+
 /// What is read of a payload is read again when it is written.
 pub fn payload(data: &[u8]) {
-    if let Ok(packets) = payload::decode_v3_binary(data) {
-        assert_eq!(payload::decode_v3_binary(&v3_binary(&packets)), Ok(packets));
+    if let Ok(read) = packets(Packets::of_bytes(data)) {
+        assert_eq!(packets(Packets::of_bytes(&v3_binary(&read))), Ok(read));
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     for protocol in [Protocol::V4, Protocol::V3] {
-        let Ok(packets) = payload::decode(text, protocol) else { continue };
-        if packets.is_empty() {
+        let Ok(read) = packets(Packets::of_text(text, protocol)) else { continue };
+        if read.is_empty() {
             // Empty packets are passed over, and there is no writing of none.
             continue;
         }
         let mut written = String::new();
-        for packet in &packets {
+        for packet in &read {
             match packet {
-                payload::Packet::Text(text) => payload::append_text(&mut written, text, protocol),
-                payload::Packet::Binary(data) => payload::append_binary(&mut written, data, protocol),
+                OwnedPacket::Text(text) => payload::append_text(&mut written, text, protocol),
+                OwnedPacket::Binary(data) => payload::append_binary(&mut written, data, protocol),
             }
         }
-        assert_eq!(payload::decode(&written, protocol), Ok(packets));
+        assert_eq!(packets(Packets::of_text(&written, protocol)), Ok(read));
     }
 }
 
 /// What only clients write.
-pub(super) fn v3_binary(packets: &[payload::Packet]) -> Vec<u8> {
+pub(super) fn v3_binary(packets: &[OwnedPacket]) -> Vec<u8> {
     let mut body = Vec::new();
     for packet in packets {
         let (kind, prefix, data) = match packet {
-            payload::Packet::Text(text) => (0, &[][..], text.as_bytes()),
-            payload::Packet::Binary(data) => (1, &[4][..], &data[..]),
+            OwnedPacket::Text(text) => (0, &[][..], text.as_bytes()),
+            OwnedPacket::Binary(data) => (1, &[4][..], &data[..]),
         };
         body.push(kind);
         body.extend((prefix.len() + data.len()).to_string().bytes().map(|digit| digit - b'0'));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     DisconnectReason, Protocol, Settings,
+    pressure::STALL_MAX,
     wheel::{Ticket, Timed, Wheel},
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Beat {
     connect: Option<Instant>,
     /// Until when it must have hung up.
     leave: Option<Instant>,
+    /// Since when the server does not read from it: `heard` stands still.
+    stalled: Option<Instant>,
     /// What the wheel knows of.
     scheduled: Option<(Instant, Ticket)>,
 }
@@ -37,6 +40,8 @@ pub(super) enum Due {
     Ping,
     PingTimeout,
     ConnectTimeout,
+    /// The server could not read from it for too long.
+    StallTimeout,
     Leave,
 }
 
@@ -47,7 +52,7 @@ impl Beat {
             Protocol::V3 => (None, Some(now + settings.ping_interval + settings.ping_timeout)),
             Protocol::Plain => (Some(now + settings.plain.ping_interval), Some(now + settings.plain.idle_timeout)),
         };
-        Self { protocol, ping, heard, connect: Some(now + settings.connect_timeout), leave: None, scheduled: None }
+        Self { protocol, ping, heard, connect: Some(now + settings.connect_timeout), leave: None, stalled: None, scheduled: None }
     }
 
     pub(super) fn pong_arrived(&mut self, now: Instant, settings: &Settings) {
@@ -66,6 +71,15 @@ impl Beat {
         self.heard = Some(now + settings.plain.idle_timeout);
     }
 
+    /// The server does not read from it, or does again.
+    pub(super) fn stall(&mut self, is_stalled: bool, now: Instant) {
+        if is_stalled {
+            self.stalled = Some(now);
+        } else if let Some(since) = self.stalled.take() {
+            self.heard = self.heard.map(|heard| heard + now.saturating_duration_since(since));
+        }
+    }
+
     /// It is in a namespace.
     pub(super) fn connected(&mut self) {
         self.connect = None;
@@ -78,7 +92,7 @@ impl Beat {
 
     /// Only its hanging up is waited for.
     pub(super) fn leave(&mut self, now: Instant, reason: DisconnectReason) {
-        (self.ping, self.heard, self.connect) = (None, None, None);
+        (self.ping, self.heard, self.connect, self.stalled) = (None, None, None, None);
         self.leave = Some(
             now + match (reason, self.protocol) {
                 (DisconnectReason::TransportClose, _) => LEAVING,
@@ -89,7 +103,11 @@ impl Beat {
     }
 
     fn next(&self) -> Option<Instant> {
-        [self.ping, self.heard, self.connect, self.leave].into_iter().flatten().min()
+        let (heard, stalled) = match self.stalled {
+            None => (self.heard, None),
+            Some(since) => (None, Some(since + STALL_MAX)),
+        };
+        [self.ping, heard, stalled, self.connect, self.leave].into_iter().flatten().min()
     }
 
     /// Sees to it that the wheel calls no later than something is due.
@@ -124,8 +142,10 @@ impl Beat {
         if is_due(self.leave) {
             return Due::Leave;
         }
-        if is_due(self.heard) {
-            return Due::PingTimeout;
+        match self.stalled {
+            Some(since) if since + STALL_MAX <= now => return Due::StallTimeout,
+            None if is_due(self.heard) => return Due::PingTimeout,
+            _ => {}
         }
         if is_due(self.connect) {
             // Looked at once, as in Node. A client of plain WebSocket may be refused after this, and must not stay.

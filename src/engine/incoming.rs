@@ -9,6 +9,7 @@ use super::{
     DisconnectReason, Protocol,
     link::Link,
     packet::{Kind, Packet},
+    pressure::ReceivedCharge,
 };
 
 /// What an attachment counts beside its bytes, so that empty ones are bounded too.
@@ -26,6 +27,7 @@ struct Partial {
     missing: usize,
     attachments: Vec<Bytes>,
     cost: usize,
+    charge: ReceivedCharge,
 }
 
 impl Incoming {
@@ -37,7 +39,9 @@ impl Incoming {
         }
         if packet.attachments > 0 {
             let (text, missing) = (text.to_owned(), packet.attachments);
-            self.0 = Some(Box::new(Partial { text, missing, attachments: Vec::new(), cost: 0 }));
+            let mut charge = ReceivedCharge::input(&link.received);
+            charge.resize(text.len());
+            self.0 = Some(Box::new(Partial { text, missing, attachments: Vec::new(), cost: 0, charge }));
             return Ok(());
         }
         take(link, &packet, Vec::new())
@@ -50,13 +54,14 @@ impl Incoming {
         if partial.cost > link.engine.settings.max_payload.get().saturating_mul(2) {
             return Err(Refused(DisconnectReason::ForcedClose));
         }
+        partial.charge.resize(partial.text.len() + partial.cost);
         partial.attachments.push(data);
         partial.missing -= 1;
         if partial.missing > 0 {
             return Ok(());
         }
         let Some(partial) = self.0.take() else { return Ok(()) };
-        let Partial { text, attachments, .. } = *partial;
+        let Partial { text, attachments, charge: _charge, .. } = *partial;
         let packet = Packet::parse(&text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;
         if !placeholders_are_placed(packet.data, attachments.len()) {
             return Err(Refused(DisconnectReason::ForcedClose));
@@ -69,6 +74,9 @@ impl Incoming {
 /// was already.
 fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
     let mut namespace = packet.namespace;
+    if packet.kind != Kind::Event || packet.data.is_empty() {
+        link.pay();
+    }
     if packet.kind == Kind::Connect {
         let (path, query) = match (link.protocol, namespace.split_once('?')) {
             (Protocol::V3, Some((path, query))) => (path, Some(query)),
@@ -86,7 +94,8 @@ fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Resul
     match packet.kind {
         Kind::Event if packet.data.is_empty() => Ok(()),
         Kind::Event => {
-            session.receive(packet.data, attachments, packet.id).map_err(|_| Refused(DisconnectReason::ForcedClose))
+            let arrival = link.arrival(packet.data, attachments, packet.id);
+            session.receive(arrival).map_err(|_| Refused(DisconnectReason::ForcedClose))
         }
         Kind::Ack => session
             .acknowledged(packet.id, packet.data, attachments)

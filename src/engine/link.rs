@@ -2,16 +2,21 @@
 //! the network; the sockets that speak through it may outlive it.
 
 mod end;
+mod intake;
 mod upgrade;
 
 use std::{
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     task::{Context, Poll},
     time::Instant,
 };
 
 use bytes::Bytes;
+use governor::DefaultDirectRateLimiter;
 
 use super::{
     DisconnectReason, Engine, Handshake, Protocol,
@@ -22,9 +27,12 @@ use super::{
     output::{Flushed, Output, Pushed, Request, Transport, Upgrade},
     payload,
     plain::{self, Plain},
+    pressure::Received,
     session::Session,
     wheel::{Ticket, Timed},
 };
+pub(super) use intake::{Admission, Intake};
+
 use crate::limits::Waiting;
 
 /// A session of Engine.IO, or a plain WebSocket.
@@ -38,6 +46,14 @@ pub(crate) struct Link {
     /// Held while a packet is taken in: packets of a client are taken in one after the other.
     incoming: Mutex<Incoming>,
     state: Mutex<State>,
+    /// What is held of its input.
+    pub(super) received: Arc<Received>,
+    /// What its packets are counted in; none where there is no limit.
+    bucket: OnceLock<Option<DefaultDirectRateLimiter>>,
+    /// A packet was taken in for which there was no token in the bucket: the next one waits for it.
+    owes: AtomicBool,
+    /// How many CONNECTs are undecided.
+    admissions: AtomicUsize,
     /// A POST is being read.
     pub(super) is_posting: AtomicBool,
     /// What a client of plain WebSocket has instead of packets.
@@ -78,7 +94,11 @@ impl Link {
             protocol,
             handshake,
             engine: engine.clone(),
-            output: Mutex::new(Output::new(protocol, transport)),
+            output: Mutex::new(Output::new(protocol, transport, &engine.account)),
+            received: Received::new(&engine.account),
+            bucket: OnceLock::new(),
+            owes: AtomicBool::new(false),
+            admissions: AtomicUsize::new(0),
             incoming: Mutex::default(),
             is_posting: AtomicBool::new(false),
             plain: (protocol == Protocol::Plain).then(Box::default),
@@ -127,7 +147,6 @@ impl Link {
     fn enqueue(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> Pushed {
         let most = self.engine.settings.queued_bytes.get();
         let mut output = self.output();
-        let before = output.bytes();
         let mut pushed = output.push(frame, is_volatile, most);
         if pushed == Pushed::Full && !output.is_stuck() {
             // It may be fast, and only the turn a long one.
@@ -135,17 +154,14 @@ impl Link {
                 pushed = output.push(frame, is_volatile, most);
             }
         }
-        let total = self.engine.queued.moved(before, output.bytes());
-        let is_greedy = total > self.engine.settings.queued_bytes_total.get()
-            && output.is_stuck()
-            && output.bytes() > self.engine.fair_share();
+        let account = &self.engine.account;
+        let is_greedy =
+            output.is_stuck() && account.is_output_excessive() && output.bytes() > account.equal_share_of_output();
         if pushed == Pushed::Full || is_greedy {
-            let before = output.bytes();
             match &self.plain {
                 None => output.close(),
                 Some(_) => output.cut_short(plain::goodbye(DisconnectReason::SlowConsumer)),
             }
-            self.engine.queued.moved(before, output.bytes());
             batch.drop_slow(self);
             return Pushed::Full;
         }
@@ -162,13 +178,7 @@ impl Link {
 
     /// Writes what waits.
     pub(super) fn flush(self: &Arc<Self>) {
-        let flushed = {
-            let mut output = self.output();
-            let before = output.bytes();
-            let flushed = output.flush();
-            self.engine.queued.moved(before, output.bytes());
-            flushed
-        };
+        let flushed = self.output().flush();
         if flushed == Flushed::Failed {
             self.lose(DisconnectReason::TransportClose);
         }
@@ -176,12 +186,10 @@ impl Link {
 
     /// What a polling request is answered with; `Pending` where there is nothing yet.
     pub(super) fn poll_payload(&self, cx: &Context<'_>) -> Poll<String> {
-        let most = self.engine.settings.max_payload.get();
+        let most = self.engine.account.body_size(self.engine.settings.max_payload.get());
         let mut output = self.output();
-        let before = output.bytes();
         // While it was woken it may have become a WebSocket, whose frames are none of its business.
         let body = if output.is_polled() { output.payload(most) } else { None };
-        self.engine.queued.moved(before, output.bytes());
         let is_empty = output.bytes() == 0;
         let answer = match (body, output.transport()) {
             (Some(body), transport) => {
@@ -217,6 +225,9 @@ impl Link {
     /// Takes a packet of Engine.IO in, type and data. Breaks where nothing more can come.
     pub(super) fn take_text(self: &Arc<Self>, packet: &str) -> ControlFlow<()> {
         let Some(kind) = packet.as_bytes().first() else { return self.refuse(DisconnectReason::ParseError) };
+        if *kind != b'4' {
+            self.pay();
+        }
         match (kind, self.protocol) {
             (b'4', _) => {
                 let mut incoming = self.incoming();
@@ -365,12 +376,11 @@ impl Link {
                 self.send(if self.plain.is_some() { &self.engine.plain_ping } else { &self.engine.ping });
             }
             Due::PingTimeout => return self.end(DisconnectReason::PingTimeout, None),
+            Due::StallTimeout => return self.drop_greedy(),
             Due::ConnectTimeout => return self.end(DisconnectReason::ForcedServerClose, None),
             Due::Leave => {
                 self.engine.remove_link(&self.sid);
-                let mut output = self.output();
-                self.engine.queued.moved(output.bytes(), 0);
-                return output.close();
+                return self.output().close();
             }
         }
         self.watch_clock();

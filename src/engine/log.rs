@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Protocol, frame::Frame};
+use super::{
+    Protocol,
+    frame::Frame,
+    pressure::{Account, Charge, Kind},
+};
 
 /// Events in the order they were sent. Recovery is possible from any of them, and from the one just before.
 #[derive(Default)]
@@ -18,14 +22,21 @@ pub(super) struct Log {
     last_gone: u64,
     /// How many of the first events were sent before the ping that waits for its pong.
     pinged: usize,
+    /// The room that `entries` has.
+    slots: Option<Charge>,
 }
 
 impl Log {
-    /// Appends an event, or several that were joined; the oldest make room. Returns by how many bytes it grew.
-    pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize) -> isize {
-        let before = self.bytes;
+    /// Appends an event, or several that were joined; the oldest make room.
+    pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize, account: &Arc<Account>) {
         self.bytes += size(frame);
         self.len += frame.parts().len();
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve(1);
+            let bytes = self.entries.capacity() * size_of::<Arc<Frame>>();
+            self.slots.get_or_insert_with(|| Charge::new(account, Kind::Logs, 0)).resize(bytes);
+        }
+        frame.charge(account).logged();
         self.entries.push_back(frame.clone());
         while self.len > most || self.bytes > most_bytes {
             let is_too_much = |len, bytes| len >= most || bytes >= most_bytes;
@@ -33,7 +44,6 @@ impl Log {
                 break;
             }
         }
-        self.bytes.cast_signed() - before.cast_signed()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -80,8 +90,18 @@ impl Log {
         for _ in 0..self.pinged {
             self.forget_first();
         }
+        self.shrink();
+    }
+
+    /// Forgets all events: only a client that has seen the last of them finds its socket again.
+    pub(super) fn give_up(&mut self) {
+        while self.forget_first() {}
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
         if self.entries.is_empty() {
-            self.entries = VecDeque::new();
+            (self.entries, self.slots) = (VecDeque::new(), None);
         }
     }
 
@@ -130,7 +150,7 @@ mod tests {
     fn it_begins_where_the_client_stopped() {
         let mut log = Log::default();
         for frame in frames(5) {
-            log.push(&frame, 10, 1_000);
+            log.push(&frame, 10, 1_000, &Account::unbounded());
         }
         assert_eq!(numbers(&mut log, 0), Some(vec![1, 2, 3, 4, 5]), "from the start");
         assert_eq!(numbers(&mut log, 3), Some(vec![4, 5]));
@@ -144,14 +164,14 @@ mod tests {
     fn it_is_bounded_and_never_has_a_hole() {
         let mut log = Log::default();
         for frame in frames(5) {
-            log.push(&frame, 3, 1_000);
+            log.push(&frame, 3, 1_000, &Account::unbounded());
         }
         assert_eq!(numbers(&mut log, 1), None, "2 is gone");
         assert_eq!(numbers(&mut log, 2), Some(vec![3, 4, 5]));
         let mut small = Log::default();
         for frame in frames(5) {
             let most_bytes = 2 * size(&frame);
-            small.push(&frame, 100, most_bytes);
+            small.push(&frame, 100, most_bytes, &Account::unbounded());
         }
         assert_eq!(numbers(&mut small, 3), Some(vec![4, 5]));
     }
@@ -161,9 +181,9 @@ mod tests {
         let joined = |log: &mut Log, most| {
             let all = frames(6);
             let (first, others) = all.split_first().unwrap();
-            log.push(first, most, 1_000);
-            log.push(&Frame::joined(others[..4].to_vec()), most, 1_000);
-            log.push(&others[4], most, 1_000);
+            log.push(first, most, 1_000, &Account::unbounded());
+            log.push(&Frame::joined(others[..4].to_vec()), most, 1_000, &Account::unbounded());
+            log.push(&others[4], most, 1_000, &Account::unbounded());
             size(first)
         };
         for after in 0..=6 {
@@ -193,12 +213,12 @@ mod tests {
     fn a_pong_confirms_what_was_sent_before_its_ping() {
         let mut log = Log::default();
         let frames = frames(4);
-        log.push(&frames[0], 10, 1_000);
-        log.push(&frames[1], 10, 1_000);
+        log.push(&frames[0], 10, 1_000, &Account::unbounded());
+        log.push(&frames[1], 10, 1_000, &Account::unbounded());
         log.pinged();
-        log.push(&frames[2], 10, 1_000);
+        log.push(&frames[2], 10, 1_000, &Account::unbounded());
         log.confirmed();
-        log.push(&frames[3], 10, 1_000);
+        log.push(&frames[3], 10, 1_000, &Account::unbounded());
         assert_eq!(numbers(&mut log, 2), Some(vec![3, 4]));
         assert_eq!(numbers(&mut log, 1), None);
     }

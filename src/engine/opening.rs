@@ -38,6 +38,9 @@ impl Engine {
         }
         let handshake = Handshake::of(query.protocol(), request.uri(), request.headers(), Some(address));
         // HTTP refuses it, and counts that.
+        if self.account.is_full() {
+            return None;
+        }
         let waiting = self.limits.wait_or(Some(address), |_| ())?;
         Some(Opening { engine: self.clone(), handshake, waiting, accept })
     }

@@ -15,7 +15,7 @@ use rustix::{
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
 use self::queue::Queue;
-use super::{Protocol, frame::Frame};
+use super::{Protocol, frame::Frame, pressure::Account};
 
 /// The frames that wait, in the order in which they leave, and the way out.
 pub(super) struct Output {
@@ -88,8 +88,8 @@ pub(super) enum Flushed {
 }
 
 impl Output {
-    pub(super) fn new(protocol: Protocol, transport: Transport) -> Self {
-        Self { queue: Queue::new(protocol), transport, is_scheduled: false, is_blocked: false, reader: None }
+    pub(super) fn new(protocol: Protocol, transport: Transport, account: &Arc<Account>) -> Self {
+        Self { queue: Queue::new(protocol, account), transport, is_scheduled: false, is_blocked: false, reader: None }
     }
 
     pub(super) fn transport(&mut self) -> &mut Transport {

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{
-        Arc, Mutex, MutexGuard, Weak,
-        atomic::{AtomicIsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, Weak},
 };
 
 use super::{Recovery, session::Session};
@@ -15,8 +12,6 @@ use crate::{hub::SocketId, metrics::Metrics, model::UserId};
 pub(super) struct Parked {
     settings: Recovery,
     metrics: Metrics,
-    /// In the logs of those that are parked.
-    bytes: AtomicIsize,
     state: Mutex<State>,
 }
 
@@ -32,7 +27,7 @@ struct State {
 
 impl Parked {
     pub(super) fn new(settings: Recovery, metrics: Metrics) -> Self {
-        Self { settings, metrics, bytes: AtomicIsize::new(0), state: Mutex::default() }
+        Self { settings, metrics, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -55,8 +50,7 @@ impl Parked {
 
     /// A socket's client has gone. Returns those that have to make room for it.
     #[must_use]
-    pub(super) fn add(&self, session: &Arc<Session>, user: UserId, bytes: usize) -> Vec<Arc<Session>> {
-        self.bytes.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+    pub(super) fn add(&self, session: &Arc<Session>, user: UserId) -> Vec<Arc<Session>> {
         self.metrics.away.increment(1);
         let mut state = self.state();
         let place = state.next;
@@ -78,7 +72,7 @@ impl Parked {
     }
 
     /// A socket is parked no longer.
-    pub(super) fn remove(&self, session: &Session, user: &UserId, bytes: usize) {
+    pub(super) fn remove(&self, session: &Session, user: &UserId) {
         let mut state = self.state();
         let Some(place) = state.places.remove(&session.id) else { return };
         state.parked.remove(&place);
@@ -89,20 +83,11 @@ impl Parked {
             }
         }
         drop(state);
-        self.bytes.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
         self.metrics.away.decrement(1);
     }
 
-    /// The log of one that is parked has grown, by this many bytes.
-    pub(super) fn grew(&self, bytes: isize) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// The oldest, while all of them together hold too much.
-    pub(super) fn too_much(&self) -> Option<Arc<Session>> {
-        if self.bytes.load(Ordering::Relaxed) <= self.settings.total_bytes.cast_signed() {
-            return None;
-        }
+    /// The one that went first.
+    pub(super) fn oldest(&self) -> Option<Arc<Session>> {
         self.state().parked.values().next().cloned()
     }
 

@@ -11,9 +11,9 @@ const SEPARATOR: char = '\u{1e}';
 
 /// A packet of Engine.IO as it came in a request's body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Packet {
+pub(crate) enum Packet<'a> {
     /// Its type and its data.
-    Text(String),
+    Text(&'a str),
     /// A binary message.
     Binary(Bytes),
 }
@@ -61,19 +61,64 @@ pub(super) fn append_text(payload: &mut String, text: &str, protocol: Protocol) 
     payload.push_str(text);
 }
 
-/// The packets in a body of text.
-pub(crate) fn decode(body: &str, protocol: Protocol) -> Result<Vec<Packet>, NotAPayload> {
-    match protocol {
-        Protocol::V4 | Protocol::Plain => body.split(SEPARATOR).map(decode_one).collect(),
-        Protocol::V3 => decode_v3(body),
+/// The packets of a body, one after the other: a small body may hold many. The first that is none is the last.
+pub(crate) struct Packets<'a> {
+    rest: Rest<'a>,
+    protocol: Protocol,
+}
+
+enum Rest<'a> {
+    Text(&'a str),
+    /// Version 3's binary payload.
+    Bytes(&'a [u8]),
+    Nothing,
+}
+
+impl<'a> Packets<'a> {
+    /// The packets in a body of text.
+    pub(crate) fn of_text(body: &'a str, protocol: Protocol) -> Self {
+        Self { rest: Rest::Text(body), protocol }
+    }
+
+    /// The packets in version 3's binary payload.
+    pub(crate) fn of_bytes(body: &'a [u8]) -> Self {
+        Self { rest: Rest::Bytes(body), protocol: Protocol::V3 }
     }
 }
 
-fn decode_one(text: &str) -> Result<Packet, NotAPayload> {
+impl<'a> Iterator for Packets<'a> {
+    type Item = Result<Packet<'a>, NotAPayload>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (packet, rest) = match (std::mem::replace(&mut self.rest, Rest::Nothing), self.protocol) {
+            (Rest::Nothing, _) => return None,
+            (Rest::Text(body), Protocol::V4 | Protocol::Plain) => match body.split_once(SEPARATOR) {
+                Some((packet, rest)) => (one(packet), Rest::Text(rest)),
+                None => (one(body), Rest::Nothing),
+            },
+            (Rest::Text(body), Protocol::V3) => match of_v3(body) {
+                Ok((packet, "")) => (packet, Rest::Nothing),
+                Ok((packet, rest)) => (packet, Rest::Text(rest)),
+                Err(error) => (Err(error), Rest::Nothing),
+            },
+            (Rest::Bytes(body), _) => match of_v3_binary(body) {
+                Ok((packet, [])) => (Ok(packet), Rest::Nothing),
+                Ok((packet, rest)) => (Ok(packet), Rest::Bytes(rest)),
+                Err(error) => (Err(error), Rest::Nothing),
+            },
+        };
+        if packet.is_ok() {
+            self.rest = rest;
+        }
+        Some(packet)
+    }
+}
+
+fn one(text: &str) -> Result<Packet<'_>, NotAPayload> {
     match text.as_bytes() {
         [] => Err(NotAPayload),
         [b'b', ..] => binary(text, Protocol::V4).map(Packet::Binary),
-        _ => Ok(Packet::Text(text.to_owned())),
+        _ => Ok(Packet::Text(text)),
     }
 }
 
@@ -87,59 +132,46 @@ pub(super) fn binary(text: &str, protocol: Protocol) -> Result<Bytes, NotAPayloa
     STANDARD.decode(base64).map(Bytes::from).map_err(|_| NotAPayload)
 }
 
-/// `<length>:<packet>`, again and again.
-fn decode_v3(mut body: &str) -> Result<Vec<Packet>, NotAPayload> {
-    let mut packets = Vec::new();
-    if body.is_empty() {
+/// `<length>:<packet>`, of which the length counts as JavaScript does; and what comes after it.
+fn of_v3(body: &str) -> Result<(Result<Packet<'_>, NotAPayload>, &str), NotAPayload> {
+    let (length, rest) = body.split_once(':').ok_or(NotAPayload)?;
+    let mut length: usize = length.parse().map_err(|_| NotAPayload)?;
+    let mut end = 0;
+    for char in rest.chars() {
+        if length == 0 {
+            break;
+        }
+        length = length.checked_sub(char.len_utf16()).ok_or(NotAPayload)?;
+        end += char.len_utf8();
+    }
+    if length > 0 {
         return Err(NotAPayload);
     }
-    while !body.is_empty() {
-        let (length, rest) = body.split_once(':').ok_or(NotAPayload)?;
-        let mut length: usize = length.parse().map_err(|_| NotAPayload)?;
-        let mut end = 0;
-        for char in rest.chars() {
-            if length == 0 {
-                break;
-            }
-            length = length.checked_sub(char.len_utf16()).ok_or(NotAPayload)?;
-            end += char.len_utf8();
-        }
-        if length > 0 {
-            return Err(NotAPayload);
-        }
-        let (text, after) = rest.split_at(end);
-        body = after;
-        match text.as_bytes() {
-            // Node passes it over.
-            [] => {}
-            [b'b', ..] => packets.push(Packet::Binary(binary(text, Protocol::V3)?)),
-            _ => packets.push(Packet::Text(text.to_owned())),
-        }
-    }
-    Ok(packets)
+    let (text, after) = rest.split_at(end);
+    let packet = match text.as_bytes() {
+        [b'b', ..] => binary(text, Protocol::V3).map(Packet::Binary),
+        // An empty one too: Node passes it over.
+        _ => Ok(Packet::Text(text)),
+    };
+    Ok((packet, after))
 }
 
-/// Version 3's binary payload: `<0 text | 1 binary> <length, a digit a byte> 0xFF <packet>`, again and again.
-pub(crate) fn decode_v3_binary(mut body: &[u8]) -> Result<Vec<Packet>, NotAPayload> {
-    let mut packets = Vec::new();
-    while let [kind, rest @ ..] = body {
-        let end = rest.iter().position(|byte| *byte == 0xFF).ok_or(NotAPayload)?;
-        if end == 0 || end > 15 || rest[..end].iter().any(|digit| *digit > 9) {
-            return Err(NotAPayload);
-        }
-        let length = rest[..end].iter().fold(0_usize, |length, digit| length * 10 + usize::from(*digit));
-        let rest = &rest[end + 1..];
-        let (packet, after) = rest.split_at_checked(length).ok_or(NotAPayload)?;
-        packets.push(match (kind, packet) {
-            (0, packet) if !packet.is_empty() => {
-                Packet::Text(std::str::from_utf8(packet).map_err(|_| NotAPayload)?.to_owned())
-            }
-            (1, [4, data @ ..]) => Packet::Binary(Bytes::copy_from_slice(data)),
-            _ => return Err(NotAPayload),
-        });
-        body = after;
+/// Version 3's binary form, `<0 text | 1 binary> <length, a digit a byte> 0xFF <packet>`; and what comes after it.
+fn of_v3_binary(body: &[u8]) -> Result<(Packet<'_>, &[u8]), NotAPayload> {
+    let [kind, rest @ ..] = body else { return Err(NotAPayload) };
+    let end = rest.iter().position(|byte| *byte == 0xFF).ok_or(NotAPayload)?;
+    if end == 0 || end > 15 || rest[..end].iter().any(|digit| *digit > 9) {
+        return Err(NotAPayload);
     }
-    if packets.is_empty() { Err(NotAPayload) } else { Ok(packets) }
+    let length = rest[..end].iter().fold(0_usize, |length, digit| length * 10 + usize::from(*digit));
+    let rest = &rest[end + 1..];
+    let (packet, after) = rest.split_at_checked(length).ok_or(NotAPayload)?;
+    let packet = match (kind, packet) {
+        (0, packet) if !packet.is_empty() => Packet::Text(std::str::from_utf8(packet).map_err(|_| NotAPayload)?),
+        (1, [4, data @ ..]) => Packet::Binary(Bytes::copy_from_slice(data)),
+        _ => return Err(NotAPayload),
+    };
+    Ok((packet, after))
 }
 
 #[cfg(test)]
@@ -147,7 +179,15 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::engine::fuzzing;
+    use crate::engine::fuzzing::{self, OwnedPacket};
+
+    fn decode(body: &str, protocol: Protocol) -> Result<Vec<OwnedPacket>, NotAPayload> {
+        fuzzing::packets(Packets::of_text(body, protocol))
+    }
+
+    fn decode_v3_binary(body: &[u8]) -> Result<Vec<OwnedPacket>, NotAPayload> {
+        fuzzing::packets(Packets::of_bytes(body))
+    }
 
     #[test]
     fn version_3_counts_as_javascript_does() {
@@ -157,9 +197,9 @@ mod tests {
         assert_eq!(
             packets,
             [
-                Packet::Text("4äö😀".to_owned()),
-                Packet::Binary(Bytes::from_static(&[1, 2, 3, 255])),
-                Packet::Text("4x".to_owned())
+                OwnedPacket::Text("4äö😀".to_owned()),
+                OwnedPacket::Binary(Bytes::from_static(&[1, 2, 3, 255])),
+                OwnedPacket::Text("4x".to_owned())
             ]
         );
         let mut payload = String::new();
@@ -171,7 +211,7 @@ mod tests {
     fn version_3_binary() {
         let body = [0, 2, 255, b'4', b'x', 1, 4, 255, 4, 1, 2, 3];
         let packets = decode_v3_binary(&body).unwrap();
-        assert_eq!(packets, [Packet::Text("4x".to_owned()), Packet::Binary(Bytes::from_static(&[1, 2, 3]))]);
+        assert_eq!(packets, [OwnedPacket::Text("4x".to_owned()), OwnedPacket::Binary(Bytes::from_static(&[1, 2, 3]))]);
         for broken in [&[0][..], &[0, 255], &[0, 3, 255, b'4'], &[2, 1, 255, b'4'], &[1, 1, 255, 9], &[]] {
             assert_eq!(decode_v3_binary(broken), Err(NotAPayload));
         }
@@ -183,9 +223,9 @@ mod tests {
         assert_eq!(
             packets,
             [
-                Packet::Text("4x".to_owned()),
-                Packet::Binary(Bytes::from_static(&[1, 2, 3])),
-                Packet::Text("3".to_owned())
+                OwnedPacket::Text("4x".to_owned()),
+                OwnedPacket::Binary(Bytes::from_static(&[1, 2, 3])),
+                OwnedPacket::Text("3".to_owned())
             ]
         );
         assert_eq!(decode("4x\u{1e}", Protocol::V4), Err(NotAPayload));
@@ -210,8 +250,8 @@ mod tests {
                     // What separates packets in version 4 is a character like others in version 3.
                     let frame = Frame::event("/", None, &format!("{text}{end}"), attachments.clone(), None);
                     append(&mut body, &frame, protocol);
-                    expected.push(Packet::Text(frame.text(protocol)));
-                    expected.extend(attachments.iter().cloned().map(Packet::Binary));
+                    expected.push(OwnedPacket::Text(frame.text(protocol)));
+                    expected.extend(attachments.iter().cloned().map(OwnedPacket::Binary));
                 }
                 prop_assert_eq!(decode(&body, protocol), Ok(expected));
             }
@@ -221,8 +261,8 @@ mod tests {
         fn version_3_binary_is_read_as_written(sent in vec(sent(), 1..6)) {
             let mut packets = Vec::new();
             for (text, attachments) in sent {
-                packets.push(Packet::Text(format!("4{text}")));
-                packets.extend(attachments.into_iter().map(Packet::Binary));
+                packets.push(OwnedPacket::Text(format!("4{text}")));
+                packets.extend(attachments.into_iter().map(OwnedPacket::Binary));
             }
             let body = fuzzing::v3_binary(&packets);
             let read = decode_v3_binary(&body);

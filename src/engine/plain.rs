@@ -150,8 +150,8 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
     let handshake = Handshake::of(Protocol::Plain, request.uri(), request.headers(), address);
     let Some(words) = upgrade::Handshake::of(&mut request) else { return StatusCode::BAD_REQUEST.into_response() };
-    let Some(waiting) = engine.limits.wait(handshake.address) else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let Some(waiting) = engine.wait(handshake.address) else {
+        return requests::retry_after(StatusCode::SERVICE_UNAVAILABLE.into_response());
     };
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {

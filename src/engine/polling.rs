@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     ops::ControlFlow,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
 };
 
 use axum::{body::Body, response::Response};
@@ -15,9 +16,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
     DisconnectReason, Protocol,
-    link::Link,
+    link::{Intake, Link},
     output::{Request as Waiting, Transport},
-    payload::{self, Packet},
+    payload::{self, Packet, Packets},
+    pressure::{Charge, Kind, ReceivedCharge},
     requests::{Refusal, refuse},
 };
 
@@ -42,7 +44,8 @@ pub(super) async fn get(link: &Arc<Link>) -> Response {
     let mut waiting = HangsUp(Some(link));
     let payload = poll_fn(|cx| link.poll_payload(cx)).await;
     waiting.0 = None;
-    plain(StatusCode::OK, payload)
+    let charge = Charge::new(&link.engine.account, Kind::Http, payload.len());
+    plain(StatusCode::OK, charge.hold(payload.into()))
 }
 
 struct HangsUp<'a>(Option<&'a Arc<Link>>);
@@ -80,42 +83,74 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
         link.end(DisconnectReason::TransportError, None);
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    let most = link.engine.settings.max_payload.get();
-    // What is too large is read up to the limit before it is answered: a client that has sent little more finds the
-    // answer, and no reset.
-    let body = Limited::new(request.into_body(), most).collect();
+    let mut charge = ReceivedCharge::input(&link.received);
+    let body = read(link, request.into_body(), &mut charge);
     let body = match tokio::time::timeout(link.engine.settings.ping_timeout, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
-        Ok(Err(_)) | Err(_) => {
+        Ok(Ok(body)) => body,
+        Ok(Err(Unread::TooLarge)) => return too_large(),
+        Ok(Err(Unread::Broken)) | Err(_) => {
             link.lose(DisconnectReason::TransportError);
             return plain(StatusCode::BAD_REQUEST, String::new());
         }
     };
-    let packets = if is_binary {
-        payload::decode_v3_binary(&body)
-    } else {
-        std::str::from_utf8(&body)
-            .map_err(|_| payload::NotAPayload)
-            .and_then(|text| payload::decode(text, link.protocol))
+    let packets = match std::str::from_utf8(&body) {
+        _ if is_binary => Some(Packets::of_bytes(&body)),
+        Ok(text) => Some(Packets::of_text(text, link.protocol)),
+        Err(_) => None,
     };
     match packets {
-        Ok(packets) => take(link, packets),
-        Err(payload::NotAPayload) => link.end(DisconnectReason::ParseError, None),
+        Some(packets) => take(link, packets).await,
+        None => link.end(DisconnectReason::ParseError, None),
     }
     let mut response = plain(StatusCode::OK, "ok".to_owned());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
 }
 
-fn take(link: &Arc<Link>, packets: Vec<Packet>) {
+/// Why there is no body.
+enum Unread {
+    TooLarge,
+    Broken,
+}
+
+/// Reads a body. While there is no room for more of it, its client waits. What is too large is read up to the limit
+/// before it is answered: a client that has sent little more finds the answer, and no reset.
+async fn read(link: &Arc<Link>, body: Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
+    let mut body = Limited::new(body, link.engine.settings.max_payload.get());
+    let mut bytes = Vec::new();
+    let mut intake = Intake::default();
+    loop {
+        poll_fn(|cx| intake.poll_ready(link, cx)).await;
+        match body.frame().await {
+            None => return Ok(bytes),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    bytes.extend_from_slice(data);
+                    charge.resize(bytes.capacity());
+                }
+            }
+            Some(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge),
+            Some(Err(_)) => return Err(Unread::Broken),
+        }
+    }
+}
+
+/// Takes packets in, each when there is room for it.
+async fn take(link: &Arc<Link>, packets: Packets<'_>) {
+    let mut intake = Intake::default();
     for packet in packets {
         let flow = match packet {
-            Packet::Text(text) => link.take_text(&text),
-            Packet::Binary(data) => link.take_binary(data),
+            // Node passes it over.
+            Ok(Packet::Text("")) => ControlFlow::Continue(()),
+            Ok(Packet::Text(text)) => link.take_text(text),
+            Ok(Packet::Binary(data)) => link.take_binary(data),
+            Err(payload::NotAPayload) => return link.end(DisconnectReason::ParseError, None),
         };
-        if flow == ControlFlow::Break(()) {
-            break;
+        if flow.is_break() || link.is_closed() {
+            return;
+        }
+        if !intake.took(link) {
+            poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
         }
     }
 }
@@ -125,8 +160,8 @@ fn too_large() -> Response {
 }
 
 /// A packet's text as a body, never to be kept by anybody on the way.
-pub(super) fn plain(status: StatusCode, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub(super) fn plain(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));

@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     ops::ControlFlow,
     pin::Pin,
     sync::Arc,
@@ -18,13 +17,16 @@ use tokio::{
 use super::{
     DisconnectReason, Protocol,
     frame::Frame,
-    link::Link,
+    link::{Intake, Link},
     plain,
-    websocket::{Decoder, Message, Violation, opcode},
+    pressure::ReceivedCharge,
+    websocket::{Decoder, Message, Stop, opcode},
 };
 
 /// Bytes in one read. One buffer a thread: an idle connection has none.
 const CHUNK: usize = 64 * 1024;
+/// Bytes in one read while memory is scarce.
+const SCARCE_CHUNK: usize = 4 * 1024;
 /// What a client is told that sends what it may not (RFC 6455, section 7.4.1).
 const UNSUPPORTED: u16 = 1003;
 
@@ -37,6 +39,11 @@ pub(crate) struct Reader {
     link: Arc<Link>,
     stream: OwnedReadHalf,
     decoder: Decoder,
+    intake: Intake,
+    /// For what the decoder holds.
+    charge: Option<ReceivedCharge>,
+    /// Messages wait in the decoder for their turn.
+    is_paused: bool,
     /// Where a client of plain WebSocket is on its way in.
     plain: Option<Box<plain::Incoming>>,
     /// Nothing that comes now counts: the client was told goodbye.
@@ -45,12 +52,15 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(super) fn new(link: Arc<Link>, stream: OwnedReadHalf, decoder: Decoder) -> Self {
-        Self { link, stream, decoder, plain: None, is_leaving: false }
+        let intake = Intake::default();
+        Self { link, stream, decoder, intake, charge: None, is_paused: false, plain: None, is_leaving: false }
     }
 
     /// Of a client of plain WebSocket.
     pub(super) fn plain(link: Arc<Link>, stream: OwnedReadHalf, decoder: Decoder, plain: plain::Incoming) -> Self {
-        Self { link, stream, decoder, plain: Some(Box::new(plain)), is_leaving: false }
+        let mut reader = Self::new(link, stream, decoder);
+        reader.plain = Some(Box::new(plain));
+        reader
     }
 
     /// Takes in what was read before.
@@ -78,8 +88,16 @@ impl Reader {
                 }
             }
             self.go_on();
+            if !self.is_leaving {
+                ready!(self.intake.poll_ready(&self.link, cx));
+                if std::mem::take(&mut self.is_paused) {
+                    self.take(&mut []);
+                    continue;
+                }
+            }
+            let chunk = if self.link.engine.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
             let read = BUFFER.with_borrow_mut(|buffer| {
-                let mut bytes = ReadBuf::new(buffer);
+                let mut bytes = ReadBuf::new(&mut buffer[..chunk]);
                 let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
                 let len = bytes.filled().len();
                 Poll::Ready(match result {
@@ -114,22 +132,36 @@ impl Reader {
             return;
         }
         self.link.output().cork();
-        let Self { link, decoder, plain, .. } = self;
+        let Self { link, decoder, intake, plain, .. } = self;
         let frames = decoder.count();
-        let taken = decoder.feed(bytes, &mut |message| match plain {
-            None => take(link, message),
-            Some(plain) => take_plain(link, plain, message),
+        let taken = decoder.feed(bytes, &mut |message| {
+            let flow = match plain {
+                None => take(link, message),
+                Some(plain) => take_plain(link, plain, message),
+            };
+            match flow {
+                ControlFlow::Break(()) => ControlFlow::Break(Stop::End),
+                ControlFlow::Continue(()) if intake.took(link) => ControlFlow::Continue(()),
+                ControlFlow::Continue(()) => ControlFlow::Break(Stop::Pause),
+            }
         });
         if plain.is_some() && decoder.count() != frames {
             link.frame_arrived();
         }
         match taken {
             Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => self.is_leaving = true,
+            Ok(ControlFlow::Break(Stop::Pause)) => self.is_paused = true,
+            Ok(ControlFlow::Break(Stop::End)) => self.is_leaving = true,
             Err(violation) => {
                 self.is_leaving = true;
                 self.link.violated(violation);
             }
+        }
+        let held = if self.is_leaving { 0 } else { self.decoder.held() };
+        if held > 0 {
+            self.charge.get_or_insert_with(|| ReceivedCharge::input(&self.link.received)).resize(held);
+        } else if self.charge.is_some() {
+            self.charge = None;
         }
         self.link.flush();
     }
@@ -161,10 +193,14 @@ fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
             },
         },
         Message::Ping(data) => {
+            link.pay();
             link.send(&Frame::control(opcode::PONG, data));
             ControlFlow::Continue(())
         }
-        Message::Pong => ControlFlow::Continue(()),
+        Message::Pong => {
+            link.pay();
+            ControlFlow::Continue(())
+        }
         Message::Close(status) => {
             link.answer_close(status);
             ControlFlow::Break(())
@@ -181,91 +217,55 @@ impl Drop for Reader {
     }
 }
 
-/// What arrives at a WebSocket that is being tried.
+/// What arrives at a WebSocket that is being tried. Messages are handed out one by one; the rest stays in the decoder.
 pub(super) struct Probe {
     stream: OwnedReadHalf,
     decoder: Decoder,
-    /// What arrived together.
-    early: VecDeque<Early>,
-}
-
-/// A message that was read before anybody could take it.
-enum Early {
-    Text(String),
-    Binary(Vec<u8>),
-    Ping(Vec<u8>),
-    Close(Option<u16>),
-    Violation(Violation),
-}
-
-impl Early {
-    fn of(message: Message<'_>) -> Option<Self> {
-        Some(match message {
-            Message::Text(text) => Self::Text(text.to_owned()),
-            Message::Binary(data) => Self::Binary(data.to_vec()),
-            Message::Ping(data) => Self::Ping(data.to_vec()),
-            Message::Close(status) => Self::Close(status),
-            Message::Pong => return None,
-        })
-    }
+    /// For what the decoder holds.
+    charge: ReceivedCharge,
+    ahead: Vec<u8>,
 }
 
 impl Probe {
-    pub(super) fn new(stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
-        let mut probe = Self { stream, decoder, early: VecDeque::new() };
-        probe.take(ahead);
-        probe
+    pub(super) fn new(link: &Link, stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
+        Self { stream, decoder, charge: ReceivedCharge::input(&link.received), ahead }
     }
 
     /// The next text; `None` when something else comes, or the connection ends.
     pub(super) async fn next(&mut self) -> Option<String> {
         loop {
-            match self.early.pop_front() {
-                Some(Early::Text(text)) => return Some(text),
-                Some(Early::Ping(_)) => {}
-                Some(Early::Binary(_) | Early::Close(_) | Early::Violation(_)) => return None,
-                None => {
-                    let mut bytes = vec![0; 1024];
-                    let len = self.stream.read(&mut bytes).await.ok().filter(|len| *len > 0)?;
-                    bytes.truncate(len);
-                    self.take(bytes);
+            let mut bytes = std::mem::take(&mut self.ahead);
+            loop {
+                let mut text = None;
+                let mut is_over = false;
+                let flow = self.decoder.feed(&mut bytes, &mut |message| {
+                    match message {
+                        Message::Text(message) => text = Some(message.to_owned()),
+                        Message::Ping(_) | Message::Pong => {}
+                        Message::Binary(_) | Message::Close(_) => is_over = true,
+                    }
+                    ControlFlow::Break(Stop::Pause)
+                });
+                self.charge.resize(self.decoder.held());
+                match flow {
+                    Ok(_) if text.is_some() => return text,
+                    Ok(ControlFlow::Break(_)) if !is_over => bytes.clear(),
+                    Ok(ControlFlow::Continue(())) => break,
+                    Ok(ControlFlow::Break(_)) | Err(_) => return None,
                 }
             }
-        }
-    }
-
-    fn take(&mut self, mut bytes: Vec<u8>) {
-        let early = &mut self.early;
-        let taken = self.decoder.feed(&mut bytes, &mut |message| {
-            early.extend(Early::of(message));
-            ControlFlow::Continue(())
-        });
-        if let Err(violation) = taken {
-            self.early.push_back(Early::Violation(violation));
+            bytes = vec![0; 1024];
+            let len = self.stream.read(&mut bytes).await.ok().filter(|len| *len > 0)?;
+            bytes.truncate(len);
+            self.ahead = bytes;
         }
     }
 
     /// It is what was tried for: from now on the link speaks through it. What came after the last text that was asked
-    /// for is taken in.
+    /// for is taken in by the reader.
     pub(super) fn into_reader(self, link: Arc<Link>) -> Reader {
-        let Self { stream, decoder, early } = self;
-        let mut reader = Reader::new(link, stream, decoder);
-        for message in early {
-            if reader.is_leaving {
-                break;
-            }
-            let flow = match message {
-                Early::Text(text) => take(&reader.link, Message::Text(&text)),
-                Early::Binary(data) => take(&reader.link, Message::Binary(&data)),
-                Early::Ping(data) => take(&reader.link, Message::Ping(&data)),
-                Early::Close(status) => take(&reader.link, Message::Close(status)),
-                Early::Violation(violation) => {
-                    reader.link.violated(violation);
-                    ControlFlow::Break(())
-                }
-            };
-            reader.is_leaving = flow.is_break();
-        }
+        let mut reader = Reader::new(link, self.stream, self.decoder);
+        (reader.is_paused, reader.charge) = (true, Some(self.charge));
         reader
     }
 }

@@ -1,19 +1,15 @@
 //! The front door: requests of Engine.IO, as Node's server answers them.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use governor::DefaultDirectRateLimiter;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use rand::{Rng, distr::Alphanumeric};
 use serde::{Deserialize, Serialize};
@@ -47,8 +43,6 @@ pub(crate) struct Handshake {
     pub(crate) authorization: Option<String>,
     /// Where it comes from.
     pub(crate) address: Option<IpAddr>,
-    /// What the events of all its sockets are counted in, one after the other: a new socket brings no new one.
-    pub(crate) events: Arc<OnceLock<Option<Arc<DefaultDirectRateLimiter>>>>,
 }
 
 impl Handshake {
@@ -60,7 +54,6 @@ impl Handshake {
             query: uri.query().unwrap_or_default().to_owned(),
             authorization: authorization.map(str::to_owned),
             address,
-            events: Arc::default(),
         }
     }
 }
@@ -96,7 +89,15 @@ struct RefusalBody {
 
 pub(super) fn refuse(refusal: Refusal) -> Response {
     let (status, code, message) = refusal.parts();
-    (status, axum::Json(RefusalBody { code, message })).into_response()
+    retry_after((status, axum::Json(RefusalBody { code, message })).into_response())
+}
+
+/// Says when to try again, where that may help.
+pub(super) fn retry_after(mut response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// An upgrade is refused with a bare text, and the connection closed.
@@ -104,7 +105,7 @@ fn refuse_upgrade(refusal: Refusal) -> Response {
     let (status, _, message) = refusal.parts();
     let mut response = (status, [(CONTENT_TYPE, "text/html")], message).into_response();
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    retry_after(response)
 }
 
 #[derive(Deserialize)]
@@ -166,7 +167,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     }
     let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
     let handshake = Handshake::of(protocol, request.uri(), request.headers(), address);
-    let Some(waiting) = engine.limits.wait(handshake.address) else { return refuse(Refusal::Full) };
+    let Some(waiting) = engine.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
         let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
         let Some(link) = open(&engine, handshake, transport, waiting, None) else { return refuse(Refusal::BadRequest) };

@@ -22,6 +22,7 @@ use super::{
     link::{Link, TransportName},
     log::Log,
     output::Pushed,
+    pressure::ReceivedCharge,
     wheel::Ticket,
 };
 pub(super) use recovery::{Resumed, Seen};
@@ -36,9 +37,8 @@ const PID_SECRET: usize = 24;
 
 /// What the layer above does with a socket.
 pub(crate) trait Application: Send + Sync {
-    /// An event: the JSON array of its name and arguments, its attachments, and the id if it is to be acknowledged.
-    /// Err where the text is no event: then the connection is closed.
-    fn receive(self: Arc<Self>, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), NotAnEvent>;
+    /// An event. Err where the text is none: then the connection is closed.
+    fn receive(self: Arc<Self>, arrival: Arrival<'_>) -> Result<(), NotAnEvent>;
 
     /// Whether a client with these credentials is the one the socket belongs to; from now on it has these.
     fn readmit(&self, handshake: &Handshake, auth: &str) -> bool;
@@ -73,6 +73,19 @@ pub(crate) trait Application: Send + Sync {
 
     /// Does this once the events before it are answered.
     fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>);
+}
+
+/// An event as it arrived.
+pub(crate) struct Arrival<'a> {
+    /// The JSON array of its name and arguments.
+    pub(crate) json: &'a str,
+    pub(crate) attachments: Vec<Bytes>,
+    /// Which acknowledgement the client wants, if it wants one.
+    pub(crate) id: Option<u64>,
+    /// What it costs until it is answered.
+    pub(crate) charge: ReceivedCharge,
+    /// Whether there was a token for it in its connection's bucket.
+    pub(crate) is_within_rate: bool,
 }
 
 /// A text that is no event, or no acknowledgement.
@@ -146,7 +159,7 @@ impl Session {
             }),
             engine,
         });
-        behind.set(&session);
+        behind.set(&session, link);
         session
     }
 
@@ -261,20 +274,21 @@ impl Session {
                     Pushed::Gone | Pushed::Full => false,
                 };
                 if self.pid.is_some() && frame.number() > 0 {
-                    let recovery = &self.engine.settings.recovery;
-                    state.log.push(frame, recovery.events, recovery.bytes);
+                    self.log(&mut state.log, frame);
                 }
                 is_sent
             }
             Phase::Away { .. } if !is_volatile && frame.number() > 0 => {
-                let recovery = &self.engine.settings.recovery;
-                let grown = state.log.push(frame, recovery.events, recovery.bytes);
-                self.engine.parked.grew(grown);
-                batch.parked_more();
+                self.log(&mut state.log, frame);
                 true
             }
             Phase::Connecting(_) | Phase::Away { .. } | Phase::Closed => false,
         }
+    }
+
+    fn log(&self, log: &mut Log, frame: &Arc<Frame>) {
+        let recovery = &self.engine.settings.recovery;
+        log.push(frame, recovery.events, recovery.bytes, &self.engine.account);
     }
 
     /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments. False where nobody will
@@ -324,7 +338,7 @@ impl Session {
         }
     }
 
-    pub(super) fn receive(&self, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), DisconnectReason> {
+    pub(super) fn receive(&self, arrival: Arrival<'_>) -> Result<(), DisconnectReason> {
         let application = {
             let state = self.state();
             match &state.phase {
@@ -334,9 +348,7 @@ impl Session {
             }
         };
         match application {
-            Some(application) => {
-                application.receive(json, attachments, id).map_err(|NotAnEvent| DisconnectReason::ForcedClose)
-            }
+            Some(application) => application.receive(arrival).map_err(|NotAnEvent| DisconnectReason::ForcedClose),
             None => Ok(()),
         }
     }
@@ -399,7 +411,7 @@ impl Session {
             let phase = std::mem::replace(&mut state.phase, Phase::Closed);
             let application = state.application.take();
             if let (Phase::Away { .. }, Some(application)) = (&phase, &application) {
-                self.engine.parked.remove(self, &application.user(), state.log.bytes());
+                self.engine.parked.remove(self, &application.user());
             }
             state.log = Log::default();
             state.asked = HashMap::new();

@@ -88,7 +88,7 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     let Stream { reader, writer, ahead } = stream;
     let decoder = Decoder::new(link.engine.settings.max_payload.get());
-    let mut probe = Probe::new(reader, decoder, ahead);
+    let mut probe = Probe::new(&link, reader, decoder, ahead);
     let is_taken = tokio::select! {
         is_taken = is_taken(&link, &mut probe, &writer) => is_taken,
         () = tokio::time::sleep(link.engine.settings.upgrade_timeout) => false,

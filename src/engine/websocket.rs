@@ -34,6 +34,15 @@ pub(crate) enum Message<'a> {
     Close(Option<u16>),
 }
 
+/// Why no more messages are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Nothing that comes after counts.
+    End,
+    /// What comes after is kept for the next call.
+    Pause,
+}
+
 /// Why the peer's bytes are no WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Violation {
@@ -91,16 +100,21 @@ impl Decoder {
         self.count
     }
 
+    /// Bytes that have arrived and were not handed out.
+    pub(super) fn held(&self) -> usize {
+        self.partial.len() + self.fragments.as_ref().map_or(0, |(_, data)| data.len())
+    }
+
     /// Takes bytes as they arrived and hands out the messages that are complete. They are unmasked in place.
-    /// Stops where `sink` breaks; what comes after is lost.
+    /// Stops where `sink` breaks, after the message that it was given.
     pub(crate) fn feed(
         &mut self,
         input: &mut [u8],
-        sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
+        sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<Stop>,
+    ) -> Result<ControlFlow<Stop>, Violation> {
         if self.partial.is_empty() {
             let (used, flow) = self.frames(input, sink)?;
-            if flow.is_continue() {
+            if flow != ControlFlow::Break(Stop::End) {
                 self.partial.extend_from_slice(&input[used..]);
             }
             return Ok(flow);
@@ -122,8 +136,8 @@ impl Decoder {
     fn frames(
         &mut self,
         input: &mut [u8],
-        sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>,
-    ) -> Result<(usize, ControlFlow<()>), Violation> {
+        sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<Stop>,
+    ) -> Result<(usize, ControlFlow<Stop>), Violation> {
         let mut used = 0;
         loop {
             let rest = &mut input[used..];
@@ -139,8 +153,10 @@ impl Decoder {
             let payload = &mut rest[header.len..end];
             unmask(payload, header.mask);
             used += end;
-            if self.frame(&header, payload, sink)?.is_break() {
-                return Ok((used, ControlFlow::Break(())));
+            let flow = self.frame(&header, payload, sink)?;
+            if flow.is_break() {
+                self.needed = 0;
+                return Ok((used, flow));
             }
         }
     }
@@ -185,8 +201,8 @@ impl Decoder {
         &mut self,
         header: &Header,
         payload: &[u8],
-        sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
+        sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<Stop>,
+    ) -> Result<ControlFlow<Stop>, Violation> {
         self.count += 1;
         match (header.opcode, header.is_final) {
             (opcode::CLOSE, _) => Ok(sink(Message::Close(status(payload)?))),
@@ -213,8 +229,8 @@ impl Decoder {
 fn message(
     opcode: u8,
     data: &[u8],
-    sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, Violation> {
+    sink: &mut dyn FnMut(Message<'_>) -> ControlFlow<Stop>,
+) -> Result<ControlFlow<Stop>, Violation> {
     if opcode == opcode::BINARY {
         return Ok(sink(Message::Binary(data)));
     }

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::EXPECT};
 use http_body_util::BodyExt;
 use uuid::Uuid;
 
-use super::answer::Failed;
+use super::{answer::Failed, charged::Held};
 use crate::{app::App, error::Error};
 
 /// By which a request is found in two logs.
@@ -42,10 +42,12 @@ pub(crate) async fn frame(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     // A client that asks before it sends has not sent.
     let asks_first = request.headers().contains_key(EXPECT);
-    let request = request.map(|body| if asks_first { body } else { Body::new(Lingering(Some(body))) });
+    let held = Held::new(&app);
+    let request = request.map(|body| held.body(if asks_first { body } else { Body::new(Lingering(Some(body))) }));
     let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
         Failed(Error::internal("the server failed", "a request's handler panicked")).into_response()
     });
+    response = held.response(&app, response);
     let status = response.status();
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     app.metrics.requested(route, status.as_str(), arrived.elapsed());

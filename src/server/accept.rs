@@ -27,13 +27,11 @@ use tower::Service;
 use super::{address, gate};
 use crate::{
     app::App,
-    engine::{Ahead, ClientAddress, Reader},
+    engine::{Ahead, ClientAddress, HEAD_MAX, Reader},
 };
 
 /// How long a client may take to send a request's head, and how long a connection may lie idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of a request's head, at the most.
-const BUFFER: usize = 64 * 1024;
 /// Bytes of a handshake that the engine may get at once, and its headers; others go through hyper.
 const HANDSHAKE: usize = 4 * 1024;
 const HEADERS: usize = 48;
@@ -45,7 +43,7 @@ const LAST_RESPONSES: Duration = Duration::from_secs(1);
 /// Serves until `closed` is done.
 pub(super) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, closed: impl Future<Output = ()>) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_MAX);
     // Told when no further request is taken; every connection holds a receiver until it is done.
     let (last_request, closing) = watch::channel(());
     let mut closed = std::pin::pin!(closed);
@@ -147,7 +145,7 @@ impl Connection {
         });
         match opening {
             Some((opening, end)) => Spoken::Client(opening.open(stream, &mut bytes[end..])),
-            None => Spoken::Http(Ahead::new(stream, bytes)),
+            None => Spoken::Http(Ahead::new(stream, bytes, &self.app.memory)),
         }
     }
 

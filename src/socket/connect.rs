@@ -9,7 +9,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use governor::DefaultDirectRateLimiter;
 use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
@@ -35,8 +34,6 @@ pub(super) struct Conn {
     pub(super) hub: Arc<Hub>,
     pub(super) events: Arc<Registered>,
     pub(super) queue: Queue,
-    /// Shared by all sockets of a connection.
-    pub(super) bucket: Option<Arc<DefaultDirectRateLimiter>>,
     /// What CONNECT carried, as JSON; empty where it carried nothing.
     pub(super) auth: Box<str>,
     identity: RwLock<Arc<Identity>>,
@@ -152,7 +149,6 @@ impl Connect {
             hub: self.app.hubs.enter(&session.namespace),
             events: self.events.clone(),
             queue: Queue::default(),
-            bucket: handshake.events.get_or_init(|| self.app.limits.bucket().map(Arc::new)).clone(),
             auth: auth.into(),
             identity: RwLock::new(Arc::new(identity)),
             seat: Mutex::new(Some(seat)),

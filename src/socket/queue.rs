@@ -323,7 +323,8 @@ impl Queue {
         }
         let must_wait = !state.writes.is_empty();
         match state.jobs.pop_front() {
-            Some(Job::Write(call, begin)) => {
+            Some(Job::Write(mut call, begin)) => {
+                call.becomes_write();
                 let number = state.answered + state.writes.len() as u64;
                 state.writes.push_back(None);
                 Some(Next::Write(Pending { call: Some(call), number }, begin))

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     chat,
     config::LimitsConfig,
-    engine::{Application, DisconnectReason, Handshake, NotAnEvent},
+    engine::{Application, Arrival, DisconnectReason, Handshake, NotAnEvent, ReceivedCharge},
     error::{Error, Result},
     hub::To,
     metrics::EventMetrics,
@@ -23,7 +23,8 @@ use crate::{
 };
 
 impl Application for Conn {
-    fn receive(self: Arc<Self>, json: &str, attachments: Vec<Bytes>, id: Option<u64>) -> Result<(), NotAnEvent> {
+    fn receive(self: Arc<Self>, arrival: Arrival<'_>) -> Result<(), NotAnEvent> {
+        let Arrival { json, attachments, id, charge, is_within_rate } = arrival;
         let (name, args) = Args::parse(json, &attachments).map_err(|_| NotAnEvent)?;
         if SOCKET_IO.contains(&&*name) {
             return Err(NotAnEvent);
@@ -31,7 +32,8 @@ impl Application for Conn {
         let most = LimitsConfig::or_none(self.app.limits.config().events_in_flight);
         match self.queue.enter(most) {
             Entered::Yes => {
-                let job = event(&self, json, &name, &args, id);
+                let within = within_limits(&self, json, args.attachments(), is_within_rate, &charge);
+                let job = event(&self, json, &name, &args, Origin { id, charge: Some(charge) }, within);
                 Queue::push(&self, job);
             }
             Entered::Full => refuse_at_once(&self, &shown(&name), id),
@@ -104,13 +106,26 @@ pub(super) struct Call {
     name: Arc<str>,
     metrics: Arc<EventMetrics>,
     arrived: Instant,
+    origin: Origin,
+}
+
+/// Whom an event is answered to, and what it costs until then.
+struct Origin {
     /// Which acknowledgement the client wants, if it wants one.
     id: Option<u64>,
+    charge: Option<ReceivedCharge>,
 }
 
 impl Call {
-    fn new(conn: &Arc<Conn>, name: Arc<str>, metrics: &Arc<EventMetrics>, id: Option<u64>) -> Self {
-        Self { conn: conn.clone(), name, metrics: metrics.clone(), arrived: Instant::now(), id }
+    fn new(conn: &Arc<Conn>, name: Arc<str>, metrics: &Arc<EventMetrics>, origin: Origin) -> Self {
+        Self { conn: conn.clone(), name, metrics: metrics.clone(), arrived: Instant::now(), origin }
+    }
+
+    /// It waits for a commit from now on.
+    pub(super) fn becomes_write(&mut self) {
+        if let Some(charge) = &mut self.origin.charge {
+            charge.becomes_write();
+        }
     }
 
     /// Runs a handler, and answers with what it returns.
@@ -138,7 +153,7 @@ impl Call {
     }
 
     fn tell(self, (arguments, error): Outcome) {
-        let Self { conn, name, metrics, arrived, id } = self;
+        let Self { conn, name, metrics, arrived, origin: Origin { id, charge: _charge } } = self;
         metrics.handler_seconds.record(arrived.elapsed());
         match &error {
             None => metrics.done.increment(1),
@@ -160,19 +175,27 @@ impl Call {
 fn refuse_at_once(conn: &Arc<Conn>, name: &str, id: Option<u64>) {
     conn.app.metrics.limited("events-in-flight");
     let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
-    Call::new(conn, name.into(), &conn.events.unknown, id).tell(acknowledgement::<()>(Err(error)));
+    let origin = Origin { id, charge: None };
+    Call::new(conn, name.into(), &conn.events.unknown, origin).tell(acknowledgement::<()>(Err(error)));
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.
-fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, id: Option<u64>) -> Job {
+fn event(
+    conn: &Arc<Conn>,
+    json: &str,
+    name: &str,
+    args: &Args<'_>,
+    origin: Origin,
+    within_limits: Result<()>,
+) -> Job {
     let event = conn.events.events.get_key_value(name);
     let relay = conn.events.relays.get_key_value(name).filter(|_| event.is_none());
     let call = match (event, relay) {
-        (Some((name, event)), _) => Call::new(conn, name.clone(), &event.metrics, id),
-        (None, Some((name, metrics))) => Call::new(conn, name.clone(), metrics, id),
-        (None, None) => Call::new(conn, shown(name).into(), &conn.events.unknown, id),
+        (Some((name, event)), _) => Call::new(conn, name.clone(), &event.metrics, origin),
+        (None, Some((name, metrics))) => Call::new(conn, name.clone(), metrics, origin),
+        (None, None) => Call::new(conn, shown(name).into(), &conn.events.unknown, origin),
     };
-    if let Err(error) = within_limits(conn, json, args.attachments()) {
+    if let Err(error) = within_limits {
         return call.refuse(error);
     }
     if let Some((_, event)) = event {
@@ -193,11 +216,21 @@ fn shown(name: &str) -> String {
     name.chars().take(NAME_MAX_CHARS).collect()
 }
 
-fn within_limits(conn: &Conn, text: &str, attachments: &[Bytes]) -> Result<()> {
+fn within_limits(
+    conn: &Conn,
+    text: &str,
+    attachments: &[Bytes],
+    is_within_rate: bool,
+    charge: &ReceivedCharge,
+) -> Result<()> {
     if conn.identity().has_expired() {
         return Err(Error::TokenExpired);
     }
-    if conn.bucket.as_ref().is_some_and(|bucket| bucket.check().is_err()) {
+    if charge.is_refused() {
+        conn.app.metrics.limited("memory");
+        return Err(Error::RateLimited("the server holds too much for this connection (limits.memory)".to_owned()));
+    }
+    if !is_within_rate {
         conn.app.metrics.limited("events-per-second");
         return Err(Error::RateLimited("too many events (limits.events-per-second)".to_owned()));
     }

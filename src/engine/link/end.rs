@@ -29,14 +29,12 @@ impl Link {
     ) {
         let awaits_fetch = {
             let mut output = self.output();
-            let before = output.bytes();
             let last = if output.is_websocket() { close } else { self.engine.close.clone() };
             if output.is_open() {
                 if let Some(answer) = answer {
                     output.push(answer, false, usize::MAX);
                 }
                 output.push_last(Some(last));
-                self.engine.queued.moved(before, output.bytes());
             }
             output.awaits_fetch()
         };
@@ -49,13 +47,11 @@ impl Link {
     pub(super) fn hung_up(self: &Arc<Self>) {
         {
             let mut output = self.output();
-            let before = output.bytes();
             if output.is_websocket() {
                 output.push_last(Some(close_frame(None)));
             } else if output.is_open() {
                 output.push_last(Some(self.engine.noop.clone()));
             }
-            self.engine.queued.moved(before, output.bytes());
         }
         // A poll that was sent at the same moment finds its answer too.
         self.lost(DisconnectReason::TransportClose, true);
@@ -66,11 +62,9 @@ impl Link {
     pub(in crate::engine) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
         {
             let mut output = self.output();
-            let before = output.bytes();
             if output.is_websocket() {
                 output.hang_up(&close_frame(status));
             }
-            self.engine.queued.moved(before, output.bytes());
         }
         self.lost(DisconnectReason::TransportClose, false);
     }
@@ -82,11 +76,7 @@ impl Link {
 
     /// The connection is gone, or must go at once: what waits is forgotten.
     pub(in crate::engine) fn lose(self: &Arc<Self>, reason: DisconnectReason) {
-        {
-            let mut output = self.output();
-            self.engine.queued.moved(output.bytes(), 0);
-            output.close();
-        }
+        self.output().close();
         self.lost(reason, false);
     }
 
@@ -96,6 +86,15 @@ impl Link {
             None => self.lose(DisconnectReason::SlowConsumer),
             Some(_) => self.lost(DisconnectReason::SlowConsumer, false),
         }
+    }
+
+    /// It holds too much where there is not enough for all.
+    pub(in crate::engine) fn drop_greedy(self: &Arc<Self>) {
+        if self.plain.is_some() {
+            self.output().cut_short(plain::goodbye(DisconnectReason::SlowConsumer));
+        }
+        self.drop_slow();
+        self.flush();
     }
 
     /// With `awaits_fetch`, a polling client may still fetch what was said last.
@@ -109,6 +108,7 @@ impl Link {
             state.beat.leave(Instant::now(), reason);
             std::mem::take(&mut state.sessions)
         };
+        self.received.wake();
         if !awaits_fetch {
             self.engine.remove_link(&self.sid);
         }

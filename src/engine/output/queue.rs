@@ -2,7 +2,12 @@
 
 use std::{cell::RefCell, collections::VecDeque, io, sync::Arc};
 
-use crate::engine::{Protocol, frame::Frame, payload};
+use crate::engine::{
+    Protocol,
+    frame::Frame,
+    payload,
+    pressure::{Account, Charge, Kind},
+};
 
 /// Bytes of several frames in one write. To copy small ones together costs less than a list of them in the kernel.
 const GATHERED: usize = 16 * 1024;
@@ -17,16 +22,43 @@ thread_local! {
 /// The frames that wait for one client.
 pub(super) struct Queue {
     protocol: Protocol,
-    frames: VecDeque<Arc<Frame>>,
+    frames: VecDeque<Queued>,
     /// Of all frames, those that have not left.
     bytes: usize,
     /// Of the first frame, those that have.
     written: usize,
+    account: Arc<Account>,
+    /// The room that `frames` has.
+    slots: Option<Charge>,
+}
+
+/// A frame in a queue, which counts as output until it is dropped.
+struct Queued(Arc<Frame>);
+
+impl Queued {
+    fn new(frame: Arc<Frame>, account: &Arc<Account>) -> Self {
+        frame.charge(account).queued();
+        Self(frame)
+    }
+}
+
+impl std::ops::Deref for Queued {
+    type Target = Arc<Frame>;
+
+    fn deref(&self) -> &Arc<Frame> {
+        &self.0
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.unqueued();
+    }
 }
 
 impl Queue {
-    pub(super) fn new(protocol: Protocol) -> Self {
-        Self { protocol, frames: VecDeque::new(), bytes: 0, written: 0 }
+    pub(super) fn new(protocol: Protocol, account: &Arc<Account>) -> Self {
+        Self { protocol, frames: VecDeque::new(), bytes: 0, written: 0, account: account.clone(), slots: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,13 +77,25 @@ impl Queue {
             return false;
         }
         self.bytes += bytes;
-        self.frames.push_back(frame.clone());
+        if self.frames.len() == self.frames.capacity() {
+            self.frames.reserve(1);
+            self.charge_slots();
+        }
+        self.frames.push_back(Queued::new(frame.clone(), &self.account));
         true
+    }
+
+    /// Charges for the room that the frames have.
+    fn charge_slots(&mut self) {
+        let bytes = self.frames.capacity() * size_of::<Queued>();
+        let account = &self.account;
+        self.slots.get_or_insert_with(|| Charge::new(account, Kind::Output, 0)).resize(bytes);
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.protocol);
+        self.frames = VecDeque::new();
+        (self.bytes, self.written, self.slots) = (0, 0, None);
     }
 
     /// Forgets all packets of which nothing has left.
@@ -67,7 +111,7 @@ impl Queue {
                 !is_gone
             });
             match begun.filter(|_| self.written > 0).cloned() {
-                Some(begun) => *first = begun,
+                Some(begun) => *first = Queued::new(begun, &self.account),
                 None => self.frames.clear(),
             }
         }
@@ -77,7 +121,7 @@ impl Queue {
     /// Gives back what an empty queue does not need.
     pub(super) fn shrink(&mut self) {
         if self.frames.is_empty() && self.frames.capacity() > KEPT {
-            self.frames = VecDeque::new();
+            (self.frames, self.slots) = (VecDeque::new(), None);
         }
     }
 
@@ -184,7 +228,7 @@ mod tests {
             let mut frames: Vec<_> =
                 frames.iter().map(|(text, attachments, byte)| frame(*text, attachments, *byte)).collect();
             frames.push(Frame::joined(frames.clone()));
-            let mut queue = Queue::new(protocol);
+            let mut queue = Queue::new(protocol, &Account::unbounded());
             let (mut pushed, mut left) = (Vec::new(), Vec::new());
             for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 1_000])]) {
                 match step {
@@ -214,7 +258,7 @@ mod tests {
 
     #[test]
     fn an_empty_queue_takes_any_frame_and_then_only_what_fits() {
-        let mut queue = Queue::new(Protocol::V4);
+        let mut queue = Queue::new(Protocol::V4, &Account::unbounded());
         let frame = Frame::engine("0123456789");
         assert!(queue.push(&frame, 5));
         assert!(!queue.push(&frame, 23));
@@ -226,7 +270,7 @@ mod tests {
     fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
         let frame = Frame::engine("0123456789");
         for (taken, left) in [(0, 0), (5, 7), (12, 0), (17, 7)] {
-            let mut queue = Queue::new(Protocol::Plain);
+            let mut queue = Queue::new(Protocol::Plain, &Account::unbounded());
             for _ in 0..3 {
                 assert!(queue.push(&frame, usize::MAX));
             }
@@ -256,7 +300,7 @@ mod tests {
         let wire = Frame::joined(packets.to_vec()).wire(Protocol::V4).to_vec();
         assert_eq!(wire, packets.iter().flat_map(|packet| packet.wire(Protocol::V4)).copied().collect::<Vec<_>>());
         for taken in 0..=wire.len() {
-            let mut queue = Queue::new(Protocol::V4);
+            let mut queue = Queue::new(Protocol::V4, &Account::unbounded());
             assert!(queue.push(&Frame::joined(packets.to_vec()), usize::MAX));
             assert!(queue.push(&packets[0], usize::MAX));
             let mut room = [taken].into_iter().filter(|taken| *taken > 0);
@@ -277,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_write_that_takes_nothing_fails() {
-        let mut queue = Queue::new(Protocol::V4);
+        let mut queue = Queue::new(Protocol::V4, &Account::unbounded());
         queue.push(&Frame::engine("2"), usize::MAX);
         assert_eq!(queue.write(|_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
         assert_eq!(queue.bytes(), 3);

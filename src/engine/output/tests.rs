@@ -61,7 +61,7 @@ async fn everything_arrives(protocol: Protocol) {
     let expected: Vec<u8> = frames.iter().flat_map(|frame| frame.wire(protocol).to_vec()).collect();
     let (_reader, writer, client) = narrow_connection().await;
     let client = tokio::spawn(read_in_pieces(client));
-    let mut output = Output::new(protocol, Transport::WebSocket(writer));
+    let mut output = Output::new(protocol, Transport::WebSocket(writer), &Account::unbounded());
     let mut times_blocked = 0;
     let (last, frames) = frames.split_last().unwrap();
     for (index, frame) in frames.iter().enumerate() {

@@ -16,6 +16,7 @@ use crate::{
     engine::{
         DisconnectReason,
         link::Link,
+        pressure::ReceivedCharge,
         session::{NotAnEvent, Session},
     },
     error::Error,
@@ -29,6 +30,7 @@ pub(in crate::engine) struct Incoming {
     phase: Phase,
     held: VecDeque<String>,
     held_bytes: usize,
+    charge: ReceivedCharge,
 }
 
 enum Phase {
@@ -46,7 +48,8 @@ enum Phase {
 
 impl Incoming {
     pub(super) fn new(link: &Arc<Link>) -> Self {
-        let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0 };
+        let charge = ReceivedCharge::input(&link.received);
+        let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0, charge };
         if link.engine.settings.plain.open_at_once {
             incoming.enter(link, None, "");
         }
@@ -86,6 +89,7 @@ impl Incoming {
             && let Some(text) = self.held.pop_front()
         {
             self.held_bytes -= text.len();
+            self.charge.resize(self.held_bytes);
             self.understand(link, plain, &text, refusal.as_ref())?;
         }
         ControlFlow::Continue(())
@@ -101,11 +105,15 @@ impl Incoming {
     ) -> ControlFlow<()> {
         let Some(said) = Said::parse(text) else {
             if plain.has_envelopes() {
+                link.pay();
                 return fail(link, None, &Error::BadPayload("this is no envelope".to_owned()));
             }
             return self.bare_text(link, text, refusal);
         };
         plain.has_envelopes.store(true, Ordering::Relaxed);
+        if !matches!(said, Said::Event { .. }) {
+            link.pay();
+        }
         match said {
             Said::Heartbeat(asked) => {
                 link.send(&envelope::reply(Some(&asked), &envelope::done("null")));
@@ -142,7 +150,7 @@ impl Incoming {
             (Phase::Inside { session, .. }, _) => {
                 let json = serde_json::to_string(&(&link.engine.settings.plain.text_event, text));
                 let json = json.expect("text is JSON");
-                match session.receive(&json, Vec::new(), None) {
+                match session.receive(link.arrival(&json, Vec::new(), None)) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(reason) => end(link, reason),
                 }
@@ -174,6 +182,7 @@ impl Incoming {
             return ControlFlow::Break(());
         }
         self.held_bytes = bytes;
+        self.charge.resize(bytes);
         self.held.push_back(text.to_owned());
         ControlFlow::Continue(())
     }
@@ -216,6 +225,7 @@ impl Incoming {
             _ => leave(),
         }
         self.held.clear();
+        self.charge.resize(0);
         ControlFlow::Continue(())
     }
 }
@@ -234,7 +244,8 @@ fn event(
         None => format!("[{name_text}]"),
     };
     let id = plain.ask(asked);
-    if session.receive(&json, Vec::new(), Some(id)).is_err() {
+    if session.receive(link.arrival(&json, Vec::new(), Some(id))).is_err() {
+        link.pay();
         let asked = plain.asked().remove(&id);
         return fail(link, asked.as_ref(), &Error::UnknownEvent(name.to_owned()));
     }

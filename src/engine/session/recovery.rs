@@ -22,6 +22,16 @@ impl Session {
         self.state().log.confirmed();
     }
 
+    /// Bytes of its log, each event in full.
+    pub(in crate::engine) fn log_bytes(&self) -> usize {
+        self.state().log.bytes()
+    }
+
+    /// Forgets its log: from now on its client can only come back if it has seen everything.
+    pub(in crate::engine) fn give_up_log(&self) {
+        self.state().log.give_up();
+    }
+
     /// The connection is gone.
     pub(in crate::engine) fn unlinked(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         let mut state = self.state();
@@ -41,14 +51,11 @@ impl Session {
         state.asked.clear();
         let Some(application) = state.application.clone() else { return };
         application.leave_seat();
-        let evicted = self.engine.parked.add(self, application.user(), state.log.bytes());
+        let evicted = self.engine.parked.add(self, application.user());
         drop(state);
         application.moved();
         for session in evicted {
             session.give_up();
-        }
-        while let Some(oldest) = self.engine.parked.too_much() {
-            oldest.give_up();
         }
     }
 
@@ -83,7 +90,7 @@ impl Session {
         link.joined();
         if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(link.clone())) {
             self.engine.wheel.remove(until);
-            self.engine.parked.remove(self, &application.user(), state.log.bytes());
+            self.engine.parked.remove(self, &application.user());
         }
         for frame in state.log.after(seen.number()) {
             link.push(frame, false, &mut batch);

@@ -129,14 +129,14 @@ fn sent() -> impl Strategy<Value = Sent> {
 }
 
 /// What a decoder makes of a stream that arrives in these pieces.
-fn decode(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<()>, Violation>) {
+fn decode(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     let mut messages = Vec::new();
     for piece in pieces {
         let end = decoder.feed(&mut piece.to_vec(), &mut |message| {
             let is_last = matches!(message, Message::Close(_));
             messages.push(message.into());
-            if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if is_last { ControlFlow::Break(Stop::End) } else { ControlFlow::Continue(()) }
         });
         if end != Ok(ControlFlow::Continue(())) {
             return (messages, end);
@@ -146,9 +146,9 @@ fn decode(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<()>, Violation>) 
 }
 
 /// Frames after which nothing counts, and how a stream ends with them.
-fn last() -> impl Strategy<Value = (Vec<u8>, Vec<Owned>, Result<ControlFlow<()>, Violation>)> {
+fn last() -> impl Strategy<Value = (Vec<u8>, Vec<Owned>, Result<ControlFlow<Stop>, Violation>)> {
     let broken = |bytes: Vec<u8>, violation| (bytes, vec![], Err(violation));
-    let closed = |bytes, status| (bytes, vec![Owned::Close(status)], Ok(ControlFlow::Break(())));
+    let closed = |bytes, status| (bytes, vec![Owned::Close(status)], Ok(ControlFlow::Break(Stop::End)));
     let too_long = (MAX_PAYLOAD as u64 + 1).to_be_bytes();
     let mask = [1, 2, 3, 4];
     let close = |payload: &[u8]| frame(opcode::CLOSE, true, mask, payload);

@@ -1,0 +1,149 @@
+//! Whether a connection's next packet may be taken in: there must be a token in its bucket, few undecided CONNECTs,
+//! and room for what it holds. Where there is not, the connection is not read from, and TCP makes its client wait.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use governor::DefaultDirectRateLimiter;
+use tokio::time::Sleep;
+
+use super::Link;
+use crate::{
+    engine::{
+        pressure::{ADMISSIONS, PACKETS_PER_TURN, ReceivedCharge},
+        session::Arrival,
+    },
+    limits,
+};
+
+impl Link {
+    fn bucket(&self) -> Option<&DefaultDirectRateLimiter> {
+        self.bucket.get_or_init(|| self.engine.limits.bucket()).as_ref()
+    }
+
+    /// An event has arrived: it takes a token, and is charged for until it is answered.
+    pub(in crate::engine) fn arrival<'a>(
+        self: &Arc<Self>,
+        json: &'a str,
+        attachments: Vec<Bytes>,
+        id: Option<u64>,
+    ) -> Arrival<'a> {
+        let is_within_rate = self.bucket().is_none_or(|bucket| bucket.check().is_ok());
+        let bytes = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+        let charge = ReceivedCharge::event(&self.received, bytes);
+        Arrival { json, attachments, id, charge, is_within_rate }
+    }
+
+    /// A packet that is no event has arrived: it takes a token. Where there is none, the next packet waits for it.
+    pub(in crate::engine) fn pay(&self) {
+        if self.bucket().is_some_and(|bucket| bucket.check().is_err()) {
+            self.owes.store(true, Relaxed);
+        }
+    }
+
+    /// CONNECT is being decided on, until the guard is dropped.
+    pub(in crate::engine) fn admission(self: &Arc<Self>) -> Admission {
+        self.admissions.fetch_add(1, SeqCst);
+        Admission(self.clone())
+    }
+
+    /// Bytes that it holds: its input, and its output in full.
+    pub(in crate::engine) fn held(&self) -> usize {
+        self.received.bytes() + self.output().bytes()
+    }
+
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        ready!(self.received.poll_room(cx));
+        if self.admissions.load(SeqCst) < ADMISSIONS {
+            return Poll::Ready(());
+        }
+        self.received.wait(cx);
+        // One that was decided in the meantime woke nobody.
+        if self.admissions.load(SeqCst) < ADMISSIONS { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// A CONNECT that is undecided.
+pub(in crate::engine) struct Admission(Arc<Link>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.admissions.fetch_sub(1, SeqCst);
+        self.0.received.wake();
+    }
+}
+
+/// The turn of whoever takes a connection's packets in.
+#[derive(Default)]
+pub(in crate::engine) struct Intake {
+    /// Packets since others had a turn.
+    taken: usize,
+    /// Until there is a token.
+    token: Option<Pin<Box<Sleep>>>,
+    is_stalled: bool,
+}
+
+impl Intake {
+    /// A packet was taken in. False where the next one must wait for [`Self::poll_ready`].
+    pub(in crate::engine) fn took(&mut self, link: &Link) -> bool {
+        self.taken += 1;
+        self.taken < PACKETS_PER_TURN
+            && !link.owes.load(Relaxed)
+            && link.admissions.load(Relaxed) < ADMISSIONS
+            && link.received.has_room()
+    }
+
+    /// Ready when the next packet may be taken in. Until then the link's ping deadline stands still.
+    pub(in crate::engine) fn poll_ready(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.taken >= PACKETS_PER_TURN {
+            self.taken = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let is_ready = self.poll_token(link, cx).is_ready() && link.poll_room(cx).is_ready();
+        if self.is_stalled == is_ready {
+            self.is_stalled = !is_ready;
+            link.stall(self.is_stalled);
+        }
+        if is_ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Pays what the link owes.
+    fn poll_token(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(token) = &mut self.token {
+                ready!(token.as_mut().poll(cx));
+                self.token = None;
+            }
+            if !link.owes.load(Relaxed) {
+                return Poll::Ready(());
+            }
+            match link.bucket().and_then(limits::wait) {
+                None => link.owes.store(false, Relaxed),
+                Some(wait) => self.token = Some(Box::pin(tokio::time::sleep(wait))),
+            }
+        }
+    }
+}
+
+impl Link {
+    /// It is not read from, or is again.
+    fn stall(self: &Arc<Self>, is_stalled: bool) {
+        {
+            let mut state = self.state();
+            if state.is_closed {
+                return;
+            }
+            state.beat.stall(is_stalled, Instant::now());
+        }
+        self.watch_clock();
+    }
+}

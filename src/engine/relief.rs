@@ -1,0 +1,94 @@
+//! Relief: what the engine takes back from clients where too much is held for them. `pressure` says when, and in which
+//! order.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use tokio::{task, time};
+
+use super::{
+    Engine,
+    link::Link,
+    pressure::{Kind, RELIEF_PAUSE},
+    session::Session,
+};
+
+/// Sockets or connections that are given up before others have a turn.
+const AT_A_TIME: usize = 64;
+
+impl Engine {
+    /// Gives relief whenever it is needed; runs for ever.
+    pub(super) async fn relieve(&self) {
+        loop {
+            self.account.needs_relief().await;
+            self.give_up_logs().await;
+            while self.account.is_scarce() {
+                let before = self.account.total();
+                time::sleep(RELIEF_PAUSE).await;
+                self.give_up_logs().await;
+                // What is only busy becomes less by itself: those that hold most are not read from meanwhile.
+                if self.account.is_scarce() && self.account.total() >= before - before / 64 {
+                    self.drop_largest().await;
+                }
+            }
+        }
+    }
+
+    /// Recovery logs, until they are no longer too much: those of sockets that are away, then those of others.
+    async fn give_up_logs(&self) {
+        let mut given_up = 0;
+        while self.account.are_logs_excessive()
+            && let Some(oldest) = self.parked.oldest()
+        {
+            oldest.give_up();
+            given_up += 1;
+            if given_up % AT_A_TIME == 0 {
+                task::yield_now().await;
+            }
+        }
+        if !self.account.are_logs_excessive() {
+            return;
+        }
+        let enough = self.account.held(Kind::Logs) / 4 * 3;
+        let links: Vec<_> = self.links().values().cloned().collect();
+        let mut sessions: Vec<(usize, Arc<Session>)> = Vec::new();
+        for link in links {
+            sessions.extend(link.sessions().into_iter().map(|session| (session.log_bytes(), session)));
+        }
+        sessions.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        let mut given_up = 0;
+        for (_, session) in sessions.iter().take_while(|(bytes, _)| *bytes > 0) {
+            if self.account.held(Kind::Logs) <= enough {
+                break;
+            }
+            session.give_up_log();
+            given_up += 1;
+            if given_up % AT_A_TIME == 0 {
+                task::yield_now().await;
+            }
+        }
+        if given_up > 0 {
+            tracing::warn!(sockets = given_up, "recovery logs of connected sockets were given up: too much is held");
+        }
+    }
+
+    /// Of the connections that hold more than an equal share, an eighth.
+    async fn drop_largest(&self) {
+        let share = self.account.equal_share();
+        let links: Vec<_> = self.links().values().cloned().collect();
+        let mut large: Vec<(usize, Arc<Link>)> = links.into_iter().map(|link| (link.held(), link)).collect();
+        large.retain(|(bytes, _)| *bytes > share);
+        large.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        large.truncate(large.len().div_ceil(8));
+        if large.is_empty() {
+            return;
+        }
+        tracing::warn!(connections = large.len(), share, "connections are dropped: limits.memory is used up");
+        for (index, (_, link)) in large.iter().enumerate() {
+            self.metrics.limited("memory");
+            link.drop_greedy();
+            if index % AT_A_TIME == AT_A_TIME - 1 {
+                task::yield_now().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Bodies of requests and responses, charged while the server holds them (`limits.memory`).
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    body::{Body, HttpBody},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderValue, header::CONNECTION};
+use http_body::{Frame, SizeHint};
+
+use super::answer::Failed;
+use crate::{
+    app::App,
+    engine::{Account, Charge, Kind},
+    error::Error,
+};
+
+/// What is held of one request's body, until it is answered.
+pub(super) struct Held {
+    account: Arc<Account>,
+    charge: Mutex<Charge>,
+    is_refused: AtomicBool,
+}
+
+impl Held {
+    /// Nothing yet.
+    pub(super) fn new(app: &App) -> Arc<Self> {
+        let charge = Mutex::new(Charge::new(&app.memory, Kind::Http, 0));
+        Arc::new(Self { account: app.memory.clone(), charge, is_refused: AtomicBool::new(false) })
+    }
+
+    /// The request's body, which fails where there is no room for it.
+    pub(super) fn body(self: &Arc<Self>, body: Body) -> Body {
+        Body::new(Charged { body, to: To::Request(self.clone()) })
+    }
+
+    /// The response, or 503 where there is no room for the request's body or the response's.
+    pub(super) fn response(&self, app: &App, response: Response) -> Response {
+        let announced = response.body().size_hint().lower() as usize;
+        let response = match self.is_refused.load(Ordering::Relaxed) || !self.account.takes_body(announced) {
+            true => refusal(app),
+            false => response,
+        };
+        response.map(|body| Body::new(Charged { body, to: To::Response(self.account.clone()) }))
+    }
+
+    /// Whether there is room for more bytes; if so, they are charged.
+    fn takes(&self, more: usize) -> bool {
+        let mut charge = self.charge.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = charge.bytes() + more;
+        let is_taken = self.account.takes_body(bytes);
+        if is_taken {
+            charge.resize(bytes);
+        } else {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
+        is_taken
+    }
+}
+
+fn refusal(app: &App) -> Response {
+    app.metrics.limited("memory");
+    let error = Error::unavailable("the server holds too much at the moment (limits.memory)");
+    let mut response = Failed(error).into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A body whose data is charged as it passes.
+struct Charged {
+    body: Body,
+    to: To,
+}
+
+enum To {
+    Request(Arc<Held>),
+    /// Each piece is charged until it has been written.
+    Response(Arc<Account>),
+}
+
+impl HttpBody for Charged {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let data = match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => data,
+                Err(other) => return Poll::Ready(Some(Ok(other))),
+            },
+            end => return Poll::Ready(end),
+        };
+        Poll::Ready(Some(match &self.to {
+            To::Request(held) if !held.takes(data.len()) => Err(axum::Error::new(Error::unavailable("no room"))),
+            To::Request(_) => Ok(Frame::data(data)),
+            To::Response(account) => Ok(Frame::data(Charge::new(account, Kind::Http, data.len()).hold(data))),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
