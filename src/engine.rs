@@ -228,6 +228,10 @@ impl Engine {
             let engine = self.clone();
             async move { engine.relieve().await }
         });
+        tasks.spawn({
+            let engine = self.clone();
+            async move { engine.give_back().await }
+        });
     }
 
     /// The library with its namespaces: paths as matchit writes them, `/orders-{id}` standing for many.

@@ -14,10 +14,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::pressure::{Account, Charge, Kind};
+use super::pressure::{Account, Charge, Kind, SCARCE_CHUNK};
 
 /// Bytes of one request that hyper may hold beside its body: the head, and the first of the body.
-pub(crate) const HEAD_MAX: usize = 64 * 1024;
+pub(crate) const HEAD_MAX: usize = 32 * 1024;
 /// How long a client may take to read something of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,15 @@ impl AsyncRead for Ahead {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.bytes.is_empty() {
             let before = into.filled().len();
-            ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+            if self.charge.account().is_scarce() {
+                let small = into.remaining().min(SCARCE_CHUNK);
+                let mut part = ReadBuf::new(into.initialize_unfilled_to(small));
+                ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+                let len = part.filled().len();
+                into.advance(len);
+            } else {
+                ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+            }
             let held = self.charge.bytes() + into.filled().len() - before;
             self.charge.resize(held.min(HEAD_MAX));
             return Poll::Ready(Ok(()));

@@ -120,13 +120,16 @@ async fn read(link: &Arc<Link>, body: Body, charge: &mut ReceivedCharge) -> Resu
     let mut bytes = Vec::new();
     let mut intake = Intake::default();
     loop {
-        poll_fn(|cx| intake.poll_ready(link, cx)).await;
+        poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
+        if link.is_closed() {
+            return Err(Unread::Broken);
+        }
         match body.frame().await {
             None => return Ok(bytes),
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     bytes.extend_from_slice(data);
-                    charge.resize(bytes.capacity());
+                    charge.resize(bytes.len());
                 }
             }
             Some(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge),

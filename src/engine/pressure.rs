@@ -45,8 +45,12 @@ pub(super) const ADMISSIONS: usize = 4;
 pub(super) const STALL_MAX: Duration = Duration::from_secs(60);
 /// How long memory may stay scarce before connections are dropped for it, and between two such steps.
 pub(super) const RELIEF_PAUSE: Duration = Duration::from_millis(500);
+/// Bytes in one read from a connection while memory is scarce.
+pub(super) const SCARCE_CHUNK: usize = 4 * 1024;
 /// Bytes of an HTTP body that is taken or given while memory is scarce.
 const SMALL_BODY: usize = 64 * 1024;
+/// Bytes from which on it is worth while to give memory back to the system when it is no longer held.
+const TRIM: usize = 8 * 1024 * 1024;
 /// What an event costs beside its text: its place in the socket's queue, its handler's future, its answer.
 const EVENT_OVERHEAD: usize = 512;
 /// The bounds are compared each time a kind of charge has moved by about this much.
@@ -102,6 +106,8 @@ pub(crate) struct Account {
     received: Bound,
     output: Bound,
     logs: usize,
+    /// The most that was held since memory was last given back to the system.
+    peak: AtomicUsize,
     /// How many connections share it.
     connections: AtomicUsize,
     /// Wakes the relief task.
@@ -120,6 +126,7 @@ impl Account {
             received: Bound::new(limits.received_bytes),
             output: Bound::new(limits.queued_bytes_total),
             logs,
+            peak: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             relief: Notify::new(),
             paused: Mutex::default(),
@@ -214,8 +221,9 @@ impl Account {
     }
 
     fn compare(&self) {
-        let most = self.memory.get();
-        let is_scarce = self.total() > most - most / 8;
+        let (total, most) = (self.total(), self.memory.get());
+        self.peak.fetch_max(total, Relaxed);
+        let is_scarce = total > most - most / 8;
         let was_scarce = self.is_scarce.swap(is_scarce, Relaxed);
         if is_scarce || self.held(Kind::Logs) > self.logs {
             self.relief.notify_one();
@@ -223,6 +231,17 @@ impl Account {
         if was_scarce && !is_scarce {
             self.resume();
         }
+    }
+
+    /// Whether so much less is held than before that memory is worth giving back to the system. Then that is expected
+    /// to happen.
+    pub(super) fn should_trim(&self) -> bool {
+        let (total, peak) = (self.total(), self.peak.load(Relaxed));
+        let should = peak > TRIM && total < peak / 2;
+        if should {
+            self.peak.store(total, Relaxed);
+        }
+        should
     }
 
     /// Done when there is something for the relief task to do.
@@ -252,6 +271,11 @@ impl Charge {
     pub(crate) fn new(account: &Arc<Account>, kind: Kind, bytes: usize) -> Self {
         account.add(kind, bytes);
         Self { account: account.clone(), kind, bytes }
+    }
+
+    /// What it is charged to.
+    pub(super) fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// How much it is.

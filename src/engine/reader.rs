@@ -19,14 +19,12 @@ use super::{
     frame::Frame,
     link::{Intake, Link},
     plain,
-    pressure::ReceivedCharge,
+    pressure::{ReceivedCharge, SCARCE_CHUNK},
     websocket::{Decoder, Message, Stop, opcode},
 };
 
 /// Bytes in one read. One buffer a thread: an idle connection has none.
 const CHUNK: usize = 64 * 1024;
-/// Bytes in one read while memory is scarce.
-const SCARCE_CHUNK: usize = 4 * 1024;
 /// What a client is told that sends what it may not (RFC 6455, section 7.4.1).
 const UNSUPPORTED: u16 = 1003;
 
@@ -89,10 +87,14 @@ impl Reader {
             }
             self.go_on();
             if !self.is_leaving {
-                ready!(self.intake.poll_ready(&self.link, cx));
-                if std::mem::take(&mut self.is_paused) {
-                    self.take(&mut []);
-                    continue;
+                match self.intake.poll_ready(&self.link, cx) {
+                    Poll::Pending if self.link.is_closed() => self.leave(),
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) if std::mem::take(&mut self.is_paused) => {
+                        self.take(&mut []);
+                        continue;
+                    }
+                    Poll::Ready(()) => {}
                 }
             }
             let chunk = if self.link.engine.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
@@ -113,6 +115,13 @@ impl Reader {
                 return Poll::Ready(());
             }
         }
+    }
+
+    /// The link is closed: what has arrived is forgotten, and only the end of the connection is waited for.
+    fn leave(&mut self) {
+        self.is_leaving = true;
+        self.decoder = Decoder::new(0);
+        (self.plain, self.charge) = (None, None);
     }
 
     /// Takes in what a client of plain WebSocket had sent before it was let in.

@@ -1,7 +1,7 @@
 //! Relief: what the engine takes back from clients where too much is held for them. `pressure` says when, and in which
 //! order.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use tokio::{task, time};
 
@@ -11,7 +11,10 @@ use super::{
     pressure::{Kind, RELIEF_PAUSE},
     session::Session,
 };
+use crate::allocator;
 
+/// How often it is looked whether memory can be given back to the system.
+const TRIM_INTERVAL: Duration = Duration::from_secs(2);
 /// Sockets or connections that are given up before others have a turn.
 const AT_A_TIME: usize = 64;
 
@@ -29,6 +32,20 @@ impl Engine {
                 if self.account.is_scarce() && self.account.total() >= before - before / 64 {
                     self.drop_largest().await;
                 }
+            }
+        }
+    }
+
+    /// Gives memory back to the system when much less is held than before; runs for ever.
+    pub(super) async fn give_back(&self) {
+        let mut interval = time::interval(TRIM_INTERVAL);
+        interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            if self.account.should_trim()
+                && let Err(error) = task::spawn_blocking(allocator::trim).await
+            {
+                tracing::error!(%error, "memory could not be given back to the system");
             }
         }
     }

@@ -4,7 +4,8 @@ import { io } from "socket.io-client-4";
 
 import { timed } from "./stopwatch.js";
 
-const socket = io(process.argv[2], { auth: { userId: "bystander", name: "Bystander" }, transports: ["websocket"] });
+const [url, auth] = process.argv.slice(2);
+const socket = io(url, { auth: JSON.parse(auth), transports: ["websocket"] });
 let times = [];
 let least = Infinity;
 process.on("message", (count) => (least = count));

@@ -13,9 +13,9 @@ export class Bystander {
   #child;
 
   /** One that is connected and asking; it ends with the test `t`. */
-  static async arrives(t, server) {
+  static async arrives(t, server, auth = { userId: "bystander", name: "Bystander" }) {
     const bystander = new Bystander();
-    bystander.#child = fork(CLIENT, [server.url]);
+    bystander.#child = fork(CLIENT, [server.url, JSON.stringify(auth)]);
     t.after(() => bystander.#child.kill());
     await bystander.roundTrips();
     return bystander;

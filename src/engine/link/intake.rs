@@ -44,6 +44,11 @@ impl Link {
 
     /// A packet that is no event has arrived: it takes a token. Where there is none, the next packet waits for it.
     pub(in crate::engine) fn pay(&self) {
+        // The first one is free, so that after CONNECT there are as many tokens as the limit says.
+        if self.bucket.get().is_none() {
+            self.bucket();
+            return;
+        }
         if self.bucket().is_some_and(|bucket| bucket.check().is_err()) {
             self.owes.store(true, Relaxed);
         }

@@ -79,7 +79,9 @@ impl Queue {
         self.bytes += bytes;
         if self.frames.len() == self.frames.capacity() {
             self.frames.reserve(1);
-            self.charge_slots();
+            if self.frames.capacity() > KEPT {
+                self.charge_slots();
+            }
         }
         self.frames.push_back(Queued::new(frame.clone(), &self.account));
         true

@@ -1,0 +1,222 @@
+// Clients that want the server to hold as much as it can be made to: each attack is a function of the server's port,
+// to be run in a process of its own (`attacker.js`).
+
+import { randomBytes } from "node:crypto";
+import net from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+
+const MEGABYTE = 1_000_000;
+const TEXT = "x".repeat(950_000);
+
+/** A connection that fails in silence: the server may close it at any moment. */
+function connection(port) {
+  const socket = net.connect({ port, noDelay: true });
+  socket.on("error", () => {});
+  return socket;
+}
+
+/** Writes what the connection takes, and waits for the rest to be taken: false when it is closed. */
+async function write(socket, bytes) {
+  if (socket.destroyed) return false;
+  if (socket.write(bytes)) return true;
+  await new Promise((resolve) => {
+    const done = () => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      resolve();
+    };
+    socket.once("drain", done);
+    socket.once("close", done);
+  });
+  return !socket.destroyed;
+}
+
+/** A text frame, masked with zeros (RFC 6455, section 5.2); `announced` may be more than its text has. */
+function frame(text, { opcode = 1, announced } = {}) {
+  const payload = Buffer.from(text);
+  const length = announced ?? payload.length;
+  const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
+  head[0] = 0x80 | opcode;
+  if (length < 126) head[1] = 0x80 | length;
+  else if (length < 65_536) (head[1] = 0x80 | 126), head.writeUInt16BE(length, 2);
+  else (head[1] = 0x80 | 127), head.writeBigUInt64BE(BigInt(length), 2);
+  return Buffer.concat([head, payload]);
+}
+
+/** A WebSocket by hand; what arrives is read, but for `reads: false`. */
+async function websocket(port, { path = "/socket.io/?EIO=4&transport=websocket", reads = true } = {}) {
+  const socket = connection(port);
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n\r\n`,
+  );
+  await new Promise((resolve) => {
+    socket.once("data", resolve);
+    socket.once("close", resolve);
+  });
+  if (reads) socket.on("data", () => {});
+  else socket.pause();
+  return socket;
+}
+
+/** Asks to be let in with this `auth`, and waits until it is. */
+async function enter(socket, auth = {}) {
+  const entered = new Promise((resolve) => {
+    let text = "";
+    const look = (data) => (text += data.toString("latin1")).includes("40{") && (socket.off("data", look), resolve());
+    socket.on("data", look);
+    socket.once("close", resolve);
+  });
+  socket.resume();
+  socket.write(frame(`40${JSON.stringify(auth)}`));
+  await entered;
+}
+
+/** A request on a connection of its own, of which the answer is read, or is not. */
+function request(port, method, path, body = "", { announced, headers = "", reads = true } = {}) {
+  const socket = connection(port);
+  const length = method === "POST" ? `Content-Length: ${announced ?? Buffer.byteLength(body)}\r\n` : "";
+  socket.write(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}${length}\r\n${body}`);
+  if (!reads) socket.pause();
+  const answer = new Promise((resolve) => {
+    let text = "";
+    socket.on("data", (data) => ((text += data.toString("latin1")), text.length < 10_000 && resolve(text)));
+    socket.on("close", () => resolve(text));
+  });
+  return { socket, answer };
+}
+
+/** The session of a client that polls. */
+async function session(port) {
+  const { socket, answer } = request(port, "GET", "/socket.io/?EIO=4&transport=polling");
+  const sid = /"sid":"([^"]+)"/.exec(await answer)?.[1];
+  socket.destroy();
+  return `/socket.io/?EIO=4&transport=polling&sid=${sid}`;
+}
+
+/** Many at a time, each again and again. */
+const all = (count, work) => Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+
+/** The same packets as often as the server takes them, from WebSockets. */
+async function packets(port, count, texts, options) {
+  const many = Buffer.concat(Array.from({ length: 4_000 }, (_, index) => frame(texts[index % texts.length], options)));
+  await all(count, async () => {
+    const socket = await websocket(port, options);
+    if (options?.enters) await enter(socket);
+    while (await write(socket, many));
+  });
+}
+
+export const ATTACKS = {
+  /** CONNECT and DISCONNECT in turn, 0.99 MB in one request. */
+  async "connects by polling"(port) {
+    const body = Array.from({ length: 160_000 }, () => "40\x1e41").join("\x1e").slice(0, 990_000 - 3);
+    await all(8, async () => request(port, "POST", await session(port), body.slice(0, body.lastIndexOf("\x1e"))).answer);
+  },
+  async "connects by WebSocket"(port) {
+    await packets(port, 4, ["40", "41"]);
+  },
+  async "connects to namespaces that do not exist"(port) {
+    await packets(port, 4, ["40/nothing,{}"]);
+  },
+  async "pongs and acknowledgements"(port) {
+    await packets(port, 4, ["3", "431[]"], { enters: true });
+  },
+  async "pings of WebSocket"(port) {
+    await packets(port, 4, ["ping"], { opcode: 9 });
+  },
+  async "registers on plain WebSocket"(port) {
+    const register = JSON.stringify({ eventType: "ClientEvent", event: "Register", requestData: { token: "no" } });
+    await packets(port, 4, [register], { path: "/ws" });
+  },
+  /** Saved messages of almost a megabyte, as many as may be in flight. */
+  async "large messages"(port) {
+    const message = frame(`421["send-message",{"text":"${TEXT}"}]`);
+    await all(8, async (index) => {
+      const socket = await websocket(port);
+      await enter(socket, { userId: `large-${index}` });
+      while (await write(socket, message));
+    });
+  },
+  /** Sockets that read everything and confirm nothing: each hears what no other does. */
+  async "recovery logs"(port, { scale }) {
+    await all(100 * scale, async (index) => {
+      const socket = await websocket(port);
+      await enter(socket, { userId: `log-${index}` });
+      const own = frame(`42["own",{"user":"log-${index}","text":"${TEXT.slice(0, 20_000)}"}]`);
+      while (await write(socket, own)) await pause(100);
+    });
+  },
+  /** Messages whose last bytes never come, of clients that have not asked to be let in. */
+  async "unfinished messages"(port) {
+    const message = frame(TEXT, { announced: MEGABYTE });
+    await all(700, async () => write(await websocket(port), message));
+  },
+  async "unfinished fragments"(port) {
+    const head = frame(TEXT.slice(0, 200_000));
+    head[0] = 0x01;
+    const rest = frame(TEXT.slice(0, 200_000));
+    rest[0] = 0x00;
+    await all(700, async () => {
+      const socket = await websocket(port);
+      socket.write(head);
+      for (let n = 0; n < 3; n += 1) await write(socket, rest);
+    });
+  },
+  async "unfinished attachments"(port) {
+    await all(700, async () => {
+      const socket = await websocket(port);
+      await enter(socket);
+      socket.write(frame('452-["message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'));
+      await write(socket, frame(TEXT, { opcode: 2 }));
+    });
+  },
+  async "unfinished requests of polling"(port) {
+    await all(450, async () => request(port, "POST", await session(port), TEXT, { announced: 999_000 }));
+  },
+  async "unfinished requests of the API"(port, { key }) {
+    const headers = `Authorization: Bearer ${key}\r\nContent-Type: application/json\r\n`;
+    await all(450, async () => request(port, "POST", "/api/events", `{"data":"${TEXT}`, { headers, announced: 999_000 }));
+  },
+  async "heads of requests"(port) {
+    await all(900, async () => {
+      const socket = connection(port);
+      await write(socket, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Long: ${TEXT.slice(0, 60_000)}`);
+    });
+  },
+  /** Pages of history that nobody reads. */
+  async "answers of the API"(port, { key }) {
+    const headers = `Authorization: Bearer ${key}\r\n`;
+    await all(450, async () => request(port, "GET", "/api/messages?room=lobby", "", { headers, reads: false }));
+  },
+  /** Clients of polling that ask for what waits and do not read it. */
+  async "answers of polling"(port) {
+    const paths = await all(300, () => session(port));
+    await all(300, (index) => request(port, "POST", paths[index], "40").answer);
+    const loud = await websocket(port);
+    await enter(loud, { userId: "loud" });
+    const poll = (index) => request(port, "GET", paths[index], "", { reads: false });
+    for (let round = 0; round < 40; round += 1) {
+      await write(loud, frame(`42["message","${TEXT.slice(0, 60_000)}"]`));
+      await pause(100);
+      if (round % 10 === 0) await all(300, poll);
+    }
+  },
+  /** WebSockets that never read: all hear the same, and each what no other does. */
+  async "2,000 clients that never read"(port) {
+    const deaf = [];
+    await all(2_000, async (index) => {
+      const socket = await websocket(port, { reads: false });
+      await enter(socket, { userId: `deaf-${index}` });
+      deaf.push(socket.pause());
+    });
+    const loud = await websocket(port);
+    await enter(loud, { userId: "loud" });
+    const shared = frame(`42["message","${TEXT.slice(0, 60_000)}"]`);
+    for (let index = 0; await write(loud, shared); index += 1) {
+      const own = `42["own",{"user":"deaf-${index % 2_000}","text":"${TEXT.slice(0, 900_000)}"}]`;
+      await write(loud, frame(own));
+      await pause(100);
+    }
+  },
+};
