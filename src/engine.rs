@@ -45,7 +45,7 @@ mod wheel;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -55,6 +55,7 @@ use axum::{
     Router,
     routing::{MethodRouter, any},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 pub(crate) use self::{
@@ -262,7 +263,7 @@ impl Engine {
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.links.lock().expect("no panic while counting")
+        self.links.lock()
     }
 
     fn link(&self, sid: &str) -> Option<Arc<Link>> {

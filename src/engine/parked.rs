@@ -3,10 +3,12 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc, Weak,
         atomic::{AtomicIsize, Ordering},
     },
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Recovery, session::Session};
 use crate::{hub::SocketId, metrics::Metrics, model::UserId};
@@ -36,7 +38,7 @@ impl Parked {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while counting")
+        self.state.lock()
     }
 
     /// A client was told a `pid`.
