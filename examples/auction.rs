@@ -9,11 +9,9 @@
 //! await auction.emitWithAck("place-bid", { item: "painting", amount: 100 });
 //! ```
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sockeye::{ClientEvent, Config, Ctx, Error, Events, Result, Server, ServerEvent};
 
@@ -65,13 +63,13 @@ pub fn events() -> Events {
 /// Answers with the highest bid so far, if there is one.
 async fn watch_item(ctx: Ctx, watch: WatchItem, bids: Bids) -> Result<Option<BidPlaced>> {
     ctx.join(&watch.item)?;
-    Ok(bids.lock().expect("no panic while bidding").get(&watch.item).cloned())
+    Ok(bids.lock().get(&watch.item).cloned())
 }
 
 async fn place_bid(ctx: Ctx, bid: PlaceBid, bids: Bids) -> Result<BidPlaced> {
     let placed = BidPlaced { item: bid.item, amount: bid.amount, bidder: ctx.user().name.to_string() };
     // Held while emitting, so that bids are heard in the order they were taken.
-    let mut bids = bids.lock().expect("no panic while bidding");
+    let mut bids = bids.lock();
     if let Some(highest) = bids.get(&placed.item).filter(|highest| highest.amount >= placed.amount) {
         return Err(Error::Conflict(format!("{} has offered {}", highest.bidder, highest.amount)));
     }

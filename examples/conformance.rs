@@ -1,13 +1,10 @@
 //! What the conformance suite talks to: small events on namespaces of every kind. See `tests/conformance/`.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use clap::Parser;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use sockeye::{
@@ -178,7 +175,7 @@ fn events(events: Events, gone: &Gone) -> Events {
         .on(id)
         .on(namespaces)
         .on(move |_, Reasons {}| {
-            let reasons = recorded.lock().expect("no panic while noting").clone();
+            let reasons = recorded.lock().clone();
             async move { Ok(Raw(reasons)) }
         })
         .disconnect(move |ctx, reason: DisconnectReason| {
@@ -192,7 +189,7 @@ fn events(events: Events, gone: &Gone) -> Events {
 }
 
 fn note(gone: &Gone, ctx: &Ctx, what: &'static str) {
-    let mut gone = gone.lock().expect("no panic while noting");
+    let mut gone = gone.lock();
     gone.push_back((ctx.client_id(), what));
     if gone.len() > REASONS {
         gone.pop_front();

@@ -48,7 +48,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -58,6 +58,7 @@ use axum::{
     Router,
     routing::{MethodRouter, any},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 pub(crate) use self::{
@@ -184,12 +185,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        settings: Settings,
-        account: &Arc<Account>,
-        limits: Arc<Limits>,
-        metrics: Metrics,
-    ) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, account: &Arc<Account>, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             parked: Parked::new(settings.recovery.clone(), metrics.clone()),
             settings,
@@ -274,7 +270,7 @@ impl Engine {
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.links.lock().expect("no panic while counting")
+        self.links.lock()
     }
 
     fn link(&self, sid: &str) -> Option<Arc<Link>> {

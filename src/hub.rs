@@ -11,12 +11,13 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     ops::Bound,
     sync::{
-        Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64},
     },
 };
 
 use indexmap::IndexMap;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use socketioxide_core::Sid;
 
 pub use device::Device;
@@ -286,13 +287,13 @@ impl Hub {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().expect("no panic while telling")
+        self.state.read()
     }
 
     /// What was told before goes to those who heard it then.
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.settle();
-        self.state.write().expect("no panic while counting")
+        self.state.write()
     }
 }
 

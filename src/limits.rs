@@ -7,7 +7,7 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
+use parking_lot::Mutex;
 
 pub use requests::Requests;
 
@@ -77,7 +78,7 @@ impl Limits {
     /// Lets a socket in, or says which limit is reached.
     pub fn admit(self: &Arc<Self>, user: &UserId, address: Option<IpAddr>) -> Result<Seat> {
         let (address, config) = (address.map(network), self.config());
-        let mut taken = self.taken.lock().expect("no panic while counting");
+        let mut taken = self.taken.lock();
         let of_user = taken.by_user.get(user).copied().unwrap_or(0);
         let of_address = address.and_then(|address| taken.by_address.get(&address).copied()).unwrap_or(0);
         if taken.all >= LimitsConfig::or_none(config.connections) {
@@ -115,7 +116,7 @@ impl Limits {
         refused: impl FnOnce(&'static str),
     ) -> Option<Waiting> {
         let (address, config) = (address.map(network), self.config());
-        let mut taken = self.taken.lock().expect("no panic while counting");
+        let mut taken = self.taken.lock();
         let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
         if taken.waiting >= LimitsConfig::or_none(config.connections).saturating_add(REFUSED) {
             refused("connections");
@@ -159,7 +160,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut taken = self.limits.taken.lock().expect("no panic while counting");
+        let mut taken = self.limits.taken.lock();
         taken.waiting -= 1;
         if let Some(address) = &self.address {
             one_less(&mut taken.waiting_by_address, address);
@@ -169,7 +170,7 @@ impl Drop for Waiting {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.limits.taken.lock().expect("no panic while counting");
+        let mut taken = self.limits.taken.lock();
         taken.all -= 1;
         one_less(&mut taken.by_user, &self.user);
         if let Some(address) = &self.address {

@@ -6,10 +6,11 @@ mod typing;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 pub use typing::TypingNow;
@@ -211,8 +212,8 @@ impl Presence {
         (events, grace.into_iter().chain(due).min())
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while counting")
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 }
 

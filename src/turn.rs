@@ -89,7 +89,9 @@ impl Drop for End {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -104,7 +106,7 @@ mod tests {
 
     impl Keeper for Pupil {
         fn let_go(&self) {
-            self.notes.0.lock().unwrap().push("let go");
+            self.notes.0.lock().push("let go");
             if let Some(next) = &self.next {
                 assert!(keep(next), "the turn goes on");
             }
@@ -121,16 +123,16 @@ mod tests {
             take(|| {
                 assert!(keep(&Arc::downgrade(&first)) && keep(&Arc::downgrade(&first)));
                 let late = notes.clone();
-                after(move || late.0.lock().unwrap().push("after"));
-                notes.0.lock().unwrap().push("work");
+                after(move || late.0.lock().push("after"));
+                notes.0.lock().push("work");
                 panic!("as a bug would");
             })
         }));
         assert!(result.is_err());
-        assert_eq!(*notes.0.lock().unwrap(), ["work", "let go", "let go", "after"]);
+        assert_eq!(*notes.0.lock(), ["work", "let go", "let go", "after"]);
         let now = notes.clone();
-        after(move || now.0.lock().unwrap().push("now"));
-        assert_eq!(notes.0.lock().unwrap().last(), Some(&"now"));
+        after(move || now.0.lock().push("now"));
+        assert_eq!(notes.0.lock().last(), Some(&"now"));
         assert!(!keep(&Arc::downgrade(&first)), "the turn is over");
     }
 }

@@ -3,10 +3,10 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::jwt::LEEWAY;
@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone> Expiry<K> {
         let at = now + Duration::from_millis(expires_at.saturating_sub(present));
         let late = Duration::from_millis(present.saturating_sub(expires_at));
         let token = Token { at, kick_at: at + LEEWAY.saturating_sub(late), told: false };
-        let mut watched = self.watched.lock().expect("no panic while watching");
+        let mut watched = self.watched.lock();
         watched.sockets.insert(socket, token);
         if watched.next.is_none_or(|next| at < next) {
             self.earlier.notify_one();
@@ -65,7 +65,7 @@ impl<K: Hash + Eq + Clone> Expiry<K> {
 
     /// The socket is gone.
     pub fn forget(&self, socket: &K) {
-        self.watched.lock().expect("no panic while watching").sockets.remove(socket);
+        self.watched.lock().sockets.remove(socket);
     }
 
     /// Waits until something is due.
@@ -86,7 +86,7 @@ impl<K: Hash + Eq + Clone> Expiry<K> {
     }
 
     fn collect(&self, now: Instant) -> (Vec<Due<K>>, Option<Instant>) {
-        let mut watched = self.watched.lock().expect("no panic while watching");
+        let mut watched = self.watched.lock();
         let mut due = Vec::new();
         watched.sockets.retain(|socket, token| {
             if token.at > now {

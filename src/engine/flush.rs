@@ -1,7 +1,8 @@
 //! Who writes: everything that is pushed in one turn of the scheduler leaves in one write per client.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{Engine, link::Link};
@@ -47,7 +48,7 @@ impl Flushers {
 
 impl List {
     fn add(&self, links: &mut Vec<Arc<Link>>) {
-        self.links.lock().expect("no panic while listing").append(links);
+        self.links.lock().append(links);
         self.wake.notify_one();
     }
 
@@ -56,7 +57,7 @@ impl List {
         loop {
             self.wake.notified().await;
             loop {
-                std::mem::swap(&mut links, &mut *self.links.lock().expect("no panic while listing"));
+                std::mem::swap(&mut links, &mut *self.links.lock());
                 if links.is_empty() {
                     break;
                 }

@@ -52,7 +52,15 @@ impl Beat {
             Protocol::V3 => (None, Some(now + settings.ping_interval + settings.ping_timeout)),
             Protocol::Plain => (Some(now + settings.plain.ping_interval), Some(now + settings.plain.idle_timeout)),
         };
-        Self { protocol, ping, heard, connect: Some(now + settings.connect_timeout), leave: None, stalled: None, scheduled: None }
+        Self {
+            protocol,
+            ping,
+            heard,
+            connect: Some(now + settings.connect_timeout),
+            leave: None,
+            stalled: None,
+            scheduled: None,
+        }
     }
 
     pub(super) fn pong_arrived(&mut self, now: Instant, settings: &Settings) {

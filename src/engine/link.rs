@@ -8,7 +8,7 @@ mod upgrade;
 use std::{
     ops::ControlFlow,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize},
     },
     task::{Context, Poll},
@@ -17,6 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use governor::DefaultDirectRateLimiter;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     DisconnectReason, Engine, Handshake, Protocol,
@@ -115,16 +116,16 @@ impl Link {
     }
 
     pub(super) fn output(&self) -> MutexGuard<'_, Output> {
-        self.output.lock().expect("no panic while writing")
+        self.output.lock()
     }
 
     /// An application's own code runs while it is held, and may panic.
     fn incoming(&self) -> MutexGuard<'_, Incoming> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+        self.incoming.lock()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while counting")
+        self.state.lock()
     }
 
     /// What its frames leave through now.

@@ -2,8 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, Weak},
+    sync::{Arc, Weak},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Recovery, session::Session};
 use crate::{hub::SocketId, metrics::Metrics, model::UserId};
@@ -31,7 +33,7 @@ impl Parked {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while counting")
+        self.state.lock()
     }
 
     /// A client was told a `pid`.

@@ -21,7 +21,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{
             AtomicBool, AtomicU8, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -32,6 +32,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Bound;
@@ -251,7 +252,7 @@ impl Account {
 
     /// Wakes the connections that are not read from because memory was scarce.
     fn resume(&self) {
-        let paused = std::mem::take(&mut *self.paused.lock().unwrap_or_else(PoisonError::into_inner));
+        let paused = std::mem::take(&mut *self.paused.lock());
         for received in paused.iter().filter_map(Weak::upgrade) {
             received.is_paused.store(false, SeqCst);
             received.wake();
@@ -427,7 +428,7 @@ impl Received {
         }
         self.wait(cx);
         if !self.is_paused.swap(true, SeqCst) {
-            self.account.paused.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(self));
+            self.account.paused.lock().push(Arc::downgrade(self));
         }
         // What was freed in the meantime woke nobody.
         if self.has_room() { Poll::Ready(()) } else { Poll::Pending }
@@ -435,7 +436,7 @@ impl Received {
 
     /// Whoever asks is woken by [`Self::wake`].
     pub(super) fn wait(&self, cx: &Context<'_>) {
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readers = self.readers.lock();
         if !readers.iter().any(|reader| reader.will_wake(cx.waker())) {
             readers.push(cx.waker().clone());
         }
@@ -445,7 +446,7 @@ impl Received {
     /// Wakes whoever waits.
     pub(super) fn wake(&self) {
         if self.has_readers.swap(false, SeqCst) {
-            let readers = std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
+            let readers = std::mem::take(&mut *self.readers.lock());
             readers.into_iter().for_each(Waker::wake);
         }
     }

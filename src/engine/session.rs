@@ -3,13 +3,10 @@
 
 mod recovery;
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use rand::{Rng, distr::Alphanumeric};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -169,7 +166,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while sending")
+        self.state.lock()
     }
 
     /// What the client said when it opened the connection; `None` when it has gone.

@@ -2,10 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, Weak},
+    sync::Weak,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::{link::Link, session::Session};
@@ -45,7 +46,7 @@ impl Wheel {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while counting")
+        self.state.lock()
     }
 
     /// Calls at this moment, or up to a tick later.

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -16,6 +16,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderValue, header::CONNECTION};
 use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
 
 use super::answer::Failed;
 use crate::{
@@ -55,7 +56,7 @@ impl Held {
 
     /// Whether there is room for more bytes; if so, they are charged.
     fn takes(&self, more: usize) -> bool {
-        let mut charge = self.charge.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut charge = self.charge.lock();
         let bytes = charge.bytes() + more;
         let is_taken = self.account.takes_body(bytes);
         if is_taken {
@@ -91,10 +92,7 @@ impl HttpBody for Charged {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         let data = match frame {
             Some(Ok(frame)) => match frame.into_data() {

@@ -1,7 +1,6 @@
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, RwLock, RwLockReadGuard},
-};
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::Hub;
 use crate::{engine::Engine, metrics::Metrics};
@@ -46,7 +45,7 @@ impl Hubs {
     }
 
     fn dynamic(&self) -> RwLockReadGuard<'_, BTreeMap<String, (Arc<Hub>, usize)>> {
-        self.dynamic.read().expect("no panic while counting")
+        self.dynamic.read()
     }
 
     /// A socket enters a namespace, which comes to be with its first.
@@ -54,7 +53,7 @@ impl Hubs {
         if let Some(hub) = self.fixed.get(path) {
             return hub.clone();
         }
-        let mut dynamic = self.dynamic.write().expect("no panic while counting");
+        let mut dynamic = self.dynamic.write();
         let (hub, sockets) = dynamic
             .entry(path.to_owned())
             .or_insert_with(|| (Hub::new(path, self.engine.clone(), self.metrics.clone()), 0));
@@ -64,7 +63,7 @@ impl Hubs {
 
     /// A socket leaves a namespace, which goes with its last.
     pub(crate) fn leave(&self, path: &str) {
-        let mut dynamic = self.dynamic.write().expect("no panic while counting");
+        let mut dynamic = self.dynamic.write();
         if let Some((_, sockets)) = dynamic.get_mut(path) {
             *sockets -= 1;
             if *sockets == 0 {

@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc, MutexGuard,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::future::join_all;
+use parking_lot::MutexGuard;
 
 use super::{Answered, Encoded, Hub, Outgoing, Receiver, SocketId, To, encode, run::Run};
 use crate::{
@@ -165,7 +166,7 @@ impl Hub {
     }
 
     fn sending(&self) -> MutexGuard<'_, Option<Run>> {
-        self.sending.lock().expect("no panic while sending")
+        self.sending.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
@@ -31,7 +32,7 @@ impl TypingNow {
     /// Somebody began, goes on or stopped; the others are told.
     pub fn set(&self, socket: SocketId, user: &User, room: Room, typing: bool) {
         let key = (socket, room);
-        let mut active = self.active.lock().expect("no panic while noting");
+        let mut active = self.active.lock();
         if typing {
             active.insert(key.clone(), (user.clone(), Instant::now() + EXPIRES));
             self.changed.notify_one();
@@ -44,7 +45,7 @@ impl TypingNow {
 
     /// A socket is gone: it types nowhere.
     pub fn stop(&self, socket: SocketId) {
-        let mut active = self.active.lock().expect("no panic while noting");
+        let mut active = self.active.lock();
         let stopped: Vec<_> = active.extract_if(|(typist, _), _| *typist == socket).collect();
         drop(active);
         for ((socket, room), (user, _)) in stopped {
@@ -57,7 +58,7 @@ impl TypingNow {
         loop {
             let now = Instant::now();
             let (expired, next) = {
-                let mut active = self.active.lock().expect("no panic while noting");
+                let mut active = self.active.lock();
                 let expired: Vec<_> = active.extract_if(|_, (_, end)| *end <= now).collect();
                 (expired, active.values().map(|(_, end)| *end).min())
             };

@@ -1,14 +1,9 @@
 //! A socket's way in, through the library's connect handlers.
 
-use std::{
-    fmt::Display,
-    future::Future,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::{Arc, Mutex, RwLock},
-};
+use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
 use futures_util::FutureExt;
+use parking_lot::{Mutex, RwLock};
 use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
@@ -47,14 +42,14 @@ impl Conn {
     }
 
     pub(super) fn identity(&self) -> Arc<Identity> {
-        self.identity.read().expect("no panic while cloning").clone()
+        self.identity.read().clone()
     }
 
     pub(super) fn renew(&self, identity: Identity) {
         if let Some(expires_at) = identity.expires_at {
             self.app.expiry.watch((self.path().to_owned(), self.id), expires_at);
         }
-        *self.identity.write().expect("no panic while cloning") = Arc::new(identity);
+        *self.identity.write() = Arc::new(identity);
     }
 
     pub(super) fn ctx(self: &Arc<Self>) -> Ctx {
@@ -88,12 +83,12 @@ impl Conn {
         // Which limit is reached, the client learns from the new socket it asks for then.
         let seat = self.app.limits.admit(&self.user_id(), handshake.address).ok();
         let has_one = seat.is_some();
-        *self.seat.lock().expect("no panic while counting") = seat;
+        *self.seat.lock() = seat;
         has_one
     }
 
     pub(super) fn leave_seat(&self) {
-        drop(self.seat.lock().expect("no panic while counting").take());
+        drop(self.seat.lock().take());
     }
 
     /// A line about where the client is, and why.

@@ -12,12 +12,13 @@ use std::{
     collections::VecDeque,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Waker},
     thread,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     connect::Conn,
@@ -202,8 +203,8 @@ impl Queue {
         self.state().in_flight -= 1;
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().expect("no panic while queueing")
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
     }
 
     /// CONNECT has passed: the connection handler runs, then what has arrived since.

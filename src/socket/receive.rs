@@ -180,14 +180,7 @@ fn refuse_at_once(conn: &Arc<Conn>, name: &str, id: Option<u64>) {
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.
-fn event(
-    conn: &Arc<Conn>,
-    json: &str,
-    name: &str,
-    args: &Args<'_>,
-    origin: Origin,
-    within_limits: Result<()>,
-) -> Job {
+fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, origin: Origin, within_limits: Result<()>) -> Job {
     let event = conn.events.events.get_key_value(name);
     let relay = conn.events.relays.get_key_value(name).filter(|_| event.is_none());
     let call = match (event, relay) {

@@ -1,10 +1,8 @@
 //! What waits for the writing thread.
 
-use std::{
-    sync::{Condvar, Mutex, MutexGuard},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::writer::Task;
 
@@ -33,7 +31,7 @@ struct Waiting {
 
 impl Inbox {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().expect("no panic while queueing")
+        self.waiting.lock()
     }
 
     /// Gives it back where nobody is there to do it, and where there is no place for it; then it has failed.
@@ -60,7 +58,7 @@ impl Inbox {
         let mut waiting = self.waiting();
         while waiting.tasks.is_empty() && !waiting.is_closed {
             waiting.is_asleep = true;
-            waiting = self.arrived.wait(waiting).expect("no panic while queueing");
+            self.arrived.wait(&mut waiting);
         }
         if waiting.tasks.len() == 1 && !waiting.is_closed {
             drop(waiting);

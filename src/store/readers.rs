@@ -1,14 +1,12 @@
 //! The threads that read.
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     thread::{self, JoinHandle},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -72,7 +70,7 @@ impl Readers {
             drop(reply.send(result));
         });
         {
-            let queue = self.queue.lock().expect("no panic while sending");
+            let queue = self.queue.lock();
             let queue = queue.as_ref().ok_or_else(closing)?;
             queue.try_send(read).map_err(|_| busy())?;
         }
@@ -81,8 +79,8 @@ impl Readers {
 
     /// Answers what is queued, and closes.
     pub(super) fn close(&self) {
-        drop(self.queue.lock().expect("no panic while sending").take());
-        for thread in self.threads.lock().expect("joined once").drain(..) {
+        drop(self.queue.lock().take());
+        for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a reading thread panicked");
             }

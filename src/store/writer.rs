@@ -3,13 +3,14 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use tokio::{sync::mpsc, task};
 
 use super::{files::Opened, inbox::Inbox, tables::Tables};
@@ -139,13 +140,13 @@ impl Writer {
     /// Lets the thread write what is queued, then waits until all of it has been published.
     pub(super) async fn close(&self) {
         self.inbox.close();
-        let publisher = self.publisher.lock().expect("taken once").take();
+        let publisher = self.publisher.lock().take();
         if let Some(publisher) = publisher
             && let Err(error) = publisher.await
         {
             tracing::error!(%error, "the publisher failed");
         }
-        let thread = self.thread.lock().expect("taken once").take();
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.join().is_err()
         {
