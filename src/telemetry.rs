@@ -19,7 +19,7 @@ const DISCREET: [&str; 7] = [
 
 /// Starts logging for the whole process; later calls change nothing.
 pub fn start(config: &LogConfig) {
-    let filter = DISCREET.iter().fold(EnvFilter::new(&config.level), |filter, directive| {
+    let filter = DISCREET.iter().fold(EnvFilter::new(config.directives()), |filter, directive| {
         filter.add_directive(directive.parse().expect("a directive of ours"))
     });
     let builder =
