@@ -1,8 +1,9 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
-.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser bench fuzz lint
+.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser promtool bench fuzz lint
 
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+PROMTOOL := $(shell command -v promtool)
 # How long each target is fuzzed.
 FUZZ_SECONDS := 600
 
@@ -45,7 +46,8 @@ conformance-tests: client-demo/node_modules tests/conformance/node_modules
 	cargo build --locked --example conformance
 	cd tests/conformance && npm test
 
-client-tests: client-demo/node_modules tests/clients/node_modules
+# Prometheus' own tool checks the metrics. On Debian it is installed if it is missing.
+client-tests: promtool client-demo/node_modules tests/clients/node_modules
 	cargo build --locked --bins --example echo
 	cd tests/clients && npm test
 
@@ -58,6 +60,11 @@ demo-tests: demo browser tests/demo/node_modules
 browser:
 ifeq ($(BROWSER),)
 	apt-get update && apt-get install -y --no-install-recommends chromium
+endif
+
+promtool:
+ifeq ($(PROMTOOL),)
+	apt-get update && apt-get install -y --no-install-recommends prometheus
 endif
 
 bench: client-demo/node_modules bench/peers/node_modules
