@@ -1,11 +1,13 @@
 //! Everything that is counted. Handles are made once; without a metrics listener they do nothing.
 
-pub(crate) mod descriptions;
+mod descriptions;
 
 use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+pub use descriptions::metrics_table;
 
 use crate::error::Code;
 

@@ -6,6 +6,7 @@ mod client_files;
 mod demo;
 mod gate;
 mod health;
+mod negotiation;
 mod websocket;
 
 use std::{future::Future, sync::Arc, time::Duration};

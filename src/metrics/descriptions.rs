@@ -73,8 +73,7 @@ pub(super) fn describe(recorder: &impl Recorder) {
 }
 
 /// The README's table of metrics, in Markdown.
-#[cfg(test)]
-pub(crate) fn table() -> String {
+pub fn metrics_table() -> String {
     let mut table = String::from("| metric | |\n|---|---|\n");
     for Description { name, labels, help } in DESCRIPTIONS {
         let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
