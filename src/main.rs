@@ -54,13 +54,13 @@ struct Settings {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve (the default)
+    /// Run the server (the default)
     Serve(Settings),
-    /// Check the settings and say what is wrong, without opening anything
+    /// Check the settings and tell every mistake in them; no port and no database is opened
     CheckConfig(Settings),
     /// Print a commented configuration file with every setting at its default
     DefaultConfig,
-    /// Issue a token to try things with
+    /// Print a signed JSON Web Token, to try a server with auth.mode = "jwt"
     Token {
         /// The user's id (sub)
         #[arg(long)]
@@ -68,11 +68,11 @@ enum Command {
         /// The user's name
         #[arg(long)]
         name: Option<String>,
-        /// Patterns of the rooms the token opens
+        /// Patterns of the rooms the user may enter, separated by commas, such as team-*
         #[arg(long, value_delimiter = ',')]
         rooms: Vec<String>,
-        /// How long it is valid
-        #[arg(long, default_value = "1h", value_parser = config::parse_duration)]
+        /// How long it is valid, such as 30m
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = config::parse_duration)]
         expires_in: Duration,
         /// The private key in PEM, for RS256, ES256 and EdDSA
         #[arg(long, value_name = "FILE")]
@@ -80,18 +80,18 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Make a key for a backend that uses the HTTP API
+    /// Make a key with which a backend may use the HTTP API
     ApiKey {
         /// What the key is called in the configuration
         name: String,
-        /// What it may do, such as events:write,users:read
+        /// What it may do, separated by commas, such as events:write,users:read; * is everything
         #[arg(long, value_delimiter = ',', default_value = "*", value_parser = scope)]
         scopes: Vec<String>,
-        /// How long it is valid, as in 90d; without it, for ever
-        #[arg(long, value_parser = config::parse_duration)]
+        /// How long it is valid, such as 90d; without it, for ever
+        #[arg(long, value_name = "DURATION", value_parser = config::parse_duration)]
         expires_in: Option<Duration>,
     },
-    /// Ask a running server whether it is ready; for health checks
+    /// Ask the server at server.listen whether it is ready, and exit with 0 or 1
     Health(Settings),
     /// Copy the database into a new file, while the server runs
     Backup {

@@ -104,7 +104,9 @@ impl Config {
                     let sentence = "must be set for auth.mode = \"jwt\" with HS256";
                     findings.wrong(&["auth.secret", "auth.algorithm"], sentence);
                 } else if bytes < SECRET_BYTES {
-                    findings.warn(format!("auth.secret has {bytes} bytes; {SECRET_BYTES} or more are wise"));
+                    findings.warn(format!(
+                        "auth.secret has {bytes} bytes: use at least {SECRET_BYTES} (RFC 7518, section 3.2)"
+                    ));
                 }
             }
             (AuthMode::Jwt, _) if auth.key_file.as_os_str().is_empty() => {
@@ -118,7 +120,7 @@ impl Config {
         for (event, relay) in &self.relay {
             let key = format!("relay.{event}");
             if event.is_empty() || protocol::is_reserved(event) {
-                let sentence = "is an event of the server's own or of Socket.IO's: a relay needs another name";
+                let sentence = "is an event of the server's own or of Socket.IO: give the relay another name";
                 findings.wrong(&[&key], sentence);
                 continue;
             }
@@ -127,7 +129,10 @@ impl Config {
             let places = usize::from(relay.field.is_some()) + usize::from(relay.argument.is_some());
             match relay.to {
                 RelayTo::Room | RelayTo::User if places != 1 => {
-                    findings.wrong(&keys, "needs either field or argument, to say where the room or user stands");
+                    findings.wrong(
+                        &keys,
+                        "needs field or argument, and not both: they say where in the event the room or user is named",
+                    );
                 }
                 RelayTo::Everyone | RelayTo::Others if places != 0 => {
                     let sentence = "goes to everybody: field and argument are for to = \"room\" or \"user\"";
@@ -177,7 +182,7 @@ impl Config {
         }
         findings.each_wrong("ws.paths", complaints);
         if ws.ping_interval.is_zero() || ws.idle_timeout <= ws.ping_interval {
-            let sentence = "must be longer than ws.ping-interval, and that longer than 0 s";
+            let sentence = "must be longer than ws.ping-interval, and ws.ping-interval longer than 0 s";
             findings.wrong(&["ws.idle-timeout", "ws.ping-interval"], sentence);
         }
         if ws.text_event.is_empty() || protocol::SOCKET_IO.contains(&&*ws.text_event) {

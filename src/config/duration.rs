@@ -11,7 +11,11 @@ use serde::{
 pub(super) use humantime_serde::serialize;
 
 /// How a duration is written.
-pub(super) const FORM: &str = "a duration such as \"250ms\", \"30s\" or \"1m 30s\", or a number of seconds";
+pub(super) const FORM: &str =
+    "a duration such as \"250ms\", \"30s\" or \"1m 30s\", or a number of seconds; at most 100 years";
+
+/// Beyond, a moment so far ahead could not be computed.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
 /// Reads a duration from a text; a bare number is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -21,7 +25,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.or_else(|| humantime::parse_duration(text).ok())
+    seconds.or_else(|| humantime::parse_duration(text).ok()).filter(|duration| *duration <= LONGEST)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -38,16 +42,15 @@ impl de::Visitor<'_> for Reader {
     }
 
     fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
-        Ok(Duration::from_secs(seconds))
+        self.visit_str(&seconds.to_string())
     }
 
     fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Duration, E> {
-        let duration = u64::try_from(seconds).map(Duration::from_secs);
-        duration.map_err(|_| E::invalid_value(Unexpected::Signed(seconds), &self))
+        self.visit_str(&seconds.to_string())
     }
 
     fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Duration, E> {
-        Duration::try_from_secs_f64(seconds).map_err(|_| E::invalid_value(Unexpected::Float(seconds), &self))
+        self.visit_str(&seconds.to_string())
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {

@@ -118,7 +118,7 @@ mod tests {
         ];
         for (accept, encoding) in cases {
             let accepts = (ACCEPT_ENCODING, accept);
-            let response = answer(&script, &[accepts.clone()]).await;
+            let response = answer(&script, std::slice::from_ref(&accepts)).await;
             assert_eq!(header(&response, CONTENT_ENCODING), encoding, "{accept}");
             assert_eq!(header(&response, CONTENT_TYPE), kind);
             assert_eq!(header(&response, CACHE_CONTROL), "public, max-age=31536000, immutable");
