@@ -256,7 +256,7 @@ async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
             reloader.reload(&config)
         });
         for mistake in reloaded.err().map(|errors| errors.mistakes).unwrap_or_default() {
-            tracing::error!(%mistake, "the settings cannot be read again: nothing changes");
+            tracing::error!(error = %mistake, "the settings cannot be read again: nothing changes");
         }
     }
 }
