@@ -1,31 +1,31 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
-.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser bench fuzz lint
+.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser promtool bench fuzz lint
 
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+PROMTOOL := $(shell command -v promtool)
 # How long each target is fuzzed.
 FUZZ_SECONDS := 600
+
+# What a failed command has half written is not taken for done.
+.DELETE_ON_ERROR:
+
+# What `npm ci` writes last, and nothing else touches.
+INSTALLED := node_modules/.package-lock.json
+# Folders too: a file that is gone changes the one it was in.
+DEMO_SOURCES := $(shell find client-demo/src client-demo/public) $(filter-out client-demo/dist client-demo/node_modules client-demo/README.md,$(wildcard client-demo/*))
 
 run: demo
 	cargo run --release --bin sockeye -- serve
 
-demo: client-demo/node_modules
+demo: client-demo/dist/index.html
+
+# Cargo builds the server anew when these files are: they are written only when something has changed.
+client-demo/dist/index.html: client-demo/$(INSTALLED) $(DEMO_SOURCES)
 	cd client-demo && npm run build
 
-client-demo/node_modules: client-demo/package-lock.json
-	cd client-demo && npm ci
-	touch $@
-
-tests/clients/node_modules: tests/clients/package-lock.json
-	cd tests/clients && npm ci
-	touch $@
-
-tests/conformance/node_modules: tests/conformance/package-lock.json
-	cd tests/conformance && npm ci
-	touch $@
-
-tests/demo/node_modules: tests/demo/package-lock.json
-	cd tests/demo && npm ci
+%/$(INSTALLED): %/package-lock.json
+	cd $* && npm ci
 	touch $@
 
 lint:
@@ -35,22 +35,23 @@ lint:
 
 test: rust-tests conformance-tests client-tests demo-tests
 
-# The browser's client is built into the binary: its package must be there before.
-rust-tests: client-demo/node_modules
+# The demo and the client for browsers are built into the binary: they must be there before.
+rust-tests: demo
 	cargo build --locked --bins --examples
 	cargo test --workspace --locked
 
 # Every case runs against Node's server too: where Node is the specification, it says whether the case is right.
-conformance-tests: client-demo/node_modules tests/conformance/node_modules
+conformance-tests: client-demo/$(INSTALLED) tests/conformance/$(INSTALLED)
 	cargo build --locked --example conformance
 	cd tests/conformance && npm test
 
-client-tests: client-demo/node_modules tests/clients/node_modules
+# Prometheus' own tool checks the metrics. On Debian it is installed if it is missing.
+client-tests: promtool client-demo/$(INSTALLED) tests/clients/$(INSTALLED)
 	cargo build --locked --bins --example echo
 	cd tests/clients && npm test
 
 # The demo in a real browser. On Debian the browser is installed if there is none.
-demo-tests: demo browser tests/demo/node_modules
+demo-tests: demo browser tests/demo/$(INSTALLED)
 	cd client-demo && npm test
 	cargo build --locked --bins
 	cd tests/demo && npm test
@@ -60,7 +61,12 @@ ifeq ($(BROWSER),)
 	apt-get update && apt-get install -y --no-install-recommends chromium
 endif
 
-bench: client-demo/node_modules bench/peers/node_modules
+promtool:
+ifeq ($(PROMTOOL),)
+	apt-get update && apt-get install -y --no-install-recommends prometheus
+endif
+
+bench: client-demo/$(INSTALLED) bench/peers/$(INSTALLED)
 	cargo build --release --locked -p sockeye --bin sockeye --example bench_server
 	cargo build --release --locked -p sockeye-bench
 	target/release/sockeye-bench run --sockeye target/release/sockeye \
@@ -72,7 +78,3 @@ fuzz:
 		mkdir -p fuzz/corpus/$$target && cargo fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
-
-bench/peers/node_modules: bench/peers/package-lock.json
-	cd bench/peers && npm ci
-	touch $@

@@ -5,11 +5,18 @@
 
 mod check;
 mod duration;
+mod file;
+mod findings;
+mod kind;
 mod load;
+mod log_level;
 mod moment;
+mod networks;
 mod origin;
+mod read;
 mod reference;
 mod secret;
+mod size;
 
 use std::{collections::BTreeMap, num::NonZeroU64, path::PathBuf, time::Duration};
 
@@ -17,6 +24,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use duration::parse_duration;
+pub use findings::ConfigErrors;
 pub use load::{Loaded, Sources};
 pub use origin::Origin;
 pub use reference::{default_toml, settings_table};
@@ -75,25 +84,26 @@ pub struct ServerConfig {
     pub path: String,
     /// How often a client is asked whether it is still there.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub ping_interval: Duration,
     /// How long its answer may take, and the body of a request.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub ping_timeout: Duration,
     /// How long a client that has opened a connection may take to join a namespace.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub connect_timeout: Duration,
     /// How long a client may take to move from polling to WebSocket; after that it stays with polling.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub upgrade_timeout: Duration,
     /// How long a shutdown lets clients finish before the connections are closed.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub drain: Duration,
     /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For and X-Forwarded-Host are believed.
+    #[serde(with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Serve the client for browsers under server.path, as in /socket.io/socket.io.js.
@@ -145,7 +155,6 @@ pub struct AuthConfig {
     /// The signature tokens must bear: HS256, RS256, ES256 or EdDSA. A token's own header has no say.
     pub algorithm: Algorithm,
     /// The secret for HS256; 32 bytes or more are wise.
-    #[schemars(with = "String")]
     pub secret: Secret,
     /// A PEM file with the public key for RS256, ES256 or EdDSA.
     pub key_file: PathBuf,
@@ -235,7 +244,7 @@ pub struct StoreConfig {
 pub struct PresenceConfig {
     /// How long a user counts as online after the last socket went.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub grace: Duration,
     /// In rooms with more users, `presence-changed` carries the count alone and `typing` is not passed on.
     pub max_room_size: usize,
@@ -247,17 +256,21 @@ pub struct PresenceConfig {
 pub struct RecoveryConfig {
     /// How long a client may stay away and still find its socket, its rooms and what it missed; 0s: nothing is kept, and events carry no offset.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub window: Duration,
     /// Events kept for one socket. A client that missed more begins anew.
     pub events: usize,
     /// Bytes of the events kept for one socket.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub bytes: usize,
     /// Sockets of one user that are away; the oldest makes room.
     pub sockets_per_user: usize,
     /// Sockets that are away in all; the oldest makes room.
     pub sockets: usize,
     /// Bytes of the events kept for all sockets; what many of them get counts once. Beyond: sockets that are away are given up, the oldest first, then connected ones can no longer be recovered.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub total_bytes: usize,
 }
 
@@ -268,6 +281,8 @@ pub struct LimitsConfig {
     /// Events per second and connection, all its namespaces together, with bursts of the same size. Beyond: rate-limited.
     pub events_per_second: u32,
     /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request answered 413, an event refused with too-large.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub payload_bytes: usize,
     /// Memberships of one user. Beyond: forbidden.
     pub rooms_per_user: usize,
@@ -280,12 +295,20 @@ pub struct LimitsConfig {
     /// Events of one socket that wait for their answer. Beyond: rate-limited.
     pub events_in_flight: usize,
     /// Bytes of one client's messages that have not arrived whole or wait for their answer. Beyond: the server reads no more from it until there are fewer.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub received_bytes: usize,
     /// Bytes that wait for one client to read them. Beyond: its connection is dropped with the reason slow-consumer.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub queued_bytes: usize,
     /// Bytes that wait for all clients; what many of them get counts once. Beyond: connections that do not keep up are dropped likewise.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub queued_bytes_total: usize,
     /// Bytes that the server holds for all its clients, whatever it holds them for; what many of them get counts once. Beyond: it forgets what clients missed, stops reading from those that hold most, refuses new work with rate-limited, unavailable or 503, and drops those that hold more than an equal share.
+    #[serde(with = "size")]
+    #[schemars(with = "size::Size")]
     pub memory: usize,
 }
 
@@ -297,11 +320,11 @@ pub struct WsConfig {
     pub paths: Vec<String>,
     /// How often a client is pinged.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub ping_interval: Duration,
     /// How long a client may send nothing, not even a pong. Beyond: closed with 4008.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "duration::Written")]
     pub idle_timeout: Duration,
     /// The event that a text of a client without envelopes is. With "send-message", texts are saved in the lobby, and such clients get what others save there.
     pub text_event: String,
@@ -331,7 +354,6 @@ pub struct Key {
     /// The SHA-256 of the key, in hexadecimal. The key itself is kept nowhere.
     pub hash: String,
     /// What it may do: "events:write", "messages:read", "messages:write", "rooms:read", "rooms:write", "users:read", "users:write", or "*" for everything.
-    #[schemars(with = "Vec<String>")]
     pub scopes: Vec<Scope>,
     /// When it ends, as in "2027-01-31T00:00:00Z"; without it, never.
     #[serde(with = "moment", default, skip_serializing_if = "Option::is_none")]
@@ -377,7 +399,6 @@ pub struct PusherConfig {
     /// The app's key.
     pub key: String,
     /// The app's secret, by which requests are signed.
-    #[schemars(with = "String")]
     pub secret: Secret,
 }
 
@@ -545,6 +566,13 @@ impl Default for ApiConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+impl LogConfig {
+    /// The level as directives of `EnvFilter`.
+    pub(crate) fn directives(&self) -> String {
+        log_level::directives(&self.level)
     }
 }
 

@@ -8,6 +8,7 @@ use ts_rs::{Config, TS};
 use crate::{
     config,
     error::Code,
+    metrics::metrics_table,
     model::{Message, User},
     protocol::*,
 };
@@ -130,6 +131,7 @@ fn the_tables_of_the_readme_are_up_to_date() {
     let wanted = between(&readme, "client-events", &client);
     let wanted = between(&wanted, "server-events", &server);
     let wanted = between(&wanted, "settings", &config::settings_table());
+    let wanted = between(&wanted, "metrics", &metrics_table());
     must_be_current("README.md", &wanted);
 }
 

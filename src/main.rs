@@ -11,9 +11,9 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use sockeye::{
-    Reloader, Server, allocator,
+    Config, Reloader, Server, allocator,
     auth::{self, Issue},
-    config::{self, ConfigError, Loaded, Scope, Sources},
+    config::{self, ConfigError, ConfigErrors, Loaded, Scope, Sources},
     model::{Timestamp, UserId},
     store, telemetry,
 };
@@ -54,13 +54,13 @@ struct Settings {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve (the default)
+    /// Run the server (the default)
     Serve(Settings),
-    /// Check the settings and say what is wrong, without opening anything
+    /// Check the settings and tell every mistake in them; no port and no database is opened
     CheckConfig(Settings),
     /// Print a commented configuration file with every setting at its default
     DefaultConfig,
-    /// Issue a token to try things with
+    /// Print a signed JSON Web Token, to try a server with auth.mode = "jwt"
     Token {
         /// The user's id (sub)
         #[arg(long)]
@@ -68,11 +68,11 @@ enum Command {
         /// The user's name
         #[arg(long)]
         name: Option<String>,
-        /// Patterns of the rooms the token opens
+        /// Patterns of the rooms the user may enter, separated by commas, such as team-*
         #[arg(long, value_delimiter = ',')]
         rooms: Vec<String>,
-        /// How long it is valid
-        #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+        /// How long it is valid, such as 30m
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = config::parse_duration)]
         expires_in: Duration,
         /// The private key in PEM, for RS256, ES256 and EdDSA
         #[arg(long, value_name = "FILE")]
@@ -80,18 +80,18 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Make a key for a backend that uses the HTTP API
+    /// Make a key with which a backend may use the HTTP API
     ApiKey {
         /// What the key is called in the configuration
         name: String,
-        /// What it may do, such as events:write,users:read
+        /// What it may do, separated by commas, such as events:write,users:read; * is everything
         #[arg(long, value_delimiter = ',', default_value = "*", value_parser = scope)]
         scopes: Vec<String>,
-        /// How long it is valid, as in 90d; without it, for ever
-        #[arg(long, value_parser = humantime::parse_duration)]
+        /// How long it is valid, such as 90d; without it, for ever
+        #[arg(long, value_name = "DURATION", value_parser = config::parse_duration)]
         expires_in: Option<Duration>,
     },
-    /// Ask a running server whether it is ready; for health checks
+    /// Ask the server at server.listen whether it is ready, and exit with 0 or 1
     Health(Settings),
     /// Copy the database into a new file, while the server runs
     Backup {
@@ -117,9 +117,18 @@ fn main() -> ExitCode {
     match run(cli.command.unwrap_or(Command::Serve(cli.settings))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sockeye: {error:#}");
-            // What the operator set is wrong: 2, as for a wrong flag.
-            if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let Some(ConfigErrors { mistakes, warnings }) = error.downcast_ref() else {
+                eprintln!("sockeye: {error:#}");
+                // What the operator set is wrong: 2, as for a wrong flag.
+                return if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE };
+            };
+            for warning in warnings {
+                eprintln!("warning: {warning}");
+            }
+            for mistake in mistakes {
+                eprintln!("sockeye: {mistake}");
+            }
+            ExitCode::from(2)
         }
     }
 }
@@ -128,8 +137,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(settings) => serve(settings),
         Command::CheckConfig(settings) => {
-            let Loaded { config, warnings } = load(settings)?;
-            auth::Auth::new(&config)?;
+            let Loaded { warnings, .. } = sources(settings).load_with_keys(check_keys)?;
             for warning in warnings {
                 eprintln!("warning: {warning}");
             }
@@ -198,19 +206,22 @@ fn sources(settings: Settings) -> Sources {
     Sources { file: settings.config, flags }
 }
 
-fn load(settings: Settings) -> Result<Loaded, ConfigError> {
+fn load(settings: Settings) -> Result<Loaded, ConfigErrors> {
     sources(settings).load()
+}
+
+fn check_keys(config: &Config) -> Result<(), ConfigError> {
+    auth::Auth::new(config).map(drop)
 }
 
 #[tokio::main]
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let sources = sources(settings);
-    let Loaded { config, warnings } = sources.clone().load()?;
+    let Loaded { config, warnings } = sources.clone().load_with_keys(check_keys)?;
     telemetry::start(&config.log);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    auth::Auth::new(&config)?;
     store::check_folder(&config.store)?;
     let listener = bind("server.listen", &config.server.listen).await?;
     let address = listener.local_addr()?;
@@ -237,15 +248,15 @@ async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
     while hangups.recv().await.is_some() {
         let sources = sources.clone();
         let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
-        let reloaded = loaded.map_err(anyhow::Error::from).and_then(|loaded| {
-            let Loaded { config, warnings } = loaded?;
+        let loaded = loaded.unwrap_or_else(|panic| Err(ConfigError(panic.to_string()).into()));
+        let reloaded = loaded.and_then(|Loaded { config, warnings }| {
             for warning in warnings {
                 tracing::warn!("{warning}");
             }
-            Ok(reloader.reload(&config)?)
+            reloader.reload(&config)
         });
-        if let Err(error) = reloaded {
-            tracing::error!(%error, "the settings cannot be read again: nothing changes");
+        for mistake in reloaded.err().map(|errors| errors.mistakes).unwrap_or_default() {
+            tracing::error!(error = %mistake, "the settings cannot be read again: nothing changes");
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Everything that is counted. Handles are made once; without a metrics listener they do nothing.
 
+mod descriptions;
+
 use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+pub use descriptions::metrics_table;
 
 use crate::error::Code;
 
@@ -32,7 +36,7 @@ pub struct Metrics {
     pub away: Gauge,
     /// `sockeye_queued_bytes`: bytes that wait for all clients.
     pub queued_bytes: Gauge,
-    /// `sockeye_queued_bytes_largest`: bytes that wait for the client for which most do.
+    /// `sockeye_largest_queue_bytes`: bytes that wait for the client for which most do.
     pub queued_bytes_largest: Gauge,
 }
 
@@ -59,6 +63,7 @@ impl Metrics {
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_batch_size".to_owned()), WRITES))
             .expect("there are buckets")
             .build_recorder();
+        descriptions::describe(&recorder);
         let handle = recorder.handle();
         Self::with(Some(Arc::new(Registry { recorder, handle })))
     }
@@ -79,7 +84,7 @@ impl Metrics {
             deliveries: counter(r, "sockeye_deliveries_total", &[]),
             away: gauge(r, "sockeye_away"),
             queued_bytes: gauge(r, "sockeye_queued_bytes"),
-            queued_bytes_largest: gauge(r, "sockeye_queued_bytes_largest"),
+            queued_bytes_largest: gauge(r, "sockeye_largest_queue_bytes"),
             registry,
         }
     }

@@ -6,6 +6,7 @@ mod client_files;
 mod demo;
 mod gate;
 mod health;
+mod negotiation;
 mod websocket;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -18,7 +19,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::{
     app::{App, Changes, ROOT},
     auth::Auth,
-    config::{AuthMode, Config, ConfigError},
+    config::{AuthMode, Config, ConfigErrors},
     engine::DisconnectReason,
     error::{Error, Result},
     handlers, http,
@@ -160,7 +161,7 @@ pub struct Reloader(Arc<App>);
 impl Reloader {
     /// Takes over what may change, and says in the log and in what it returns what that was: keys, limits, origins,
     /// and the rest of [`App::reload`]. Nothing changes where something is wrong.
-    pub fn reload(&self, config: &Config) -> Result<Changes, ConfigError> {
+    pub fn reload(&self, config: &Config) -> Result<Changes, ConfigErrors> {
         let changes = self.0.reload(config)?;
         for setting in &changes.waiting {
             tracing::warn!(setting, "needs a restart");

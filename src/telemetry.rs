@@ -1,6 +1,12 @@
 //! Logs, on standard error: standard output belongs to the line that says where the server listens.
 
-use std::io::{self, IsTerminal};
+mod fields;
+
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -17,18 +23,32 @@ const DISCREET: [&str; 7] = [
     "tungstenite=info",
 ];
 
-/// Starts logging for the whole process; later calls change nothing.
+/// Starts logging for the whole process; later calls change nothing. Panics are logged too: their messages may quote
+/// what a client sent.
 pub fn start(config: &LogConfig) {
-    let filter = DISCREET.iter().fold(EnvFilter::new(&config.level), |filter, directive| {
+    let filter = DISCREET.iter().fold(EnvFilter::new(config.directives()), |filter, directive| {
         filter.add_directive(directive.parse().expect("a directive of ours"))
     });
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Text => builder.with_target(false).fmt_fields(fields::Fields).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
         tracing::debug!("logging had started before");
+        return;
+    }
+    panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload_as_str().unwrap_or("no text");
+    let location = panic.location().map(tracing::field::display);
+    let current = std::thread::current();
+    tracing::error!(payload, location, thread = current.name(), "a thread panicked");
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        eprintln!("{backtrace}");
     }
 }

@@ -6,7 +6,7 @@ use arc_swap::Guard;
 use serde_json::Value;
 
 use super::App;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigErrors};
 
 /// What a new configuration changes, by the names of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl App {
     /// Takes over what may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
     /// `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
     /// where something is wrong.
-    pub fn reload(&self, new: &Config) -> Result<Changes, ConfigError> {
+    pub fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
         let before = self.live();
         let mut now = self.config.clone();

@@ -1,8 +1,8 @@
 //! What no type can say: settings that contradict each other or the machine.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use super::{Algorithm, AuthMode, Config, ConfigError, Key, LimitsConfig, RelayTo};
+use super::{Algorithm, AuthMode, Config, ConfigErrors, Key, LimitsConfig, RelayTo, findings::Findings, log_level};
 use crate::protocol;
 
 /// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
@@ -12,132 +12,182 @@ const SECRET_BYTES: usize = 32;
 const TAKEN: [&str; 4] = ["/health", "/ready", "/api", "/apps"];
 
 impl Config {
-    /// Checks everything that can be checked before anything is opened; returns what deserves a warning.
-    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
-        let mut warnings = Vec::new();
-        let address = resolve("server.listen", &self.server.listen)?;
-        if !self.metrics.listen.is_empty() {
-            resolve("metrics.listen", &self.metrics.listen)?;
+    /// Checks everything that can be checked before anything is opened; returns what deserves a warning, or every
+    /// mistake.
+    pub fn check(&self) -> Result<Vec<String>, ConfigErrors> {
+        let mut findings = Findings::default();
+        self.check_all(&mut findings);
+        findings.or(()).map(|((), warnings)| warnings)
+    }
+
+    pub(super) fn check_all(&self, findings: &mut Findings) {
+        self.check_addresses(findings);
+        self.check_server(findings);
+        self.check_sizes(findings);
+        self.check_relays(findings);
+        self.check_keys(findings);
+        self.check_pusher(findings);
+        self.check_ws(findings);
+        if let Some(complaint) = log_level::complaint(&self.log.level) {
+            findings.wrong(&["log.level"], complaint);
         }
-        if !self.server.path.starts_with('/') || self.server.path.len() < 2 || self.server.path.ends_with('/') {
-            return wrong("server.path", "must begin with a slash, have a name and not end with a slash");
+    }
+
+    fn check_addresses(&self, findings: &mut Findings) {
+        let address = resolve("server.listen", &self.server.listen, findings);
+        self.check_auth(address, findings);
+        if self.metrics.listen.is_empty() {
+            return;
         }
-        if TAKEN.iter().any(|taken| is_within(&self.server.path, taken)) {
-            return wrong("server.path", "is where something else is served");
+        let metrics = resolve("metrics.listen", &self.metrics.listen, findings);
+        if let (Some(address), Some(metrics)) = (address, metrics)
+            && cannot_both_listen(address, metrics)
+        {
+            let sentence = format!("is {metrics}, where server.listen ({address}) is: it needs a port of its own");
+            findings.wrong(&["metrics.listen", "server.listen"], sentence);
+        }
+    }
+
+    fn check_server(&self, findings: &mut Findings) {
+        let path = &self.server.path;
+        if !path.starts_with('/') || path.len() < 2 || path.ends_with('/') {
+            findings.wrong(&["server.path"], "must begin with a slash, have a name and not end with a slash");
+        } else if TAKEN.iter().any(|taken| is_within(path, taken)) {
+            findings.wrong(&["server.path"], format!("is {path:?}, where something else is served"));
         }
         if self.store.readers == 0 {
-            return wrong("store.readers", "must be at least 1");
+            findings.wrong(&["store.readers"], "must be at least 1");
         }
-        if self.server.ping_interval.is_zero() || self.server.ping_timeout.is_zero() {
-            return wrong("server.ping-interval", "and server.ping-timeout must be longer than 0 s");
+        let server = &self.server;
+        for (key, time) in
+            [("server.ping-interval", server.ping_interval), ("server.ping-timeout", server.ping_timeout)]
+        {
+            if time.is_zero() {
+                findings.wrong(&[key], "must be longer than 0 s");
+            }
         }
+        // Node's options of the same names are in milliseconds.
+        let times = [
+            ("ping-interval", server.ping_interval),
+            ("ping-timeout", server.ping_timeout),
+            ("connect-timeout", server.connect_timeout),
+            ("upgrade-timeout", server.upgrade_timeout),
+        ];
+        for (name, time) in times.into_iter().filter(|(_, time)| time.as_secs() >= 3_600) {
+            findings.warn(format!(
+                "server.{name} is {}: a number without a unit is seconds, not milliseconds",
+                humantime::format_duration(time)
+            ));
+        }
+    }
+
+    fn check_sizes(&self, findings: &mut Findings) {
         let (kept, queued) = (self.recovery.bytes, LimitsConfig::or_none(self.limits.queued_bytes));
         if !self.recovery.window.is_zero() && kept > queued {
-            warnings.push("recovery.bytes is more than limits.queued-bytes: a client that missed that much is dropped when it comes back".to_owned());
+            findings.warn("recovery.bytes is more than limits.queued-bytes: a client that missed that much is dropped when it comes back");
         }
-        self.check_auth(address, &mut warnings)?;
-        self.check_relays()?;
-        self.check_keys()?;
-        self.check_pusher()?;
-        self.check_ws()?;
-        if self.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            return wrong("log.level", &format!("{:?} is no level and no list of directives", self.log.level));
-        }
-        Ok(warnings)
     }
 
-    fn check_auth(&self, address: SocketAddr, warnings: &mut Vec<String>) -> Result<(), ConfigError> {
+    fn check_auth(&self, address: Option<SocketAddr>, findings: &mut Findings) {
         let auth = &self.auth;
-        match auth.mode {
-            AuthMode::Open if !address.ip().is_loopback() && !auth.allow_open_public => wrong(
-                "auth.mode",
-                &format!(
+        match (auth.mode, address) {
+            (AuthMode::Open, Some(address)) if !address.ip().is_loopback() && !auth.allow_open_public => {
+                let sentence = format!(
                     "is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"
-                ),
-            ),
-            AuthMode::Open => Ok(()),
-            AuthMode::Jwt if auth.algorithm == Algorithm::HS256 => {
+                );
+                findings.wrong(&["auth.mode", "auth.allow-open-public"], sentence);
+            }
+            (AuthMode::Open, _) => {}
+            (AuthMode::Jwt, _) if auth.algorithm == Algorithm::HS256 => {
                 let bytes = auth.secret.expose().len();
                 if bytes == 0 {
-                    return wrong("auth.secret", "must be set for auth.mode = \"jwt\" with HS256");
+                    let sentence = "must be set for auth.mode = \"jwt\" with HS256";
+                    findings.wrong(&["auth.secret", "auth.algorithm"], sentence);
+                } else if bytes < SECRET_BYTES {
+                    findings.warn(format!(
+                        "auth.secret has {bytes} bytes: use at least {SECRET_BYTES} (RFC 7518, section 3.2)"
+                    ));
                 }
-                if bytes < SECRET_BYTES {
-                    warnings.push(format!("auth.secret has {bytes} bytes; {SECRET_BYTES} or more are wise"));
-                }
-                Ok(())
             }
-            AuthMode::Jwt if auth.key_file.as_os_str().is_empty() => {
-                wrong("auth.key-file", "must be set for auth.mode = \"jwt\" with RS256, ES256 or EdDSA")
+            (AuthMode::Jwt, _) if auth.key_file.as_os_str().is_empty() => {
+                findings.wrong(&["auth.key-file"], "must be set for auth.mode = \"jwt\" with RS256, ES256 or EdDSA");
             }
-            AuthMode::Jwt => Ok(()),
+            (AuthMode::Jwt, _) => {}
         }
     }
 
-    fn check_relays(&self) -> Result<(), ConfigError> {
+    fn check_relays(&self, findings: &mut Findings) {
         for (event, relay) in &self.relay {
             let key = format!("relay.{event}");
             if event.is_empty() || protocol::is_reserved(event) {
-                return wrong(&key, "is an event of the server's own or of Socket.IO's: a relay needs another name");
+                let sentence = "is an event of the server's own or of Socket.IO: give the relay another name";
+                findings.wrong(&[&key], sentence);
+                continue;
             }
+            let keys = ["", ".to", ".field", ".argument"].map(|setting| format!("{key}{setting}"));
+            let keys = keys.each_ref().map(String::as_str);
             let places = usize::from(relay.field.is_some()) + usize::from(relay.argument.is_some());
             match relay.to {
                 RelayTo::Room | RelayTo::User if places != 1 => {
-                    return wrong(&key, "needs either field or argument, to say where the room or user stands");
+                    findings.wrong(
+                        &keys,
+                        "needs field or argument, and not both: they say where in the event the room or user is named",
+                    );
                 }
                 RelayTo::Everyone | RelayTo::Others if places != 0 => {
-                    return wrong(&key, "goes to everybody: field and argument are for to = \"room\" or \"user\"");
+                    let sentence = "goes to everybody: field and argument are for to = \"room\" or \"user\"";
+                    findings.wrong(&keys, sentence);
                 }
                 _ => {}
             }
         }
-        Ok(())
     }
 
-    fn check_keys(&self) -> Result<(), ConfigError> {
+    fn check_keys(&self, findings: &mut Findings) {
         for (name, key) in &self.key {
+            let setting = format!("key.{name}.hash");
             if key.hash.len() != 64 || hex::decode(&key.hash).is_err() {
-                return wrong(
-                    &format!("key.{name}.hash"),
-                    "must be the SHA-256 of the key in hexadecimal: `sockeye api-key` prints it",
-                );
+                let sentence = "must be the SHA-256 of the key in hexadecimal: `sockeye api-key` prints it";
+                findings.wrong(&[&setting], sentence);
+                continue;
             }
             let hash = |key: &Key| key.hash.to_ascii_lowercase();
-            if self.key.iter().any(|(other, twin)| other != name && hash(twin) == hash(key)) {
-                return wrong(&format!("key.{name}.hash"), "is another key's too");
+            let twin = self.key.iter().find(|(other, twin)| *other < name && hash(twin) == hash(key));
+            if let Some((twin, _)) = twin {
+                findings.wrong(&[&setting], format!("is key.{twin}.hash too: each key has its own"));
             }
         }
-        Ok(())
     }
 
-    fn check_pusher(&self) -> Result<(), ConfigError> {
+    fn check_pusher(&self, findings: &mut Findings) {
         let pusher = &self.pusher;
         if !pusher.app_id.is_empty() && (pusher.key.is_empty() || pusher.secret.expose().is_empty()) {
-            return wrong("pusher.app-id", "needs pusher.key and pusher.secret too");
+            let keys = ["pusher.app-id", "pusher.key", "pusher.secret"];
+            findings.wrong(&keys, "needs pusher.key and pusher.secret too");
         }
-        Ok(())
     }
 
-    fn check_ws(&self) -> Result<(), ConfigError> {
+    fn check_ws(&self, findings: &mut Findings) {
         let ws = &self.ws;
         let taken = TAKEN.iter().copied().chain([self.server.path.as_str()]);
+        let mut complaints = Vec::new();
         for (place, path) in ws.paths.iter().enumerate() {
             if !path.starts_with('/') || path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
-                return wrong("ws.paths", &format!("has {path:?}: a path begins with a slash and holds no pattern"));
-            }
-            if taken.clone().any(|taken| is_within(path, taken)) {
-                return wrong("ws.paths", &format!("has {path:?}: something else is served there"));
-            }
-            if ws.paths[..place].contains(path) {
-                return wrong("ws.paths", &format!("has {path:?} twice"));
+                complaints.push(format!("has {path:?}: a path begins with a slash and holds no pattern"));
+            } else if taken.clone().any(|taken| is_within(path, taken)) {
+                complaints.push(format!("has {path:?}: something else is served there"));
+            } else if ws.paths[..place].contains(path) {
+                complaints.push(format!("has {path:?} twice"));
             }
         }
+        findings.each_wrong("ws.paths", complaints);
         if ws.ping_interval.is_zero() || ws.idle_timeout <= ws.ping_interval {
-            return wrong("ws.idle-timeout", "must be longer than ws.ping-interval, and that longer than 0 s");
+            let sentence = "must be longer than ws.ping-interval, and ws.ping-interval longer than 0 s";
+            findings.wrong(&["ws.idle-timeout", "ws.ping-interval"], sentence);
         }
         if ws.text_event.is_empty() || protocol::SOCKET_IO.contains(&&*ws.text_event) {
-            return wrong("ws.text-event", "must name an event, and none of Socket.IO's own");
+            findings.wrong(&["ws.text-event"], "must name an event, and none of Socket.IO's own");
         }
-        Ok(())
     }
 }
 
@@ -145,11 +195,19 @@ fn is_within(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn resolve(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+fn resolve(key: &str, text: &str, findings: &mut Findings) -> Option<SocketAddr> {
     let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    address.ok_or_else(|| ConfigError(format!("{key}: {text:?} is no address and port, as in \"127.0.0.1:8000\"")))
+    if address.is_none() {
+        findings.wrong(&[key], format!("is {text:?}, which is no address and port as in \"127.0.0.1:8000\""));
+    }
+    address
 }
 
-fn wrong<T>(key: &str, sentence: &str) -> Result<T, ConfigError> {
-    Err(ConfigError(format!("{key} {sentence}")))
+/// Whether the second of two listeners would find its port taken. `[::]` takes the port of every IPv4 address too.
+fn cannot_both_listen(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_every = |every: IpAddr, address: IpAddr| every.is_unspecified() && (every.is_ipv6() || address.is_ipv4());
+    let (first, second) = (one.ip(), other.ip());
+    one.port() != 0
+        && one.port() == other.port()
+        && (first == second || is_every(first, second) || is_every(second, first))
 }

@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
-use figment::{
-    Figment,
-    error::Kind,
-    providers::{Format, Toml},
-    value::Value,
-};
+use toml::{Table, Value};
 
-use super::{Config, ConfigError, reference};
+use super::{
+    Config, ConfigError, ConfigErrors, file,
+    findings::Findings,
+    read::{self, Places},
+    reference,
+};
 
 /// What every variable's name begins with.
 const PREFIX: &str = "SOCKEYE_";
+
+/// The file that is read if `--config` names none.
+const DEFAULT_FILE: &str = "sockeye.toml";
 
 /// Where settings come from, the later over the earlier.
 #[derive(Debug, Clone, Default)]
@@ -32,37 +35,114 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+/// What was written, before it is read as settings.
+#[derive(Default)]
+struct Written {
+    table: Table,
+    places: Places,
+    findings: Findings,
+}
+
 impl Sources {
-    /// Reads and checks everything. Nothing has been opened but the file.
-    pub fn load(self) -> Result<Loaded, ConfigError> {
-        let mut warnings = Vec::new();
-        let mut figment = Figment::new();
-        if let Some(file) = self.file.or_else(|| Some(PathBuf::from("sockeye.toml")).filter(|file| file.exists())) {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| ConfigError(format!("--config: {} cannot be read: {error}", file.display())))?;
-            figment = figment.merge(Toml::string(&text));
+    /// Reads and checks everything, and tells every mistake. Nothing has been opened but the file.
+    pub fn load(self) -> Result<Loaded, ConfigErrors> {
+        self.load_with_keys(|_| Ok(()))
+    }
+
+    /// As [`Sources::load`], and checks the keys of tokens too; `keys` opens their files. It is not asked where
+    /// `[auth]` has mistakes already.
+    pub fn load_with_keys(self, keys: impl FnOnce(&Config) -> Result<(), ConfigError>) -> Result<Loaded, ConfigErrors> {
+        let mut written = Written::default();
+        let is_file_read = written.file(self.file);
+        written.variables();
+        written.flags(self.flags);
+        let Written { table, places, mut findings } = written;
+        let config = read::read(table, &places, &mut findings);
+        if is_file_read {
+            config.check_all(&mut findings);
+            if !findings.is_wrong_in("auth.")
+                && let Err(ConfigError(sentence)) = keys(&config)
+            {
+                findings.mistake("auth.key-file", sentence);
+            }
         }
+        let (config, warnings) = findings.or(config)?;
+        Ok(Loaded { config, warnings })
+    }
+}
+
+impl Written {
+    /// False if there is a file and it is no TOML: what it should have set is unknown then.
+    fn file(&mut self, file: Option<PathBuf>) -> bool {
+        let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
+        let Some(path) = file.or_else(default) else { return true };
+        let name = path.display();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.findings.mistake("", format!("--config: {name} cannot be read: {error}"));
+                return false;
+            }
+        };
+        match file::read(&text) {
+            Ok(file) => {
+                self.table = file.table;
+                let places = file.lines.into_iter().map(|(key, line)| (key, format!("{name}, line {line}")));
+                self.places.extend(places);
+                true
+            }
+            Err(errors) => {
+                for file::SyntaxError { line, sentence } in errors {
+                    self.findings.mistake("", format!("{name}, line {line}: {sentence}"));
+                }
+                false
+            }
+        }
+    }
+
+    fn variables(&mut self) {
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         for (name, value) in variables {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             let key = key_of_variable(rest);
-            let Some(kind) = reference::kind_of(&key) else {
-                let nearest = reference::nearest(&key).map(|key| variable_of_key(&key));
-                warnings.push(format!("{name} names no setting and is ignored{}", did_you_mean(nearest)));
+            if reference::kind_of(&key).is_none() {
+                let nearest = reference::nearest(&key).filter(|key| key.contains('.'));
+                let hint = nearest.map_or_else(String::new, |key| format!("; did you mean {}?", variable_of_key(&key)));
+                self.findings.warn(format!("{name} names no setting and is ignored{hint}"));
                 continue;
-            };
-            let value = value.into_string().map_err(|_| ConfigError(format!("{name}: the value is not UTF-8")))?;
-            figment = figment.merge((key, kind.read(&value)));
+            }
+            match value.into_string() {
+                Ok(value) => self.set(&key, &value, name),
+                Err(_) => self.findings.mistake(&key, format!("{key} must be UTF-8 ({name})")),
+            }
         }
-        for (key, value) in self.flags {
-            let Some(kind) = reference::kind_of(&key) else {
-                return Err(ConfigError(format!("{key} is no setting{}", did_you_mean(reference::nearest(&key)))));
-            };
-            figment = figment.merge((key, kind.read(&value)));
+    }
+
+    fn flags(&mut self, flags: Vec<(String, String)>) {
+        for (key, value) in flags {
+            self.set(&key, &value, "command line".to_owned());
         }
-        let config: Config = figment.extract().map_err(in_one_sentence)?;
-        warnings.extend(config.check()?);
-        Ok(Loaded { config, warnings })
+    }
+
+    /// Puts a value over what stands in its place.
+    fn set(&mut self, key: &str, text: &str, place: String) {
+        let Some(kind) = reference::kind_of(key) else {
+            let hint = reference::suggestion(key);
+            self.findings.mistake(key, format!("{key} is no setting{hint} ({place})"));
+            return;
+        };
+        self.places.insert(key.to_owned(), place);
+        let (section, rest) = key.split_once('.').expect("every setting is in a section");
+        // The name of an event or of a key may hold dots.
+        let path = rest.rsplit_once('.').map_or_else(|| vec![section], |(name, _)| vec![section, name]);
+        let name = rest.rsplit_once('.').map_or(rest, |(_, name)| name);
+        let mut table = &mut self.table;
+        for part in path {
+            let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(inner) = inner else { return };
+            table = inner;
+        }
+        table.insert(name.to_owned(), kind.read(text));
     }
 }
 
@@ -77,55 +157,4 @@ fn key_of_variable(rest: &str) -> String {
 
 fn variable_of_key(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__").replace('-', "_"))
-}
-
-fn did_you_mean(nearest: Option<String>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"))
-}
-
-/// What a text from a variable or a flag is read as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValueKind {
-    Text,
-    Number,
-    Truth,
-    List,
-}
-
-impl ValueKind {
-    /// What does not parse stays text, so that the error names what was written.
-    fn read(self, text: &str) -> Value {
-        match self {
-            Self::Text => Value::from(text),
-            Self::Number => text.trim().parse::<u64>().map_or_else(|_| Value::from(text), Value::from),
-            Self::Truth => text.trim().parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
-            Self::List => {
-                let text = text.trim();
-                let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-                let items = inner.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
-                Value::from(items.map(Value::from).collect::<Vec<_>>())
-            }
-        }
-    }
-}
-
-fn in_one_sentence(error: figment::Error) -> ConfigError {
-    let key = error.path.join(".");
-    ConfigError(match &error.kind {
-        Kind::UnknownField(field, _) => {
-            let key = if key.is_empty() || key.ends_with(field.as_str()) {
-                field.clone().max(key)
-            } else {
-                format!("{key}.{field}")
-            };
-            format!("{key} is no setting{}", did_you_mean(reference::nearest(&key)))
-        }
-        Kind::Message(message) if key.is_empty() => format!("the configuration cannot be read: {}", one_line(message)),
-        Kind::MissingField(field) => format!("{key}.{field} is missing"),
-        kind => format!("{key}: {}", one_line(&kind.to_string())),
-    })
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

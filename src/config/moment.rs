@@ -1,4 +1,4 @@
-//! A moment as RFC 3339 writes it.
+//! A moment as RFC 3339 writes it, as text or as TOML's own date-time.
 
 use std::time::UNIX_EPOCH;
 
@@ -12,9 +12,12 @@ pub(super) fn serialize<S: Serializer>(moment: &Option<Timestamp>, serializer: S
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    };
     let moment = humantime::parse_rfc3339_weak(&text)
-        .map_err(|_| D::Error::custom(format!("{text:?} is no moment, as in \"2027-01-31T00:00:00Z\"")))?;
+        .map_err(|_| D::Error::custom(format!("{text:?} must be a moment in UTC, as in \"2027-01-31T00:00:00Z\"")))?;
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Some(Timestamp::from_millis(since.as_millis() as u64)))
 }

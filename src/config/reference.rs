@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{Config, load::ValueKind};
+use super::{Config, kind::ValueKind};
 
 /// One key of the file.
 struct Setting {
@@ -67,15 +67,26 @@ fn kind(shape: &Value) -> ValueKind {
         Value::Array(kinds) => kinds.iter().any(|kind| kind == name),
         _ => false,
     };
-    if is("integer") {
-        ValueKind::Number
-    } else if is("boolean") {
-        ValueKind::Truth
-    } else if is("array") {
-        ValueKind::List
-    } else {
-        ValueKind::Text
+    match shape["format"].as_str() {
+        Some("size") => ValueKind::Size,
+        Some("duration") => ValueKind::Duration,
+        Some("secret") => ValueKind::Secret,
+        Some("uint32") => ValueKind::Number(u32::MAX.into()),
+        _ if is("integer") => ValueKind::Number(i64::MAX as u64),
+        _ if is("boolean") => ValueKind::Truth,
+        _ if is("array") => ValueKind::List(choices(&shape["items"])),
+        _ => {
+            let choices = choices(shape);
+            if choices.is_empty() { ValueKind::Text } else { ValueKind::Choice(choices) }
+        }
     }
+}
+
+/// The variants of an enum; none for every other type.
+fn choices(shape: &Value) -> Vec<String> {
+    let documented = shape["oneOf"].as_array().into_iter().flatten().filter_map(|variant| variant["const"].as_str());
+    let bare = shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    documented.chain(bare).map(str::to_owned).collect()
 }
 
 fn toml_text(value: &Value) -> String {
@@ -83,24 +94,92 @@ fn toml_text(value: &Value) -> String {
     value.to_string().replace("\",\"", "\", \"")
 }
 
-/// How a key's text is read; `None` where there is no such key.
-pub(super) fn kind_of(key: &str) -> Option<ValueKind> {
+/// What a key's value is; `None` where there is no such key.
+pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
     let (section, name) = key.rsplit_once('.')?;
     let section = section.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(section);
     let setting = REFERENCE.settings.iter().find(|setting| setting.section == section && setting.key == name)?;
-    Some(setting.kind)
+    Some(&setting.kind)
+}
+
+/// Whether there is such a section.
+pub(super) fn is_section(name: &str) -> bool {
+    REFERENCE.sections.iter().any(|(section, _)| section == name)
+}
+
+/// Of a section of which there are many: a valid table with nothing but the keys that none may lack.
+pub(super) fn smallest(section: &str) -> Option<toml::Table> {
+    let table = match section {
+        "relay" => toml::toml! { to = "everyone" },
+        "key" => toml::toml! {
+            hash = ""
+            scopes = []
+        },
+        _ => return None,
+    };
+    Some(table)
+}
+
+/// How much alike two names must be for one to be taken for a slip of the other.
+const ALIKE: f64 = 0.8;
+
+/// What the sentence about an unknown key goes on with: the setting that is probably meant, from the same section if
+/// there is that section; or what the section has.
+pub(super) fn suggestion(wrong: &str) -> String {
+    nearest(wrong).map_or_else(
+        || siblings(wrong),
+        |nearest| {
+            let is_key = nearest.contains('.');
+            if is_key { format!("; did you mean {nearest}?") } else { format!("; did you mean [{nearest}]?") }
+        },
+    )
 }
 
 /// The key that looks most like a wrong one, if any does.
 pub(super) fn nearest(wrong: &str) -> Option<String> {
-    let known = REFERENCE.settings.iter().map(|setting| format!("{}.{}", setting.section, setting.key));
-    let sections = REFERENCE.sections.iter().map(|(name, _)| name.clone());
-    known
-        .chain(sections)
-        .map(|key| (strsim::jaro_winkler(&key, wrong), key))
-        .filter(|(likeness, _)| *likeness > 0.8)
+    let wrong = wrong.replace('_', "-");
+    let (path, name) = wrong.rsplit_once('.').unwrap_or(("", &wrong));
+    let section = path.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(path);
+    let settings = || REFERENCE.settings.iter();
+    // `relay.<event>` is written as the wrong key has it.
+    let of_section = settings().filter(|setting| setting.section == section);
+    let within = most_alike(name, of_section.map(|setting| (setting.key.clone(), format!("{path}.{}", setting.key))));
+    within
+        .or_else(|| {
+            let elsewhere = settings().find(|setting| setting.key == name && !setting.section.contains('.'))?;
+            Some(format!("{}.{}", elsewhere.section, elsewhere.key))
+        })
+        .or_else(|| {
+            // What is left are slips in the section.
+            if settings().any(|setting| setting.section == section) {
+                return None;
+            }
+            let keys = settings().map(|setting| format!("{}.{}", setting.section, setting.key));
+            let sections = REFERENCE.sections.iter().map(|(name, _)| name.clone());
+            most_alike(&wrong, keys.chain(sections).map(|key| (key.clone(), key)))
+        })
+}
+
+/// Of pairs of a name and what it stands for, that of the name that is most like the wrong one.
+fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Option<String> {
+    names
+        .map(|(name, meant)| (strsim::jaro_winkler(&name, wrong), meant))
+        .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, key)| key)
+        .map(|(_, meant)| meant)
+}
+
+/// The names of all settings of a wrong key's section, or of all sections.
+fn siblings(wrong: &str) -> String {
+    let path = wrong.rsplit_once('.').map_or("", |(path, _)| path);
+    let section = path.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(path);
+    let of_section = REFERENCE.settings.iter().filter(|setting| setting.section == section);
+    let names: Vec<_> = of_section.map(|setting| &*setting.key).collect();
+    if names.is_empty() {
+        let sections: Vec<_> = REFERENCE.sections.iter().map(|(name, _)| &**name).collect();
+        return format!("; the sections are {}", sections.join(", "));
+    }
+    format!("; [{section}] has {}", names.join(", "))
 }
 
 // Below, results of `write!` are let go of: writing to a `String` cannot fail.
@@ -161,7 +240,26 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_answered_with_the_nearest() {
-        assert_eq!(nearest("limits.event-per-second").as_deref(), Some("limits.events-per-second"));
+        let cases = [
+            ("limits.event-per-second", "limits.events-per-second"),
+            ("limits.events_per_second", "limits.events-per-second"),
+            ("limit.events-per-second", "limits.events-per-second"),
+            ("limits.ping-interval", "server.ping-interval"),
+            ("relay.cursor.filed", "relay.cursor.field"),
+            ("key.billing.scope", "key.billing.scopes"),
+            ("payload-bytes", "limits.payload-bytes"),
+            ("limitz", "limits"),
+        ];
+        for (wrong, meant) in cases {
+            assert_eq!(nearest(wrong).as_deref(), Some(meant), "{wrong}");
+        }
         assert_eq!(nearest("zzz"), None);
+    }
+
+    #[test]
+    fn a_key_like_no_other_is_answered_with_those_of_its_section() {
+        assert!(suggestion("limits.foo").starts_with("; [limits] has events-per-second, payload-bytes,"));
+        assert!(suggestion("relay.cursor.foo").starts_with("; [relay.<event>] has to, field,"));
+        assert!(suggestion("zzz.foo").starts_with("; the sections are server, cors,"));
     }
 }

@@ -7,10 +7,12 @@ use axum::{
 };
 use http::{
     HeaderMap, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS},
 };
 use rust_embed::RustEmbed;
 use tower_http::compression::CompressionLayer;
+
+use super::negotiation;
 
 #[derive(RustEmbed)]
 #[folder = "client-demo/node_modules/socket.io-client/dist"]
@@ -51,7 +53,7 @@ fn file(name: &'static str, headers: &HeaderMap) -> Response {
     };
     let etag = format!("\"{version}\"");
     let validity = [(ETAG, etag.as_str()), (CACHE_CONTROL, "public, max-age=0")];
-    if is_known(headers, &etag) {
+    if negotiation::has(headers, &etag) {
         return (StatusCode::NOT_MODIFIED, validity).into_response();
     }
     let content_type = if name.ends_with(".map") {
@@ -62,18 +64,12 @@ fn file(name: &'static str, headers: &HeaderMap) -> Response {
     (validity, [(CONTENT_TYPE, content_type), (X_CONTENT_TYPE_OPTIONS, "nosniff")], file.data).into_response()
 }
 
-/// Whether the client has this version. A proxy that compresses makes the tag weak (RFC 9110, section 13.1.2).
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|tags| tags.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag)
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
     use http::{
         Method, Request,
-        header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, VARY},
+        header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, IF_NONE_MATCH, VARY},
     };
     use tower::ServiceExt;
 

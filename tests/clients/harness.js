@@ -212,11 +212,15 @@ class Server {
     return typeof error === "string" ? error : error.message;
   }
 
+  /** The text of `GET /metrics`. Needs `METRICS`. */
+  async metrics() {
+    this.#metrics ??= `http://${(await this.logged({ message: "metrics" })).address}`;
+    return (await this.request("/metrics", { url: this.#metrics })).body;
+  }
+
   /** What a metric stands at, its labels as they are written there: `metric('x_total{code="forbidden"}')`. Needs `METRICS`. */
   async metric(name) {
-    this.#metrics ??= `http://${(await this.logged({ message: "metrics" })).address}`;
-    const { body } = await this.request("/metrics", { url: this.#metrics });
-    const line = body.split("\n").find((line) => line.startsWith(`${name} `));
+    const line = (await this.metrics()).split("\n").find((line) => line.startsWith(`${name} `));
     return line === undefined ? 0 : Number(line.slice(name.length + 1));
   }
 

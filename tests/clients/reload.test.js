@@ -124,7 +124,7 @@ test("what cannot change says so and changes nothing, at each reading", async (t
   assert.equal(await refused(ada, "draw", 1), "unknown-event");
 });
 
-test("a broken file is one line, and everything stays as it was", async (t) => {
+test("a broken file is one line per mistake, and everything stays as it was", async (t) => {
   const { key } = newKey();
   const server = await start(t);
   const valid = newKey();
@@ -138,6 +138,12 @@ test("a broken file is one line, and everything stays as it was", async (t) => {
     assert.equal(line.level, "ERROR");
     assert.ok(line.error.length > 10, text);
     assert.deepEqual([await status(server, valid.key), await status(server, key)], [200, 401]);
+  }
+  await writeFile(join(server.folder, "sockeye.toml"), "[limits]\nfoo = 1\n[server]\ndrain = true\n");
+  server.hangUp();
+  for (const word of ["limits.foo", "server.drain"]) {
+    const line = await server.logged({ message: "the settings cannot be read again: nothing changes" });
+    assert.ok(line.error.startsWith(word) && line.error.includes("sockeye.toml, line "), line.error);
   }
   assert.equal((await ask(ada, "message", "still here")).success, true);
 });

@@ -17,3 +17,4 @@ mod operations;
 mod order;
 mod plain_websocket;
 mod saved_messages;
+mod settings;

@@ -33,7 +33,7 @@ async fn metrics_stand_on_a_listener_of_their_own() {
         "sockeye_commit_seconds_count",
         "sockeye_deliveries_total",
         "sockeye_queued_bytes 0",
-        "sockeye_queued_bytes_largest 0",
+        "sockeye_largest_queue_bytes 0",
         "sockeye_connections 1",
         "sockeye_away 1",
     ];

@@ -1,0 +1,87 @@
+//! What kind of value a setting takes: how a text from a variable or a flag is read, and what the sentence about a
+//! wrong value says.
+
+use toml::Value;
+
+use super::{duration, size};
+
+/// What a setting's value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ValueKind {
+    /// Any text.
+    Text,
+    /// A text that no sentence repeats.
+    Secret,
+    /// A text that is one of these.
+    Choice(Vec<String>),
+    /// A whole number up to this one.
+    Number(u64),
+    /// A number of bytes, or a text such as "1MB".
+    Size,
+    /// A number of seconds, or a text such as "1m 30s".
+    Duration,
+    /// `true` or `false`.
+    Truth,
+    /// A list of texts; if this is not empty, of these.
+    List(Vec<String>),
+}
+
+impl ValueKind {
+    /// Reads the text of a variable or a flag. What does not parse stays text, so that the error names what was
+    /// written.
+    pub(super) fn read(&self, text: &str) -> Value {
+        match self {
+            Self::Text | Self::Secret | Self::Choice(_) | Self::Size | Self::Duration => Value::from(text),
+            Self::Number(_) => text.trim().parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Truth => text.trim().parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
+            Self::List(_) => {
+                let text = text.trim();
+                let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+                let items = inner.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
+                Value::from(items.map(Value::from).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// The sentence about a value that could not be read; `error` is what the value's type says of it.
+    pub(super) fn complaint(&self, value: &Value, error: &str) -> String {
+        let shown = abridged(value);
+        match (self, value) {
+            (Self::Secret, _) => "must be a text, in quotes".to_owned(),
+            (Self::List(choices), Value::Array(items)) => match items.iter().find(|item| !item.is_str()) {
+                Some(item) => format!("{} must be a text, in quotes", abridged(item)),
+                None if !choices.is_empty() => format!("{shown} must be of {}", quoted(choices)),
+                None => one_line(error),
+            },
+            (Self::Size, _) => format!("{shown} must be {}", size::FORM),
+            (Self::Duration, _) => format!("{shown} must be {}", duration::FORM),
+            (Self::Text, Value::String(_)) => one_line(error),
+            (Self::Text, _) => format!("{shown} must be a text, in quotes"),
+            (Self::Choice(choices), _) => format!("{shown} must be one of {}", quoted(choices)),
+            (Self::Number(largest), Value::Integer(_)) => format!("{shown} must be from 0 to {largest}"),
+            (Self::Number(_), Value::String(text)) if text.trim().parse::<u64>().is_ok() => {
+                format!("{shown} must be a whole number, without quotes")
+            }
+            (Self::Number(_), _) => format!("{shown} must be a whole number, 0 or more"),
+            (Self::Truth, _) => format!("{shown} must be true or false, without quotes"),
+            (Self::List(_), _) => format!("{shown} must be a list of texts, as in [\"one\", \"another\"]"),
+        }
+    }
+}
+
+fn quoted(choices: &[String]) -> String {
+    choices.iter().map(|choice| format!("{choice:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A value as the file would say it; the beginning of one that is long.
+fn abridged(value: &Value) -> String {
+    /// Characters that are enough to find it again.
+    const ENOUGH: usize = 60;
+    let text = one_line(&value.to_string());
+    let beginning: String = text.chars().take(ENOUGH).collect();
+    if beginning.len() < text.len() { format!("{beginning}...") } else { text }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
