@@ -172,3 +172,31 @@ impl Beat {
         Due::Nothing
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{app::settings, config::Config};
+
+    #[test]
+    fn while_a_client_is_not_read_from_its_deadline_stands_still_for_a_while() {
+        let settings = settings(&Config::default());
+        let (interval, timeout) = (settings.ping_interval, settings.ping_timeout);
+        let start = Instant::now();
+        let mut beat = Beat::new(Protocol::V4, &settings, start);
+        let pinged = start + interval;
+        assert!(matches!(beat.due(pinged, true, &settings), Due::Ping));
+        beat.connected();
+        beat.stall(true, pinged + timeout / 2);
+        assert!(matches!(beat.due(pinged + timeout * 2, true, &settings), Due::Nothing));
+        assert_eq!(beat.next(), Some(pinged + timeout / 2 + STALL_MAX));
+        // As much of it is left as was left before.
+        beat.stall(false, pinged + timeout * 2);
+        let deadline = pinged + timeout * 2 + timeout / 2;
+        assert_eq!(beat.next(), Some(deadline));
+        assert!(matches!(beat.due(deadline - Duration::from_millis(1), true, &settings), Due::Nothing));
+        assert!(matches!(beat.due(deadline, true, &settings), Due::PingTimeout));
+        beat.stall(true, deadline);
+        assert!(matches!(beat.due(deadline + STALL_MAX, true, &settings), Due::StallTimeout));
+    }
+}

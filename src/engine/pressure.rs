@@ -512,3 +512,6 @@ impl Drop for ReceivedCharge {
         self.resize(0);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,11 @@ const DESCRIPTIONS: [Description; 18] = [
         labels: "",
         help: "Events and acknowledgements put into sockets' queues, or kept for those that are away.",
     },
-    Description { name: "sockeye_queued_bytes", labels: "", help: "Bytes that wait for all clients; what many of them get counts once." },
+    Description {
+        name: "sockeye_queued_bytes",
+        labels: "",
+        help: "Bytes that wait for all clients; what many of them get counts once.",
+    },
     Description {
         name: "sockeye_largest_queue_bytes",
         labels: "",

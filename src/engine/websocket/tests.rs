@@ -145,6 +145,28 @@ fn decode(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>
     (messages, Ok(ControlFlow::Continue(())))
 }
 
+/// [`decode`] that pauses after each message, and goes on with what is kept.
+fn decode_with_pauses(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
+    let mut decoder = Decoder::new(MAX_PAYLOAD);
+    let mut messages = Vec::new();
+    for piece in pieces {
+        let mut piece = piece.to_vec();
+        loop {
+            let end = decoder.feed(&mut piece, &mut |message| {
+                let stop = if matches!(message, Message::Close(_)) { Stop::End } else { Stop::Pause };
+                messages.push(message.into());
+                ControlFlow::Break(stop)
+            });
+            match end {
+                Ok(ControlFlow::Continue(())) => break,
+                Ok(ControlFlow::Break(Stop::Pause)) => piece.clear(),
+                end => return (messages, end),
+            }
+        }
+    }
+    (messages, Ok(ControlFlow::Continue(())))
+}
+
 /// Frames after which nothing counts, and how a stream ends with them.
 fn last() -> impl Strategy<Value = (Vec<u8>, Vec<Owned>, Result<ControlFlow<Stop>, Violation>)> {
     let broken = |bytes: Vec<u8>, violation| (bytes, vec![], Err(violation));
@@ -197,6 +219,8 @@ proptest! {
         let expected = (messages, end);
         prop_assert_eq!(decode(&[&stream]), expected.clone());
         prop_assert_eq!(decode(&pieces(&stream, &cuts)), expected.clone());
+        prop_assert_eq!(decode_with_pauses(&[&stream]), expected.clone());
+        prop_assert_eq!(decode_with_pauses(&pieces(&stream, &cuts)), expected.clone());
         if stream.len() < 4096 {
             prop_assert_eq!(decode(&stream.chunks(1).collect::<Vec<_>>()), expected);
         }

@@ -1,0 +1,181 @@
+//! What is charged, and who is told when there is too much.
+
+use std::sync::atomic::AtomicUsize;
+
+use bytes::Bytes;
+use futures_util::task::{ArcWake, waker};
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::engine::{Protocol, frame::Frame, log::Log, offset::Offsets};
+
+const MEMORY: usize = 8_000_000;
+
+fn account() -> Arc<Account> {
+    let limits = LimitsConfig { memory: MEMORY, received_bytes: 1_000_000, ..LimitsConfig::default() };
+    Account::new(&limits, MEMORY)
+}
+
+fn event(bytes: usize, offsets: &Offsets) -> Arc<Frame> {
+    Frame::event("/", None, &format!("[\"a\",\"{}\"]", "x".repeat(bytes)), Vec::new(), Some(offsets))
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl ArcWake for Woken {
+    fn wake_by_ref(this: &Arc<Self>) {
+        this.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn a_packet_is_charged_once_however_many_hold_it_and_for_what_holds_it() {
+    let (account, offsets) = (account(), Offsets::new());
+    let frame = event(100_000, &offsets);
+    let mut logs: Vec<_> = (0..100).map(|_| Log::default()).collect();
+    let charge = frame.charge(&account);
+    charge.queued();
+    charge.queued();
+    logs.iter_mut().for_each(|log| log.push(&frame, 10, usize::MAX, &account));
+    assert!((100_000..110_000).contains(&account.held(Kind::Output)), "{}", account.held(Kind::Output));
+    assert!(account.held(Kind::Logs) < 100 * 16 * 10, "places in logs only");
+    charge.unqueued(false);
+    assert!(account.held(Kind::Output) >= 100_000, "one queue still has it");
+    charge.unqueued(false);
+    assert_eq!(account.held(Kind::Output), 0);
+    assert!(account.held(Kind::Logs) >= 100_000);
+    drop(logs);
+    drop(frame);
+    assert_eq!(account.total(), 0);
+}
+
+#[test]
+fn another_form_of_a_packet_is_charged_too() {
+    let (account, offsets) = (account(), Offsets::new());
+    let frame = event(1_000, &offsets);
+    frame.charge(&account);
+    let before = account.total();
+    frame.wire(Protocol::V3);
+    assert!(account.total() >= before + 1_000);
+    drop(frame);
+    assert_eq!(account.total(), 0);
+}
+
+#[test]
+fn a_connection_is_not_read_from_beyond_its_bound_and_is_woken_when_there_is_room() {
+    let account = account();
+    let received = Received::new(&account);
+    let woken = Arc::new(Woken::default());
+    let own = waker(woken.clone());
+    let cx = Context::from_waker(&own);
+    let charges: Vec<_> = (0..3).map(|_| ReceivedCharge::event(&received, 400_000)).collect();
+    assert!(received.poll_room(&cx).is_pending());
+    assert!(received.poll_room(&cx).is_pending(), "asked again, woken once");
+    let mut charges = charges.into_iter();
+    drop(charges.next());
+    assert_eq!(woken.0.load(Relaxed), 1);
+    assert!(received.poll_room(&cx).is_ready());
+    drop(charges);
+    assert_eq!((received.bytes(), account.total()), (0, 0));
+}
+
+#[test]
+fn where_memory_is_scarce_only_those_above_an_equal_share_wait() {
+    let account = account();
+    let (greedy, modest) = (Received::new(&account), Received::new(&account));
+    let woken = Arc::new(Woken::default());
+    let own = waker(woken.clone());
+    let cx = Context::from_waker(&own);
+    let _small = ReceivedCharge::event(&modest, 1_000);
+    let held = ReceivedCharge::event(&greedy, 900_000);
+    let mut others = Charge::new(&account, Kind::Output, 3 * MEMORY / 4);
+    assert!(greedy.poll_room(&cx).is_ready());
+    others.resize(MEMORY);
+    assert!(account.is_scarce() && account.is_full());
+    // The share of each of two is three eighths of the bound.
+    assert!(!held.is_refused() && greedy.poll_room(&cx).is_ready(), "below its share");
+    let _crowd: Vec<_> = (0..8).map(|_| Received::new(&account)).collect();
+    assert!(held.is_refused() && greedy.poll_room(&cx).is_pending());
+    assert!(modest.poll_room(&cx).is_ready());
+    drop(others);
+    assert_eq!(woken.0.load(Relaxed), 1, "woken when memory is not scarce any more");
+    assert!(!account.is_scarce() && !held.is_refused() && greedy.poll_room(&cx).is_ready());
+}
+
+#[test]
+fn large_bodies_have_a_quarter_and_small_ones_always_have_room() {
+    let account = account();
+    assert!(account.takes_body(MEMORY / 4) && !account.takes_body(MEMORY / 4 + 1));
+    let body = Charge::new(&account, Kind::Http, MEMORY / 4).hold(Bytes::from_static(b"x"));
+    assert!(!account.takes_body(SMALL_BODY + 1) && account.takes_body(SMALL_BODY));
+    assert_eq!(account.body_size(1_000_000), SMALL_BODY);
+    let part = body.slice(..);
+    drop(body);
+    assert_eq!(account.total(), MEMORY / 4, "somebody still holds it");
+    drop(part);
+    assert_eq!((account.total(), account.body_size(1_000_000)), (0, 1_000_000));
+}
+
+#[test]
+fn memory_is_worth_giving_back_once_after_much_was_held() {
+    let account = account();
+    let mut charge = Charge::new(&account, Kind::Output, 3 * TRIM);
+    assert!(!account.should_trim());
+    charge.resize(TRIM);
+    assert!(account.should_trim() && !account.should_trim());
+}
+
+/// What happens to an account.
+#[derive(Debug, Clone)]
+enum Step {
+    Hold(usize),
+    Receive(usize),
+    Resize(usize, usize),
+    Release(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..200_000_usize).prop_map(Step::Hold),
+        (0..200_000_usize).prop_map(Step::Receive),
+        (any::<usize>(), 0..200_000_usize).prop_map(|(index, bytes)| Step::Resize(index, bytes)),
+        any::<usize>().prop_map(Step::Release),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_account_is_the_sum_of_its_charges(steps in vec(step(), 1..60)) {
+        let account = account();
+        let received = Received::new(&account);
+        let (mut held, mut events) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Hold(bytes) => held.push(Charge::new(&account, Kind::Http, bytes)),
+                Step::Receive(bytes) => events.push(ReceivedCharge::event(&received, bytes)),
+                Step::Resize(index, bytes) if !held.is_empty() => {
+                    let index = index % held.len();
+                    held[index].resize(bytes);
+                }
+                Step::Release(index) if !events.is_empty() => {
+                    let mut event = events.swap_remove(index % events.len());
+                    event.becomes_write();
+                }
+                Step::Resize(..) | Step::Release(_) => {}
+            }
+            let own: usize = events.iter().map(|event| event.bytes).sum();
+            let other: usize = held.iter().map(Charge::bytes).sum();
+            prop_assert_eq!((account.total(), received.bytes()), (own + other, own));
+            let is_scarce = account.total() > MEMORY - MEMORY / 8;
+            // The bounds are compared in steps.
+            let is_near = account.total().abs_diff(MEMORY - MEMORY / 8) <= KINDS * STEP;
+            prop_assert!(is_near || account.is_scarce() == is_scarce);
+        }
+        drop((held, events));
+        prop_assert_eq!((account.total(), received.bytes()), (0, 0));
+    }
+}
