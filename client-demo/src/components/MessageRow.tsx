@@ -48,6 +48,8 @@ export const MessageRow = memo(function MessageRow(props: Props) {
         data-state={stateOf(said)}
         data-own={isOwn}
         data-group={startsGroup ? "start" : "rest"}
+        // The focus comes here when the message was edited, or the one before it deleted.
+        tabIndex={-1}
       >
         {startsGroup ? <Avatar user={author} size="large" /> : <Time at={said.at} isGutter />}
         <div className="message-main">
