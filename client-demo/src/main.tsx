@@ -7,6 +7,7 @@ import "./styles/conversation.css";
 import "./styles/messages.css";
 import "./styles/composer.css";
 import "./styles/people.css";
+import "./styles/modal.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -9,6 +9,7 @@ import { useNow } from "../view/useNow";
 import { EmptyRoom } from "./EmptyRoom";
 import { Icon } from "./Icon";
 import { MessageRow } from "./MessageRow";
+import { useIsConnected } from "./useIsConnected";
 import { useScroll } from "./useScroll";
 
 interface Props {
@@ -22,7 +23,7 @@ export function MessageList({ room, editing, onEdit }: Props) {
   const me = useStore((state) => state.me);
   const outbox = useStore((state) => state.outbox);
   const isLooking = useStore((state) => state.focused && state.active === room.name);
-  const isOnline = useStore((state) => state.connection.status === "online");
+  const isConnected = useIsConnected();
   const now = useNow();
   const entries = useMemo(() => entriesOf(room, outbox, me), [room, outbox, me]);
   const { list, isAtEnd, toEnd, onScroll } = useScroll(entries, () => void loadOlder(room.name));
@@ -51,7 +52,7 @@ export function MessageList({ room, editing, onEdit }: Props) {
             type="button"
             className="button-quiet older"
             onClick={() => void loadOlder(room.name)}
-            disabled={room.loadingOlder || !isOnline}
+            disabled={room.loadingOlder || !isConnected}
           >
             {room.loadingOlder ? "Loading…" : "Earlier messages"}
           </button>

@@ -1,16 +1,16 @@
 import { discard, retry } from "../client/outbox";
 import type { Pending } from "../store/state";
-import { useStore } from "../store/store";
 import { Icon } from "./Icon";
+import { useIsConnected } from "./useIsConnected";
 
 /** How it stands with a message that is not saved yet. */
 export function PendingState({ pending }: { pending: Pending }) {
-  const isOnline = useStore((state) => state.connection.status === "online");
+  const isConnected = useIsConnected();
   if (pending.failure === undefined) {
     return (
       <p className="pending">
         <Icon name="clock" />
-        {isOnline ? "Sending…" : "Waiting for the connection"}
+        {isConnected ? "Sending…" : "Waiting for the connection"}
       </p>
     );
   }
