@@ -6,8 +6,10 @@ use std::{fs, path::Path};
 use ts_rs::{Config, TS};
 
 use crate::{
+    chat::RoomSummary,
     config,
     error::Code,
+    http::Rooms,
     model::{Message, User},
     protocol::*,
 };
@@ -68,6 +70,8 @@ fn wire_ts_is_up_to_date() {
         PresenceChanged,
         EventError,
         ServerClosing,
+        RoomSummary,
+        Rooms,
     );
     text +=
         "/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ClientToServerEvents {\n";
@@ -92,6 +96,7 @@ fn declaration<T: TS + 'static>(config: &Config) -> String {
     for (name, wire) in [
         ("UserId", "string"),
         ("RoomRef", "string"),
+        ("RoomName", "string"),
         ("Timestamp", "string"),
         ("MessageId", "string"),
         ("Body", "Record<string, unknown>"),
