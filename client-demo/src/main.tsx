@@ -8,6 +8,7 @@ import "./styles/messages.css";
 import "./styles/composer.css";
 import "./styles/people.css";
 import "./styles/modal.css";
+import "./styles/forced-colors.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -26,11 +26,13 @@ export function MessageList({ room, editing, onEdit }: Props) {
   const isConnected = useIsConnected();
   const now = useNow();
   const entries = useMemo(() => entriesOf(room, outbox, me), [room, outbox, me]);
-  const { list, isAtEnd, toEnd, onScroll } = useScroll(entries, () => void loadOlder(room.name));
+  const { list, isAtEnd, wasAtEnd, toEnd, onScroll } = useScroll(entries, isLooking, () => void loadOlder(room.name));
 
   useEffect(() => {
-    if (isLooking && isAtEnd && room.live && room.phase === "open") markRead(room.name);
-  }, [isLooking, isAtEnd, room.live, room.phase, room.name, room.head.offset]);
+    // The state may be older than where the list was scrolled to since.
+    const isRead = isAtEnd && wasAtEnd.current;
+    if (isLooking && isRead && room.live && room.phase === "open") markRead(room.name);
+  }, [isLooking, isAtEnd, wasAtEnd, room.live, room.phase, room.name, room.head.offset]);
 
   const seen = lastSeen(room, me?.id);
   const isLoading = room.phase !== "open";

@@ -25,6 +25,7 @@ export function Shell() {
   // Without a room, a phone's screen is the list alone.
   const shown = active ?? (isPhone ? null : LOBBY);
   const peopleAreShown = shown !== null && !isDirect({ name: shown }) && (isWide ? standsBeside : liesOver === active);
+  if (liesOver !== null && liesOver !== active) setLiesOver(null);
   useTitle();
 
   const togglePeople = () => {
@@ -50,7 +51,7 @@ export function Shell() {
         {shown !== null && (
           <Conversation key={shown} name={shown} peopleAreShown={peopleAreShown} onPeople={togglePeople} />
         )}
-        {peopleAreShown && <People key={shown} name={shown} isBeside={isWide} onClose={togglePeople} />}
+        {peopleAreShown && <People name={shown} isBeside={isWide} onClose={togglePeople} />}
       </div>
     </div>
   );
