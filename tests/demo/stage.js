@@ -36,8 +36,9 @@ export class Stage {
     return person;
   }
 
-  /** The same server again, at the same address. */
-  async restart() {
+  /** The same server again, at the same address; perhaps with other settings. */
+  async restart(settings = this.settings) {
+    this.settings = settings;
     this.server = await startServer({ data: this.data, port: this.server.port, settings: this.settings });
   }
 

@@ -39,7 +39,9 @@ export function FindRooms({ onClose }: { onClose: () => void }) {
     if (page?.next === undefined) return;
     try {
       const { rooms, next } = await findRooms(prefix, page.next);
-      setPage({ rooms: [...page.rooms, ...rooms], ...(next !== undefined && { next }) });
+      const longer = { rooms: [...page.rooms, ...rooms], ...(next !== undefined && { next }) };
+      // Unless something else was typed meanwhile.
+      setPage((now) => (now === page ? longer : now));
     } catch (error) {
       setProblem(asFailure(error).message);
     }

@@ -1,4 +1,5 @@
 import { type MouseEvent, type ReactNode, useEffect, useId, useRef } from "react";
+import { createPortal } from "react-dom";
 
 import { IconButton } from "./IconButton";
 
@@ -28,15 +29,24 @@ export function Modal({ title, closeLabel, className, id, onClose, children }: P
     if (event.target === dialog.current) close();
   };
 
-  return (
+  // In the body, so that it does not look like a part of what has opened it.
+  return createPortal(
     // The backdrop is a part of the dialog; Escape and the button do the same.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/click-events-have-key-events
-    <dialog ref={dialog} id={id} className={`modal ${className}`} aria-labelledby={titleId} onClose={onClose} onClick={onClick}>
+    <dialog
+      ref={dialog}
+      id={id}
+      className={`modal ${className}`}
+      aria-labelledby={titleId}
+      onClose={onClose}
+      onClick={onClick}
+    >
       <header className="modal-header">
         <h2 id={titleId}>{title}</h2>
         <IconButton icon="close" label={closeLabel} onClick={close} />
       </header>
       {children}
-    </dialog>
+    </dialog>,
+    document.body,
   );
 }
