@@ -99,13 +99,16 @@ async function withUnread(reply: JoinedRoom): Promise<JoinedRoom> {
     const before = messages[0]?.offset ?? 0;
     const missing = before - 1 - read;
     if (missing < 0) break;
-    const page = await insist("load-messages", {
-      room: reply.room,
-      before,
-      limit: Math.min(PAGE, missing + CONTEXT),
-    });
-    messages = [...page.messages, ...messages];
-    ({ more } = page);
+    const limit = Math.min(PAGE, missing + CONTEXT);
+    try {
+      const page = await insist("load-messages", { room: reply.room, before, limit });
+      messages = [...page.messages, ...messages];
+      ({ more } = page);
+    } catch (error) {
+      // Without the connection the room is not heard any more; else what is there is better than nothing.
+      if (!socket.connected) throw error;
+      break;
+    }
   }
   return { ...reply, messages, more };
 }

@@ -25,7 +25,7 @@ export function MessageActions({ message, onEdit }: Props) {
   const [failure, setFailure] = useState<string | null>(null);
   const group = useRef<HTMLDivElement>(null);
   const toggle = useRef<HTMLButtonElement>(null);
-  const name = `your message: ${excerpt(textOf(message).text)}`;
+  const words = excerpt(textOf(message).text);
 
   const close = useCallback(() => setStage("closed"), []);
   useDismiss(group, stage !== "closed", close);
@@ -53,7 +53,7 @@ export function MessageActions({ message, onEdit }: Props) {
       ref={group}
       className="actions"
       role="group"
-      aria-label={`Y${name.slice(1)}`}
+      aria-label={`Your message: ${words}`}
       data-open={stage !== "closed"}
       data-asking={stage === "asking"}
       onKeyDown={onKeyDown}
@@ -62,7 +62,7 @@ export function MessageActions({ message, onEdit }: Props) {
         ref={toggle}
         className="actions-more"
         icon={stage === "closed" ? "more" : "close"}
-        label={`Edit or delete ${name}`}
+        label={`Edit or delete your message: ${words}`}
         title={stage === "closed" ? "Edit or delete" : "Close"}
         aria-expanded={stage !== "closed"}
         onClick={() => setStage(stage === "closed" ? "open" : "closed")}
@@ -74,7 +74,7 @@ export function MessageActions({ message, onEdit }: Props) {
             <button
               type="button"
               className="button-danger"
-              aria-label={`Delete ${name}`}
+              aria-label={`Delete your message: ${words}`}
               onClick={() => void remove()}
               autoFocus
             >
@@ -86,10 +86,12 @@ export function MessageActions({ message, onEdit }: Props) {
           </>
         ) : (
           <>
-            {onEdit !== null && <IconButton icon="edit" label={`Edit ${name}`} title="Edit" onClick={onEdit} />}
+            {onEdit !== null && (
+              <IconButton icon="edit" label={`Edit your message: ${words}`} title="Edit" onClick={onEdit} />
+            )}
             <IconButton
               icon="remove"
-              label={`Delete ${name}`}
+              label={`Delete your message: ${words}`}
               title="Delete"
               onClick={ask}
               autoFocus={stage === "kept"}
