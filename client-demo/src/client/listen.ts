@@ -5,7 +5,7 @@ import type { ClientToServerEvents, EventError, Message, MessageRead, PresenceCh
 import { forget, rememberUser } from "./identity";
 import { outageBegan } from "./outage";
 import { flush } from "./outbox";
-import { isAboutTokens, readRefusal } from "./refusal";
+import { isAboutTokens, readRefusal, sentence } from "./refusal";
 import { enter, listRooms, synchronise } from "./sync";
 import { typingHeard } from "./typing";
 
@@ -60,7 +60,7 @@ function connected(): void {
 function disconnected(reason: string): void {
   if (reason === "io client disconnect") return;
   if (reason === "io server disconnect") {
-    const words = lastWords?.message ?? "The server has ended this session.";
+    const words = sentence(lastWords?.message ?? "The server has ended this session.");
     const needsToken = lastWords !== undefined && isAboutTokens(lastWords.code);
     dispatch({ type: "connection-changed", connection: { status: "refused", reason: words, needsToken } });
   } else {
@@ -123,7 +123,7 @@ function othersTyping(typing: Typing): void {
 
 function eventFailed(failed: EventError): void {
   if (failed.event === "session") lastWords = failed;
-  if (!UNASKED.has(failed.event)) dispatch({ type: "noticed", text: failed.message });
+  if (!UNASKED.has(failed.event)) dispatch({ type: "noticed", text: sentence(failed.message) });
 }
 
 function serverClosing(): void {

@@ -15,12 +15,12 @@ describe("a refusal", () => {
 
   it("says what is the matter with a token as the server puts it, and that another one would help", () => {
     const expired = { code: "token-expired", message: "expired at 12:00" };
-    const told = { reason: "expired at 12:00", isPassing: false, needsToken: true };
+    const told = { reason: "Expired at 12:00.", isPassing: false, needsToken: true };
     expect(readRefusal(refused("token-expired", expired))).toEqual(told);
     expect(readRefusal(refused("unauthorized"))).toMatchObject({ isPassing: false, needsToken: true });
   });
 
   it("is told as it came when its code is unknown or is no text", () => {
-    expect(readRefusal(refused("Closed on Sundays", { code: 7 }))).toMatchObject({ reason: "Closed on Sundays" });
+    expect(readRefusal(refused("Closed on Sundays", { code: 7 }))).toMatchObject({ reason: "Closed on Sundays." });
   });
 });

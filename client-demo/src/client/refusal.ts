@@ -27,12 +27,18 @@ export function readRefusal(error: Error): Refusal {
   const needsToken = isAboutTokens(code);
   // What is the matter with a token, the server knows better.
   const reason = (needsToken ? textIn(data, "message") : undefined) ?? WORDS[code] ?? error.message;
-  return { reason, isPassing: PASSING.has(code), needsToken };
+  return { reason: sentence(reason), isPassing: PASSING.has(code), needsToken };
 }
 
 /** Whether another token would help. */
 export function isAboutTokens(code: string): boolean {
   return ABOUT_TOKENS.has(code);
+}
+
+/** The server's words, as they stand in a log, for people to read. */
+export function sentence(words: string): string {
+  const begun = words.charAt(0).toLocaleUpperCase("en") + words.slice(1);
+  return /[.!?…]$/u.test(begun) ? begun : `${begun}.`;
 }
 
 function textIn(data: unknown, field: string): string | undefined {
