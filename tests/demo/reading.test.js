@@ -67,7 +67,9 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.page.reload();
     await beginsAt(ben, "Later 1");
     assert.ok((await ben.texts()).includes("Fresh 30"), "what was said before is above");
-    await ben.page.getByRole("button", { name: "80 new" }).click();
+    await ben.page.getByRole("button", { name: "80 new" }).press("Enter");
+    await ben.seesGone(ben.page.getByRole("button", { name: "80 new" }));
+    await ben.sees(ben.page.locator('[aria-label="Messages"]:focus'));
     await ben.opens("lobby");
   });
 
@@ -181,6 +183,18 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.page.keyboard.press("ArrowUp");
     await ben.sees(ben.page.getByRole("textbox", { name: "Edit your message: Edit me" }));
     await ben.page.keyboard.press("Escape");
+    await ben.sees(ben.page.locator("#composer:focus"));
+  });
+
+  it("puts it into the message box when a message that was not sent is given up", async () => {
+    await ben.page.evaluate(() => {
+      const refused = { key: "k1", room: "lobby", text: "Never sent", at: Date.now(), failure: "too fast" };
+      sessionStorage.setItem("sockeye.outbox", JSON.stringify([refused]));
+    });
+    await ben.page.reload();
+    await ben.seesSaid("Never sent", "failed");
+    await ben.row("Never sent").getByRole("button", { name: "Discard" }).press("Enter");
+    await ben.seesGone(ben.row("Never sent"));
     await ben.sees(ben.page.locator("#composer:focus"));
   });
 

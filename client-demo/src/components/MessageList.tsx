@@ -34,6 +34,12 @@ export function MessageList({ room, editing, onEdit }: Props) {
     if (isLooking && isRead && room.live && room.phase === "open") markRead(room.name);
   }, [isLooking, isAtEnd, wasAtEnd, room.live, room.phase, room.name, room.head.offset]);
 
+  const showEnd = () => {
+    toEnd();
+    // The button is gone then, and the focus would be nowhere.
+    list.current?.focus({ preventScroll: true });
+  };
+
   const seen = lastSeen(room, me?.id);
   const isLoading = room.phase !== "open";
   return (
@@ -80,7 +86,7 @@ export function MessageList({ room, editing, onEdit }: Props) {
         )}
       </section>
       {!isAtEnd && (
-        <button type="button" className="to-end" data-unread={room.unread > 0} onClick={toEnd}>
+        <button type="button" className="to-end" data-unread={room.unread > 0} onClick={showEnd}>
           <Icon name="down" />
           {room.unread > 0 ? `${room.unread} new` : "Newest"}
         </button>

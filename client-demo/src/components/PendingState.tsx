@@ -1,5 +1,8 @@
+import type { MouseEvent } from "react";
+
 import { discard, retry } from "../client/outbox";
 import type { Pending } from "../store/state";
+import { focusAfter, rowOf } from "./focus";
 import { Icon } from "./Icon";
 import { useIsConnected } from "./useIsConnected";
 
@@ -14,14 +17,20 @@ export function PendingState({ pending }: { pending: Pending }) {
       </p>
     );
   }
+  /** Both buttons go when one of them is pressed. */
+  const and = (act: (key: string) => void) => (event: MouseEvent) => {
+    const row = rowOf(event.currentTarget);
+    if (row !== null) focusAfter(row);
+    act(pending.key);
+  };
   return (
     <p className="pending pending-failed">
       <Icon name="alert" />
       <span>Not sent: {pending.failure}</span>
-      <button type="button" className="button-quiet" onClick={() => retry(pending.key)}>
+      <button type="button" className="button-quiet" onClick={and(retry)}>
         Try again
       </button>
-      <button type="button" className="button-quiet" onClick={() => discard(pending.key)}>
+      <button type="button" className="button-quiet" onClick={and(discard)}>
         Discard
       </button>
     </p>

@@ -8,7 +8,7 @@ export function rowOf(element: Element | null): HTMLElement | null {
   return element?.closest<HTMLElement>(".message") ?? null;
 }
 
-/** After a message was deleted: the next one, else the message box, else the row itself. */
+/** When a message is deleted or its buttons go: the next one, else the message box, else the row itself. */
 export function focusAfter(row: HTMLElement): void {
   // Somebody has turned to something else meanwhile.
   if (document.activeElement !== document.body && !row.contains(document.activeElement)) return;
