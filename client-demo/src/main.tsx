@@ -5,6 +5,7 @@ import "./styles/sign-in.css";
 import "./styles/sidebar.css";
 import "./styles/conversation.css";
 import "./styles/messages.css";
+import "./styles/actions.css";
 import "./styles/composer.css";
 import "./styles/people.css";
 import "./styles/modal.css";
