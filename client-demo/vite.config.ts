@@ -9,7 +9,7 @@ export default defineConfig({
   server: {
     port: 5173,
     strictPort: true,
-    proxy: { "/socket.io": { target: SERVER, ws: true } },
+    proxy: { "/socket.io": { target: SERVER, ws: true }, "/api": SERVER },
   },
   build: { target: "es2022" },
 });

@@ -6,8 +6,10 @@ use std::{fs, path::Path};
 use ts_rs::{Config, TS};
 
 use crate::{
+    chat::RoomSummary,
     config,
     error::Code,
+    http::Rooms,
     metrics::metrics_table,
     model::{Message, User},
     protocol::*,
@@ -69,6 +71,8 @@ fn wire_ts_is_up_to_date() {
         PresenceChanged,
         EventError,
         ServerClosing,
+        RoomSummary,
+        Rooms,
     );
     text +=
         "/** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */\nexport interface ClientToServerEvents {\n";
@@ -93,6 +97,7 @@ fn declaration<T: TS + 'static>(config: &Config) -> String {
     for (name, wire) in [
         ("UserId", "string"),
         ("RoomRef", "string"),
+        ("RoomName", "string"),
         ("Timestamp", "string"),
         ("MessageId", "string"),
         ("Body", "Record<string, unknown>"),

@@ -31,6 +31,8 @@ use crate::{app::App, error::Error};
 pub(crate) use answer::status;
 pub(crate) use extract::whole;
 pub(crate) use frame::{REQUEST_ID, frame};
+#[cfg(test)]
+pub(crate) use rooms::Rooms;
 
 /// Everything under `/api`.
 pub(crate) fn routes(app: &Arc<App>) -> Router {

@@ -5,8 +5,11 @@ import "./styles/sign-in.css";
 import "./styles/sidebar.css";
 import "./styles/conversation.css";
 import "./styles/messages.css";
+import "./styles/actions.css";
 import "./styles/composer.css";
 import "./styles/people.css";
+import "./styles/modal.css";
+import "./styles/forced-colors.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

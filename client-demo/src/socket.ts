@@ -4,7 +4,7 @@ import { credentials } from "./client/identity";
 import type { ClientToServerEvents, ServerToClientEvents } from "./wire";
 
 /** Where the server is; by default the one that served this page. */
-const SERVER_URL: string | undefined = import.meta.env.VITE_SOCKEYE_URL || undefined;
+export const SERVER_URL: string | undefined = import.meta.env.VITE_SOCKEYE_URL || undefined;
 
 const OPTIONS = {
   autoConnect: false,

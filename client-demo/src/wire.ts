@@ -464,6 +464,40 @@ export type ServerClosing = {
  */
 reconnectInMs: number, };
 
+/**
+ * A room, and how much is in it.
+ */
+export type RoomSummary = { 
+/**
+ * Its name.
+ */
+room: string, 
+/**
+ * Its newest message and change.
+ */
+head: Head, 
+/**
+ * How many users belong to it.
+ */
+memberCount: number, 
+/**
+ * How many users are in it now, guests not counted.
+ */
+onlineCount: number, };
+
+/**
+ * Rooms by their names.
+ */
+export type RoomPage = { 
+/**
+ * The rooms, perhaps fewer than were asked for though there are others.
+ */
+rooms: Array<RoomSummary>, 
+/**
+ * Where the next page begins; missing on the last one.
+ */
+next?: string, };
+
 /** For `Socket<ServerToClientEvents, ClientToServerEvents>`. */
 export interface ClientToServerEvents {
   "send-message": (payload: SendMessage, reply?: (reply: Reply<Message>) => void) => void;

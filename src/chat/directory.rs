@@ -34,6 +34,7 @@ pub struct Listed<T> {
 
 /// A room, and how much is in it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RoomSummary {
     /// Its name.

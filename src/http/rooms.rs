@@ -41,7 +41,8 @@ struct Which {
 
 /// Rooms by their names.
 #[derive(Serialize, ToSchema)]
-struct Rooms {
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RoomPage", optional_fields))]
+pub(crate) struct Rooms {
     /// The rooms, perhaps fewer than were asked for though there are others.
     rooms: Vec<RoomSummary>,
     /// Where the next page begins; missing on the last one.

@@ -14,6 +14,7 @@ const DIRECT: &str = "dm:";
 const DIRECT_KEY: &str = "\u{1}dm:";
 
 /// The name of a room: 1 to 128 characters, no control characters, not beginning with `dm:`. Cheap to clone.
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomName(Arc<str>);
 

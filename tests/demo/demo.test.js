@@ -96,7 +96,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ada.says("The third is lat");
     await ada.seesSaid("The third is lat");
     await ada.composer.press("ArrowUp");
-    const editor = ada.page.getByRole("textbox", { name: "Edit message" });
+    const editor = ada.page.getByRole("textbox", { name: /^Edit your message/ });
     await editor.fill("The third is late");
     await editor.press("Enter");
     await ben.seesSaid("The third is late (edited)");
@@ -106,7 +106,7 @@ describe("the demo", { timeout: 300_000 }, () => {
 
   it("gives up an edit with Escape", async () => {
     await ada.composer.press("ArrowUp");
-    const editor = ada.page.getByRole("textbox", { name: "Edit message" });
+    const editor = ada.page.getByRole("textbox", { name: /^Edit your message/ });
     await editor.fill("Nobody will read this");
     await editor.press("Escape");
     await ada.seesGone(editor);
@@ -116,8 +116,8 @@ describe("the demo", { timeout: 300_000 }, () => {
   it("deletes one's own message for both, after asking", async () => {
     const row = ada.row("And the second");
     await row.hover();
-    await row.getByRole("button", { name: "Delete", exact: true }).click();
-    await row.getByRole("button", { name: "Delete", exact: true }).click();
+    await row.getByRole("button", { name: /^Delete your message/ }).click();
+    await row.getByRole("button", { name: /^Delete your message/ }).click();
     await ada.sees(ada.page.locator('[data-state="deleted"]'));
     await ben.sees(ben.page.locator('[data-state="deleted"]'));
     await bothSee("The first boat is in", "(deleted)", "The third is late");
@@ -240,15 +240,15 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.banner);
     const edited = ada.row("Old one, to be edited");
     await edited.hover();
-    await edited.getByRole("button", { name: "Edit", exact: true }).click();
-    const editor = ada.page.getByRole("textbox", { name: "Edit message" });
+    await edited.getByRole("button", { name: /^Edit your message/ }).click();
+    const editor = ada.page.getByRole("textbox", { name: /^Edit your message/ });
     await editor.fill("Old one, now edited");
     await editor.press("Enter");
     await ada.seesSaid("Old one, now edited");
     const deleted = ada.row("Old one, to be deleted");
     await deleted.hover();
-    await deleted.getByRole("button", { name: "Delete", exact: true }).click();
-    await deleted.getByRole("button", { name: "Delete", exact: true }).click();
+    await deleted.getByRole("button", { name: /^Delete your message/ }).click();
+    await deleted.getByRole("button", { name: /^Delete your message/ }).click();
     await ada.seesGone(ada.row("Old one, to be deleted"));
     await ada.says("New while you were away");
     await ada.seesSaid("New while you were away");

@@ -58,9 +58,16 @@ export class Person {
     page.on("pageerror", (error) => this.errors.push(`${name}: ${error}`));
   }
 
+  /** By name, and into the lobby: a phone shows the list of rooms first. */
   async signsIn() {
     await this.page.getByTestId("sign-in-name").fill(this.name);
     await this.page.getByTestId("sign-in-name").press("Enter");
+    await this.isIn();
+  }
+
+  async isIn() {
+    await this.sees(this.room("lobby"));
+    if (await this.composer.isHidden()) return;
     await this.sees(this.page.locator(`[data-user-id="${this.id}"]`));
   }
 

@@ -11,9 +11,9 @@ const BIN = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug
 /** Settings as flags. */
 const flags = (settings) => Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
 
-/** A token of this user, as these settings want it. */
-export async function issueToken(user, settings) {
-  const { stdout } = await promisify(execFile)(BIN, ["token", "--user", user, ...flags(settings)]);
+/** A token of this user, as these settings want it, with what else `sockeye token` takes. */
+export async function issueToken(user, settings, ...more) {
+  const { stdout } = await promisify(execFile)(BIN, ["token", "--user", user, ...more, ...flags(settings)]);
   return stdout.trim();
 }
 

@@ -2,9 +2,10 @@ import { socket } from "../socket";
 import { DIRECT } from "../store/state";
 import { dispatch, getState } from "../store/store";
 import type { ClientToServerEvents, EventError, Message, MessageRead, PresenceChanged, Session, Typing } from "../wire";
-import { remember } from "./identity";
+import { forget, rememberUser } from "./identity";
+import { outageBegan } from "./outage";
 import { flush } from "./outbox";
-import { readRefusal } from "./refusal";
+import { isAboutTokens, readRefusal, sentence } from "./refusal";
 import { enter, listRooms, synchronise } from "./sync";
 import { typingHeard } from "./typing";
 
@@ -16,7 +17,7 @@ const UNASKED: ReadonlySet<string> = new Set<keyof ClientToServerEvents>(["typin
 
 let knock: ReturnType<typeof setTimeout> | undefined;
 /** What the server said before it closed this session. */
-let lastWords: string | undefined;
+let lastWords: EventError | undefined;
 
 /** Everything that this page hears, in one place. Returns what stops it. */
 export function listen(): () => void {
@@ -59,25 +60,29 @@ function connected(): void {
 function disconnected(reason: string): void {
   if (reason === "io client disconnect") return;
   if (reason === "io server disconnect") {
-    const why = lastWords ?? "The server has ended this session.";
-    dispatch({ type: "connection-changed", connection: { status: "refused", reason: why } });
+    const words = sentence(lastWords?.message ?? "The server has ended this session.");
+    const needsToken = lastWords !== undefined && isAboutTokens(lastWords.code);
+    dispatch({ type: "connection-changed", connection: { status: "refused", reason: words, needsToken } });
   } else {
     const { connection } = getState();
-    const isClosing = connection.status === "online" && connection.isClosing;
-    dispatch({ type: "connection-changed", connection: { status: "reconnecting", isClosing } });
+    outageBegan(connection.status === "online" && connection.isClosing ? "restart" : "broken");
   }
 }
 
 function refused(error: Error): void {
   if (socket.active) {
     // The transport failed and the library tries again; what the banner says stays true.
-    if (getState().connection.status === "connecting") {
-      dispatch({ type: "connection-changed", connection: { status: "reconnecting", isClosing: false } });
-    }
+    if (getState().connection.status === "connecting") outageBegan("broken");
     return;
   }
-  const { reason, isPassing } = readRefusal(error);
-  dispatch({ type: "connection-changed", connection: { status: "refused", reason } });
+  const { reason, isPassing, needsToken } = readRefusal(error);
+  if (needsToken && getState().me === null) {
+    // Nobody has been here yet, so there is nothing to keep on the screen.
+    forget();
+    dispatch({ type: "signed-out", turnedAway: { reason, needsToken } });
+    return;
+  }
+  dispatch({ type: "connection-changed", connection: { status: "refused", reason, needsToken } });
   if (isPassing) {
     clearTimeout(knock);
     knock = setTimeout(knockAgain, KNOCK_AGAIN_AFTER);
@@ -90,9 +95,8 @@ function knockAgain(): void {
 }
 
 function sessionBegan({ user }: Session): void {
-  const { name } = getState();
   dispatch({ type: "session-began", user });
-  if (name !== null) remember({ name, user });
+  rememberUser(user);
 }
 
 function messageHeard({ message }: { message: Message }): void {
@@ -117,9 +121,9 @@ function othersTyping(typing: Typing): void {
   if (typing.user.id !== getState().me?.id) typingHeard(typing);
 }
 
-function eventFailed({ event, message }: EventError): void {
-  if (event === "session") lastWords = message;
-  if (!UNASKED.has(event)) dispatch({ type: "noticed", text: message });
+function eventFailed(failed: EventError): void {
+  if (failed.event === "session") lastWords = failed;
+  if (!UNASKED.has(failed.event)) dispatch({ type: "noticed", text: sentence(failed.message) });
 }
 
 function serverClosing(): void {

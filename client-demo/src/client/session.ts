@@ -1,7 +1,8 @@
 import { socket } from "../socket";
 import { dispatch, getState } from "../store/store";
-import { forget, recall, remember } from "./identity";
+import { forget, recall, remember, rememberToken } from "./identity";
 import { listen } from "./listen";
+import { outageBegan } from "./outage";
 import { keepOutbox, recallOutbox } from "./outbox";
 import { currentRoom, followAddress, followFocus, goTo } from "./route";
 import { roomViewed } from "./rooms";
@@ -37,8 +38,8 @@ function lookAgain(): void {
   void synchronise();
 }
 
-export function signIn(name: string): void {
-  remember({ name, user: null });
+export function signIn({ name, token }: { name: string; token?: string }): void {
+  remember({ name, ...(token !== undefined && { token }), user: null });
   dispatch({ type: "signed-in", name, me: null, outbox: [] });
   dispatch({ type: "room-viewed", room: currentRoom() });
   connect();
@@ -47,15 +48,21 @@ export function signIn(name: string): void {
 export function signOut(): void {
   disconnect();
   forget();
-  dispatch({ type: "signed-out" });
+  dispatch({ type: "signed-out", turnedAway: null });
   goTo(null);
 }
 
 /** At once, instead of when the library would. */
 export function connectNow(): void {
   socket.disconnect();
-  dispatch({ type: "connection-changed", connection: { status: "reconnecting", isClosing: false } });
+  outageBegan("broken");
   socket.connect();
+}
+
+/** Goes on as the same person, with a token that is good. */
+export function replaceToken(token: string): void {
+  rememberToken(token);
+  connectNow();
 }
 
 function connect(): void {

@@ -4,6 +4,7 @@ import { byName } from "../store/presence";
 import { DIRECT, LOBBY } from "../store/state";
 import { useStore } from "../store/store";
 import { Person } from "./Person";
+import { useIsConnected } from "./useIsConnected";
 
 /** As many as fit below the rooms of a phone. */
 const MOST = 12;
@@ -12,6 +13,7 @@ const MOST = 12;
 export function Around() {
   const rooms = useStore((state) => state.rooms);
   const me = useStore((state) => state.me?.id);
+  const isConnected = useIsConnected();
   const others = useMemo(
     () =>
       byName(rooms.get(LOBBY)?.users ?? [], me)
@@ -23,12 +25,12 @@ export function Around() {
   return (
     <section className="around" aria-labelledby="around-title">
       <h2 className="list-title" id="around-title">
-        Online now
+        {isConnected ? "Online now" : "Online before the connection broke"}
       </h2>
       <ul>
         {others.map((user) => (
           <li key={user.id}>
-            <Person user={user} isMe={false} online />
+            <Person user={user} isMe={false} online={isConnected ? true : undefined} />
           </li>
         ))}
       </ul>

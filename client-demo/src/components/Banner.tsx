@@ -1,6 +1,7 @@
 import { connectNow } from "../client/session";
-import type { Connection } from "../store/state";
+import type { Connection, OutageCause } from "../store/state";
 import { useStore } from "../store/store";
+import { TokenForm } from "./TokenForm";
 
 /** Says that the server is not there, as long as it is not. */
 export function Banner() {
@@ -15,16 +16,26 @@ export function Banner() {
           <p>
             <strong>{words[0]}</strong> <span>{words[1]}</span>
           </p>
-          {connection.status !== "online" && (
-            <button type="button" className="button-quiet" onClick={connectNow}>
-              Try now
-            </button>
+          {connection.status === "refused" && connection.needsToken ? (
+            <TokenForm />
+          ) : (
+            connection.status !== "online" && (
+              <button type="button" className="button-quiet" onClick={connectNow}>
+                Try now
+              </button>
+            )
           )}
         </div>
       )}
     </div>
   );
 }
+
+const OUTAGES: Record<OutageCause, [string, string]> = {
+  restart: ["The server is restarting.", "Back in a moment…"],
+  broken: ["Reconnecting…", "What you write is sent as soon as the server is back."],
+  outage: ["No connection, trying again…", "What you write is sent as soon as the server is back."],
+};
 
 /** What is the matter, and what that means. */
 function wordsFor(connection: Connection, wasHere: boolean): [string, string] | null {
@@ -36,9 +47,7 @@ function wordsFor(connection: Connection, wasHere: boolean): [string, string] | 
       return connection.isClosing ? ["The server is about to restart.", "You will be back in a moment."] : null;
     case "reconnecting":
       if (!wasHere) return ["The server cannot be reached.", "Trying again…"];
-      return connection.isClosing
-        ? ["The server is restarting.", "Back in a moment…"]
-        : ["Reconnecting…", "What you write is sent as soon as the server is back."];
+      return OUTAGES[connection.cause];
     case "refused":
       return ["Not connected.", connection.reason];
   }

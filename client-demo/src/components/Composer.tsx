@@ -1,9 +1,10 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useEffect } from "react";
 
 import { send } from "../client/outbox";
 import { keyPressed, stopTyping } from "../client/typing";
 import type { Room } from "../store/state";
 import { isDirect, titleOf } from "../view/title";
+import { hasKeyboard } from "./focus";
 import { IconButton } from "./IconButton";
 import { useDraft } from "./useDraft";
 import { useGrowing } from "./useGrowing";
@@ -20,14 +21,13 @@ interface Props {
 export function Composer({ room, isEditing, onEditLast }: Props) {
   const [text, setText] = useDraft(room.name);
   const field = useGrowing(text);
-  const [hasKeyboard] = useState(() => window.matchMedia("(hover: hover)").matches);
   const label = `Message ${isDirect(room) ? titleOf(room) : `#${room.name}`}`;
 
   // Where it would bring up a phone's keyboard, one may want to read first.
   useEffect(() => {
-    if (hasKeyboard) field.current?.focus();
+    if (hasKeyboard()) field.current?.focus();
     return stopTyping;
-  }, [field, hasKeyboard]);
+  }, [field]);
 
   const isTooLong = text.length > LONGEST;
 

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { enterAgain } from "../client/rooms";
 import { emptyRoom } from "../store/state";
@@ -6,6 +6,7 @@ import { useStore } from "../store/store";
 import type { Message } from "../wire";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
+import { hasKeyboard } from "./focus";
 import { MessageList } from "./MessageList";
 import { Notice } from "./Notice";
 import { RoomHeader } from "./RoomHeader";
@@ -23,6 +24,13 @@ export function Conversation({ name, peopleAreShown, onPeople }: Props) {
   const me = useStore((state) => state.me);
   const [editing, setEditing] = useState<string | null>(null);
 
+  const title = useRef<HTMLHeadingElement>(null);
+
+  // Where the message box does not take the focus, a phone's screen has changed all the same.
+  useEffect(() => {
+    if (!hasKeyboard()) title.current?.focus({ preventScroll: true });
+  }, []);
+
   const editLast = () => {
     const last = room.messages.findLast(isOwn);
     if (last !== undefined) setEditing(last.id);
@@ -32,7 +40,7 @@ export function Conversation({ name, peopleAreShown, onPeople }: Props) {
 
   return (
     <main className="conversation">
-      <RoomHeader room={room} peopleAreShown={peopleAreShown} onPeople={onPeople} />
+      <RoomHeader room={room} title={title} peopleAreShown={peopleAreShown} onPeople={onPeople} />
       {room.problem !== undefined && room.phase !== "open" ? (
         <div className="empty">
           <h2>This room is closed to you</h2>

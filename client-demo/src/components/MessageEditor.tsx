@@ -1,8 +1,9 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useState } from "react";
 
 import { editMessage } from "../client/messages";
-import { textOf } from "../view/body";
+import { excerpt, textOf } from "../view/body";
 import type { Message } from "../wire";
+import { focusComposer, rowOf } from "./focus";
 import { useGrowing } from "./useGrowing";
 
 interface Props {
@@ -20,10 +21,16 @@ export function MessageEditor({ message, onDone }: Props) {
 
   useEffect(() => {
     const element = field.current;
+    const row = rowOf(element);
+    // The arrow key in the message box brings one back there, the row's button to the row.
+    const cameFromComposer = document.activeElement?.id === "composer";
     element?.focus();
     element?.setSelectionRange(element.value.length, element.value.length);
     element?.scrollIntoView({ block: "nearest" });
-    return () => document.getElementById("composer")?.focus({ preventScroll: true });
+    return () => {
+      if (cameFromComposer) focusComposer();
+      else row?.focus({ preventScroll: true });
+    };
   }, [field]);
 
   const save = async () => {
@@ -53,7 +60,7 @@ export function MessageEditor({ message, onDone }: Props) {
     <form className="editor" onSubmit={submit}>
       <textarea
         ref={field}
-        aria-label="Edit message"
+        aria-label={`Edit your message: ${excerpt(before)}`}
         value={text}
         rows={1}
         onChange={(event) => setText(event.target.value)}

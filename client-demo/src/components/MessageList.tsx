@@ -9,6 +9,7 @@ import { useNow } from "../view/useNow";
 import { EmptyRoom } from "./EmptyRoom";
 import { Icon } from "./Icon";
 import { MessageRow } from "./MessageRow";
+import { useIsConnected } from "./useIsConnected";
 import { useScroll } from "./useScroll";
 
 interface Props {
@@ -22,14 +23,22 @@ export function MessageList({ room, editing, onEdit }: Props) {
   const me = useStore((state) => state.me);
   const outbox = useStore((state) => state.outbox);
   const isLooking = useStore((state) => state.focused && state.active === room.name);
-  const isOnline = useStore((state) => state.connection.status === "online");
+  const isConnected = useIsConnected();
   const now = useNow();
   const entries = useMemo(() => entriesOf(room, outbox, me), [room, outbox, me]);
-  const { list, isAtEnd, toEnd, onScroll } = useScroll(entries, () => void loadOlder(room.name));
+  const { list, isAtEnd, wasAtEnd, toEnd, onScroll } = useScroll(entries, isLooking, () => void loadOlder(room.name));
 
   useEffect(() => {
-    if (isLooking && isAtEnd && room.live && room.phase === "open") markRead(room.name);
-  }, [isLooking, isAtEnd, room.live, room.phase, room.name, room.head.offset]);
+    // The state may be older than where the list was scrolled to since.
+    const isRead = isAtEnd && wasAtEnd.current;
+    if (isLooking && isRead && room.live && room.phase === "open") markRead(room.name);
+  }, [isLooking, isAtEnd, wasAtEnd, room.live, room.phase, room.name, room.head.offset]);
+
+  const showEnd = () => {
+    toEnd();
+    // The button is gone then, and the focus would be nowhere.
+    list.current?.focus({ preventScroll: true });
+  };
 
   const seen = lastSeen(room, me?.id);
   const isLoading = room.phase !== "open";
@@ -51,7 +60,7 @@ export function MessageList({ room, editing, onEdit }: Props) {
             type="button"
             className="button-quiet older"
             onClick={() => void loadOlder(room.name)}
-            disabled={room.loadingOlder || !isOnline}
+            disabled={room.loadingOlder || !isConnected}
           >
             {room.loadingOlder ? "Loading…" : "Earlier messages"}
           </button>
@@ -77,7 +86,7 @@ export function MessageList({ room, editing, onEdit }: Props) {
         )}
       </section>
       {!isAtEnd && (
-        <button type="button" className="to-end" data-unread={room.unread > 0} onClick={toEnd}>
+        <button type="button" className="to-end" data-unread={room.unread > 0} onClick={showEnd}>
           <Icon name="down" />
           {room.unread > 0 ? `${room.unread} new` : "Newest"}
         </button>

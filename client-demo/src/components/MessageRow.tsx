@@ -2,7 +2,7 @@ import { memo } from "react";
 
 import { textOf } from "../view/body";
 import type { Said } from "../view/entries";
-import { clock, fully, shortClock } from "../view/time";
+import { clock, fully } from "../view/time";
 import type { User } from "../wire";
 import { Avatar } from "./Avatar";
 import { MessageActions } from "./MessageActions";
@@ -38,7 +38,7 @@ export const MessageRow = memo(function MessageRow(props: Props) {
       )}
       {startsNew && (
         <li className="separator separator-new">
-          <span>New</span>
+          <span>New messages</span>
         </li>
       )}
       <li
@@ -48,6 +48,8 @@ export const MessageRow = memo(function MessageRow(props: Props) {
         data-state={stateOf(said)}
         data-own={isOwn}
         data-group={startsGroup ? "start" : "rest"}
+        // The focus comes here when the message was edited, or the one before it deleted.
+        tabIndex={-1}
       >
         {startsGroup ? <Avatar user={author} size="large" /> : <Time at={said.at} isGutter />}
         <div className="message-main">
@@ -78,7 +80,7 @@ export const MessageRow = memo(function MessageRow(props: Props) {
 function Time({ at, isGutter = false }: { at: string | number; isGutter?: boolean }) {
   return (
     <time className={isGutter ? "message-gutter" : ""} dateTime={new Date(at).toISOString()} title={fully(at)}>
-      {isGutter ? shortClock(at) : clock(at)}
+      {clock(at)}
     </time>
   );
 }

@@ -6,7 +6,8 @@ import { Avatar } from "./Avatar";
 interface Props {
   user: User;
   isMe: boolean;
-  online: boolean;
+  /** Unknown while there is no connection. */
+  online: boolean | undefined;
   note?: string;
 }
 

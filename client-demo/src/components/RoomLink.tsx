@@ -29,6 +29,7 @@ export const RoomLink = memo(function RoomLink({ room }: { room: Room }) {
       <span className="room-name" title={title}>
         {title}
       </span>
+      {isDirect(room) && <Presence room={room} />}
       {unread > 0 && (
         <span className="badge" data-testid="unread">
           {unread > MOST ? `${MOST}+` : unread}
@@ -40,7 +41,17 @@ export const RoomLink = memo(function RoomLink({ room }: { room: Room }) {
 });
 
 function Face({ room }: { room: Room }) {
-  const id = room.with?.id ?? room.name.slice(DIRECT.length);
+  const id = otherIn(room);
   const online = useIsOnline(id);
   return <Avatar user={{ id, name: titleOf(room) }} online={online} />;
+}
+
+/** What the face's dot shows, for those who do not see it. */
+function Presence({ room }: { room: Room }) {
+  const online = useIsOnline(otherIn(room));
+  return online === true && <span className="visually-hidden">, online</span>;
+}
+
+function otherIn(room: Room): string {
+  return room.with?.id ?? room.name.slice(DIRECT.length);
 }

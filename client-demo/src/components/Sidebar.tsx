@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 
 import { useStore } from "../store/store";
 import { Account } from "./Account";
@@ -9,28 +9,47 @@ import { JoinRoom } from "./JoinRoom";
 import { RoomList } from "./RoomList";
 import { useUnreadBelow } from "./useUnreadBelow";
 
-export function Sidebar() {
+interface Props {
+  /** It is a phone's whole screen, and no conversation is beside it. */
+  isAlone: boolean;
+}
+
+export function Sidebar({ isAlone }: Props) {
   const isListed = useStore((state) => state.listed);
   const rooms = useStore((state) => state.rooms);
   const list = useRef<HTMLDivElement>(null);
   const below = useUnreadBelow(list, rooms);
+  const active = useStore((state) => state.active);
+  const before = useRef(active);
+
+  // Back on a phone's list, the focus is at the room that one comes from.
+  useEffect(() => {
+    if (isAlone && before.current !== null) {
+      list.current?.querySelector<HTMLElement>(`[data-room="${CSS.escape(before.current)}"]`)?.focus();
+    }
+    before.current = active;
+  }, [isAlone, active]);
+
   return (
-    <nav className="sidebar" aria-label="Conversations">
-      <p className="brand">
-        <Fish isSockeye /> Sockeye
-      </p>
-      <div ref={list} className="sidebar-scroll" aria-busy={!isListed} onScroll={below.onScroll}>
-        <RoomList />
-        <Around />
-      </div>
-      {below.hasUnread && (
-        <button type="button" className="unread-below" onClick={below.show}>
-          <Icon name="down" />
-          Unread below
-        </button>
-      )}
-      <JoinRoom />
-      <Account />
-    </nav>
+    <div className="sidebar-place" role={isAlone ? "main" : undefined}>
+      {isAlone && <h1 className="visually-hidden">Conversations</h1>}
+      <nav className="sidebar" aria-label="Conversations">
+        <p className="brand">
+          <Fish isSockeye /> Sockeye
+        </p>
+        <div ref={list} className="sidebar-scroll" aria-busy={!isListed} onScroll={below.onScroll}>
+          <RoomList />
+          <Around />
+        </div>
+        {below.hasUnread && (
+          <button type="button" className="unread-below" onClick={below.show}>
+            <Icon name="down" />
+            Unread below
+          </button>
+        )}
+        <JoinRoom />
+        <Account />
+      </nav>
+    </div>
   );
 }

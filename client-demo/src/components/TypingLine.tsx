@@ -16,8 +16,10 @@ export function TypingLine({ name }: { name: string }) {
             <i />
             <i />
           </span>
-          <span>
-            {listed(typists.map((typist) => typist.user.name))} {typists.length === 1 ? "is" : "are"} typing
+          <span className="typing-words">
+            <span className="typing-names">{listed(typists.map((typist) => typist.user.name))}</span>
+            {/* Never cut off, however long the names are. */}
+            <span className="typing-verb"> {typists.length === 1 ? "is" : "are"} typing</span>
           </span>
         </>
       )}

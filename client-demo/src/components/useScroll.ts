@@ -9,35 +9,37 @@ const AT_TOP = 240;
 interface Scroll {
   list: RefObject<HTMLElement | null>;
   isAtEnd: boolean;
+  /** The same, but true at once: as it was measured after the last change. */
+  wasAtEnd: RefObject<boolean>;
   toEnd: () => void;
   onScroll: () => void;
 }
 
 /**
- * Keeps a conversation's end in sight while it is in sight, and what one reads where it is when earlier messages
- * are put above it.
+ * Keeps a conversation's end in sight while it is in sight, but never scrolls past the line above what is new:
+ * reading begins there. What one reads stays where it is when earlier messages are put above it.
  */
-export function useScroll(entries: readonly Entry[], onTop: () => void): Scroll {
+export function useScroll(entries: readonly Entry[], isLooking: boolean, onTop: () => void): Scroll {
   const list = useRef<HTMLElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
-  // The same as the state, but true at once: what was measured before the next change.
   const wasAtEnd = useRef(true);
-  const before = useRef({ first: "", last: "", height: 0 });
+  const before = useRef({ first: "", last: "", line: "", height: 0 });
 
-  const toEnd = useCallback(() => {
-    const element = list.current;
-    if (element === null) return;
-    element.scrollTop = element.scrollHeight;
-    wasAtEnd.current = true;
-    setAtEnd(true);
-  }, []);
-
-  const onScroll = () => {
+  const measure = useCallback(() => {
     const element = list.current;
     if (element === null) return;
     wasAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END;
     setAtEnd(wasAtEnd.current);
-    if (element.scrollTop < AT_TOP) onTop();
+  }, []);
+
+  const toEnd = useCallback(() => {
+    if (list.current !== null) list.current.scrollTop = list.current.scrollHeight;
+    measure();
+  }, [measure]);
+
+  const onScroll = () => {
+    measure();
+    if (list.current !== null && list.current.scrollTop < AT_TOP) onTop();
   };
 
   useLayoutEffect(() => {
@@ -45,12 +47,18 @@ export function useScroll(entries: readonly Entry[], onTop: () => void): Scroll 
     if (element === null) return;
     const first = entries[0]?.key ?? "";
     const last = entries.at(-1);
+    const line = entries.find((entry) => entry.startsNew)?.key ?? "";
     const isPrepended = before.current.first !== "" && before.current.first !== first;
     const isSent = last !== undefined && last.said.id === undefined && last.key !== before.current.last;
-    if (wasAtEnd.current || isSent) toEnd();
+    const isUnread = line !== "" && (line !== before.current.line || !isLooking);
+    if (isSent) toEnd();
+    else if (wasAtEnd.current && isUnread) {
+      toLine(element);
+      measure();
+    } else if (wasAtEnd.current) toEnd();
     else if (isPrepended) element.scrollTop += element.scrollHeight - before.current.height;
-    before.current = { first, last: last?.key ?? "", height: element.scrollHeight };
-  }, [entries, toEnd]);
+    before.current = { first, last: last?.key ?? "", line, height: element.scrollHeight };
+  }, [entries, isLooking, toEnd, measure]);
 
   const isEmpty = entries.length === 0;
   // The composer grows, a phone's keyboard appears, a message is being edited: the end stays in sight.
@@ -66,5 +74,11 @@ export function useScroll(entries: readonly Entry[], onTop: () => void): Scroll 
     return () => observer.disconnect();
   }, [isEmpty]);
 
-  return { list, isAtEnd, toEnd, onScroll };
+  return { list, isAtEnd, wasAtEnd, toEnd, onScroll };
+}
+
+/** As far down as the line stays in sight. */
+function toLine(list: HTMLElement): void {
+  const line = list.querySelector(".separator-new");
+  if (line !== null) list.scrollTop += line.getBoundingClientRect().top - list.getBoundingClientRect().top;
 }

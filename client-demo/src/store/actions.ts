@@ -9,13 +9,13 @@ import type {
   Typing,
   User,
 } from "../wire";
-import type { Connection, Pending } from "./state";
+import type { Connection, Pending, TurnedAway } from "./state";
 
 /** Everything that can happen to the state; `reduce` says what each one does. */
 export type Action =
   // The page and the person in front of it.
   | { type: "signed-in"; name: string; me: User | null; outbox: readonly Pending[] }
-  | { type: "signed-out" }
+  | { type: "signed-out"; turnedAway: TurnedAway | null }
   | { type: "focus-changed"; focused: boolean }
   | { type: "room-viewed"; room: string | null }
   | { type: "noticed"; text: string | null }

@@ -44,7 +44,7 @@ const queued = (key: string): Action => ({
 });
 const opening: Action = { type: "room-opening", room: "harbour" };
 const viewed: Action = { type: "room-viewed", room: "harbour" };
-const lost: Action = { type: "connection-changed", connection: { status: "reconnecting", isClosing: false } };
+const lost: Action = { type: "connection-changed", connection: { status: "reconnecting", cause: "broken" } };
 
 /** What comes of some events for Ada, who is signed in. */
 function after(...actions: Action[]): State {
@@ -92,6 +92,12 @@ describe("a room's messages", () => {
     const state = after(opening, opened(page), saved(edited));
     expect(offsets(state)).toEqual([50, 51]);
     expect(harbour(state).seen).toBe(52);
+  });
+
+  it("have no hole either when that edit is heard before the first page is here", () => {
+    const page = reply([message(50), message(51)], { more: true });
+    const state = after(opening, saved(message(7, { revision: 52 })), opened(page));
+    expect(offsets(state)).toEqual([50, 51]);
   });
 });
 
@@ -208,6 +214,19 @@ describe("unread messages", () => {
     const read: Action = { type: "read-moved", read: { room: "harbour", offset: 5, user: ADA.id } };
     const state = after(listed(row(2, 5, 3)), viewed, read);
     expect(harbour(state)).toMatchObject({ unread: 0, newAfter: 3 });
+  });
+
+  it("begin below another line for somebody who had read all and turned to something else", () => {
+    const read: Action = { type: "read-moved", read: { room: "harbour", offset: 5, user: ADA.id } };
+    const start = [opening, opened(reply([message(4), message(5)])), listed(row(2, 5, 3)), viewed, read];
+    const away = after(...start, { type: "focus-changed", focused: false }, saved(message(6)));
+    expect(harbour(away)).toMatchObject({ unread: 1, newAfter: 5 });
+  });
+
+  it("keep their line while some of them are unread, whatever one turns to", () => {
+    const start = [listed(row(2, 5, 3)), viewed];
+    const away = after(...start, { type: "focus-changed", focused: false });
+    expect(harbour(away)).toMatchObject({ unread: 2, newAfter: 3 });
   });
 });
 

@@ -9,11 +9,11 @@ export function reduce(state: State, action: Action): State {
   const me = state.me?.id;
   switch (action.type) {
     case "signed-in":
-      return { ...state, name: action.name, me: action.me, outbox: action.outbox };
+      return { ...state, name: action.name, turnedAway: null, me: action.me, outbox: action.outbox };
     case "signed-out":
-      return { ...SIGNED_OUT, focused: state.focused };
+      return { ...SIGNED_OUT, focused: state.focused, turnedAway: action.turnedAway };
     case "focus-changed":
-      return { ...state, focused: action.focused };
+      return focusChanged(state, action.focused);
     case "room-viewed":
       return viewed(state, action.room);
     case "noticed":
@@ -110,6 +110,13 @@ function viewed(state: State, name: string | null): State {
   const left = state.active === null ? state : withKnownRoom(state, state.active, room.withoutLine);
   const here = { ...left, active: name, notice: null };
   return name === null ? here : withRoom(here, name, room.withLine);
+}
+
+/** Whoever has read everything and turns away finds a new line where they have stopped. */
+function focusChanged(state: State, focused: boolean): State {
+  const here = { ...state, focused };
+  if (focused || state.active === null) return here;
+  return withKnownRoom(here, state.active, (it) => (it.unread === 0 ? room.withoutLine(it) : it));
 }
 
 function connectionChanged(state: State, connection: State["connection"]): State {

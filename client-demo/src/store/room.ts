@@ -70,7 +70,7 @@ export function opening(room: Room): Room {
 
 /** The first page; with it come the events that were heard before it. */
 export function opened(room: Room, reply: JoinedRoom): Room {
-  const messages = merge(reply.messages, room.messages);
+  const messages = merge(reply.messages, room.messages, floorOf(reply.messages, reply.more));
   const last = messages.at(-1);
   return {
     ...present(room, reply),
@@ -136,12 +136,13 @@ function recount(room: Room, me: Me): number {
   return holdsAllUnread ? countUnread(room.messages, room.read, me) : room.unread;
 }
 
-/** Draws the line "New" above what has not been read; once drawn it stays until the room is left. */
+/** Draws the line "New messages" above what has not been read; once drawn it stays until the room is left. */
 export function withLine(room: Room): Room {
   return room.unread > 0 && room.newAfter === undefined ? { ...room, newAfter: room.read } : room;
 }
 
 export function withoutLine(room: Room): Room {
+  if (room.newAfter === undefined) return room;
   const { newAfter: _, ...rest } = room;
   return rest;
 }

@@ -13,10 +13,19 @@ export type Connection =
   | { status: "connecting" }
   /** Closing: the server has said that it goes down soon. */
   | { status: "online"; isClosing: boolean }
-  /** Lost; it comes back by itself. Closing: as the server had announced. */
-  | { status: "reconnecting"; isClosing: boolean }
-  /** The server does not want us; nothing happens until somebody tries again. */
-  | { status: "refused"; reason: string };
+  /** Lost, or never made; it is tried again by itself. */
+  | { status: "reconnecting"; cause: OutageCause }
+  /** The server does not want us; nothing happens until somebody tries again, perhaps with another token. */
+  | { status: "refused"; reason: string; needsToken: boolean };
+
+/** The server had announced that it closes; the connection broke; either of them, and nobody knows until when. */
+export type OutageCause = "restart" | "broken" | "outage";
+
+/** Why nobody is signed in, though somebody tried. */
+export interface TurnedAway {
+  reason: string;
+  needsToken: boolean;
+}
 
 /** A message on its way: shown at once, and sent until there is an answer. */
 export interface Pending {
@@ -57,7 +66,7 @@ export interface Room {
   unread: number;
   /** In a direct message, the offset up to which the other user has read, as far as we know. */
   theirRead: number;
-  /** Where the line "New" is drawn: after this offset. */
+  /** Where the line "New messages" is drawn: after this offset. */
   newAfter?: number;
   /** Who is in the room now, 100 at the most. */
   users: readonly User[];
@@ -75,8 +84,9 @@ export interface Typist {
 }
 
 export interface State {
-  /** The name signed in with; null when signed out. */
+  /** The name signed in with, empty with a token; null when signed out. */
   name: string | null;
+  turnedAway: TurnedAway | null;
   /** As the server knows us. */
   me: User | null;
   connection: Connection;
@@ -114,6 +124,7 @@ export function emptyRoom(name: string): Room {
 
 export const SIGNED_OUT: State = {
   name: null,
+  turnedAway: null,
   me: null,
   connection: { status: "idle" },
   rooms: new Map([[LOBBY, emptyRoom(LOBBY)]]),

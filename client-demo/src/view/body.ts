@@ -13,6 +13,15 @@ export function textOf({ body }: Pick<Message, "body">): { text: string; isPlain
     : { text: JSON.stringify(body), isPlain: false };
 }
 
+/** How many characters of a message are enough to know which one is meant. */
+const EXCERPT = 40;
+
+/** The beginning of a text, in one line. */
+export function excerpt(text: string): string {
+  const characters = [...text.replace(/\s+/gu, " ").trim()];
+  return characters.length > EXCERPT ? `${characters.slice(0, EXCERPT).join("").trimEnd()}…` : characters.join("");
+}
+
 const LINK = /https?:\/\/[^\s<>"]+/giu;
 /** What rather ends the sentence than the address. */
 const TRAILING = /[.,:;!?'")\]}]+$/u;

@@ -1,8 +1,13 @@
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const DAY_AND_YEAR = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "long" });
+const OWN = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions();
+/** The page is in English, whatever the browser speaks; of its own only the clock's 12 or 24 hours are taken. */
+const LOCALE = /^en\b/.test(OWN.locale) ? OWN.locale : "en-GB";
+const HOURS = OWN.hourCycle === undefined ? {} : { hourCycle: OWN.hourCycle };
+
+const CLOCK = new Intl.DateTimeFormat(LOCALE, { timeStyle: "short", ...HOURS });
+const FULL = new Intl.DateTimeFormat(LOCALE, { dateStyle: "full", timeStyle: "short", ...HOURS });
+const DAY = new Intl.DateTimeFormat(LOCALE, { weekday: "long", day: "numeric", month: "long" });
+const DAY_AND_YEAR = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "long", year: "numeric" });
+const AGO = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "long" });
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -10,18 +15,9 @@ const DAY_LONG = 24 * HOUR;
 
 export type Moment = string | number;
 
-/** `14:05` */
+/** `14:05`, or `2:05 PM`: the one form in which times are shown. */
 export function clock(at: Moment): string {
   return CLOCK.format(new Date(at));
-}
-
-/** The same without AM or PM, for where there is no place; the row above it says which. */
-export function shortClock(at: Moment): string {
-  return CLOCK.formatToParts(new Date(at))
-    .filter((part) => part.type !== "dayPeriod")
-    .map((part) => part.value)
-    .join("")
-    .trim();
 }
 
 /** The whole date and time, for whoever points at a short one. */

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 
 import { emptyRoom } from "../store/state";
 import type { Message, User } from "../wire";
-import { pieces, textOf } from "./body";
+import { excerpt, pieces, textOf } from "./body";
 import { entriesOf } from "./entries";
 import { initials } from "./face";
-import { dayName } from "./time";
+import { clock, dayName, fully } from "./time";
 
 const BEN: User = { id: "name:ben", name: "Ben" };
 
@@ -30,6 +30,21 @@ describe("a text", () => {
 
   it("is JSON when another client has sent something else", () => {
     expect(textOf({ body: { kind: "order", id: 7 } })).toEqual({ text: '{"kind":"order","id":7}', isPlain: false });
+  });
+});
+
+describe("an excerpt", () => {
+  it("is one line of whole characters, and says where it was cut", () => {
+    expect(excerpt("  good\n morning ")).toBe("good morning");
+    expect(excerpt("🐟".repeat(41))).toBe(`${"🐟".repeat(40)}…`);
+  });
+});
+
+describe("a time", () => {
+  it("has one form, which is a part of the full one", () => {
+    const at = new Date(2026, 5, 15, 9, 5).getTime();
+    expect(clock(at)).toMatch(/^0?9:05( [AaPp][Mm])?$/u);
+    expect(fully(at).endsWith(clock(at))).toBe(true);
   });
 });
 
