@@ -159,7 +159,9 @@ impl App {
                 let (Due::Tell((path, socket)) | Due::Kick((path, socket))) = &due;
                 let Some(hub) = self.hubs.get(path) else { continue };
                 match due {
-                    Due::Tell(_) => hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired)),
+                    Due::Tell(_) => {
+                        hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired(None)))
+                    }
                     Due::Kick(_) => hub.kick(*socket, false),
                 }
             }

@@ -149,10 +149,35 @@ pub struct AuthConfig {
     pub secret: Secret,
     /// A PEM file with the public key for RS256, ES256 or EdDSA.
     pub key_file: PathBuf,
+    /// More keys, one table `[auth.keys.<kid>]` each, for the tokens whose header has this `kid`. `auth.secret` and `auth.key-file` are then for tokens without one, and may be left out. SIGHUP reads all keys again, files too.
+    pub keys: TokenKeys,
+    /// The claim that is the user's id: a string or a whole number. A path of names with dots between them leads into objects, as in "data.id".
+    pub user_claim: String,
+    /// The claim that is the user's name, likewise; a token without it names the user by the id.
+    pub name_claim: String,
+    /// The claim that lists patterns of the rooms which the token opens, likewise.
+    pub rooms_claim: String,
     /// The audience (`aud`) tokens must name; empty: not checked.
     pub audience: String,
     /// The issuer (`iss`) tokens must name; empty: not checked.
     pub issuer: String,
+}
+
+/// The keys that have a `kid`, by it.
+pub type TokenKeys = BTreeMap<String, TokenKey>;
+
+/// `[auth.keys.<kid>]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TokenKey {
+    /// The signature this key makes; without it, `auth.algorithm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// The secret for HS256.
+    #[schemars(with = "String")]
+    pub secret: Secret,
+    /// A PEM file with the public key for RS256, ES256 or EdDSA.
+    pub key_file: PathBuf,
 }
 
 /// `[rooms]`
@@ -436,6 +461,10 @@ impl Default for AuthConfig {
             algorithm: Algorithm::HS256,
             secret: Secret::default(),
             key_file: PathBuf::new(),
+            keys: TokenKeys::new(),
+            user_claim: "sub".to_owned(),
+            name_claim: "name".to_owned(),
+            rooms_claim: "rooms".to_owned(),
             audience: String::new(),
             issuer: String::new(),
         }
@@ -539,6 +568,16 @@ impl Default for ApiConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+impl AuthConfig {
+    /// Whether there is a key for tokens without a `kid`.
+    pub fn has_unnamed_key(&self) -> bool {
+        match self.algorithm {
+            Algorithm::HS256 => !self.secret.expose().is_empty(),
+            Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => !self.key_file.as_os_str().is_empty(),
+        }
     }
 }
 

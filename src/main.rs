@@ -77,6 +77,9 @@ enum Command {
         /// The private key in PEM, for RS256, ES256 and EdDSA
         #[arg(long, value_name = "FILE")]
         private_key: Option<PathBuf>,
+        /// Which key of auth.keys signs it
+        #[arg(long)]
+        kid: Option<String>,
         #[command(flatten)]
         settings: Settings,
     },
@@ -140,11 +143,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             print!("{}", config::default_toml());
             Ok(())
         }
-        Command::Token { user, name, rooms, expires_in, private_key, settings } => {
+        Command::Token { user, name, rooms, expires_in, private_key, kid, settings } => {
             let Loaded { config, .. } = load(settings)?;
             let private_key = private_key.map(std::fs::read).transpose().context("--private-key cannot be read")?;
             let user = UserId::parse(&user).map_err(|error| ConfigError(format!("--user: {error}")))?;
-            let issue = Issue { user, name, rooms, lifetime: expires_in };
+            let issue = Issue { user, name, rooms, lifetime: expires_in, kid };
             println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
             Ok(())
         }
@@ -235,15 +238,16 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// Reads the settings again at each SIGHUP.
 async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
     while hangups.recv().await.is_some() {
-        let sources = sources.clone();
-        let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
-        let reloaded = loaded.map_err(anyhow::Error::from).and_then(|loaded| {
-            let Loaded { config, warnings } = loaded?;
+        let (sources, reloader) = (sources.clone(), reloader.clone());
+        // The settings and the keys are in files.
+        let reloaded = tokio::task::spawn_blocking(move || {
+            let Loaded { config, warnings } = sources.load()?;
             for warning in warnings {
                 tracing::warn!("{warning}");
             }
-            Ok(reloader.reload(&config)?)
+            reloader.reload(&config)
         });
+        let reloaded = reloaded.await.map_err(anyhow::Error::from).and_then(|reloaded| Ok(reloaded?));
         if let Err(error) = reloaded {
             tracing::error!(%error, "the settings cannot be read again: nothing changes");
         }

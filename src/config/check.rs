@@ -1,12 +1,11 @@
 //! What no type can say: settings that contradict each other or the machine.
 
+mod auth;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use super::{Algorithm, AuthMode, Config, ConfigError, Key, LimitsConfig, RelayTo};
+use super::{Config, ConfigError, Key, LimitsConfig, RelayTo};
 use crate::protocol;
-
-/// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
-const SECRET_BYTES: usize = 32;
 
 /// Paths at which something is always served.
 const TAKEN: [&str; 4] = ["/health", "/ready", "/api", "/apps"];
@@ -35,7 +34,7 @@ impl Config {
         if !self.recovery.window.is_zero() && kept > queued {
             warnings.push("recovery.bytes is more than limits.queued-bytes: a client that missed that much is dropped when it comes back".to_owned());
         }
-        self.check_auth(address, &mut warnings)?;
+        auth::check(&self.auth, address, &mut warnings)?;
         self.check_relays()?;
         self.check_keys()?;
         self.check_pusher()?;
@@ -44,33 +43,6 @@ impl Config {
             return wrong("log.level", &format!("{:?} is no level and no list of directives", self.log.level));
         }
         Ok(warnings)
-    }
-
-    fn check_auth(&self, address: SocketAddr, warnings: &mut Vec<String>) -> Result<(), ConfigError> {
-        let auth = &self.auth;
-        match auth.mode {
-            AuthMode::Open if !address.ip().is_loopback() && !auth.allow_open_public => wrong(
-                "auth.mode",
-                &format!(
-                    "is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"
-                ),
-            ),
-            AuthMode::Open => Ok(()),
-            AuthMode::Jwt if auth.algorithm == Algorithm::HS256 => {
-                let bytes = auth.secret.expose().len();
-                if bytes == 0 {
-                    return wrong("auth.secret", "must be set for auth.mode = \"jwt\" with HS256");
-                }
-                if bytes < SECRET_BYTES {
-                    warnings.push(format!("auth.secret has {bytes} bytes; {SECRET_BYTES} or more are wise"));
-                }
-                Ok(())
-            }
-            AuthMode::Jwt if auth.key_file.as_os_str().is_empty() => {
-                wrong("auth.key-file", "must be set for auth.mode = \"jwt\" with RS256, ES256 or EdDSA")
-            }
-            AuthMode::Jwt => Ok(()),
-        }
     }
 
     fn check_relays(&self) -> Result<(), ConfigError> {

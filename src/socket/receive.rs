@@ -19,7 +19,7 @@ use crate::{
     hub::To,
     metrics::EventMetrics,
     model::{NAME_MAX_CHARS, Room, UserId},
-    protocol::{Args, EventError, IntoReply, SOCKET_IO, acknowledgement},
+    protocol::{Args, ClientEvent, EventError, IntoReply, RefreshToken, SOCKET_IO, acknowledgement},
 };
 
 impl Application for Conn {
@@ -194,8 +194,9 @@ fn shown(name: &str) -> String {
 }
 
 fn within_limits(conn: &Conn, text: &str, attachments: &[Bytes]) -> Result<()> {
-    if conn.identity().has_expired() {
-        return Err(Error::TokenExpired);
+    let identity = conn.identity();
+    if identity.has_expired() {
+        return Err(Error::TokenExpired(identity.expires_at));
     }
     if conn.bucket.as_ref().is_some_and(|bucket| bucket.check().is_err()) {
         conn.app.metrics.limited("events-per-second");
@@ -215,6 +216,9 @@ pub(super) fn log(conn: &Conn, event: &str, error: &Error) {
     match error {
         Error::Unavailable(_, Some(source)) => {
             tracing::error!(socket = %conn.id, event, %error, source, "an event failed");
+        }
+        _ if event == RefreshToken::NAME && conn.app.refusal_lines.check().is_ok() => {
+            tracing::info!(socket = %conn.id, user = %conn.user_id(), %code, %error, "token refused");
         }
         _ => tracing::debug!(socket = %conn.id, event, %code, %error, "an event was refused"),
     }

@@ -11,6 +11,9 @@ use crate::{
 /// Arguments, variables, and words the sentence must hold.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
 
+/// What makes tokens needed.
+const JWT: [&str; 4] = ["--set", "auth.mode=jwt", "--set", "auth.secret=0123456789abcdef0123456789abcdef"];
+
 /// Runs in an empty folder of its own.
 async fn said(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let folder = tempfile::tempdir().unwrap();
@@ -27,7 +30,7 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
     let misspelt = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(misspelt.path(), "[limits]\nevent-per-second = 3\n").unwrap();
     let (file, misspelt) = (file.path().to_str().unwrap(), misspelt.path().to_str().unwrap());
-    let cases: [Case; 14] = [
+    let cases: [Case; 19] = [
         (&["--listen", &taken], &[], &["server.listen", "in use"]),
         (&["--listen", "nonsense"], &[], &["server.listen", "nonsense"]),
         (&["--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], &[], &["store.path", "/proc/nowhere"]),
@@ -41,6 +44,11 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         (&[], &[("SOCKEYE_LIMITS__EVENTS_PER_SECOND", "-1")], &["limits.events-per-second", "-1"]),
         (&["--set", "auth.mode=jwt"], &[], &["auth.secret"]),
         (&["--set", "auth.mode=jwt", "--set", "auth.algorithm=RS256"], &[], &["auth.key-file"]),
+        (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=HS256"], &[], &["auth.keys.a.secret"]),
+        (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=EdDSA"], &[], &["auth.keys.a.key-file"]),
+        (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.key-file=/x"], &[], &["auth.keys.a.secret"]),
+        (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.kid=b"], &[], &["auth.keys.a.kid", "no setting"]),
+        (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.user-claim="], &[], &["auth.user-claim", "data.id"]),
         (&["--listen", "0.0.0.0:0"], &[], &["auth.mode", "auth.allow-open-public"]),
         (&["--config", file], &[], &["relay.message-saved", "another name"]),
         (&["--set", "relay.cursor.to=room"], &[], &["relay.cursor", "field or argument"]),
