@@ -5,6 +5,7 @@
 
 mod check;
 mod duration;
+mod host;
 mod load;
 mod moment;
 mod origin;
@@ -17,8 +18,9 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use host::{HostPattern, split_port};
 pub use load::{Loaded, Sources};
-pub use origin::Origin;
+pub use origin::{Origin, SentOrigin};
 pub use reference::{default_toml, settings_table};
 pub use secret::Secret;
 
@@ -93,7 +95,10 @@ pub struct ServerConfig {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub drain: Duration,
-    /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For and X-Forwarded-Host are believed.
+    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and [::1]: "chat.test", or "*.test" for all names below. It ends DNS rebinding. What a trusted proxy forwards needs no entry while there are none at all.
+    #[schemars(with = "Vec<String>")]
+    pub hosts: Vec<HostPattern>,
+    /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Serve the client for browsers under server.path, as in /socket.io/socket.io.js.
@@ -106,7 +111,7 @@ pub struct ServerConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CorsConfig {
-    /// Origins whose pages may connect, exact (scheme, host and port as in `https://app.example.com`) or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
+    /// Origins whose pages may connect: scheme, host and port as in "https://app.example.com"; "https://*.example.com" for all names below, but not that name itself; "http://localhost:*" for every port; an app's, as "capacitor://localhost" or "file://"; or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
 }
@@ -440,6 +445,7 @@ impl Default for ServerConfig {
             connect_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(5),
+            hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             serve_client: true,
             demo: true,

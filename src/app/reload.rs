@@ -24,7 +24,7 @@ impl App {
     }
 
     /// Takes over what may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
-    /// `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
+    /// `server.hosts`, `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
     /// where something is wrong.
     pub fn reload(&self, new: &Config) -> Result<Changes, ConfigError> {
         new.check()?;
@@ -34,6 +34,7 @@ impl App {
         now.pusher.clone_from(&new.pusher);
         now.limits.clone_from(&new.limits);
         now.cors.clone_from(&new.cors);
+        now.server.hosts.clone_from(&new.server.hosts);
         now.auth =
             AuthConfig { mode: now.auth.mode, allow_open_public: now.auth.allow_open_public, ..new.auth.clone() };
         now.api.requests_per_second = new.api.requests_per_second;

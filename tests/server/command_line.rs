@@ -30,7 +30,7 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
     let misspelt = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(misspelt.path(), "[limits]\nevent-per-second = 3\n").unwrap();
     let (file, misspelt) = (file.path().to_str().unwrap(), misspelt.path().to_str().unwrap());
-    let cases: [Case; 19] = [
+    let cases: [Case; 23] = [
         (&["--listen", &taken], &[], &["server.listen", "in use"]),
         (&["--listen", "nonsense"], &[], &["server.listen", "nonsense"]),
         (&["--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], &[], &["store.path", "/proc/nowhere"]),
@@ -52,7 +52,11 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         (&["--listen", "0.0.0.0:0"], &[], &["auth.mode", "auth.allow-open-public"]),
         (&["--config", file], &[], &["relay.message-saved", "another name"]),
         (&["--set", "relay.cursor.to=room"], &[], &["relay.cursor", "field or argument"]),
-        (&["--set", "cors.origins=example.com"], &[], &["cors.origins", "example.com"]),
+        (&["--set", "cors.origins=example.com"], &[], &["cors.origins", "\"https://example.com\""]),
+        (&["--set", "cors.origins=https://a.example/,*"], &[], &["cors.origins", "\"https://a.example\""]),
+        (&["--set", "cors.origins=wss://a.example"], &[], &["cors.origins", "\"https://a.example\""]),
+        (&["--set", "cors.origins=https://*a.example"], &[], &["cors.origins", "*.example.com"]),
+        (&["--set", "server.hosts=http://chat.test:8000"], &[], &["server.hosts", "\"chat.test\""]),
         (&["--set", "server.drain=soon"], &[], &["server.drain", "soon"]),
     ];
     for (arguments, variables, must_say) in cases {
