@@ -1,17 +1,20 @@
 //! The demo's files, built into the binary.
 
-use axum::response::{Html, IntoResponse, Response};
-use http::{
+use ::http::{
     HeaderMap, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
+use axum::response::{Html, IntoResponse, Response};
 use rust_embed::RustEmbed;
+
+use crate::http;
 
 #[derive(RustEmbed)]
 #[folder = "client-demo/dist"]
 #[allow_missing = true]
 struct Files;
 
+/// Its style is named in the pages' Content-Security-Policy by its hash.
 const NOT_BUILT: &str = r#"<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>sockeye</title>
@@ -22,6 +25,10 @@ or build it with <code>npm ci && npm run build</code> in <code>client-demo</code
 "#;
 
 pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
+    http::guarded(http::OWN_FILES, find(&uri, &headers))
+}
+
+fn find(uri: &Uri, headers: &HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Files::get(path) else {
@@ -38,11 +45,22 @@ pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
         return (StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response();
     }
     let content_type = file.metadata.mimetype().to_owned();
-    let headers = [
-        (CONTENT_TYPE, content_type),
-        (ETAG, etag),
-        (CACHE_CONTROL, cache.to_owned()),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
+    let headers = [(CONTENT_TYPE, content_type), (ETAG, etag), (CACHE_CONTROL, cache.to_owned())];
     (headers, file.data).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_policy_of_pages_knows_the_style_of_the_page_without_the_demo() {
+        let (_, rest) = NOT_BUILT.split_once("<style>").unwrap();
+        let (style, _) = rest.split_once("</style>").unwrap();
+        let hash = format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(style)));
+        assert!(http::OWN_FILES.to_str().unwrap().contains(&hash), "{hash}");
+    }
 }
