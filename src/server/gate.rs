@@ -114,7 +114,8 @@ fn note(app: &App, request: &Request, host: Option<&RequestedHost>, stranger: &S
     if app.refusal_lines.check().is_err() {
         return;
     }
-    let origin = request.headers().get(ORIGIN);
+    let origin =
+        request.headers().get(ORIGIN).map_or("none".into(), |origin| String::from_utf8_lossy(origin.as_bytes()));
     let host = host.map_or_else(|| "none".to_owned(), ToString::to_string);
     match stranger {
         Stranger::Origin => {

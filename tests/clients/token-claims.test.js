@@ -36,6 +36,8 @@ describe("claims", () => {
     const ada = await server.connect({ auth: { token: token({ sub: "ada", exp, iat: now() - 0.25, nbf: now() - 0.5 }) } });
     const { expiresAt } = await done(ada, "refresh-token", { token: token({ sub: "ada", exp: 4_102_444_800.5 }) });
     assert.equal(expiresAt, "2100-01-01T00:00:00.500Z");
+    const forever = await server.connect({ auth: { token: token({ sub: "ada", exp: 253_402_300_799 }) } });
+    await done(forever, "send-message", { text: "until the year 9999" });
   });
 
   test("of a user may be a number, and is text from then on", async (t) => {

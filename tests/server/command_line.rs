@@ -30,7 +30,7 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
     let misspelt = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(misspelt.path(), "[limits]\nevent-per-second = 3\n").unwrap();
     let (file, misspelt) = (file.path().to_str().unwrap(), misspelt.path().to_str().unwrap());
-    let cases: [Case; 23] = [
+    let cases: [Case; 24] = [
         (&["--listen", &taken], &[], &["server.listen", "in use"]),
         (&["--listen", "nonsense"], &[], &["server.listen", "nonsense"]),
         (&["--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], &[], &["store.path", "/proc/nowhere"]),
@@ -47,6 +47,11 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=HS256"], &[], &["auth.keys.a.secret"]),
         (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=EdDSA"], &[], &["auth.keys.a.key-file"]),
         (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.key-file=/x"], &[], &["auth.keys.a.secret"]),
+        (
+            &["--set", "auth.mode=jwt", "--set", "auth.key-file=/x", "--set", "auth.keys.a.secret=b"],
+            &[],
+            &["auth.secret", "HS256"],
+        ),
         (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.kid=b"], &[], &["auth.keys.a.kid", "no setting"]),
         (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.user-claim="], &[], &["auth.user-claim", "data.id"]),
         (&["--listen", "0.0.0.0:0"], &[], &["auth.mode", "auth.allow-open-public"]),
@@ -69,6 +74,20 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         }
     }
     assert_eq!(said(&["--lissen", "x"], &[]).await.code, 2, "an unknown flag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_that_no_token_can_be_checked_with_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = format!("auth.key-file={}", file.path().to_str().unwrap());
+    let private = "-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n";
+    for (contents, must_say) in [("", "no public key for RS256"), ("key", "no public key"), (private, "private key")] {
+        std::fs::write(file.path(), contents).unwrap();
+        let flags = ["check-config", "--set", "auth.mode=jwt", "--set", "auth.algorithm=RS256", "--set", &path];
+        let said = said(&flags, &[]).await;
+        assert_eq!(said.code, 2, "{contents}");
+        assert!(said.errors.contains("auth.key-file") && said.errors.contains(must_say), "{}", said.errors);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

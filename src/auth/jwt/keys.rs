@@ -11,6 +11,9 @@ use crate::{
     error::Result,
 };
 
+/// What stands in the first line of a private key in PEM (RFC 7468), of whatever kind.
+const PRIVATE: &[u8] = b"PRIVATE KEY-----";
+
 /// Every key that a token may be signed by.
 pub(super) struct VerificationKeys {
     unnamed: Option<VerificationKey>,
@@ -69,19 +72,24 @@ impl VerificationKeys {
 impl VerificationKey {
     fn new(setting: String, kind: Algorithm, secret: &Secret, file: &Path) -> Result<Self, ConfigError> {
         let algorithm = algorithm(kind);
-        if kind == Algorithm::HS256 {
-            let key = DecodingKey::from_secret(secret.expose().as_bytes());
-            return Ok(Self { key, algorithm, setting, file: None });
-        }
+        let parse: fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey> = match kind {
+            Algorithm::HS256 => {
+                let key = DecodingKey::from_secret(secret.expose().as_bytes());
+                return Ok(Self { key, algorithm, setting, file: None });
+            }
+            Algorithm::RS256 => DecodingKey::from_rsa_pem,
+            Algorithm::ES256 => DecodingKey::from_ec_pem,
+            Algorithm::EdDSA => DecodingKey::from_ed_pem,
+        };
         let wrong = |what: String| ConfigError(format!("{setting}.key-file: {} {what}", file.display()));
         let pem = fs::read(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let key = match kind {
-            Algorithm::RS256 => DecodingKey::from_rsa_pem(&pem),
-            Algorithm::ES256 => DecodingKey::from_ec_pem(&pem),
-            Algorithm::EdDSA | Algorithm::HS256 => DecodingKey::from_ed_pem(&pem),
-        };
+        if pem.windows(PRIVATE.len()).any(|bytes| bytes == PRIVATE) {
+            return Err(wrong(
+                "holds a private key; the public one is needed, as `openssl pkey -pubout` makes it".to_owned(),
+            ));
+        }
         // One that no signature can be checked with, such as a key on another curve, is found out here.
-        let usable = key.and_then(|key| jsonwebtoken::crypto::verify("", b"", &key, algorithm).map(|_| key));
+        let usable = parse(&pem).and_then(|key| jsonwebtoken::crypto::verify("", b"", &key, algorithm).map(|_| key));
         let key = usable.map_err(|error| wrong(format!("holds no public key for {kind:?} in PEM: {error}")))?;
         Ok(Self { key, algorithm, file: Some(Sha256::digest(&pem).into()), setting })
     }

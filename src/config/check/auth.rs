@@ -25,7 +25,8 @@ pub(super) fn check(auth: &AuthConfig, address: SocketAddr, warnings: &mut Vec<S
 }
 
 fn check_keys(auth: &AuthConfig, warnings: &mut Vec<String>) -> Result<(), ConfigError> {
-    if auth.keys.is_empty() || auth.has_unnamed_key() {
+    let is_one_set = !auth.secret.expose().is_empty() || !auth.key_file.as_os_str().is_empty();
+    if auth.keys.is_empty() || is_one_set {
         check_key("auth", auth.algorithm, &auth.secret, &auth.key_file, warnings)?;
     }
     for (kid, key) in &auth.keys {
