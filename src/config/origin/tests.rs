@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn allows(origin: &str, header: &'static str) -> bool {
@@ -145,5 +147,29 @@ fn what_can_never_match_is_refused_with_the_right_form() {
         "mailto:me",
     ] {
         assert!(Origin::parse(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    /// What is accepted can match, and is written in one way.
+    #[test]
+    fn what_is_accepted_is_an_origin_that_can_be_sent(
+        text in r"((https?|HTTP|app|file|wss?|[a-z+.-]{1,4})://)?[a-zA-Z0-9.*ü\[\]@/?# -]{0,20}(:[0-9*:]{0,6})?"
+    ) {
+        if let Ok(origin) = Origin::parse(&text) {
+            prop_assert_eq!(Origin::parse(&origin.text), Ok(origin.clone()));
+            if !origin.text.contains('*') {
+                let header = HeaderValue::from_str(&origin.text).expect("it can stand in a header");
+                prop_assert!(origin.allows(&header), "{:?}", origin);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_header_holds_is_taken_apart_or_not(header in prop::collection::vec(any::<u8>(), 0..40)) {
+        if let Ok(header) = HeaderValue::from_bytes(&header) {
+            let is_listed = Origin::parse("https://*.example.com:*").unwrap().allows(&header);
+            prop_assert!(!is_listed || SentOrigin::parse(&header).unwrap().host.len() > ".example.com".len());
+        }
     }
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -180,4 +181,18 @@ fn claims_that_are_no_object_and_deep_ones_are_refused_or_skipped() {
         assert!(reason(with(&format!(r#""{claim}":{deep}"#))).starts_with(&format!("the token's {claim} must be ")));
     }
     assert!(reason(with(&format!(r#""rooms":[{deep}]"#))).starts_with("the token's rooms, in each"));
+}
+
+proptest! {
+    /// Whatever JSON a claim is: it is taken or refused, and never passed over.
+    #[test]
+    fn every_value_is_taken_or_refused_by_its_name(
+        claim in "sub|exp|nbf|iat|name|rooms",
+        value in r#"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,3})?|true|"[a-z0-9 ]{0,5}"|\[(0|[1-9][0-9]{0,2})?\]|\{\}"#
+    ) {
+        match with(&format!(r#""{claim}":{value}"#)) {
+            Ok(_) | Err(Error::TokenExpired(Some(_))) => {}
+            Err(error) => prop_assert!(error.to_string().starts_with(&format!("the token's {claim}")), "{error}"),
+        }
+    }
 }
