@@ -3,6 +3,7 @@
 mod reload;
 
 use std::{
+    net::SocketAddr,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -74,6 +75,7 @@ pub struct App {
     /// Lines about clients that come and go.
     pub connection_lines: DefaultDirectRateLimiter,
     is_draining: AtomicBool,
+    is_on_loopback: AtomicBool,
     /// Where tasks run, for threads of the store's.
     pub(crate) runtime: Handle,
 }
@@ -104,6 +106,7 @@ impl App {
             keys: Keys::new(&config),
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
+            is_on_loopback: AtomicBool::new(false),
             runtime: Handle::current(),
             refusal_lines: limits::bucket(Quota::per_second(REFUSAL_LINES)),
             connection_lines: limits::bucket(Quota::per_second(CONNECTION_LINES)),
@@ -129,6 +132,17 @@ impl App {
             async move { app.end_tokens().await }
         });
         Ok(app)
+    }
+
+    /// Remembers whether others than this machine can reach the server.
+    pub(crate) fn listen_on(&self, address: Option<SocketAddr>) {
+        let is_loopback = address.is_some_and(|address| address.ip().to_canonical().is_loopback());
+        self.is_on_loopback.store(is_loopback, Ordering::Relaxed);
+    }
+
+    /// Whether the server listens on a loopback address.
+    pub fn is_on_loopback(&self) -> bool {
+        self.is_on_loopback.load(Ordering::Relaxed)
     }
 
     /// From now on nobody new is let in.
@@ -163,7 +177,9 @@ impl App {
                 let (Due::Tell((path, socket)) | Due::Kick((path, socket))) = &due;
                 let Some(hub) = self.hubs.get(path) else { continue };
                 match due {
-                    Due::Tell(_) => hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired)),
+                    Due::Tell(_) => {
+                        hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired(None)))
+                    }
                     Due::Kick(_) => hub.kick(*socket, false),
                 }
             }

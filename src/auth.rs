@@ -10,10 +10,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use arc_swap::ArcSwap;
 use uuid::Uuid;
 
 pub use access::Access;
 pub use expiry::{Due, Expiry};
+pub(crate) use jwt::Verifier;
 pub use jwt::{Issue, issue};
 pub use keys::{Key, Keys, is_key, new_key};
 
@@ -63,6 +65,18 @@ impl Identity {
     }
 }
 
+impl Credentials {
+    /// With a token, which may have the scheme `Bearer` before it.
+    pub fn with_token(token: &str) -> Self {
+        Self { token: bearer_token(token), ..Self::default() }
+    }
+}
+
+/// A token without the scheme `Bearer`; `None` where there is nothing else.
+pub fn bearer_token(text: &str) -> Option<Secret> {
+    Some(jwt::without_scheme(text)).filter(|token| !token.is_empty()).map(Secret::new)
+}
+
 /// Turns credentials into identities.
 pub struct Auth {
     mode: Mode,
@@ -72,20 +86,37 @@ pub struct Auth {
 
 enum Mode {
     Open,
-    Jwt(Box<jwt::Verifier>),
+    /// Its keys and rules may change while the server runs.
+    Jwt(ArcSwap<Verifier>),
 }
 
 impl Auth {
-    /// Reads the key file, if one is named.
+    /// Reads the key files, if any are named.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let (mode, access) = match config.auth.mode {
             AuthMode::Open => (Mode::Open, Access::to_everything()),
             AuthMode::Jwt => {
                 let access = Access::new(&config.rooms.lobby, &config.rooms.open);
-                (Mode::Jwt(Box::new(jwt::Verifier::new(&config.auth)?)), access)
+                (Mode::Jwt(ArcSwap::from_pointee(Verifier::new(&config.auth)?)), access)
             }
         };
         Ok(Self { mode, access, guests: AtomicU64::new(0) })
+    }
+
+    /// Reads what tokens are verified by, for [`Auth::replace`]. `None` in open mode.
+    pub(crate) fn read(&self, config: &Config) -> Result<Option<Verifier>, ConfigError> {
+        match self.mode {
+            Mode::Open => Ok(None),
+            Mode::Jwt(_) => Verifier::new(&config.auth).map(Some),
+        }
+    }
+
+    /// From now on tokens are verified by this. Returns the settings whose key file has other contents than before.
+    pub(crate) fn replace(&self, new: Option<Verifier>) -> Vec<String> {
+        let (Mode::Jwt(verifier), Some(new)) = (&self.mode, new) else { return Vec::new() };
+        let new = Arc::new(new);
+        let old = verifier.swap(new.clone());
+        new.changed_files(&old)
     }
 
     /// Who this is. `unauthorized` or `token-expired` where nobody can tell, and for whoever would be the system;
@@ -103,7 +134,8 @@ impl Auth {
             Mode::Open => self.take_their_word(credentials),
             Mode::Jwt(verifier) => {
                 let missing = || Error::Unauthorized("a token is needed".to_owned());
-                let claims = verifier.verify(credentials.token.as_ref().ok_or_else(missing)?)?;
+                let token = credentials.token.as_ref().and_then(|token| bearer_token(token.expose()));
+                let claims = verifier.load().verify(token.ok_or_else(missing)?.expose())?;
                 Ok(Identity {
                     user: claims.user,
                     is_guest: false,
@@ -138,11 +170,11 @@ impl Auth {
     }
 
     /// A new token for the same user.
-    pub fn refresh(&self, who: &Identity, token: Secret) -> Result<Identity> {
+    pub fn refresh(&self, who: &Identity, token: &str) -> Result<Identity> {
         if matches!(self.mode, Mode::Open) {
             return Err(Error::BadPayload("there are no tokens in open mode".to_owned()));
         }
-        let new = self.authenticate(&Credentials { token: Some(token), ..Credentials::default() })?;
+        let new = self.authenticate(&Credentials::with_token(token))?;
         if new.user.id != who.user.id {
             return Err(Error::Forbidden("the token is another user's".to_owned()));
         }

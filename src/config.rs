@@ -7,6 +7,7 @@ mod check;
 mod duration;
 mod file;
 mod findings;
+mod host;
 mod kind;
 mod load;
 mod log_level;
@@ -26,8 +27,9 @@ use serde::{Deserialize, Serialize};
 
 pub use duration::parse_duration;
 pub use findings::ConfigErrors;
+pub use host::{HostPattern, split_port};
 pub use load::{Loaded, Sources};
-pub use origin::Origin;
+pub use origin::{Origin, SentOrigin};
 pub use reference::{default_toml, settings_table};
 pub use secret::Secret;
 
@@ -102,7 +104,10 @@ pub struct ServerConfig {
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub drain: Duration,
-    /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For and X-Forwarded-Host are believed.
+    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and [::1]: "chat.test", or "*.test" for all names below. It ends DNS rebinding. What a trusted proxy forwards needs no entry while there are none at all.
+    #[schemars(with = "Vec<String>")]
+    pub hosts: Vec<HostPattern>,
+    /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto are believed.
     #[serde(with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
@@ -116,7 +121,7 @@ pub struct ServerConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CorsConfig {
-    /// Origins whose pages may connect, exact (scheme, host and port as in `https://app.example.com`) or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
+    /// Origins whose pages may connect: scheme, host and port as in "https://app.example.com"; "https://*.example.com" for all names below, but not that name itself; "http://localhost:*" for every port; an app's, as "capacitor://localhost" or "file://"; or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
 }
@@ -158,10 +163,35 @@ pub struct AuthConfig {
     pub secret: Secret,
     /// A PEM file with the public key for RS256, ES256 or EdDSA.
     pub key_file: PathBuf,
+    /// More keys, one table `[auth.keys.<kid>]` each, for the tokens whose header has this `kid`. `auth.secret` and `auth.key-file` are then for tokens without one, and may be left out. SIGHUP reads all keys again, files too.
+    pub keys: TokenKeys,
+    /// The claim that is the user's id: a string or a whole number. A path of names with dots between them leads into objects, as in "data.id".
+    pub user_claim: String,
+    /// The claim that is the user's name, likewise; a token without it names the user by the id.
+    pub name_claim: String,
+    /// The claim that lists patterns of the rooms which the token opens, likewise.
+    pub rooms_claim: String,
     /// The audience (`aud`) tokens must name; empty: not checked.
     pub audience: String,
     /// The issuer (`iss`) tokens must name; empty: not checked.
     pub issuer: String,
+}
+
+/// The keys that have a `kid`, by it.
+pub type TokenKeys = BTreeMap<String, TokenKey>;
+
+/// `[auth.keys.<kid>]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TokenKey {
+    /// The signature this key makes; without it, `auth.algorithm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// The secret for HS256.
+    #[schemars(with = "String")]
+    pub secret: Secret,
+    /// A PEM file with the public key for RS256, ES256 or EdDSA.
+    pub key_file: PathBuf,
 }
 
 /// `[rooms]`
@@ -440,6 +470,7 @@ impl Default for ServerConfig {
             connect_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(5),
+            hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             serve_client: true,
             demo: true,
@@ -461,6 +492,10 @@ impl Default for AuthConfig {
             algorithm: Algorithm::HS256,
             secret: Secret::default(),
             key_file: PathBuf::new(),
+            keys: TokenKeys::new(),
+            user_claim: "sub".to_owned(),
+            name_claim: "name".to_owned(),
+            rooms_claim: "rooms".to_owned(),
             audience: String::new(),
             issuer: String::new(),
         }
@@ -573,6 +608,16 @@ impl LogConfig {
     /// The level as directives of `EnvFilter`.
     pub(crate) fn directives(&self) -> String {
         log_level::directives(&self.level)
+    }
+}
+
+impl AuthConfig {
+    /// Whether there is a key for tokens without a `kid`.
+    pub fn has_unnamed_key(&self) -> bool {
+        match self.algorithm {
+            Algorithm::HS256 => !self.secret.expose().is_empty(),
+            Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => !self.key_file.as_os_str().is_empty(),
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::model::Timestamp;
+
 /// The result of everything a handler can call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -20,9 +22,9 @@ pub enum Error {
     /// The credentials are missing or wrong. Sign in again.
     #[error("{0}")]
     Unauthorized(String),
-    /// The token was good once. Get a new one.
-    #[error("the token has expired")]
-    TokenExpired,
+    /// The token was good once, until then. Get a new one.
+    #[error("{}", expired(*.0))]
+    TokenExpired(Option<Timestamp>),
     /// Known, and not allowed to.
     #[error("{0}")]
     Forbidden(String),
@@ -61,7 +63,7 @@ impl Error {
             Self::BadPayload(_) => Code::BadPayload,
             Self::UnknownEvent(_) => Code::UnknownEvent,
             Self::Unauthorized(_) => Code::Unauthorized,
-            Self::TokenExpired => Code::TokenExpired,
+            Self::TokenExpired(_) => Code::TokenExpired,
             Self::Forbidden(_) => Code::Forbidden,
             Self::NotFound(_) => Code::NotFound,
             Self::Conflict(_) => Code::Conflict,
@@ -70,6 +72,10 @@ impl Error {
             Self::Unavailable(..) => Code::Unavailable,
         }
     }
+}
+
+fn expired(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "the token has expired".to_owned(), |at| format!("the token expired at {at}"))
 }
 
 /// The codes of the wire, in replies, in `event-error` and as the message of a `connect_error`.

@@ -10,6 +10,7 @@ mod extract;
 mod frame;
 mod messages;
 mod openapi;
+mod page;
 mod rooms;
 mod users;
 
@@ -17,10 +18,12 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::any,
 };
-use http::StatusCode;
+use http::{StatusCode, header::X_CONTENT_TYPE_OPTIONS};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -31,6 +34,7 @@ use crate::{app::App, error::Error};
 pub(crate) use answer::status;
 pub(crate) use extract::whole;
 pub(crate) use frame::{REQUEST_ID, frame};
+pub(crate) use page::{OWN_FILES, guarded};
 #[cfg(test)]
 pub(crate) use rooms::Rooms;
 
@@ -43,9 +47,12 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(users::routes())
         .split_for_parts();
     let router = if app.config.api.docs {
-        // Nothing in the page asks another server: the validator would.
-        let page = SwaggerUi::new("/api/docs").config(utoipa_swagger_ui::Config::default().validator_url("none"));
-        router.merge(page.url("/api/openapi.json", description))
+        // Nothing in the page asks another server: the validator would. Without the bar at its top, which would show
+        // other servers' descriptions, it needs no style of its own either.
+        let config = utoipa_swagger_ui::Config::default().validator_url("none").use_base_layout();
+        let page = SwaggerUi::new("/api/docs").config(config);
+        let page = Router::from(page.url("/api/openapi.json", openapi::with_unique_ids(description)));
+        router.merge(page.layer(map_response(async |response| guarded(page::DOCS, response))))
     } else {
         router
     };
@@ -54,6 +61,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/api", any(|| async { no_such_path() }))
         .route("/api/", any(|| async { no_such_path() }))
         .route("/api/{*path}", any(|| async { no_such_path() }))
+        .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, page::NOSNIFF))
         .with_state(app.clone())
 }
 

@@ -77,6 +77,9 @@ enum Command {
         /// The private key in PEM, for RS256, ES256 and EdDSA
         #[arg(long, value_name = "FILE")]
         private_key: Option<PathBuf>,
+        /// Which key of auth.keys signs it
+        #[arg(long)]
+        kid: Option<String>,
         #[command(flatten)]
         settings: Settings,
     },
@@ -148,11 +151,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             print!("{}", config::default_toml());
             Ok(())
         }
-        Command::Token { user, name, rooms, expires_in, private_key, settings } => {
+        Command::Token { user, name, rooms, expires_in, private_key, kid, settings } => {
             let Loaded { config, .. } = load(settings)?;
             let private_key = private_key.map(std::fs::read).transpose().context("--private-key cannot be read")?;
             let user = UserId::parse(&user).map_err(|error| ConfigError(format!("--user: {error}")))?;
-            let issue = Issue { user, name, rooms, lifetime: expires_in };
+            let issue = Issue { user, name, rooms, lifetime: expires_in, kid };
             println!("{}", auth::issue(&config.auth, private_key.as_deref(), issue)?);
             Ok(())
         }
@@ -246,15 +249,16 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// Reads the settings again at each SIGHUP.
 async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
     while hangups.recv().await.is_some() {
-        let sources = sources.clone();
-        let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
-        let loaded = loaded.unwrap_or_else(|panic| Err(ConfigError(panic.to_string()).into()));
-        let reloaded = loaded.and_then(|Loaded { config, warnings }| {
+        let (sources, reloader) = (sources.clone(), reloader.clone());
+        // The settings and the keys are in files.
+        let reloaded = tokio::task::spawn_blocking(move || {
+            let Loaded { config, warnings } = sources.load()?;
             for warning in warnings {
                 tracing::warn!("{warning}");
             }
             reloader.reload(&config)
         });
+        let reloaded = reloaded.await.unwrap_or_else(|panic| Err(ConfigError(panic.to_string()).into()));
         for mistake in reloaded.err().map(|errors| errors.mistakes).unwrap_or_default() {
             tracing::error!(error = %mistake, "the settings cannot be read again: nothing changes");
         }

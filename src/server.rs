@@ -6,6 +6,7 @@ mod client_files;
 mod demo;
 mod gate;
 mod health;
+mod host;
 mod negotiation;
 mod websocket;
 
@@ -181,6 +182,7 @@ impl OpenServer {
     /// is queued is written. Returns when everything is closed.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
+        app.listen_on(listener.local_addr().ok());
         let closed = Arc::new(Notify::new());
         let serving = tokio::spawn(accept::serve(listener, app.clone(), router, {
             let closed = closed.clone();

@@ -6,7 +6,7 @@ use arc_swap::Guard;
 use serde_json::Value;
 
 use super::App;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{AuthConfig, Config, ConfigErrors, Secret};
 
 /// What a new configuration changes, by the names of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl App {
     }
 
     /// Takes over what may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
-    /// `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
+    /// `server.hosts`, `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
     /// where something is wrong.
     pub fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
@@ -34,9 +34,18 @@ impl App {
         now.pusher.clone_from(&new.pusher);
         now.limits.clone_from(&new.limits);
         now.cors.clone_from(&new.cors);
+        now.server.hosts.clone_from(&new.server.hosts);
+        now.auth =
+            AuthConfig { mode: now.auth.mode, allow_open_public: now.auth.allow_open_public, ..new.auth.clone() };
         now.api.requests_per_second = new.api.requests_per_second;
         now.api.asked_sockets = new.api.asked_sockets;
-        let changes = Changes { made: differences(&before, &now), waiting: differences(&now, new) };
+        // With the mode of before, keys may be needed that the new mode does without.
+        now.check()?;
+        let tokens = self.auth.read(&now)?;
+        let mut changes = Changes { made: differences(&before, &now), waiting: differences(&now, new) };
+        changes.made.extend(self.auth.replace(tokens));
+        changes.made.sort_unstable();
+        changes.made.dedup();
         self.keys.replace(&now);
         self.requests.replace(now.api.requests_per_second);
         self.limits.replace(now.limits.clone());
@@ -48,18 +57,27 @@ impl App {
 
 /// The names of the settings in which two configurations differ.
 fn differences(one: &Config, other: &Config) -> Vec<String> {
-    let (mut settings, others) = (settings(one), settings(other));
-    let mut names: Vec<String> = others
-        .into_iter()
-        .filter(|(name, value)| settings.remove(name).as_ref() != Some(value))
-        .map(|(name, _)| name)
-        .collect();
-    names.extend(settings.into_keys());
-    // Secrets are never written.
-    names.extend((one.auth.secret != other.auth.secret).then(|| "auth.secret".to_owned()));
-    names.extend((one.pusher.secret != other.pusher.secret).then(|| "pusher.secret".to_owned()));
+    let mut names = changed(settings(one), settings(other));
+    // The values of secrets are never written.
+    names.extend(changed(secrets(one), secrets(other)));
     names.sort_unstable();
+    names.dedup();
     names
+}
+
+/// The names whose values differ, or that only one of the two has.
+fn changed<V: PartialEq>(mut one: BTreeMap<String, V>, other: BTreeMap<String, V>) -> Vec<String> {
+    let differs = |(name, value): &(String, V)| one.remove(name).as_ref() != Some(value);
+    let mut names: Vec<String> = other.into_iter().filter(differs).map(|(name, _)| name).collect();
+    names.extend(one.into_keys());
+    names
+}
+
+/// Every secret by the name of its setting.
+fn secrets(config: &Config) -> BTreeMap<String, Secret> {
+    let keys = config.auth.keys.iter().map(|(kid, key)| (format!("auth.keys.{kid}.secret"), key.secret.clone()));
+    let others = [("auth.secret", &config.auth.secret), ("pusher.secret", &config.pusher.secret)];
+    keys.chain(others.map(|(name, secret)| (name.to_owned(), secret.clone()))).collect()
 }
 
 /// Every setting by its name.
@@ -86,7 +104,7 @@ fn flatten(name: &str, value: Value, settings: &mut BTreeMap<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Key, Scope, Secret};
+    use crate::config::{Key, Scope, TokenKey};
 
     #[test]
     fn what_differs_is_named_and_secrets_too() {
@@ -94,9 +112,17 @@ mod tests {
         let mut other = one.clone();
         other.limits.events_per_second += 1;
         other.auth.secret = Secret::new("new");
+        other.auth.keys.insert("new".to_owned(), TokenKey { secret: Secret::new("newer"), ..TokenKey::default() });
         let key = Key { hash: "00".repeat(32), scopes: vec![Scope::Everything], expires_at: None };
         other.key.insert("billing".to_owned(), key);
-        let names = ["auth.secret", "key.billing.hash", "key.billing.scopes", "limits.events-per-second"];
+        let names = [
+            "auth.keys.new.key-file",
+            "auth.keys.new.secret",
+            "auth.secret",
+            "key.billing.hash",
+            "key.billing.scopes",
+            "limits.events-per-second",
+        ];
         assert_eq!(differences(&one, &other), names);
         assert_eq!(differences(&other, &one), names);
         assert!(differences(&one, &one).is_empty());

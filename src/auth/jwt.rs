@@ -1,105 +1,86 @@
-//! JSON Web Tokens (RFC 7519). The algorithm is the configured key's; a token's header has no say.
+//! JSON Web Tokens (RFC 7519): first the signature by a configured key, then the claims.
 
-use std::{fs, time::Duration};
+mod claims;
+mod header;
+mod issue;
+mod keys;
 
-use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
-use serde::{Deserialize, Serialize};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
+pub use issue::{Issue, issue};
+
+use self::{
+    claims::{Claims, Rules},
+    header::Header,
+    keys::VerificationKeys,
+};
 use crate::{
-    config::{Algorithm, AuthConfig, ConfigError, Secret},
+    config::{Algorithm, AuthConfig, ConfigError},
     error::{Error, Result},
-    model::{Timestamp, User, UserId},
+    model::Timestamp,
 };
 
-/// How far clocks may differ.
-pub(super) const LEEWAY: Duration = Duration::from_secs(30);
+pub(super) use claims::LEEWAY;
 
-/// What a token says.
-#[derive(Debug, Serialize, Deserialize)]
-struct TokenClaims {
-    sub: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    rooms: Vec<String>,
-    exp: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<String>,
-}
+/// Characters of a token's own text that a refusal shows.
+const SHOWN_MAX: usize = 64;
 
-/// What is believed of it.
-pub(super) struct Claims {
-    pub(super) user: User,
-    pub(super) rooms: Vec<String>,
-    pub(super) expires_at: Timestamp,
-}
-
-/// A key and what tokens must say.
-pub(super) struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
+/// The keys, and what tokens must say.
+pub(crate) struct Verifier {
+    keys: VerificationKeys,
+    rules: Rules,
 }
 
 impl Verifier {
+    /// Reads the key files.
     pub(super) fn new(config: &AuthConfig) -> Result<Self, ConfigError> {
-        let pem = || {
-            fs::read(&config.key_file).map_err(|error| {
-                ConfigError(format!("auth.key-file: {} cannot be read: {error}", config.key_file.display()))
-            })
-        };
-        let key = match config.algorithm {
-            Algorithm::HS256 => Ok(DecodingKey::from_secret(config.secret.expose().as_bytes())),
-            Algorithm::RS256 => DecodingKey::from_rsa_pem(&pem()?),
-            Algorithm::ES256 => DecodingKey::from_ec_pem(&pem()?),
-            Algorithm::EdDSA => DecodingKey::from_ed_pem(&pem()?),
-        };
-        let key = key.map_err(|error| {
-            ConfigError(format!(
-                "auth.key-file: {} holds no public key for {:?} in PEM: {error}",
-                config.key_file.display(),
-                config.algorithm
-            ))
-        })?;
-        let mut validation = Validation::new(algorithm(config.algorithm));
-        validation.leeway = LEEWAY.as_secs();
-        validation.validate_nbf = true;
-        let mut required = vec!["exp", "sub"];
-        if config.audience.is_empty() {
-            validation.validate_aud = false;
-        } else {
-            validation.set_audience(&[&config.audience]);
-            required.push("aud");
-        }
-        if !config.issuer.is_empty() {
-            validation.set_issuer(&[&config.issuer]);
-            required.push("iss");
-        }
-        validation.set_required_spec_claims(&required);
-        Ok(Self { key, validation })
+        Ok(Self { keys: VerificationKeys::new(config)?, rules: Rules::new(config) })
     }
 
-    pub(super) fn verify(&self, token: &Secret) -> Result<Claims> {
-        let token = jsonwebtoken::decode::<TokenClaims>(token.expose(), &self.key, &self.validation);
-        let claims = token.map_err(refusal)?.claims;
-        let unusable = |text: String| Error::Unauthorized(format!("the token's user is none: {text}"));
-        let id = UserId::parse(&claims.sub).map_err(unusable)?;
-        let user = User::new(id, claims.name.as_deref().unwrap_or(&claims.sub)).map_err(unusable)?;
-        Ok(Claims { user, rooms: claims.rooms, expires_at: Timestamp::from_secs(claims.exp) })
+    /// The claims of a token. Every refusal names its reason, which the token's bearer may know.
+    pub(super) fn verify(&self, token: &str) -> Result<Claims> {
+        let three_parts = || refusal("the token is no JSON Web Token, which has three parts with dots between them");
+        let (message, signature) = token.rsplit_once('.').ok_or_else(three_parts)?;
+        let (header, claims) = message.split_once('.').ok_or_else(three_parts)?;
+        if claims.contains('.') {
+            return Err(three_parts());
+        }
+        let header = Header::parse(&decoded("header", header)?)?;
+        self.keys.find(&header)?.verify(message, signature)?;
+        self.rules.read(&decoded("claims", claims)?, Timestamp::now())
+    }
+
+    /// The settings whose key file has other contents than in another verifier.
+    pub(super) fn changed_files(&self, other: &Self) -> Vec<String> {
+        self.keys.changed_files(&other.keys)
     }
 }
 
-/// Says no more than a client may know.
-fn refusal(error: jsonwebtoken::errors::Error) -> Error {
-    match error.kind() {
-        ErrorKind::ExpiredSignature => Error::TokenExpired,
-        ErrorKind::MissingRequiredClaim(claim) => Error::Unauthorized(format!("the token has no {claim}")),
-        ErrorKind::InvalidAudience => Error::Unauthorized("the token is for another audience".to_owned()),
-        ErrorKind::InvalidIssuer => Error::Unauthorized("the token is from another issuer".to_owned()),
-        ErrorKind::ImmatureSignature => Error::Unauthorized("the token is not valid yet".to_owned()),
-        _ => Error::Unauthorized("the token is not valid".to_owned()),
+/// Takes the scheme `Bearer` away (RFC 6750, section 2.1), in any case and as often as it stands there: applications
+/// put it before the token wherever a token may stand.
+pub(super) fn without_scheme(token: &str) -> &str {
+    let token = token.trim();
+    let is_scheme = |scheme: &str| scheme.eq_ignore_ascii_case("bearer");
+    match token.split_once(char::is_whitespace) {
+        Some((scheme, rest)) if is_scheme(scheme) => without_scheme(rest),
+        None if is_scheme(token) => "",
+        _ => token,
     }
+}
+
+fn decoded(part: &str, base64: &str) -> Result<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(base64).map_err(|_| refusal(format!("the token's {part} is not base64url")))
+}
+
+fn refusal(reason: impl Into<String>) -> Error {
+    Error::Unauthorized(reason.into())
+}
+
+/// A text of the token's as a refusal shows it: in quotation marks, and not longer than can be read.
+fn quoted(text: &str) -> String {
+    let mut characters = text.chars();
+    let shown: String = characters.by_ref().take(SHOWN_MAX).collect();
+    if characters.next().is_some() { format!("{shown:?}...") } else { format!("{shown:?}") }
 }
 
 fn algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
@@ -111,40 +92,19 @@ fn algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
     }
 }
 
-/// A token to be issued.
-#[derive(Debug)]
-pub struct Issue {
-    /// `sub`.
-    pub user: UserId,
-    /// `name`.
-    pub name: Option<String>,
-    /// `rooms`.
-    pub rooms: Vec<String>,
-    /// Until `exp`.
-    pub lifetime: Duration,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Issues a token that a server with these settings accepts: HS256 with `auth.secret`, or with the private key
-/// in this PEM text.
-pub fn issue(config: &AuthConfig, private_key: Option<&[u8]>, issue: Issue) -> anyhow::Result<String> {
-    let key = match (config.algorithm, private_key) {
-        (Algorithm::HS256, _) => {
-            anyhow::ensure!(!config.secret.expose().is_empty(), "auth.secret must be set to issue a token");
-            EncodingKey::from_secret(config.secret.expose().as_bytes())
+    #[test]
+    fn the_scheme_is_skipped_however_it_is_written() {
+        for text in ["abc", " abc ", "Bearer abc", "bearer abc", "BEARER   abc", "Bearer Bearer abc", "Bearer\tabc"] {
+            assert_eq!(without_scheme(text), "abc", "{text:?}");
         }
-        (_, None) => anyhow::bail!("--private-key is needed to issue a token with {:?}", config.algorithm),
-        (Algorithm::RS256, Some(pem)) => EncodingKey::from_rsa_pem(pem)?,
-        (Algorithm::ES256, Some(pem)) => EncodingKey::from_ec_pem(pem)?,
-        (Algorithm::EdDSA, Some(pem)) => EncodingKey::from_ed_pem(pem)?,
-    };
-    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let claims = TokenClaims {
-        sub: String::from(issue.user),
-        name: issue.name,
-        rooms: issue.rooms,
-        exp: Timestamp::now().as_millis() / 1000 + issue.lifetime.as_secs(),
-        aud: some(&config.audience).map(serde_json::Value::from),
-        iss: some(&config.issuer),
-    };
-    Ok(jsonwebtoken::encode(&Header::new(algorithm(config.algorithm)), &claims, &key)?)
+        for nothing in ["", " ", "Bearer", "bearer "] {
+            assert_eq!(without_scheme(nothing), "", "{nothing:?}");
+        }
+        assert_eq!(without_scheme("Bearerabc"), "Bearerabc");
+        assert_eq!(without_scheme("Basic abc"), "Basic abc");
+    }
 }

@@ -1,12 +1,11 @@
 //! What no type can say: settings that contradict each other or the machine.
 
+mod auth;
+
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use super::{Algorithm, AuthMode, Config, ConfigErrors, Key, LimitsConfig, RelayTo, findings::Findings, log_level};
+use super::{Config, ConfigErrors, Key, LimitsConfig, RelayTo, findings::Findings, log_level};
 use crate::protocol;
-
-/// Below this, an HS256 secret is weaker than its signature (RFC 7518, section 3.2).
-const SECRET_BYTES: usize = 32;
 
 /// Paths at which something is always served.
 const TAKEN: [&str; 4] = ["/health", "/ready", "/api", "/apps"];
@@ -35,7 +34,7 @@ impl Config {
 
     fn check_addresses(&self, findings: &mut Findings) {
         let address = resolve("server.listen", &self.server.listen, findings);
-        self.check_auth(address, findings);
+        auth::check(&self.auth, address, findings);
         if self.metrics.listen.is_empty() {
             return;
         }
@@ -85,34 +84,6 @@ impl Config {
         let (kept, queued) = (self.recovery.bytes, LimitsConfig::or_none(self.limits.queued_bytes));
         if !self.recovery.window.is_zero() && kept > queued {
             findings.warn("recovery.bytes is more than limits.queued-bytes: a client that missed that much is dropped when it comes back");
-        }
-    }
-
-    fn check_auth(&self, address: Option<SocketAddr>, findings: &mut Findings) {
-        let auth = &self.auth;
-        match (auth.mode, address) {
-            (AuthMode::Open, Some(address)) if !address.ip().is_loopback() && !auth.allow_open_public => {
-                let sentence = format!(
-                    "is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"
-                );
-                findings.wrong(&["auth.mode", "auth.allow-open-public"], sentence);
-            }
-            (AuthMode::Open, _) => {}
-            (AuthMode::Jwt, _) if auth.algorithm == Algorithm::HS256 => {
-                let bytes = auth.secret.expose().len();
-                if bytes == 0 {
-                    let sentence = "must be set for auth.mode = \"jwt\" with HS256";
-                    findings.wrong(&["auth.secret", "auth.algorithm"], sentence);
-                } else if bytes < SECRET_BYTES {
-                    findings.warn(format!(
-                        "auth.secret has {bytes} bytes: use at least {SECRET_BYTES} (RFC 7518, section 3.2)"
-                    ));
-                }
-            }
-            (AuthMode::Jwt, _) if auth.key_file.as_os_str().is_empty() => {
-                findings.wrong(&["auth.key-file"], "must be set for auth.mode = \"jwt\" with RS256, ES256 or EdDSA");
-            }
-            (AuthMode::Jwt, _) => {}
         }
     }
 

@@ -1,35 +1,201 @@
-use http::{HeaderValue, Uri};
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-/// An origin as a browser sends it (RFC 6454, section 6.2): scheme, host and port unless it is the scheme's own;
-/// or `*`, or `null`.
+use super::host::{HostPattern, split_port};
+
+/// Which origins are meant: one as a browser sends it (RFC 6454, section 6.2), with scheme, host and a port unless it
+/// is the scheme's own; or many, with `*` for the names below a host or for the port; or `*`, or `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Origin(String);
+pub struct Origin {
+    text: String,
+    pattern: Pattern,
+}
 
-impl Origin {
-    /// Takes what stands in the configuration.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "*" || text == "null" {
-            return Ok(Self(text.to_owned()));
-        }
-        let uri: Uri = text.parse().map_err(|_| wrong(text))?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(wrong(text)) };
-        if text != format!("{scheme}://{authority}") || authority.as_str().contains('@') {
-            return Err(wrong(text));
-        }
-        Ok(Self(text.to_ascii_lowercase()))
-    }
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    /// Every page with an origin, which `null` is not.
+    Every,
+    Null,
+    Pages {
+        scheme: String,
+        host: Host,
+        port: Port,
+    },
+}
 
-    /// Whether a request's Origin header is meant by it. `*` means every page with an origin, not `null`.
-    pub fn allows(&self, header: &HeaderValue) -> bool {
-        let header = header.as_bytes();
-        (self.0 == "*" && header != b"null") || header.eq_ignore_ascii_case(self.0.as_bytes())
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Host {
+    Of(HostPattern),
+    /// An app's own text behind `capacitor://` and the like, which may be empty.
+    Exactly(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Every,
+    /// `None` stands for the scheme's own.
+    One(Option<u16>),
+}
+
+/// The origin that a request names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentOrigin<'a> {
+    /// As in `https`.
+    pub scheme: &'a str,
+    /// The name or address, the latter in brackets if it is one of IPv6.
+    pub host: &'a str,
+    /// `None` where it is the scheme's own.
+    pub port: Option<u16>,
+}
+
+impl<'a> SentOrigin<'a> {
+    /// `None` for `null`, and for what is no origin.
+    pub fn parse(header: &'a HeaderValue) -> Option<Self> {
+        let (scheme, authority) = header.to_str().ok()?.split_once("://")?;
+        if !is_scheme(scheme) || authority.contains(['/', '?', '#', '@']) {
+            return None;
+        }
+        let (host, port) = split_port(authority)?;
+        let port: Option<u16> = port.map(str::parse).transpose().ok()?;
+        Some(Self { scheme, host, port: port.filter(|port| Some(*port) != default_port(scheme)) })
     }
 }
 
-fn wrong(text: &str) -> String {
-    format!("{text:?} is no origin: write scheme and host as in \"https://app.example.com\", without a path, or \"*\"")
+impl Origin {
+    /// Takes what stands in the configuration. What no browser and no app ever sends is refused, with the right form
+    /// where that can be told.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let pattern = match text {
+            "*" => Pattern::Every,
+            _ if text.eq_ignore_ascii_case("null") => Pattern::Null,
+            _ => pages(text).map_err(|wrong| wrong.sentence(text))?,
+        };
+        Ok(Self { text: written(&pattern), pattern })
+    }
+
+    /// Whether a request's Origin header is meant by it.
+    pub fn allows(&self, header: &HeaderValue) -> bool {
+        let is_null = header.as_bytes().eq_ignore_ascii_case(b"null");
+        match &self.pattern {
+            Pattern::Every => !is_null,
+            Pattern::Null => is_null,
+            Pattern::Pages { scheme, host, port } => SentOrigin::parse(header).is_some_and(|sent| {
+                let is_host = match host {
+                    Host::Of(pattern) => pattern.matches(sent.host),
+                    Host::Exactly(text) => text.eq_ignore_ascii_case(sent.host),
+                };
+                sent.scheme.eq_ignore_ascii_case(scheme)
+                    && is_host
+                    && [Port::Every, Port::One(sent.port)].contains(port)
+            }),
+        }
+    }
+}
+
+/// Why a text is no origin, and what was probably meant.
+struct Wrong {
+    why: String,
+    instead: Option<String>,
+}
+
+impl Wrong {
+    fn because(why: impl Into<String>) -> Self {
+        Self { why: why.into(), instead: None }
+    }
+
+    /// Names what was meant, if that is an origin.
+    fn meaning(self, instead: &str) -> Self {
+        Self { instead: pages(instead).ok().map(|pattern| written(&pattern)), ..self }
+    }
+
+    fn sentence(self, text: &str) -> String {
+        let instead = self.instead.unwrap_or_else(|| "https://app.example.com".to_owned());
+        format!("{text:?} is no origin: {}; write scheme and host as in {instead:?}", self.why)
+    }
+}
+
+fn pages(text: &str) -> Result<Pattern, Wrong> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let is_local = text.starts_with("localhost") || text.starts_with("127.") || text.starts_with('[');
+        let scheme = if is_local { "http" } else { "https" };
+        return Err(Wrong::because("it has no scheme").meaning(&format!("{scheme}://{text}")));
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    if !is_scheme(&scheme) {
+        return Err(Wrong::because(format!("{scheme:?} is no scheme")));
+    }
+    if let Some(of_pages) = match &*scheme {
+        "ws" => Some("http"),
+        "wss" => Some("https"),
+        _ => None,
+    } {
+        return Err(
+            Wrong::because(format!("a page's scheme is never {scheme}")).meaning(&format!("{of_pages}://{rest}"))
+        );
+    }
+    if let Some(end) = rest.find(['/', '?', '#', '\\']) {
+        let why = "it ends with the host or the port, without a slash or a path";
+        return Err(Wrong::because(why).meaning(&format!("{scheme}://{}", &rest[..end])));
+    }
+    if let Some((_, host)) = rest.rsplit_once('@') {
+        return Err(Wrong::because("it never names a user").meaning(&format!("{scheme}://{host}")));
+    }
+    let (host, port) = split_port(rest).ok_or_else(|| Wrong::because("an address of IPv6 is in brackets"))?;
+    let port = match port {
+        None => Port::One(None),
+        Some("*") => Port::Every,
+        Some(port) => match port.parse::<u16>() {
+            Ok(port) if port > 0 => Port::One(Some(port).filter(|port| Some(*port) != default_port(&scheme))),
+            _ => return Err(Wrong::because(format!("{port:?} is no port")).meaning(&format!("{scheme}://{host}"))),
+        },
+    };
+    let host = if is_of_web(&scheme) || host.contains('*') {
+        Host::Of(HostPattern::parse(host).map_err(Wrong::because)?)
+    } else if host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Host::Exactly(host.to_owned())
+    } else {
+        return Err(Wrong::because("an app's origin has no spaces and no letters beyond ASCII"));
+    };
+    Ok(Pattern::Pages { scheme, host, port })
+}
+
+fn written(pattern: &Pattern) -> String {
+    match pattern {
+        Pattern::Every => "*".to_owned(),
+        Pattern::Null => "null".to_owned(),
+        Pattern::Pages { scheme, host, port } => {
+            let host = match host {
+                Host::Of(pattern) => pattern.as_str(),
+                Host::Exactly(text) => text,
+            };
+            let port = match port {
+                Port::Every => ":*".to_owned(),
+                Port::One(port) => port.map_or_else(String::new, |port| format!(":{port}")),
+            };
+            format!("{scheme}://{host}{port}")
+        }
+    }
+}
+
+/// RFC 3986, section 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+fn is_of_web(scheme: &str) -> bool {
+    default_port(scheme).is_some()
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    if scheme.eq_ignore_ascii_case("https") {
+        Some(443)
+    } else if scheme.eq_ignore_ascii_case("http") {
+        Some(80)
+    } else {
+        None
+    }
 }
 
 impl TryFrom<String> for Origin {
@@ -42,32 +208,9 @@ impl TryFrom<String> for Origin {
 
 impl From<Origin> for String {
     fn from(origin: Origin) -> Self {
-        origin.0
+        origin.text
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn allows(origin: &str, header: &'static str) -> bool {
-        Origin::parse(origin).unwrap().allows(&HeaderValue::from_static(header))
-    }
-
-    #[test]
-    fn exact_or_everybody_and_null_only_by_name() {
-        assert!(allows("https://app.example.com", "https://app.example.com"));
-        assert!(!allows("https://app.example.com", "https://app.example.com.evil.org"));
-        assert!(!allows("https://app.example.com", "http://app.example.com"));
-        assert!(allows("*", "https://anything.example"));
-        assert!(!allows("*", "null"));
-        assert!(allows("null", "null"));
-    }
-
-    #[test]
-    fn a_path_or_a_bare_host_is_no_origin() {
-        for wrong in ["https://app.example.com/", "app.example.com", "https://", "https://me@host", ""] {
-            assert!(Origin::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

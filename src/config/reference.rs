@@ -28,32 +28,49 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let defaults = serde_json::to_value(Config::default()).expect("the defaults are plain data");
     let mut reference = Reference { sections: Vec::new(), settings: Vec::new() };
     for (section, shape) in schema.as_value()["properties"].as_object().into_iter().flatten() {
-        reference.sections.push((section.to_owned(), sentence(shape)));
-        let many = many(section);
-        let is_one = many.is_none();
-        let properties = if is_one { &shape["properties"] } else { &shape["additionalProperties"]["properties"] };
-        for (key, property) in properties.as_object().into_iter().flatten() {
-            let default = is_one.then(|| toml_text(&defaults[section][key]));
-            let section = many.unwrap_or(section);
-            reference.settings.push(Setting {
-                section: section.to_owned(),
-                key: key.clone(),
-                sentence: sentence(property),
-                kind: kind(property),
-                default,
-            });
-        }
+        reference.add(section, shape, &defaults[section]);
     }
     reference
 });
 
-/// The name of a section of which there are many, as the reference writes it.
-fn many(section: &str) -> Option<&'static str> {
-    match section {
-        "relay" => Some("relay.<event>"),
-        "key" => Some("key.<name>"),
-        _ => None,
+impl Reference {
+    /// Adds a section, and after it those within it of which there are many.
+    fn add(&mut self, section: &str, shape: &Value, defaults: &Value) {
+        self.sections.push((section.to_owned(), sentence(shape)));
+        let many = many(section);
+        let shape = if many.is_some() { &shape["additionalProperties"] } else { shape };
+        let mut within = Vec::new();
+        for (key, property) in shape["properties"].as_object().into_iter().flatten() {
+            let path = format!("{section}.{key}");
+            if self::many(&path).is_some() {
+                within.push((path, property));
+                continue;
+            }
+            self.settings.push(Setting {
+                section: many.unwrap_or(section).to_owned(),
+                key: key.clone(),
+                sentence: sentence(property),
+                kind: kind(property),
+                default: many.is_none().then(|| toml_text(&defaults[key])),
+            });
+        }
+        for (section, shape) in within {
+            self.add(&section, shape, &Value::Null);
+        }
     }
+}
+
+/// The sections of which there are many, and how the reference writes their names.
+const MANY: [(&str, &str); 3] = [("relay", "relay.<event>"), ("auth.keys", "auth.keys.<kid>"), ("key", "key.<name>")];
+
+fn many(section: &str) -> Option<&'static str> {
+    MANY.iter().find(|(name, _)| *name == section).map(|(_, written)| *written)
+}
+
+/// The same for one of them, as in `relay.cursor`.
+fn one_of_many(section: &str) -> Option<&'static str> {
+    let is_one = |name| section.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1);
+    MANY.iter().find(|(name, _)| is_one(*name)).map(|(_, written)| *written)
 }
 
 fn sentence(shape: &Value) -> String {
@@ -97,7 +114,7 @@ fn toml_text(value: &Value) -> String {
 /// What a key's value is; `None` where there is no such key.
 pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
     let (section, name) = key.rsplit_once('.')?;
-    let section = section.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(section);
+    let section = one_of_many(section).unwrap_or(section);
     let setting = REFERENCE.settings.iter().find(|setting| setting.section == section && setting.key == name)?;
     Some(&setting.kind)
 }

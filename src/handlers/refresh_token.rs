@@ -1,6 +1,5 @@
 use crate::{
     chat,
-    config::Secret,
     error::{Error, Result},
     protocol::{RefreshToken, TokenExpiry},
     socket::Ctx,
@@ -8,7 +7,7 @@ use crate::{
 
 /// Goes on with a new token of the same user.
 pub async fn refresh_token(ctx: Ctx, payload: RefreshToken) -> Result<TokenExpiry> {
-    let identity = ctx.app().auth.refresh(&ctx.identity(), Secret::new(payload.token))?;
+    let identity = ctx.app().auth.refresh(&ctx.identity(), &payload.token)?;
     let expires_at = identity.expires_at.ok_or_else(|| Error::Unauthorized("the token has no exp".to_owned()))?;
     ctx.renew(identity);
     chat::leave_closed_rooms(ctx.app(), ctx.hub(), &ctx.identity(), ctx.socket_id());

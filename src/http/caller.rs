@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::answer::{Failed, too_fast};
 use crate::{
     app::App,
-    auth::{Credentials, Identity, Key, is_key},
+    auth::{Credentials, Identity, Key, bearer_token, is_key},
     config::{Scope, Secret},
     engine::ClientAddress,
     error::{Error, Result},
@@ -92,12 +92,12 @@ fn who(parts: &Parts, app: &App) -> Result<Caller> {
     let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token =
         bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let token = token.map(|(_, token)| token.trim()).filter(|token| !token.is_empty());
-    if let Some(key) = token.filter(|token| is_key(token)) {
+    let token = token.and_then(|(_, token)| bearer_token(token));
+    if let Some(key) = token.as_ref().map(Secret::expose).filter(|token| is_key(token)) {
         return Ok(Caller::Backend(app.keys.find(key)?));
     }
     // Ids and names count in open mode alone, where everybody is who they say they are.
     let named: Named = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).unwrap_or_default();
-    let credentials = Credentials { token: token.map(Secret::new), user_id: named.user_id, name: named.name };
+    let credentials = Credentials { token, user_id: named.user_id, name: named.name };
     Ok(Caller::User(Box::new(app.auth.authenticate(&credentials)?)))
 }

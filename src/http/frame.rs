@@ -56,6 +56,9 @@ pub(crate) async fn frame(
         Some(error @ Error::Unavailable(_, Some(source))) => {
             tracing::error!(request = id_text, %method, path, %error, source, "a request failed");
         }
+        Some(error @ (Error::Unauthorized(_) | Error::TokenExpired(_))) if app.refusal_lines.check().is_ok() => {
+            tracing::info!(request = id_text, %method, path, %error, "credentials refused");
+        }
         error => {
             let error = error.map(tracing::field::display);
             tracing::debug!(request = id_text, %method, path, status = status.as_u16(), error, "a request was answered");

@@ -23,6 +23,18 @@ use utoipa::{
 )]
 pub(super) struct Description;
 
+/// Names each operation after its resource too. Every resource has a list, and the page finds operations by their ids.
+pub(super) fn with_unique_ids(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for path in description.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            let tag = operation.tags.iter().flatten().next();
+            operation.operation_id = operation.operation_id.take().zip(tag).map(|(id, tag)| format!("{tag}_{id}"));
+        }
+    }
+    description
+}
+
 /// How one says who one is.
 struct Callers;
 

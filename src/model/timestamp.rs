@@ -22,11 +22,6 @@ impl Timestamp {
     pub const fn as_millis(self) -> u64 {
         self.0
     }
-
-    /// From seconds since 1970, as tokens count them (RFC 7519, NumericDate).
-    pub const fn from_secs(secs: u64) -> Self {
-        Self(secs.saturating_mul(1000))
-    }
 }
 
 impl std::fmt::Display for Timestamp {

@@ -10,14 +10,11 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderMap, header::HOST};
+use http::HeaderMap;
 use ipnet::IpNet;
 
-use crate::{app::App, engine::ClientAddress};
-
-/// The host and port the client asked for, as an extension of the request.
-#[derive(Debug, Clone)]
-pub(super) struct RequestedHost(pub(super) String);
+use super::host::RequestedHost;
+use crate::{app::App, config::split_port, engine::ClientAddress};
 
 pub(super) async fn resolve(
     State(app): State<Arc<App>>,
@@ -37,7 +34,7 @@ pub(super) async fn resolve(
 pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> (ClientAddress, Option<RequestedHost>) {
     let proxies = &app.config.server.trusted_proxies;
     let peer = peer.ip().to_canonical();
-    let host = host(is_trusted(peer, proxies), headers).map(RequestedHost);
+    let host = RequestedHost::of(is_trusted(peer, proxies), headers);
     (ClientAddress(client(peer, headers, proxies)), host)
 }
 
@@ -53,20 +50,29 @@ fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|hop| !hop.is_empty())
         .collect();
     for hop in forwarded.into_iter().rev() {
         if !is_trusted(address, proxies) {
             break;
         }
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
-        address = hop.to_canonical();
+        let Some(hop) = self::hop(hop) else { break };
+        address = hop;
     }
     address
 }
 
-fn host(is_proxied: bool, headers: &HeaderMap) -> Option<String> {
-    let forwarded = headers.get("x-forwarded-host").filter(|_| is_proxied);
-    Some(forwarded.or_else(|| headers.get(HOST))?.to_str().ok()?.to_owned())
+/// An entry of X-Forwarded-For: an address, which some proxies write with a port, in brackets, quoted or with a zone.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches('"');
+    let address = match split_port(text) {
+        Some((host, _)) => host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host),
+        // IPv6 without brackets, and so without a port.
+        None => text,
+    };
+    let address = address.split('%').next()?;
+    Some(address.parse::<IpAddr>().ok()?.to_canonical())
 }
 
 #[cfg(test)]
@@ -86,5 +92,29 @@ mod tests {
         assert_eq!(from("10.0.0.1", "203.0.113.9"), "203.0.113.9");
         assert_eq!(from("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2"), "203.0.113.9", "1.1.1.1 is made up");
         assert_eq!(from("10.0.0.1", "nonsense"), "10.0.0.1");
+    }
+
+    #[test]
+    fn addresses_are_understood_however_a_proxy_writes_them() {
+        for (written, address) in [
+            ("203.0.113.1:51008", "203.0.113.1"),
+            ("[2001:db8::1]:51008", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("2001:DB8:0:0::1", "2001:db8::1"),
+            ("\"[2001:db8::1]:51008\"", "2001:db8::1"),
+            ("::ffff:203.0.113.1", "203.0.113.1"),
+            ("[::ffff:203.0.113.1]:80", "203.0.113.1"),
+            ("fe80::1%eth0", "fe80::1"),
+            (" 203.0.113.1 ", "203.0.113.1"),
+            ("203.0.113.1:51008, 10.0.0.2:443", "203.0.113.1"),
+            ("203.0.113.1, ", "203.0.113.1"),
+            (", 203.0.113.1,,10.0.0.2", "203.0.113.1"),
+        ] {
+            assert_eq!(from("10.0.0.1", written), address, "{written}");
+        }
+        for nothing in ["unknown", "_hidden", "203.0.113", "[2001:db8::1", "203.0.113.1 51008", "", "1:2:3"] {
+            assert_eq!(from("10.0.0.1", nothing), "10.0.0.1", "{nothing}");
+        }
     }
 }

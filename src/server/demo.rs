@@ -2,20 +2,22 @@
 
 use std::cmp::Reverse;
 
-use axum::response::{AppendHeaders, Html, IntoResponse, Response};
-use http::{
+use ::http::{
     HeaderMap, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
 };
+use axum::response::{AppendHeaders, Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::negotiation;
+use crate::http;
 
 #[derive(RustEmbed)]
 #[folder = "client-demo/dist"]
 #[allow_missing = true]
 struct Files;
 
+/// Its style is named in the pages' Content-Security-Policy by its hash.
 const NOT_BUILT: &str = r#"<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>sockeye</title>
@@ -29,6 +31,10 @@ or build it with <code>npm ci && npm run build</code> in <code>client-demo</code
 const FORMS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
+    http::guarded(http::OWN_FILES, find(&uri, &headers))
+}
+
+fn find(uri: &Uri, headers: &HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     let is_form = FORMS.iter().any(|(_, suffix)| path.ends_with(suffix));
@@ -39,17 +45,17 @@ pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
         };
     };
     let content_type = plain.metadata.mimetype().to_owned();
-    let (encoding, file) = compressed(path, &headers).map_or((None, plain), |(name, file)| (Some(name), file));
+    let (encoding, file) = compressed(path, headers).map_or((None, plain), |(name, file)| (Some(name), file));
     // Each form has a tag of its own, as it should (RFC 9110, section 8.8.3).
     let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hash}\"");
     // Vite puts a hash into the names of assets: they never change.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let validity = [(ETAG, etag.as_str()), (CACHE_CONTROL, cache), (VARY, "accept-encoding")];
-    if negotiation::has(&headers, &etag) {
+    if negotiation::has(headers, &etag) {
         return (StatusCode::NOT_MODIFIED, validity).into_response();
     }
-    let kind = [(CONTENT_TYPE, content_type.as_str()), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let kind = [(CONTENT_TYPE, content_type.as_str())];
     let encoding = encoding.map(|name| [(CONTENT_ENCODING, name)]);
     (validity, kind, encoding.map(AppendHeaders), file.data).into_response()
 }
@@ -65,8 +71,10 @@ fn compressed(path: &str, headers: &HeaderMap) -> Option<(&'static str, Embedded
 
 #[cfg(test)]
 mod tests {
+    use ::http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH};
     use axum::body::to_bytes;
-    use http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH};
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use sha2::{Digest, Sha256};
 
     use super::*;
 
@@ -150,5 +158,12 @@ mod tests {
         // RFC 1952, section 2.3.1: the last four bytes are the length of what was compressed.
         assert_eq!(&packed[..2], [0x1f, 0x8b]);
         assert_eq!(packed[packed.len() - 4..], (whole.len() as u32).to_le_bytes());
+    }
+    #[test]
+    fn the_policy_of_pages_knows_the_style_of_the_page_without_the_demo() {
+        let (_, rest) = NOT_BUILT.split_once("<style>").unwrap();
+        let (style, _) = rest.split_once("</style>").unwrap();
+        let hash = format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(style)));
+        assert!(http::OWN_FILES.to_str().unwrap().contains(&hash), "{hash}");
     }
 }

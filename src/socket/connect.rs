@@ -152,7 +152,7 @@ impl Connect {
 
     fn refuse(&self, session: &Arc<Session>, refusal: &Refusal) {
         if self.app.refusal_lines.check().is_ok() {
-            tracing::info!(socket = %session.id, refusal = refusal.message, data = %refusal.data, "connection refused");
+            tracing::info!(socket = %session.id, error = refusal.message, data = %refusal.data, "connection refused");
         }
         self.app.metrics.refused(refusal.code);
         session.refuse(&refusal.message, &refusal.data.to_string());

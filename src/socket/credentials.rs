@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    auth::Credentials,
+    auth::{Credentials, bearer_token},
     config::Secret,
     engine::Handshake,
     error::{Error, Result},
@@ -24,7 +24,7 @@ struct Given {
 pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentials> {
     let auth: Given = serde_json::from_str(auth).unwrap_or_default();
     let query: Given = serde_urlencoded::from_str(&handshake.query).unwrap_or_default();
-    let secret = |given| Ok::<_, Error>(text("token", given)?.filter(|token| !token.is_empty()).map(Secret::new));
+    let secret = |given| Ok::<_, Error>(text("token", given)?.and_then(|token| bearer_token(&token)));
     Ok(Credentials {
         token: secret(auth.token)?.or_else(|| bearer(handshake)).or(secret(query.token)?),
         user_id: text("userId", auth.user_id)?.or(text("userId", query.user_id)?),
@@ -45,5 +45,5 @@ fn text(field: &str, given: Option<Json>) -> Result<Option<String>> {
 /// RFC 6750, section 2.1.
 fn bearer(handshake: &Handshake) -> Option<Secret> {
     let (scheme, token) = handshake.authorization.as_deref()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
+    scheme.eq_ignore_ascii_case("bearer").then(|| bearer_token(token)).flatten()
 }

@@ -19,7 +19,7 @@ use crate::{
     hub::To,
     metrics::EventMetrics,
     model::{NAME_MAX_CHARS, Room, UserId},
-    protocol::{Args, EventError, IntoReply, SOCKET_IO, acknowledgement},
+    protocol::{Args, ClientEvent, EventError, IntoReply, RefreshToken, SOCKET_IO, acknowledgement},
 };
 
 impl Application for Conn {
@@ -216,8 +216,9 @@ fn within_limits(
     is_within_rate: bool,
     charge: &ReceivedCharge,
 ) -> Result<()> {
-    if conn.identity().has_expired() {
-        return Err(Error::TokenExpired);
+    let identity = conn.identity();
+    if identity.has_expired() {
+        return Err(Error::TokenExpired(identity.expires_at));
     }
     if charge.is_refused() {
         conn.app.metrics.limited("memory");
@@ -241,6 +242,9 @@ pub(super) fn log(conn: &Conn, event: &str, error: &Error) {
     match error {
         Error::Unavailable(_, Some(source)) => {
             tracing::error!(socket = %conn.id, event, %error, source, "an event failed");
+        }
+        _ if event == RefreshToken::NAME && conn.app.refusal_lines.check().is_ok() => {
+            tracing::info!(socket = %conn.id, user = %conn.user_id(), %code, %error, "token refused");
         }
         _ => tracing::debug!(socket = %conn.id, event, %code, %error, "an event was refused"),
     }

@@ -3,11 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { inTime, start } from "./harness.js";
+import { newKey } from "./api.js";
+import { inTime, reload, start } from "./harness.js";
 
 const POLL = "/socket.io/?EIO=4&transport=polling";
 const FOREIGN = "https://evil.example";
 const ALLOWED = "http://localhost:5173";
+
+/** The tests come through a trusted proxy. */
+const PROXIED = { "server.trusted-proxies": "127.0.0.0/8" };
 
 /** The status of both ways in with these headers: `[polling, upgrade]`. */
 async function statuses(server, headers) {
@@ -109,7 +113,8 @@ describe("with the default origins", () => {
   test("the server's own page is allowed, another port of its host is not", async (t) => {
     const server = await start(t);
     assert.deepEqual(await statuses(server, { origin: server.url }), [200, 101]);
-    assert.deepEqual(await statuses(server, { origin: "https://chat.example", host: "chat.example" }), [200, 101]);
+    assert.deepEqual(await statuses(server, { origin: "https://localhost", host: "localhost" }), [200, 101]);
+    assert.deepEqual(await statuses(server, { origin: "capacitor://localhost", host: "localhost" }), [403, 403]);
     assert.deepEqual(await statuses(server, { origin: `http://127.0.0.1:${server.port - 1}` }), [403, 403]);
     assert.deepEqual(await statuses(server, { origin: "http://127.0.0.1" }), [403, 403]);
   });
@@ -118,7 +123,7 @@ describe("with the default origins", () => {
     const headers = { origin: FOREIGN, "x-forwarded-host": "evil.example" };
     const exposed = await start(t);
     assert.deepEqual(await statuses(exposed, headers), [403, 403]);
-    const proxied = await start(t, { "server.trusted-proxies": "127.0.0.0/8" });
+    const proxied = await start(t, PROXIED);
     assert.deepEqual(await statuses(proxied, headers), [200, 101]);
   });
 });
@@ -145,5 +150,87 @@ describe("with origins of one's own", () => {
     assert.equal(headers["access-control-allow-origin"], FOREIGN, "an asterisk and credentials exclude each other");
     assert.equal(headers["access-control-allow-credentials"], "true");
     assert.deepEqual(await statuses(server, { origin: "null" }), [403, 403]);
+  });
+
+  test("a name or a port may be a pattern, and an app's scheme is one", async (t) => {
+    const origins = "https://*.example.com,http://localhost:*,capacitor://localhost,file://,https://two.example:443";
+    const server = await start(t, { "cors.origins": origins });
+    const allowed = ["https://a.example.com", "https://a.b.example.com", "http://localhost", "http://localhost:3000"];
+    for (const origin of [...allowed, "capacitor://localhost", "file://", "https://two.example"]) {
+      assert.deepEqual(await statuses(server, { origin }), [200, 101], origin);
+      const { headers } = await server.request(POLL, { headers: { origin } });
+      assert.equal(headers["access-control-allow-origin"], origin);
+    }
+    const foreign = ["https://example.com", "https://evilexample.com", "https://a.example.com.evil.org", "http://a.example.com"];
+    for (const origin of [...foreign, "https://a.example.com:8443", "https://localhost:3000", "ionic://localhost", "null"]) {
+      assert.deepEqual(await statuses(server, { origin }), [403, 403], origin);
+    }
+  });
+});
+
+describe("behind a trusted proxy", () => {
+  test("the first forwarded host, its port and its protocol are the page's own", async (t) => {
+    const server = await start(t, PROXIED);
+    const forwarded = (headers) => (origin) => statuses(server, { origin, ...headers });
+    const many = forwarded({ "x-forwarded-host": "chat.example, inner.example", "x-forwarded-proto": "https" });
+    assert.deepEqual(await many("https://chat.example"), [200, 101]);
+    assert.deepEqual(await many("http://chat.example"), [403, 403], "a page without TLS is another one");
+    assert.deepEqual(await many("https://inner.example"), [403, 403]);
+    const port = forwarded({ host: "chat.example", "x-forwarded-port": "8443", "x-forwarded-proto": "https" });
+    assert.deepEqual(await port("https://chat.example:8443"), [200, 101]);
+    assert.deepEqual(await port("https://chat.example:9443"), [403, 403]);
+    for (const host of ["chat.example:443", "chat.example:80", "chat.example"]) {
+      assert.deepEqual(await forwarded({ "x-forwarded-host": host })("https://chat.example"), [200, 101], host);
+    }
+  });
+
+  test("an address is understood with a port and in brackets", async (t) => {
+    const server = await start(t, { ...PROXIED, "limits.sockets-per-address": 1 });
+    const from = (address) => ({ extraHeaders: { "x-forwarded-for": address } });
+    for (const address of ["203.0.113.1:51008", "[2001:db8::1]:51008"]) await server.user("ada", from(address));
+    for (const address of ["203.0.113.1:51009", "203.0.113.1", "[2001:db8::1]", "2001:db8:0::1"]) {
+      assert.equal(await server.refusal({ auth: { userId: "bob" }, ...from(address) }), "rate-limited", address);
+    }
+    await server.user("bob", from("203.0.113.2:51008"));
+  });
+});
+
+describe("on a loopback address", () => {
+  const rebound = (server) => ({ origin: `http://evil.example:${server.port}`, host: `evil.example:${server.port}` });
+
+  test("a page that lets its name point here is foreign, and the log names both sides", async (t) => {
+    const server = await start(t);
+    assert.deepEqual(await statuses(server, rebound(server)), [403, 403]);
+    const line = await server.logged({ level: "INFO", host: `"evil.example:${server.port}"` });
+    assert.match(line.message, /^host refused: .*server\.hosts/);
+    assert.equal(line.origin, `"http://evil.example:${server.port}"`);
+    assert.deepEqual(await statuses(server, { origin: FOREIGN }), [403, 403]);
+    const other = await server.logged({ host: `"${server.host}"` });
+    assert.match(other.message, /^origin refused: .*cors\.origins/);
+    assert.equal(other.origin, `"${FOREIGN}"`);
+  });
+
+  test("it cannot read over HTTP either, where browsers send no Origin", async (t) => {
+    const { key, settings } = newKey();
+    const server = await start(t, settings);
+    const { host } = rebound(server);
+    const read = (headers) => server.request("/api/messages?room=lobby&userId=ada", { headers });
+    const answer = await read({ host });
+    assert.equal(answer.status, 403);
+    assert.equal(JSON.parse(answer.body).error.code, "forbidden");
+    for (const own of [server.host, `localhost:${server.port}`, "[::1]:1", "app.localhost"]) {
+      assert.equal((await read({ host: own })).status, 200, own);
+    }
+    assert.equal((await read({ host, authorization: `Bearer ${key}` })).status, 200, "a backend may call it as it likes");
+    assert.deepEqual(await statuses(server, { host }), [200, 101], "so may a client that is no page");
+  });
+
+  test("names of server.hosts count as its own, and can be changed", async (t) => {
+    const server = await start(t);
+    const page = (host) => statuses(server, { origin: `http://${host}`, host });
+    assert.deepEqual(await page("chat.test:8000"), [403, 403]);
+    assert.deepEqual(await reload(server, '[server]\nhosts = ["chat.test", "*.dev.test"]\n'), ["server.hosts"]);
+    for (const host of ["chat.test:8000", "a.dev.test"]) assert.deepEqual(await page(host), [200, 101], host);
+    for (const host of ["dev.test", "evil.example"]) assert.deepEqual(await page(host), [403, 403], host);
   });
 });

@@ -1,20 +1,31 @@
 // SIGHUP: settings that change while the server runs, and what happens to those who are connected.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import Pusher from "pusher";
 
 import { call, newKey } from "./api.js";
-import { ask, once, refused, reload, start } from "./harness.js";
+import { ask, done, once, refused, reload, start } from "./harness.js";
+import { PAIRS, SECRET, pem, token } from "./jwt.js";
 
 const EVENT = { event: "tick", data: 1, to: { everyone: true } };
 
 /** The file's table of this key. */
 function table(name, { settings }) {
   return `[key.${name}]\nhash = "${settings[`key.${name}.hash`]}"\nscopes = ["events:write"]\n`;
+}
+
+/** Who a connection with this token is, or what it is refused with. */
+async function welcome(server, token) {
+  const socket = server.client({ auth: { token } });
+  socket.connect();
+  const [name, answer] = await socket.inbox.take(([name]) => name === "connect_error" || name === "session", "an answer");
+  socket.disconnect();
+  return name === "session" ? answer.user.id : answer.message;
 }
 
 /** The status of an event with this key. */
@@ -108,6 +119,58 @@ test("the secret of Pusher's API changes, and a backend with a key does not noti
   assert.deepEqual(await statuses(), [401, 200, 200]);
   for (const heard of [old, fresh]) assert.equal(await once(ada, "shipped"), heard);
   assert.equal(ada.connected, true);
+});
+
+test("keys of tokens are rotated, and whoever is connected stays", async (t) => {
+  const [old, fresh] = [SECRET, "another secret of the tests, longer than 32 bytes"];
+  const server = await start(t, { "auth.mode": "jwt", "auth.secret": old });
+  const ada = await server.connect({ auth: { token: token({ sub: "ada" }) } });
+  const answers = () => Promise.all([{}, { key: fresh, kid: "2" }].map((options) => welcome(server, token({ sub: "bob" }, options))));
+  assert.deepEqual(await answers(), ["bob", "unauthorized"]);
+  assert.deepEqual(await reload(server, `[auth.keys.2]\nsecret = "${fresh}"\n`), ["auth.keys.2.key-file", "auth.keys.2.secret"]);
+  assert.deepEqual(await answers(), ["bob", "bob"]);
+  await done(ada, "refresh-token", { token: token({ sub: "ada" }, { key: fresh, kid: "2" }) });
+  assert.deepEqual(await reload(server, ""), ["auth.keys.2.key-file", "auth.keys.2.secret"]);
+  assert.deepEqual(await answers(), ["bob", "unauthorized"]);
+  assert.equal((await ask(ada, "message", "still here")).success, true);
+  for (const secret of [old, fresh]) assert.ok(!server.stderr.includes(secret), "secrets stay out of the log");
+});
+
+test("a key file is read again, though its name is the same", async (t) => {
+  const { folder } = await start(t);
+  const file = join(folder, "key.pem");
+  const pair = generateKeyPairSync("ed25519");
+  await writeFile(file, pem("EdDSA"));
+  const settings = { "auth.mode": "jwt", "auth.algorithm": "EdDSA", "auth.key-file": file };
+  const server = await start(t, settings);
+  const answers = () =>
+    Promise.all([PAIRS.EdDSA, pair].map(({ privateKey: key }) => welcome(server, token({ sub: "bob" }, { alg: "EdDSA", key }))));
+  assert.deepEqual(await answers(), ["bob", "unauthorized"]);
+  await writeFile(file, pair.publicKey.export({ type: "spki", format: "pem" }));
+  assert.deepEqual(await reload(server, ""), ["auth.key-file"]);
+  assert.deepEqual(await answers(), ["unauthorized", "bob"]);
+  assert.deepEqual(await reload(server, ""), []);
+  for (const broken of ["no key", undefined]) {
+    await (broken === undefined ? rm(file) : writeFile(file, broken));
+    server.hangUp();
+    const line = await server.logged({ message: "the settings cannot be read again: nothing changes" });
+    assert.match(line.error, /^auth\.key-file: /);
+    assert.deepEqual(await answers(), ["unauthorized", "bob"]);
+  }
+});
+
+test("without a mode that needs keys in the new file, those of the old one are not let go", async (t) => {
+  const server = await start(t);
+  await writeFile(join(server.folder, "sockeye.toml"), `[auth]\nmode = "jwt"\nsecret = "${SECRET}"\n`);
+  await server.kill();
+  await server.start();
+  assert.equal(await welcome(server, token({ sub: "bob" })), "bob");
+  await writeFile(join(server.folder, "sockeye.toml"), "");
+  server.hangUp();
+  const line = await server.logged({ message: "the settings cannot be read again: nothing changes" });
+  assert.match(line.error, /auth\.secret/);
+  assert.equal(await welcome(server, token({ sub: "eve" }, { key: "" })), "unauthorized");
+  assert.equal(await welcome(server, token({ sub: "bob" })), "bob");
 });
 
 test("what cannot change says so and changes nothing, at each reading", async (t) => {

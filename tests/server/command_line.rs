@@ -11,6 +11,9 @@ use crate::{
 /// Arguments, variables, and words the sentence must hold.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
 
+/// What makes tokens needed.
+const JWT: [&str; 4] = ["--set", "auth.mode=jwt", "--set", "auth.secret=0123456789abcdef0123456789abcdef"];
+
 /// Runs in an empty folder of its own.
 async fn said(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let folder = tempfile::tempdir().unwrap();
@@ -27,7 +30,7 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
     let misspelt = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(misspelt.path(), "[limits]\nevent-per-second = 3\n").unwrap();
     let (file, misspelt) = (file.path().to_str().unwrap(), misspelt.path().to_str().unwrap());
-    let cases: [Case; 14] = [
+    let cases: [Case; 24] = [
         (&["--listen", &taken], &[], &["server.listen", "in use"]),
         (&["--listen", "nonsense"], &[], &["server.listen", "nonsense"]),
         (&["--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], &[], &["store.path", "/proc/nowhere"]),
@@ -41,10 +44,24 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         (&[], &[("SOCKEYE_LIMITS__EVENTS_PER_SECOND", "-1")], &["limits.events-per-second", "-1"]),
         (&["--set", "auth.mode=jwt"], &[], &["auth.secret"]),
         (&["--set", "auth.mode=jwt", "--set", "auth.algorithm=RS256"], &[], &["auth.key-file"]),
+        (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=HS256"], &[], &["auth.keys.a.secret"]),
+        (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=EdDSA"], &[], &["auth.keys.a.key-file"]),
+        (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.key-file=/x"], &[], &["auth.keys.a.secret"]),
+        (
+            &["--set", "auth.mode=jwt", "--set", "auth.key-file=/x", "--set", "auth.keys.a.secret=b"],
+            &[],
+            &["auth.secret", "HS256"],
+        ),
+        (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.kid=b"], &[], &["auth.keys.a.kid", "no setting"]),
+        (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.user-claim="], &[], &["auth.user-claim", "data.id"]),
         (&["--listen", "0.0.0.0:0"], &[], &["auth.mode", "auth.allow-open-public"]),
         (&["--config", file], &[], &["relay.message-saved", "another name"]),
         (&["--set", "relay.cursor.to=room"], &[], &["relay.cursor", "field or argument"]),
-        (&["--set", "cors.origins=example.com"], &[], &["cors.origins", "example.com"]),
+        (&["--set", "cors.origins=example.com"], &[], &["cors.origins", "\"https://example.com\""]),
+        (&["--set", "cors.origins=https://a.example/,*"], &[], &["cors.origins", "\"https://a.example\""]),
+        (&["--set", "cors.origins=wss://a.example"], &[], &["cors.origins", "\"https://a.example\""]),
+        (&["--set", "cors.origins=https://*a.example"], &[], &["cors.origins", "*.example.com"]),
+        (&["--set", "server.hosts=http://chat.test:8000"], &[], &["server.hosts", "\"chat.test\""]),
         (&["--set", "server.drain=soon"], &[], &["server.drain", "soon"]),
     ];
     for (arguments, variables, must_say) in cases {
@@ -57,6 +74,20 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         }
     }
     assert_eq!(said(&["--lissen", "x"], &[]).await.code, 2, "an unknown flag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_that_no_token_can_be_checked_with_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = format!("auth.key-file={}", file.path().to_str().unwrap());
+    let private = "-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n";
+    for (contents, must_say) in [("", "no public key for RS256"), ("key", "no public key"), (private, "private key")] {
+        std::fs::write(file.path(), contents).unwrap();
+        let flags = ["check-config", "--set", "auth.mode=jwt", "--set", "auth.algorithm=RS256", "--set", &path];
+        let said = said(&flags, &[]).await;
+        assert_eq!(said.code, 2, "{contents}");
+        assert!(said.errors.contains("auth.key-file") && said.errors.contains(must_say), "{}", said.errors);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,7 +77,7 @@ fn replies_of_ours_are_taken_over_and_others_are_data() {
 #[test]
 fn replies_are_written_as_this_module_expects_them() {
     use crate::protocol::acknowledgement;
-    for result in [Ok(json!({ "a": 1 })), Ok(Json::Null), Err(Error::TokenExpired)] {
+    for result in [Ok(json!({ "a": 1 })), Ok(Json::Null), Err(Error::TokenExpired(None))] {
         let (arguments, _) = acknowledgement(result);
         let arguments: Vec<&RawValue> = serde_json::from_str(&arguments.json).expect("an array");
         assert!(is_reply(arguments[0].get()), "{}", arguments[0]);
@@ -115,7 +115,7 @@ proptest! {
         if let Some(id) = &id {
             envelope["requestId"] = json!(id);
         }
-        let outcome = if is_done { done("[1]") } else { failed(&error(&Error::TokenExpired)) };
+        let outcome = if is_done { done("[1]") } else { failed(&error(&Error::TokenExpired(None))) };
         let written = text(&reply(Some(&asked(&envelope.to_string())), &outcome));
         let mut expected: Json = serde_json::from_str(&outcome).expect("JSON");
         expected["eventType"] = json!("Reply");

@@ -1,0 +1,134 @@
+use serde::{Deserialize, Serialize};
+
+/// The name of a host as a browser writes it: lower case, other alphabets in Punycode, addresses in their short form;
+/// or a pattern: `*.example.com` for every name below `example.com` at any depth, but not `example.com` itself, and
+/// `*` for every name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPattern(String);
+
+impl HostPattern {
+    /// Takes what stands in the configuration, without a port.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self(text.to_owned()));
+        }
+        let (wildcard, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
+        if name.contains('*') {
+            return Err("* stands for whole names before a dot, as in \"*.example.com\"".to_owned());
+        }
+        match url::Host::parse(name) {
+            Ok(url::Host::Domain(name)) => Ok(Self(format!("{wildcard}{name}"))),
+            Ok(address) if wildcard.is_empty() => Ok(Self(address.to_string())),
+            _ if name.is_empty() => Err("it names no host".to_owned()),
+            _ => Err(format!("{name:?} is no name of a host")),
+        }
+    }
+
+    /// Whether a name is meant, in whatever case it is written.
+    pub fn matches(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        match pattern {
+            b"*" => !name.is_empty(),
+            [b'*', suffix @ ..] => {
+                let before = name.len().saturating_sub(suffix.len());
+                before > 0 && name[before..].eq_ignore_ascii_case(suffix)
+            }
+            _ => name.eq_ignore_ascii_case(pattern),
+        }
+    }
+
+    /// As it stands in the configuration.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = String;
+
+    /// An entry of `server.hosts`.
+    fn try_from(text: String) -> Result<Self, String> {
+        let bare = text.split_once("://").map_or(&*text, |(_, rest)| rest);
+        let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
+        let name = split_port(bare).map_or(bare, |(name, _)| name);
+        match Self::parse(&text) {
+            Ok(host) => Ok(host),
+            Err(_) if name != text && Self::parse(name).is_ok() => {
+                Err(format!("{text:?} is more than the name of a host: write {name:?}"))
+            }
+            Err(why) => Err(format!("{text:?} is no name of a host, as in \"chat.test\": {why}")),
+        }
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(host: HostPattern) -> Self {
+        host.0
+    }
+}
+
+/// Takes host and port apart (RFC 3986, section 3.2); addresses of IPv6 are in brackets. `None` where there are more
+/// colons than that.
+pub fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, rest) = authority.split_at(end);
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Some((host, None)),
+        Some(port) if !port.contains(':') => Some((host, Some(port).filter(|port| !port.is_empty()))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_browsers_write_them() {
+        let cases = [
+            ("Chat.Example", "chat.example"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("*.Bücher.example", "*.xn--bcher-kva.example"),
+            ("[0:0:0:0:0:0:0:1]", "[::1]"),
+            ("127.1", "127.0.0.1"),
+            ("*", "*"),
+            ("localhost", "localhost"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(HostPattern::parse(text).unwrap().as_str(), expected);
+        }
+        for wrong in
+            ["", "*.", "a b", "*example.com", "app-*.example.com", "*.*.example.com", "*.127.0.0.1", "::1", "a/b"]
+        {
+            assert!(HostPattern::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_means_every_depth_but_not_the_name_itself() {
+        let below = HostPattern::parse("*.example.com").unwrap();
+        for name in ["app.example.com", "a.b.example.com", "APP.Example.COM"] {
+            assert!(below.matches(name), "{name}");
+        }
+        for name in ["example.com", ".example.com", "evilexample.com", "app.example.com.evil.org", ""] {
+            assert!(!below.matches(name), "{name}");
+        }
+        assert!(HostPattern::parse("*").unwrap().matches("anything"));
+    }
+
+    #[test]
+    fn an_entry_that_is_more_than_a_name_is_answered_with_the_name() {
+        for (text, name) in
+            [("https://chat.test:8000/x", "chat.test"), ("chat.test:8000", "chat.test"), ("[::1]:80", "[::1]")]
+        {
+            let said = HostPattern::try_from(text.to_owned()).unwrap_err();
+            assert!(said.ends_with(&format!("write {name:?}")), "{said}");
+        }
+        assert!(HostPattern::try_from("a b".to_owned()).unwrap_err().contains("as in \"chat.test\""));
+    }
+}

@@ -1,0 +1,107 @@
+//! The host that a request is for, and whether a page's origin is the same: then the page is the server's own.
+
+use std::fmt;
+
+use http::{HeaderMap, header::HOST};
+
+use crate::config::{HostPattern, SentOrigin, split_port};
+
+/// The ports that browsers leave out. Behind a proxy they are often named, of the wrong scheme too, so they count as
+/// none on both sides.
+const DEFAULT_PORTS: [u16; 2] = [80, 443];
+
+/// What the client asked for, as far as it is believed; an extension of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestedHost {
+    name: String,
+    port: Option<u16>,
+    /// What a trusted proxy says, if the request came through one.
+    forwarded: Option<Forwarded>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Forwarded {
+    port: Option<u16>,
+    is_https: Option<bool>,
+}
+
+impl RequestedHost {
+    /// `is_trusted`: the peer is one of `server.trusted-proxies`. Of several forwarded values the first counts, which
+    /// is the client's.
+    pub(super) fn of(is_trusted: bool, headers: &HeaderMap) -> Option<Self> {
+        let first = |name: &str| {
+            let value = headers.get(name).filter(|_| is_trusted)?.to_str().ok()?;
+            value.split(',').map(str::trim).find(|value| !value.is_empty())
+        };
+        let forwarded_host = first("x-forwarded-host");
+        let authority = match forwarded_host {
+            Some(host) => host,
+            None => headers.get(HOST)?.to_str().ok()?.trim(),
+        };
+        let (name, port) = split_port(authority)?;
+        let is_https = first("x-forwarded-proto").and_then(|scheme| match &*scheme.to_ascii_lowercase() {
+            // Some proxies write what a WebSocket's URL begins with.
+            "https" | "wss" => Some(true),
+            "http" | "ws" => Some(false),
+            _ => None,
+        });
+        let port_header = first("x-forwarded-port").and_then(|port| port.parse().ok());
+        let is_forwarded = forwarded_host.is_some() || is_https.is_some() || first("x-forwarded-for").is_some();
+        Some(Self {
+            name: name.to_owned(),
+            port: port.map(str::parse).transpose().ok()?,
+            forwarded: is_forwarded.then_some(Forwarded { port: port_header, is_https }),
+        })
+    }
+
+    /// Whether a page of this origin was served under this host. Where the proxy says that the client speaks HTTPS, a
+    /// page over HTTP is another one; not the other way round, since another proxy before it may end TLS. A proxy
+    /// that names a port beside a host without one may mean its own port or the client's: both are taken.
+    pub(super) fn serves(&self, origin: &SentOrigin<'_>) -> bool {
+        let Forwarded { port, is_https } = self.forwarded.clone().unwrap_or_default();
+        let is_http = origin.scheme.eq_ignore_ascii_case("http");
+        if !(is_http && is_https != Some(true) || origin.scheme.eq_ignore_ascii_case("https")) {
+            return false;
+        }
+        let without_default = |port: Option<u16>| port.filter(|port| !DEFAULT_PORTS.contains(port));
+        let origin_port = without_default(origin.port);
+        let is_port = origin_port == without_default(self.port)
+            || (self.port.is_none() && port.is_some() && origin_port == without_default(port));
+        is_port && origin.host.eq_ignore_ascii_case(&self.name)
+    }
+
+    /// Whether this is a name of the server's. On a loopback address it must be one of that address or of
+    /// `server.hosts`: any other may be that of a foreign page which lets it point to this machine (DNS rebinding). A
+    /// trusted proxy is believed while there are no hosts, though a page on its machine could send what it sends. An
+    /// address that others can reach may have any name.
+    pub(super) fn is_ours(&self, is_on_loopback: bool, hosts: &[HostPattern]) -> bool {
+        let is_proxied = self.forwarded.is_some() && hosts.is_empty();
+        !is_on_loopback || is_proxied || self.is_of_loopback(hosts)
+    }
+
+    fn is_of_loopback(&self, hosts: &[HostPattern]) -> bool {
+        let name = self.name.strip_suffix('.').unwrap_or(&self.name).to_ascii_lowercase();
+        // No resolver asks anybody for these (RFC 6761, section 6.3).
+        let is_localhost = name == "localhost" || name.ends_with(".localhost");
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
+        let is_address = address.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback());
+        is_localhost || is_address || hosts.iter().any(|host| host.matches(&name))
+    }
+}
+
+/// As in a URL, as far as it is known.
+impl fmt::Display for RequestedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Forwarded { port, is_https } = self.forwarded.clone().unwrap_or_default();
+        match is_https {
+            Some(true) => f.write_str("https://")?,
+            Some(false) => f.write_str("http://")?,
+            None => {}
+        }
+        f.write_str(&self.name)?;
+        self.port.or(port).map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
