@@ -159,7 +159,7 @@ impl App {
                 let (Due::Tell((path, socket)) | Due::Kick((path, socket))) = &due;
                 let Some(hub) = self.hubs.get(path) else { continue };
                 match due {
-                    Due::Tell(_) => hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired)),
+                    Due::Tell(_) => hub.tell(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired)),
                     Due::Kick(_) => hub.kick(*socket, false),
                 }
             }
@@ -176,6 +176,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         connect_timeout: server.connect_timeout,
         upgrade_timeout: server.upgrade_timeout,
         max_payload: Bound::new(limits.payload_bytes),
+        attachments: Bound::new(limits.attachments),
         queued_bytes: Bound::new(limits.queued_bytes),
         queued_bytes_total: Bound::new(limits.queued_bytes_total),
         recovery: Recovery {

@@ -269,6 +269,8 @@ pub struct LimitsConfig {
     pub events_per_second: u32,
     /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request answered 413, an event refused with too-large.
     pub payload_bytes: usize,
+    /// Binary attachments of one event or acknowledgement. Beyond: a client's connection is closed, as Node's server does; what would send such an event gets an error. Clients of Socket.IO take 10: more ends their connection.
+    pub attachments: usize,
     /// Memberships of one user. Beyond: forbidden.
     pub rooms_per_user: usize,
     /// Sockets of one user. Beyond: the connection is refused with rate-limited.
@@ -507,6 +509,7 @@ impl Default for LimitsConfig {
         Self {
             events_per_second: 100,
             payload_bytes: 1_000_000,
+            attachments: 10,
             rooms_per_user: 1_000,
             sockets_per_user: 50,
             sockets_per_address: 1_000,

@@ -108,6 +108,8 @@ pub(crate) struct Settings {
     pub(crate) upgrade_timeout: Duration,
     /// Bytes of one message, one request and one payload.
     pub(crate) max_payload: Bound,
+    /// Attachments of one packet.
+    pub(crate) attachments: Bound,
     /// Bytes that may wait for one client.
     pub(crate) queued_bytes: Bound,
     /// Bytes that may wait for all of them.
@@ -218,6 +220,7 @@ impl Engine {
     /// From now on these bounds; WebSockets that are open keep theirs of one message.
     pub(crate) fn rebound(&self, limits: &LimitsConfig) {
         self.settings.max_payload.set(limits.payload_bytes);
+        self.settings.attachments.set(limits.attachments);
         self.settings.queued_bytes.set(limits.queued_bytes);
         self.settings.queued_bytes_total.set(limits.queued_bytes_total);
     }
@@ -280,6 +283,11 @@ impl Engine {
     /// How many bytes may wait for one client where too many wait for all.
     fn fair_share(&self) -> usize {
         self.settings.queued_bytes_total.get() / self.links().len().max(1)
+    }
+
+    /// Attachments of one packet, at the most.
+    pub(crate) fn attachments_max(&self) -> usize {
+        self.settings.attachments.get()
     }
 
     /// Where the numbers of events come from; `None` where clients are told none.

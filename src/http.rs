@@ -28,7 +28,7 @@ use self::{answer::Failed, openapi::Description};
 use crate::{app::App, error::Error};
 
 pub(crate) use answer::status;
-pub(crate) use extract::whole;
+pub(crate) use extract::{json, whole};
 pub(crate) use frame::{REQUEST_ID, frame};
 
 /// Everything under `/api`.

@@ -40,7 +40,7 @@ struct NewMessage {
     to: Option<UserId>,
     /// Makes a retry within 24 h harmless: 1 to 128 characters, one per message and author.
     idempotency_key: Option<String>,
-    /// What is said: an object, kept byte for byte. Anything else becomes `{ "value": ... }`.
+    /// What is said: an object, kept byte for byte. A plain value becomes `{ "value": ... }`.
     #[schema(value_type = Object)]
     body: Box<RawValue>,
 }

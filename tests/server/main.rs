@@ -12,6 +12,7 @@ mod crashes;
 mod devices;
 mod guests_and_devices;
 mod hostile;
+mod input;
 mod limits;
 mod operations;
 mod order;
