@@ -1,6 +1,6 @@
 //! The members of an object, still the text they came as.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -11,44 +11,57 @@ use serde_json::value::RawValue;
 use super::decoded;
 
 /// The members of an object in their order. One may be there several times: the last one counts.
-pub(crate) struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     /// Of an object's JSON; `None` where it is none.
     pub(crate) fn of(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        if let Ok(InOrder(members)) = serde_json::from_str::<InOrder<Key<'a>, &'a RawValue>>(json) {
+            return Some(Self(members.into_iter().map(|(Key(name), value)| (name, value)).collect()));
+        }
+        // A name may hold half a surrogate pair.
+        let InOrder(members) = serde_json::from_str::<InOrder<&'a RawValue, &'a RawValue>>(json).ok()?;
+        let name = |name: &'a RawValue| decoded(name.get()).unwrap_or_default();
+        Some(Self(members.into_iter().map(|(raw, value)| (name(raw), value)).collect()))
     }
 
     /// Names and values in their order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> + use<'a, '_> {
-        self.0.iter().map(|(key, value)| (decoded(key.get()).unwrap_or_default(), *value))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> + use<'a, '_> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
     }
 
     /// The value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let is_it = |key: &RawValue| decoded(key.get()).is_some_and(|key| key == name);
-        self.0.iter().rev().find(|(key, _)| is_it(key)).map(|(_, value)| *value)
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+/// A name, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct InOrder<K, V>(Vec<(K, V)>);
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for InOrder<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+struct Entries<K, V>(PhantomData<(K, V)>);
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
+    type Value = InOrder<K, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
         }
-        deserializer.deserialize_map(InOrder)
+        Ok(InOrder(members))
     }
 }
