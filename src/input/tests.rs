@@ -175,4 +175,43 @@ proptest! {
             prop_assert_eq!(items.len(), value.as_array().unwrap().len());
         }
     }
+
+    #[test]
+    fn any_text_is_read_or_refused(pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..12), cut in any::<usize>()) {
+        let text = pieces.concat();
+        let text = &text[..text.floor_char_boundary(cut % (text.len() + 1))];
+        let is_json = serde_json::from_str::<&RawValue>(text).is_ok();
+        prop_assert_eq!(read_strictly::<Value>(text, "it").is_ok(), is_json, "{}", text);
+        prop_assert!(read::<Bid>(text, "it").is_err() || is_json);
+        drop((decoded(text), is_too_deep(text, 1), are_placed(text, 1), replaced(text, |_| String::new())));
+        prop_assert_eq!(Members::of(text).is_some(), is_json && text.trim_start().starts_with('{'));
+    }
 }
+
+/// What JSON, and nearly JSON, is made of.
+const PIECES: [&str; 24] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "\"a\"",
+    "\"\\ud83d\"",
+    "\"\\u00",
+    "\\ude00",
+    "é",
+    "\u{1f600}",
+    "1",
+    "-",
+    "2.0",
+    "e",
+    "null",
+    "tru",
+    "e",
+    " ",
+    "{\"_placeholder\":true,\"num\":",
+    "{\"a\":[1]}",
+];

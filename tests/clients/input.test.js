@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import Pusher from "pusher";
 
 import { call, emit, newKey, refusal } from "./api.js";
-import { GENERATIONS, all, ask, done, fence, once, refused, start, untaken } from "./harness.js";
+import { GENERATIONS, METRICS, all, ask, done, established, fence, once, refused, start, untaken } from "./harness.js";
 import { Plain } from "./plain.js";
 
 /** A text that was cut within an emoji. */
@@ -47,6 +47,22 @@ describe("more attachments than clients take", () => {
     ada.emit("message", ...Array.from({ length: 10 }, () => Buffer.from("x")));
     assert.equal((await all(bob, "message")).length, 10);
   });
+});
+
+test("an event that breaks its client is replayed twice, and the client begins anew", async (t) => {
+  // An operator may allow more than JavaScript's clients take.
+  const server = await start(t, { ...METRICS, "limits.attachments": 20 });
+  const ada = server.client({ auth: { userId: "ada", name: "Ada" }, reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 1 });
+  await established(ada);
+  const bob = await server.user("bob", { generation: 2 });
+  const poison = Array.from({ length: 11 }, () => Buffer.from("x"));
+  assert.equal((await ask(bob, "message", ...poison)).success, true);
+  const session = await once(ada, "session");
+  assert.notEqual(session.socketId, ada.session.socketId, "another socket");
+  await server.reaches('sockeye_recoveries_total{outcome="broken"}', 1);
+  assert.equal(await server.metric('sockeye_recoveries_total{outcome="recovered"}'), 2);
+  await ask(bob, "message", "after it");
+  assert.equal(await once(ada, "message"), "after it", "she goes on");
 });
 
 describe("half an emoji", () => {

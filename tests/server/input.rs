@@ -196,6 +196,34 @@ async fn an_application_gets_an_error_for_what_would_break_its_clients() {
     assert!(text_of(&mut ada, "deep").await.contains(&nested(1_000)));
 }
 
+/// Any payload, read and written as a value.
+#[derive(Deserialize)]
+struct Any(Value);
+
+impl ClientEvent for Any {
+    const NAME: &'static str = "any";
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_reads_a_thousand_levels_and_half_an_emoji() {
+    let server = TestServer::with(|_| (), |server| server.on(async |_: Ctx, Any(value): Any| Ok(Raw(value)))).await;
+    let mut ada = Client::named(server.address, "Ada").await;
+    for (json, answer) in [
+        (nested(1_000), nested(1_000)),
+        (format!(r#"{{"a":{}}}"#, nested(999)), format!(r#"{{"a":{}}}"#, nested(999))),
+        (r#"{"\ud83d":["a\ude00"]}"#.to_owned(), "{\"\u{fffd}\":[\"a\u{fffd}\"]}".to_owned()),
+    ] {
+        ada.raw(&format!(r#"421["any",{json}]"#)).await;
+        loop {
+            let text = ada.next_text().await;
+            if let Some(heard) = text.strip_prefix("431") {
+                assert_eq!(heard, format!("[{answer}]"));
+                break;
+            }
+        }
+    }
+}
+
 /// A client that has come back, or not.
 struct Returned {
     client: Client,
