@@ -166,7 +166,6 @@ describe("a backend's fields", () => {
         assert.deepEqual([status, code], [400, "bad-payload"], event);
         assertSentence(sentence, field);
       }
-      if (id === "null") continue;
       for (const field of ["room", "to", "from"]) {
         const { status, reply } = await call(server, key, "POST", "/api/messages", `{"${field}":${id},"body":{}}`);
         if (field === "from" && id.startsWith("{")) continue;
