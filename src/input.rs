@@ -32,12 +32,19 @@ pub(crate) const NAME: &str = "name or whole number";
 /// Reads a payload. `whole` is what the sentence about an error calls all of it.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, whole: &str) -> Result<T, String> {
     // serde_json takes an array for an object's fields in their order.
-    if !text.starts_with('[')
-        && let Ok(payload) = serde_json::from_str(text)
-    {
-        return Ok(payload);
-    }
-    read_strictly(text, whole)
+    if text.starts_with('[') { read_strictly(text, whole) } else { read_quickly(text, whole) }
+}
+
+/// Reads several payloads, whose text is that of an array: as [`read`] does each of them.
+pub(crate) fn read_all<T: DeserializeOwned>(texts: &[&RawValue], whole: &str) -> Result<T, String> {
+    let list: Vec<&str> = texts.iter().map(|text| text.get()).collect();
+    let text = format!("[{}]", list.join(","));
+    let has_array = list.iter().any(|text| text.starts_with('['));
+    if has_array { read_strictly(&text, whole) } else { read_quickly(&text, whole) }
+}
+
+fn read_quickly<T: DeserializeOwned>(text: &str, whole: &str) -> Result<T, String> {
+    serde_json::from_str(text).or_else(|_| read_strictly(text, whole))
 }
 
 /// Reads a payload in which an array stands for no object, however far inside.

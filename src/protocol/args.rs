@@ -88,7 +88,7 @@ impl<'a> Args<'a> {
     /// All of them as a tuple or a sequence, for an event of several arguments:
     /// `socket.emit("bid", item, amount)`.
     pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
-        input::read(&self.array_text(), "arguments").map_err(Error::BadPayload)
+        input::read_all(&self.list, "arguments").map_err(Error::BadPayload)
     }
 }
 
