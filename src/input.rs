@@ -6,6 +6,8 @@
 
 mod decode;
 mod depth;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod members;
 mod name;
 mod node;
