@@ -6,6 +6,7 @@
 mod client;
 mod harness;
 
+mod applications;
 mod auction;
 mod command_line;
 mod crashes;
