@@ -74,7 +74,7 @@ bench: client-demo/$(INSTALLED) bench/peers/$(INSTALLED)
 
 # Needs cargo-fuzz; fuzz/README.md tells more.
 fuzz:
-	for target in websocket packet payload; do \
+	for target in websocket packet payload json; do \
 		mkdir -p fuzz/corpus/$$target && cargo fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

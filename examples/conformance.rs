@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use sockeye::{
-    Args, Arguments, ClientEvent, Config, Ctx, DisconnectReason, Entrant, Events, Outgoing, Raw, Refusal, Result,
-    Server, ServerEvent, To,
+    Args, Arguments, ClientEvent, Config, Ctx, DisconnectReason, Encoded, Entrant, Events, Outgoing, Raw, Refusal,
+    Result, Server, ServerEvent, To,
     model::{Room, RoomName},
 };
 
@@ -198,8 +198,7 @@ fn note(gone: &Gone, ctx: &Ctx, what: &'static str) {
 
 async fn welcome(ctx: Ctx) -> Result<()> {
     let auth = RawValue::from_string(ctx.auth().to_owned()).expect("it came as JSON");
-    ctx.emit(&Welcome(auth));
-    Ok(())
+    ctx.emit(&Welcome(auth))
 }
 
 async fn echo(_: Ctx, Echo { json, attachments }: Echo) -> Result<Arguments> {
@@ -207,13 +206,14 @@ async fn echo(_: Ctx, Echo { json, attachments }: Echo) -> Result<Arguments> {
 }
 
 async fn emit_back(ctx: Ctx, EmitBack { json, attachments }: EmitBack) -> Result<()> {
-    ctx.hub().send(&Outgoing::new(To::Socket(ctx.socket_id()), (named("back", &json), attachments)));
-    Ok(())
+    let event = Encoded::new(named("back", &json), attachments)?;
+    ctx.hub().send(&Outgoing::new(To::Socket(ctx.socket_id()), event)).map(drop)
 }
 
 async fn ask(ctx: Ctx, Ask { json, attachments }: Ask) -> Result<Arguments> {
-    let outgoing = Outgoing::new(To::Socket(ctx.socket_id()), (named("question", &json), attachments));
-    let (_, answered) = ctx.hub().ask_all(&outgoing, ANSWER_TIMEOUT).await.remove(0);
+    let event = Encoded::new(named("question", &json), attachments)?;
+    let outgoing = Outgoing::new(To::Socket(ctx.socket_id()), event);
+    let (_, answered) = ctx.hub().ask_all(&outgoing, ANSWER_TIMEOUT).await?.remove(0);
     let answered = answered?;
     let first = answered.arguments().first().map_or("null", |argument| argument.get());
     Ok(Arguments { json: format!("[{first}]"), attachments: answered.attachments().to_vec() })
@@ -254,15 +254,15 @@ async fn say(ctx: Ctx, Say { fields, attachments }: Say) -> Result<Raw<()>> {
         to.push(To::Everyone);
     }
     let json = format!("[{},{}]", json!(fields.event), fields.data);
-    let outgoing = Outgoing::new(To::Any(&to), (json, attachments)).except_any(&except);
-    ctx.hub().send(&if fields.volatile { outgoing.volatile() } else { outgoing });
+    let outgoing = Outgoing::new(To::Any(&to), Encoded::new(json, attachments)?).except_any(&except);
+    ctx.hub().send(&if fields.volatile { outgoing.volatile() } else { outgoing })?;
     Ok(Raw(()))
 }
 
 async fn ask_everyone(ctx: Ctx, ask: AskEveryone) -> Result<Raw<Vec<Value>>> {
     let json = format!("[\"question\",{}]", ask.data.get());
-    let outgoing = Outgoing::new(To::Everyone, (json, Vec::new()));
-    let answers = ctx.hub().ask_all(&outgoing, Duration::from_millis(ask.timeout_ms)).await;
+    let outgoing = Outgoing::new(To::Everyone, Encoded::new(json, Vec::new())?);
+    let answers = ctx.hub().ask_all(&outgoing, Duration::from_millis(ask.timeout_ms)).await?;
     let mut answers: Vec<Value> =
         answers.into_iter().filter_map(|(_, answered)| answered.and_then(|answered| answered.first()).ok()).collect();
     answers.sort_by_key(Value::to_string);
@@ -270,8 +270,7 @@ async fn ask_everyone(ctx: Ctx, ask: AskEveryone) -> Result<Raw<Vec<Value>>> {
 }
 
 async fn burst(ctx: Ctx, Burst(count): Burst) -> Result<()> {
-    (0..count).for_each(|number| ctx.emit(&Tick(number)));
-    Ok(())
+    (0..count).try_for_each(|number| ctx.emit(&Tick(number)))
 }
 
 async fn disconnect_me(ctx: Ctx, DisconnectMe(close): DisconnectMe) -> Result<()> {
@@ -288,8 +287,15 @@ async fn namespaces(ctx: Ctx, _: Namespaces) -> Result<Raw<Vec<String>>> {
 }
 
 async fn not_refused(entrant: Entrant) -> Result<(), Refusal> {
-    if entrant.auth["token"] == "refuse" || entrant.query.split('&').any(|field| field == "token=refuse") {
+    let is_token = |token: &str| {
+        entrant.auth["token"] == token
+            || entrant.query.split('&').any(|field| field.strip_prefix("token=") == Some(token))
+    };
+    if is_token("refuse") {
         return Err(Refusal::new("refused", json!({ "code": "no" })));
+    }
+    if is_token("refuse-without-data") {
+        return Err(Refusal::new("refused", None));
     }
     Ok(())
 }

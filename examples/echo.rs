@@ -30,13 +30,11 @@ impl ServerEvent for Text {
 }
 
 async fn greet(ctx: Ctx) -> Result<()> {
-    ctx.emit(&Text("connection established".to_owned()));
-    Ok(())
+    ctx.emit(&Text("connection established".to_owned()))
 }
 
 async fn answer(ctx: Ctx, Said(text): Said) -> Result<()> {
-    ctx.emit(&Text(format!("Roger that! {text}")));
-    Ok(())
+    ctx.emit(&Text(format!("Roger that! {text}")))
 }
 
 #[tokio::main]

@@ -178,7 +178,7 @@ impl App {
                 let Some(hub) = self.hubs.get(path) else { continue };
                 match due {
                     Due::Tell(_) => {
-                        hub.emit(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired(None)))
+                        hub.tell(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired(None)))
                     }
                     Due::Kick(_) => hub.kick(*socket, false),
                 }
@@ -196,6 +196,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         connect_timeout: server.connect_timeout,
         upgrade_timeout: server.upgrade_timeout,
         max_payload: Bound::new(limits.payload_bytes),
+        attachments: Bound::new(limits.attachments),
         queued_bytes: Bound::new(limits.queued_bytes),
         recovery: Recovery {
             window: recovery.window,

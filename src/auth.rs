@@ -6,7 +6,7 @@ mod jwt;
 mod keys;
 
 use std::sync::{
-    Arc,
+    Arc, Once,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -27,6 +27,9 @@ use crate::{
 
 /// What a guest's id begins with.
 const GUEST: &str = "guest-";
+
+/// What front-ends write that have no id or name and send one all the same: nobody's.
+const NOBODY: [&str; 2] = ["undefined", "null"];
 
 /// What a client said of itself.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +85,8 @@ pub struct Auth {
     mode: Mode,
     access: Access,
     guests: AtomicU64,
+    /// Whether the log has said that there are clients with one of [`NOBODY`].
+    nobody: Once,
 }
 
 enum Mode {
@@ -100,7 +105,7 @@ impl Auth {
                 (Mode::Jwt(ArcSwap::from_pointee(Verifier::new(&config.auth)?)), access)
             }
         };
-        Ok(Self { mode, access, guests: AtomicU64::new(0) })
+        Ok(Self { mode, access, guests: AtomicU64::new(0), nobody: Once::new() })
     }
 
     /// Reads what tokens are verified by, for [`Auth::replace`]. `None` in open mode.
@@ -147,8 +152,20 @@ impl Auth {
     }
 
     fn take_their_word(&self, credentials: &Credentials) -> Result<Identity> {
-        let name = credentials.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
-        let id = credentials.user_id.as_deref().filter(|id| !id.is_empty());
+        let is_somebody = |text: &&str| !NOBODY.contains(text);
+        let given_name = credentials.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let given_id = credentials.user_id.as_deref().filter(|id| !id.is_empty());
+        let (name, id) = (given_name.filter(is_somebody), given_id.filter(is_somebody));
+        if (name, id) != (given_name, given_id) {
+            self.nobody.call_once(|| {
+                tracing::warn!("a client says that its userId or name is undefined or null: such clients are guests");
+            });
+        }
+        if id.is_none() && given_id.is_some() {
+            let guest = self.guest();
+            let named = name.and_then(|name| User::new(guest.user.id.clone(), name).ok());
+            return Ok(Identity { user: named.unwrap_or(guest.user), ..guest });
+        }
         let user = match (id, name) {
             (Some(id), name) => UserId::parse(id).and_then(|user_id| User::new(user_id, name.unwrap_or(id))),
             (None, Some(name)) => UserId::from_name(name).and_then(|id| User::new(id, name)),

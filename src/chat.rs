@@ -20,11 +20,12 @@ use crate::{
     config::LimitsConfig,
     error::{Error, Result},
     hub::{Hub, SocketId, To},
-    model::{Message, MessageId, Room, RoomRef, User, UserId},
+    input,
+    model::{Body, Message, MessageId, Room, RoomRef, User, UserId},
     protocol::{
         DeleteMessage, EditMessage, JoinRoom, JoinedRoom, ListUsers, LoadMessages, MarkRead, MessageDeleted,
         MessageEdited, MessageRead, MessageSaved, PAGE_DEFAULT, PAGE_MAX, Page, ReadMark, RoomList, RoomUser,
-        SendMessage, ServerEvent, UserList, Welcome, string_field,
+        SendMessage, ServerEvent, UserList, Welcome, field,
     },
     store::{self, CaughtUp, Direction},
 };
@@ -82,10 +83,10 @@ pub fn mark_read(app: &Arc<App>, who: &Identity, mark: MarkRead) -> Result<impl 
         let offset = marked.offset;
         if marked.moved {
             let event = |room| MessageRead { room, offset, user: user.clone() };
-            hub.emit(To::User(&user), &event(room.for_reader(&user)));
+            hub.tell(To::User(&user), &event(room.for_reader(&user)));
             if let Room::Direct(direct) = &room {
                 for other in direct.users().filter(|other| **other != user) {
-                    hub.emit(To::User(other), &event(room.for_reader(other)));
+                    hub.tell(To::User(other), &event(room.for_reader(other)));
                 }
             }
         }
@@ -273,31 +274,37 @@ fn author(who: Option<&Identity>) -> Option<store::Author> {
 
 /// `room`, or `to`, or the fields an old app's payload has for them, or the lobby.
 fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
-    let rooms = &app.config.rooms;
-    let named =
-        |field: &str| Some(field).filter(|field| !field.is_empty()).and_then(|field| string_field(&send.body, field));
     let room = match (&send.room, &send.to) {
         (Some(_), Some(_)) => return Err(Error::BadPayload("either room or to, not both".to_owned())),
         (Some(room), None) => room.clone(),
         (None, Some(user)) => RoomRef::With(user.clone()),
-        (None, None) => match (named(&rooms.recipient_field), named(&rooms.room_field)) {
-            (Some(user), _) => RoomRef::parse(&format!("dm:{user}")).map_err(Error::BadPayload)?,
-            (None, Some(room)) => RoomRef::parse(&room).map_err(Error::BadPayload)?,
-            (None, None) => RoomRef::Named(rooms.lobby.clone()),
-        },
+        (None, None) => {
+            let rooms = &app.config.rooms;
+            let user = named(&send.body, &rooms.recipient_field, UserId::parse)?;
+            let room = named(&send.body, &rooms.room_field, RoomRef::parse)?;
+            user.map(RoomRef::With).or(room).unwrap_or_else(|| RoomRef::Named(rooms.lobby.clone()))
+        }
     };
     enter(who, room)
+}
+
+/// What a body's field names, if there is such a field. `bad-payload` where it names nothing.
+fn named<T>(body: &Body, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    field(body, name).map(|value| input::name(name, value, parse)).transpose().map_err(Error::BadPayload)
 }
 
 /// Tells a room of a message, each user of a direct message under the other's id.
 fn announce<E: ServerEvent>(hub: &Hub, room: &Room, message: &Message, event: impl Fn(Message) -> E) {
     let Room::Direct(direct) = room else {
-        hub.emit(To::Room(room), &event(message.clone()));
+        hub.tell(To::Room(room), &event(message.clone()));
         return;
     };
     for reader in direct.users() {
         let message = Message { room: room.for_reader(reader), ..message.clone() };
-        hub.emit(To::User(reader), &event(message));
+        hub.tell(To::User(reader), &event(message));
     }
 }
 

@@ -314,6 +314,8 @@ pub struct LimitsConfig {
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub payload_bytes: usize,
+    /// Binary attachments of one event or acknowledgement. Beyond: a client's connection is closed, as Node's server does; what would send such an event gets an error. Clients of Socket.IO take 10: more ends their connection.
+    pub attachments: usize,
     /// Memberships of one user. Beyond: forbidden.
     pub rooms_per_user: usize,
     /// Sockets of one user. Beyond: the connection is refused with rate-limited.
@@ -567,6 +569,7 @@ impl Default for LimitsConfig {
         Self {
             events_per_second: 100,
             payload_bytes: 1_000_000,
+            attachments: 10,
             rooms_per_user: 1_000,
             sockets_per_user: 50,
             sockets_per_address: 1_000,

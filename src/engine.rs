@@ -117,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) upgrade_timeout: Duration,
     /// Bytes of one message, one request and one payload.
     pub(crate) max_payload: Bound,
+    /// Attachments of one packet.
+    pub(crate) attachments: Bound,
     /// Bytes that may wait for one client.
     pub(crate) queued_bytes: Bound,
     pub(crate) recovery: Recovery,
@@ -209,6 +211,7 @@ impl Engine {
     /// From now on these bounds; WebSockets that are open keep theirs of one message.
     pub(crate) fn rebound(&self, limits: &LimitsConfig) {
         self.settings.max_payload.set(limits.payload_bytes);
+        self.settings.attachments.set(limits.attachments);
         self.settings.queued_bytes.set(limits.queued_bytes);
         self.account.rebound(limits);
     }
@@ -283,6 +286,11 @@ impl Engine {
 
     fn remove_link(&self, sid: &str) {
         self.links().remove(sid);
+    }
+
+    /// Attachments of one packet, at the most.
+    pub(crate) fn attachments_max(&self) -> usize {
+        self.settings.attachments.get()
     }
 
     /// Where the numbers of events come from; `None` where clients are told none.

@@ -57,6 +57,14 @@ impl Error {
         Self::Unavailable(what.to_owned(), None)
     }
 
+    /// The same, with the event's name where its payload is wrong.
+    pub(crate) fn of_event(self, name: &str) -> Self {
+        match self {
+            Self::BadPayload(sentence) => Self::BadPayload(format!("{name}: {sentence}")),
+            error => error,
+        }
+    }
+
     /// The code a program can switch on.
     pub fn code(&self) -> Code {
         match self {

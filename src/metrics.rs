@@ -107,6 +107,7 @@ impl Metrics {
 
     /// `sockeye_recoveries_total{outcome}`: clients that came back. `recovered`: to their socket. `unknown`: there was
     /// no such socket any more. `lost`: too much had happened since. `refused`: it was not theirs.
+    /// `broken`: what they had missed has broken their connection twice.
     pub fn recovered(&self, outcome: &str) {
         counter(self.registry.as_deref(), "sockeye_recoveries_total", &[("outcome", outcome)]).increment(1);
     }

@@ -171,7 +171,7 @@ impl Presence {
             let (events, next) = self.collect(Instant::now());
             for event in events {
                 let RoomRef::Named(room) = event.room.clone() else { continue };
-                self.hub.emit(To::Room(&Room::Named(room)), &event);
+                self.hub.tell(To::Room(&Room::Named(room)), &event);
             }
             match next {
                 None => self.changed.notified().await,

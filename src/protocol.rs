@@ -11,7 +11,7 @@ mod reply;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use args::Args;
-pub(crate) use body::{string_field, whole};
+pub(crate) use body::{field, whole};
 pub(crate) use reply::Failure;
 pub(crate) use reply::acknowledgement;
 pub use reply::{Arguments, IntoReply, Raw, Reply};
@@ -271,7 +271,7 @@ pub struct SendMessage {
     pub to: Option<UserId>,
     /// Makes a retry within 24 h harmless: 1 to 128 characters, one per message and user.
     pub idempotency_key: Option<String>,
-    /// The payload's other fields; `{ "value": ... }` where the payload is no object.
+    /// The payload's other fields; `{ "value": ... }` where the payload is a plain value.
     pub body: Body,
 }
 

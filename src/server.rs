@@ -239,7 +239,7 @@ async fn drain(app: &App) {
     app.drain();
     for hub in app.hubs.all() {
         for socket in hub.sockets() {
-            hub.emit(To::Socket(socket), &app.closing());
+            hub.tell(To::Socket(socket), &app.closing());
         }
     }
     // Dropped, not kicked: unchanged clients come back by themselves, and not all of them at once.

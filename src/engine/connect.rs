@@ -1,6 +1,6 @@
 //! CONNECT: a client asks to be let into a namespace, or to find its socket again.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
     DisconnectReason, Protocol,
@@ -9,7 +9,11 @@ use super::{
     link::Link,
     session::{Resumed, Seen, Session},
 };
-use crate::error::Code;
+use crate::{
+    error::{Code, Error},
+    input::{self, Members, check_depth},
+    protocol::Failure,
+};
 
 /// Bytes of a namespace's path, which stands in every packet.
 const NAMESPACE_MAX: usize = 256;
@@ -17,11 +21,18 @@ const NAMESPACE_MAX: usize = 256;
 const AUTH_MAX: usize = 128 * 1024;
 
 /// What a client that comes back puts beside its own `auth`.
-#[derive(serde::Deserialize)]
 struct Return {
     pid: String,
-    #[serde(default)]
     offset: Option<String>,
+}
+
+impl Return {
+    /// `None` where it has never been here. Fields of these names may as well be the application's own, of any type.
+    fn of(auth: &str) -> Option<Self> {
+        let auth = Members::of(auth)?;
+        let text = |name| auth.get(name).and_then(|value| input::decoded(value.get())).map(Cow::into_owned);
+        Some(Self { pid: text("pid")?, offset: text("offset") })
+    }
 }
 
 impl Link {
@@ -32,6 +43,10 @@ impl Link {
         }
         if auth.len() > AUTH_MAX {
             return self.refuse_connect(namespace, Code::TooLarge.as_str(), None);
+        }
+        if let Err(sentence) = check_depth(auth, "auth") {
+            let failure = serde_json::to_string(&Failure::of(&Error::BadPayload(sentence))).expect("it is plain text");
+            return self.refuse_connect(namespace, Code::BadPayload.as_str(), Some(&failure));
         }
         if self.resume(namespace, auth) {
             return;
@@ -68,7 +83,7 @@ impl Link {
         if self.protocol != Protocol::V4 || !self.engine.settings.recovery.is_on() || auth.is_empty() {
             return false;
         }
-        let Ok(Return { pid, offset }) = serde_json::from_str(auth) else { return false };
+        let Some(Return { pid, offset }) = Return::of(auth) else { return false };
         let found = self.engine.parked.find(&pid).filter(|session| &*session.namespace == namespace);
         let resumed = found.map(|session| {
             let seen = match offset.map(|offset| self.engine.offsets.parse(&offset)) {
@@ -82,6 +97,7 @@ impl Link {
             Some(Resumed::Yes) => "recovered",
             Some(Resumed::NotYours) => "refused",
             Some(Resumed::Lost) => "lost",
+            Some(Resumed::Broken) => "broken",
             None => "unknown",
         });
         resumed == Some(Resumed::Yes)

@@ -12,6 +12,8 @@ use super::{
     websocket::{Decoder, Message, Stop, Violation},
 };
 
+pub use crate::input::fuzzing::json;
+
 /// Small, so that a short input can be too long.
 const MAX_PAYLOAD: usize = 512;
 /// Attachments a packet is written with again.

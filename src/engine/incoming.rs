@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::{
     DisconnectReason, Protocol,
@@ -11,6 +11,7 @@ use super::{
     packet::{Kind, Packet},
     pressure::ReceivedCharge,
 };
+use crate::input;
 
 /// What an attachment counts beside its bytes, so that empty ones are bounded too.
 const ATTACHMENT_COST: usize = 64;
@@ -35,6 +36,10 @@ impl Incoming {
     pub(super) fn text(&mut self, link: &Arc<Link>, text: &str) -> Result<(), Refused> {
         let packet = Packet::parse(text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;
         if self.0.is_some() {
+            return Err(Refused(DisconnectReason::ForcedClose));
+        }
+        if packet.attachments > link.engine.attachments_max() {
+            link.engine.metrics.limited("attachments");
             return Err(Refused(DisconnectReason::ForcedClose));
         }
         if packet.attachments > 0 {
@@ -63,7 +68,7 @@ impl Incoming {
         let Some(partial) = self.0.take() else { return Ok(()) };
         let Partial { text, attachments, charge: _charge, .. } = *partial;
         let packet = Packet::parse(&text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;
-        if !placeholders_are_placed(packet.data, attachments.len()) {
+        if !input::are_placed(packet.data, attachments.len()) {
             return Err(Refused(DisconnectReason::ForcedClose));
         }
         take(link, &packet, attachments)
@@ -111,34 +116,14 @@ fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Resul
 
 /// CONNECT: `auth` is an object, or missing.
 fn connect(link: &Arc<Link>, namespace: &str, auth: &str, query: Option<&str>) -> Result<(), Refused> {
-    let auth = match query {
-        Some(query) => {
-            let fields: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-            let object: serde_json::Map<_, _> =
-                fields.into_iter().map(|(name, value)| (name, Json::String(value))).collect();
-            Json::Object(object).to_string()
-        }
-        None => auth.to_owned(),
-    };
-    if !auth.is_empty() && !matches!(serde_json::from_str(&auth), Ok(Json::Object(_))) {
+    if let Some(query) = query {
+        link.connect(namespace, &input::Fields::of(query).to_json());
+        return Ok(());
+    }
+    let is_object = || auth.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(auth).is_ok();
+    if !auth.is_empty() && !is_object() {
         return Err(Refused(DisconnectReason::ForcedClose));
     }
-    link.connect(namespace, &auth);
+    link.connect(namespace, auth);
     Ok(())
-}
-
-/// Every placeholder must have its attachment, as Node's parser demands.
-fn placeholders_are_placed(json: &str, attachments: usize) -> bool {
-    serde_json::from_str(json).is_ok_and(|json| all_placed(&json, attachments))
-}
-
-fn all_placed(value: &Json, attachments: usize) -> bool {
-    match value {
-        Json::Array(items) => items.iter().all(|item| all_placed(item, attachments)),
-        Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
-            members.get("num").and_then(Json::as_u64).is_some_and(|num| num < attachments as u64)
-        }
-        Json::Object(members) => members.values().all(|member| all_placed(member, attachments)),
-        _ => true,
-    }
 }

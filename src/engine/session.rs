@@ -22,6 +22,7 @@ use super::{
     pressure::ReceivedCharge,
     wheel::Ticket,
 };
+use recovery::Replays;
 pub(super) use recovery::{Resumed, Seen};
 
 use crate::{
@@ -114,6 +115,7 @@ struct State {
     phase: Phase,
     application: Option<Arc<dyn Application>>,
     log: Log,
+    replays: Replays,
     /// Who waits for the client's acknowledgements.
     asked: HashMap<u64, oneshot::Sender<Answer>>,
 }
@@ -152,6 +154,7 @@ impl Session {
                 phase: Phase::Connecting(link.clone()),
                 application: None,
                 log: Log::default(),
+                replays: Replays::default(),
                 asked: HashMap::new(),
             }),
             engine,
@@ -213,8 +216,8 @@ impl Session {
 
     // The way in.
 
-    /// The client is not let in: CONNECT_ERROR, with a message and data as JSON.
-    pub(crate) fn refuse(self: &Arc<Self>, message: &str, data: &str) {
+    /// The client is not let in: CONNECT_ERROR, with a message and data as JSON, if there is any.
+    pub(crate) fn refuse(self: &Arc<Self>, message: &str, data: Option<&str>) {
         let link = {
             let mut state = self.state();
             let Phase::Connecting(link) = std::mem::replace(&mut state.phase, Phase::Closed) else { return };
@@ -222,7 +225,7 @@ impl Session {
         };
         // First, so that the client may ask again as soon as it reads the answer.
         link.remove_session(self);
-        link.refuse_connect(&self.namespace, message, Some(data));
+        link.refuse_connect(&self.namespace, message, data);
         self.back.close(self.engine.library());
     }
 
@@ -337,7 +340,8 @@ impl Session {
 
     pub(super) fn receive(&self, arrival: Arrival<'_>) -> Result<(), DisconnectReason> {
         let application = {
-            let state = self.state();
+            let mut state = self.state();
+            state.replays = Replays::default();
             match &state.phase {
                 Phase::Connected(_) => state.application.clone(),
                 Phase::Connecting(_) => return Err(DisconnectReason::ForcedServerClose),
@@ -355,7 +359,11 @@ impl Session {
             "" => Vec::new(),
             json => serde_json::from_str(json).map_err(|_| NotAnEvent)?,
         };
-        let asked = id.and_then(|id| self.state().asked.remove(&id));
+        let asked = {
+            let mut state = self.state();
+            state.replays = Replays::default();
+            id.and_then(|id| state.asked.remove(&id))
+        };
         if let Some(asked) = asked {
             // Whoever asked may have stopped waiting.
             drop(asked.send((arguments, attachments)));

@@ -11,12 +11,13 @@ use crate::{
 pub async fn connection(ctx: Ctx) -> Result<()> {
     let (app, who) = (ctx.app(), ctx.identity());
     let lobby = app.config.rooms.lobby.clone();
-    ctx.emit(&Session {
+    let session = Session {
         user: who.user.clone(),
         socket_id: ctx.client_id(),
         rooms: vec![RoomRef::Named(lobby.clone())],
         server_time: Timestamp::now(),
-    });
+    };
+    ctx.emit(&session)?;
     let was_online = app.presence.is_online(&who.user.id);
     chat::hear(app, &app.hub, &who, ctx.socket_id(), &Room::Named(lobby))?;
     if !who.is_guest && !was_online {

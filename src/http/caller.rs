@@ -7,7 +7,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{header::AUTHORIZATION, request::Parts};
-use serde::Deserialize;
 
 use super::answer::{Failed, too_fast};
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     config::{Scope, Secret},
     engine::ClientAddress,
     error::{Error, Result},
+    input::Fields,
 };
 
 const NEEDS_KEY: &str = "this needs a backend's key, as in Authorization: Bearer sk_...";
@@ -26,14 +26,6 @@ pub(super) enum Caller {
     Backend(Arc<Key>),
     /// A user, who may read what this user may see.
     User(Box<Identity>),
-}
-
-/// What stands in the query of a user's request in open mode.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Named {
-    user_id: Option<String>,
-    name: Option<String>,
 }
 
 impl Caller {
@@ -97,7 +89,8 @@ fn who(parts: &Parts, app: &App) -> Result<Caller> {
         return Ok(Caller::Backend(app.keys.find(key)?));
     }
     // Ids and names count in open mode alone, where everybody is who they say they are.
-    let named: Named = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).unwrap_or_default();
-    let credentials = Credentials { token, user_id: named.user_id, name: named.name };
+    let query = Fields::of(parts.uri.query().unwrap_or_default());
+    let named = |name| query.get(name).map(|text| text.map(str::to_owned)).map_err(Error::BadPayload);
+    let credentials = Credentials { token, user_id: named("userId")?, name: named("name")? };
     Ok(Caller::User(Box::new(app.auth.authenticate(&credentials)?)))
 }

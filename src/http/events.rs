@@ -6,7 +6,7 @@ mod replies;
 use std::sync::Arc;
 
 use axum::{Extension, extract::State};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,7 +24,7 @@ use crate::{
     app::{App, ROOT},
     config::Scope,
     error::{Error, Result},
-    model::UserId,
+    model::{RoomName, RoomRef, UserId},
     protocol::{Failure, Reply},
 };
 
@@ -72,10 +72,9 @@ struct Event {
 #[derive(Default)]
 struct To {
     /// Those who hear one of these rooms.
-    rooms: Vec<String>,
-    /// All sockets of these users. As on the sockets, a number is an id too.
-    #[serde(deserialize_with = "ids")]
-    users: Vec<String>,
+    rooms: Vec<NamedRoom>,
+    /// All sockets of these users.
+    users: Vec<UserId>,
     /// These sockets, by the `socketId` of their `session`. One that has gone is nobody.
     sockets: Vec<String>,
     /// Everybody in the namespace.
@@ -88,12 +87,25 @@ struct To {
 #[derive(Default)]
 struct Except {
     /// Those who hear one of these rooms.
-    rooms: Vec<String>,
+    rooms: Vec<NamedRoom>,
     /// All sockets of these users.
-    #[serde(deserialize_with = "ids")]
-    users: Vec<String>,
+    users: Vec<UserId>,
     /// These sockets.
     sockets: Vec<String>,
+}
+
+/// A room's name, of those that have one.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[schema(value_type = RoomName)]
+struct NamedRoom(RoomName);
+
+impl<'de> Deserialize<'de> for NamedRoom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match RoomRef::deserialize(deserializer)? {
+            RoomRef::Named(name) => Ok(Self(name)),
+            RoomRef::With(_) => Err(D::Error::custom("a direct message is no room here: name its users in users")),
+        }
+    }
 }
 
 /// What is asked of the clients.
@@ -242,21 +254,6 @@ async fn perform(
 /// A field that is there, though it be null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
-}
-
-/// Many an app has numbers for ids.
-fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Id {
-        Text(String),
-        Number(serde_json::Number),
-    }
-    let ids = Vec::<Id>::deserialize(deserializer)?.into_iter().map(|id| match id {
-        Id::Text(text) => text,
-        Id::Number(number) => number.to_string(),
-    });
-    Ok(ids.collect())
 }
 
 fn root() -> String {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Request, path::ErrorKind, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::{
     app::App,
     config::LimitsConfig,
     error::{Error, Result},
+    input,
 };
 
 /// The parts of the path that are names, percent-decoded.
@@ -38,19 +39,31 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Self(path)),
-            Err(rejection) => Err(Failed(Error::BadPayload(rejection.body_text()))),
+            Err(rejection) => Err(Failed(Error::BadPayload(sentence(&rejection)))),
         }
+    }
+}
+
+/// What is wrong with a path.
+fn sentence(rejection: &PathRejection) -> String {
+    let PathRejection::FailedToDeserializePathParams(failed) = rejection else {
+        return "the path cannot be read".to_owned();
+    };
+    match failed.kind() {
+        // Names and ids are types of ours, with sentences of ours.
+        ErrorKind::DeserializeError { key, message, .. } => format!("{key}: {message}"),
+        ErrorKind::Message(message) => message.clone(),
+        ErrorKind::InvalidUtf8InPathParam { key } => format!("{key} must be UTF-8"),
+        _ => "the path cannot be read".to_owned(),
     }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Failed;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
-        match axum::extract::Query::from_request_parts(parts, state).await {
-            Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(rejection) => Err(Failed(Error::BadPayload(rejection.body_text()))),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failed> {
+        let query = input::read_query(parts.uri.query().unwrap_or_default());
+        query.map(Self).map_err(|sentence| Failed(Error::BadPayload(sentence)))
     }
 }
 
@@ -59,14 +72,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
         let text = body(request, app).await?;
-        let read = || {
-            if text.is_empty() {
-                return Err(Error::BadPayload("the body is missing: it must be JSON".to_owned()));
-            }
-            serde_json::from_slice(&text).map_err(|error| Error::BadPayload(error.to_string()))
-        };
-        read().map(Self).map_err(|error| Failed(error).into_response())
+        json(&text).map(Self).map_err(|error| Failed(error).into_response())
     }
+}
+
+/// A body, read as JSON.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let text = std::str::from_utf8(body).map_err(|_| Error::BadPayload("the body must be UTF-8".to_owned()))?;
+    input::read_strictly(text, "the body").map_err(Error::BadPayload)
 }
 
 /// The whole body. What is announced as too large is not read, and what comes too slowly is not waited for.

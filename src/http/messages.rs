@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -33,16 +33,24 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewMessage {
     /// Who says it, and becomes a member by it; without it, the system.
+    #[serde(default, deserialize_with = "given")]
     from: Option<Author>,
     /// The room. With neither `room` nor `to`, the lobby.
+    #[serde(default, deserialize_with = "given")]
     room: Option<RoomRef>,
     /// The other user of a direct message.
+    #[serde(default, deserialize_with = "given")]
     to: Option<UserId>,
     /// Makes a retry within 24 h harmless: 1 to 128 characters, one per message and author.
     idempotency_key: Option<String>,
-    /// What is said: an object, kept byte for byte. Anything else becomes `{ "value": ... }`.
+    /// What is said: an object, kept byte for byte. A plain value becomes `{ "value": ... }`.
     #[schema(value_type = Object)]
     body: Box<RawValue>,
+}
+
+/// A field that must not be null: a message is not to go to everybody because somebody's id is not there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Who says something.

@@ -6,7 +6,8 @@ use super::{SocketId, To};
 use crate::{
     engine::Answer,
     error::{Error, Result},
-    protocol::ServerEvent,
+    input,
+    protocol::{Args, SOCKET_IO, ServerEvent},
 };
 
 /// An event on its way out: written once, however many hear it.
@@ -20,7 +21,7 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// An event of which the JSON text `["name", ...]` and the attachments exist already.
+    /// An event that was written by [`encode`], or put together in [`Encoded::new`].
     pub fn new(to: To<'a>, event: Encoded) -> Self {
         Self { event, to, except: None, except_any: &[], is_volatile: false }
     }
@@ -58,7 +59,7 @@ impl Answered {
     /// The first argument; null where there is none.
     pub fn first<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         let text = self.arguments.first().map_or("null", |argument| argument.get());
-        serde_json::from_str(text).map_err(|error| Error::BadPayload(error.to_string()))
+        input::read(text, "the answer").map_err(Error::BadPayload)
     }
 
     /// All arguments, as JSON.
@@ -76,8 +77,12 @@ impl Answered {
 const ANSWERS_MAX: usize = 4_000_000;
 
 impl Answered {
-    /// An answer that has a place beside those that were kept. `too-large` where it has none.
+    /// An answer that has a place beside those that were kept. `too-large` where it has none, `bad-payload` where it is
+    /// too deep.
     pub(super) fn within((arguments, attachments): Answer, kept: &AtomicUsize) -> Result<Self> {
+        for argument in &arguments {
+            input::check_depth(argument.get(), "the answer").map_err(Error::BadPayload)?;
+        }
         let text: usize = arguments.iter().map(|argument| argument.get().len()).sum();
         let bytes = text + attachments.iter().map(Bytes::len).sum::<usize>();
         if kept.fetch_add(bytes, Ordering::Relaxed) + bytes > ANSWERS_MAX {
@@ -88,11 +93,53 @@ impl Answered {
     }
 }
 
-/// The JSON text `["name", ...]` of an event, and its attachments.
-pub type Encoded = (String, Vec<Bytes>);
+/// An event as it leaves: the JSON text `["name", ...]`, and its attachments.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    pub(super) json: String,
+    pub(super) attachments: Vec<Bytes>,
+}
 
-/// Writes an event and its payload.
-pub fn encode<E: ServerEvent>(event: &E) -> Encoded {
-    let text = serde_json::to_string(&(E::NAME, event)).expect("a payload of ours is plain data");
-    (text, Vec::new())
+impl Encoded {
+    /// From the text of a JSON array, with placeholders for the attachments. `bad-payload` where clients would take it
+    /// for a broken packet: where it is no JSON, has no name or a reserved one, a placeholder without its attachment, or
+    /// more than 1,000 levels.
+    pub fn new(json: impl Into<String>, attachments: Vec<Bytes>) -> Result<Self> {
+        let json = json.into();
+        let (name, args) = Args::parse(&json, &attachments)?;
+        if SOCKET_IO.contains(&&*name) {
+            return Err(Error::BadPayload(format!("Socket.IO reserves the name {name}")));
+        }
+        args.check_depth()?;
+        if !attachments.is_empty() && !input::are_placed(&json, attachments.len()) {
+            return Err(Error::BadPayload("a placeholder has no attachment".to_owned()));
+        }
+        Ok(Self { json, attachments })
+    }
+
+    /// As it came from a client, or was checked otherwise.
+    pub(crate) fn received(json: String, attachments: Vec<Bytes>) -> Self {
+        Self { json, attachments }
+    }
+}
+
+/// Writes an event and its payload. An error where its name is one of those that Socket.IO reserves, or the payload
+/// cannot be written as JSON.
+pub fn encode<E: ServerEvent>(event: &E) -> Result<Encoded> {
+    let unwritten = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        Error::internal(&format!("the event {} could not be written", E::NAME), cause)
+    };
+    check_name::<E>()?;
+    let json = serde_json::to_string(&(E::NAME, event)).map_err(|error| unwritten(error.into()))?;
+    input::check_event_depth(&json).map_err(|sentence| unwritten(sentence.into()))?;
+    Ok(Encoded { json, attachments: Vec::new() })
+}
+
+/// Refuses an event whose name means something to clients themselves.
+pub(super) fn check_name<E: ServerEvent>() -> Result<()> {
+    if SOCKET_IO.contains(&E::NAME) {
+        let what = format!("the event {} could not be emitted", E::NAME);
+        return Err(Error::internal(&what, "Socket.IO reserves its name"));
+    }
+    Ok(())
 }

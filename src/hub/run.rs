@@ -104,6 +104,6 @@ fn one_by_one(session: &Session, frames: &[Arc<Frame>], answers: Vec<Answer>, ba
     delivered + answers.map(|answer| answer.give(batch)).sum::<usize>()
 }
 
-fn size((json, attachments): &Encoded) -> usize {
+fn size(Encoded { json, attachments }: &Encoded) -> usize {
     json.len() + attachments.iter().map(bytes::Bytes::len).sum::<usize>()
 }

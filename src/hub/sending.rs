@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use parking_lot::MutexGuard;
 
-use super::{Answered, Encoded, Hub, Outgoing, Receiver, SocketId, To, encode, run::Run};
+use super::{Answered, Encoded, Hub, Outgoing, Receiver, SocketId, To, encode, outgoing::check_name, run::Run};
 use crate::{
     engine::{Batch, Frame, Session},
     error::{Error, Result},
@@ -23,21 +24,43 @@ use crate::{
 impl Hub {
     /// Emits an event: puts it into the queues of those who are to hear it, and into the logs of those who may have
     /// gone for a moment. What follows one commit and goes to one room is put there together, at the end of the turn.
-    pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) {
-        // What nobody hears is not even written.
+    ///
+    /// An error where its name is one of those that Socket.IO reserves, or its payload cannot be written as JSON; the
+    /// latter only where somebody hears it, for what nobody hears is not even written.
+    pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) -> Result<()> {
         if !self.state().has_receivers(to) {
-            return;
+            return check_name::<E>();
         }
-        let outgoing = Outgoing::new(to, encode(event));
+        let outgoing = Outgoing::new(to, encode(event)?);
         match to {
             To::Room(room) if Run::is_for(&outgoing) && turn::keep(&self.this) => self.keep(room, outgoing.event),
-            _ => drop(self.send(&outgoing)),
+            _ => drop(self.deliver(&outgoing)),
+        }
+        Ok(())
+    }
+
+    /// Emits an event to all but one socket. Errors as with [`Self::emit`].
+    pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) -> Result<()> {
+        self.deliver(&Outgoing::new(to, encode(event)?).except(except));
+        Ok(())
+    }
+
+    /// Emits an event of the server's own, which can be written.
+    pub(crate) fn tell<E: ServerEvent>(&self, to: To<'_>, event: &E) {
+        if let Err(error) = self.emit(to, event) {
+            tracing::error!(event = E::NAME, %error, "an event of the server's own was not emitted");
         }
     }
 
-    /// Emits an event to all but one socket.
-    pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) {
-        self.send(&Outgoing::new(to, encode(event)).except(except));
+    /// The same at once, for all but perhaps one socket, and with what may be lost.
+    pub(crate) fn tell_volatile<E: ServerEvent>(&self, to: To<'_>, except: Option<SocketId>, event: &E) {
+        match encode(event) {
+            Ok(event) => {
+                let outgoing = Outgoing { except, ..Outgoing::new(to, event).volatile() };
+                self.deliver(&outgoing);
+            }
+            Err(error) => tracing::error!(event = E::NAME, %error, "an event of the server's own was not emitted"),
+        }
     }
 
     fn keep(&self, room: &Room, event: Encoded) {
@@ -55,8 +78,23 @@ impl Hub {
         self.is_behind.store(true, Ordering::Release);
     }
 
-    /// Emits an event as [`Self::emit`] does, at once. Returns into how many queues and logs it was put.
-    pub fn send(&self, outgoing: &Outgoing<'_>) -> usize {
+    /// Emits an event as [`Self::emit`] does, at once. Returns into how many queues and logs it was put. `too-large` where
+    /// it has more attachments than `limits.attachments`.
+    pub fn send(&self, outgoing: &Outgoing<'_>) -> Result<usize> {
+        self.check_attachments(&outgoing.event.attachments)?;
+        Ok(self.deliver(outgoing))
+    }
+
+    fn check_attachments(&self, attachments: &[Bytes]) -> Result<()> {
+        if attachments.len() > self.engine.attachments_max() {
+            self.metrics.limited("attachments");
+            let count = attachments.len();
+            return Err(Error::TooLarge(format!("{count} attachments are too many (limits.attachments)")));
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, outgoing: &Outgoing<'_>) -> usize {
         let mut batch = self.engine.batch();
         let mut frame = None;
         let mut delivered = 0;
@@ -72,12 +110,19 @@ impl Hub {
     }
 
     /// An event with its offset. Their order is that of the frames only while `sending` is held.
-    pub(super) fn frame(&self, (json, attachments): &Encoded) -> Arc<Frame> {
+    pub(super) fn frame(&self, Encoded { json, attachments }: &Encoded) -> Arc<Frame> {
         Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
     }
 
     /// Answers an event of a socket, after what it was told before.
     pub(crate) fn acknowledge(&self, session: &Arc<Session>, id: u64, arguments: Arguments) {
+        let arguments = match self.check_attachments(&arguments.attachments) {
+            Ok(()) => arguments,
+            Err(error) => {
+                tracing::error!(socket = %session.id, %error, "an acknowledgement was not sent as it is");
+                Arguments::failed(&error)
+            }
+        };
         let mut batch = self.engine.batch();
         if self.is_behind.load(Ordering::Acquire) {
             let may_wait = turn::keep(&self.this);
@@ -127,20 +172,26 @@ impl Hub {
     /// does not answer in time.
     pub async fn ask<E: ServerEvent>(&self, socket: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
         let (_, answered) = self
-            .ask_all(&Outgoing::new(To::Socket(socket), encode(event)), timeout)
-            .await
+            .ask_all(&Outgoing::new(To::Socket(socket), encode(event)?), timeout)
+            .await?
             .pop()
             .ok_or_else(|| Error::unavailable("the client has gone"))?;
         answered
     }
 
     /// Sends an event to all who are to hear it and waits for their acknowledgements, each of which fails as with
-    /// [`Self::ask`], or with `too-large` where all together have more than 4 MB. Those whose client has gone for the moment are not asked.
-    pub async fn ask_all(&self, outgoing: &Outgoing<'_>, timeout: Duration) -> Vec<(SocketId, Result<Answered>)> {
+    /// [`Self::ask`], or with `too-large` where all together have more than 4 MB. Those whose client has gone for the
+    /// moment are not asked. Nobody is where the event has more attachments than `limits.attachments`: `too-large`.
+    pub async fn ask_all(
+        &self,
+        outgoing: &Outgoing<'_>,
+        timeout: Duration,
+    ) -> Result<Vec<(SocketId, Result<Answered>)>> {
+        self.check_attachments(&outgoing.event.attachments)?;
         let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
         let asked = {
             let mut batch = self.engine.batch();
-            let (json, attachments) = &outgoing.event;
+            let Encoded { json, attachments } = &outgoing.event;
             let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
             let mut asked = Vec::new();
             let mut sending = self.sending();
@@ -152,7 +203,7 @@ impl Hub {
         };
         let deadline = tokio::time::Instant::now() + timeout;
         let kept = &AtomicUsize::new(0);
-        join_all(asked.into_iter().map(|(session, answer)| async move {
+        let answers = join_all(asked.into_iter().map(|(session, answer)| async move {
             // Whoever stops waiting, for whatever reason, leaves nothing behind.
             let _forget = Asked { session: &session, id };
             let answered = match tokio::time::timeout_at(deadline, answer).await {
@@ -161,8 +212,8 @@ impl Hub {
                 Err(_) => Err(Error::unavailable("the client did not answer in time")),
             };
             (session.id, answered)
-        }))
-        .await
+        }));
+        Ok(answers.await)
     }
 
     fn sending(&self) -> MutexGuard<'_, Option<Run>> {

@@ -21,7 +21,7 @@ const DESCRIPTIONS: [Description; 18] = [
     Description {
         name: "sockeye_recoveries_total",
         labels: "outcome",
-        help: "Clients that came back. recovered: to their socket; unknown: there was none any more; lost: they had missed more than was kept; refused: it was not theirs, or could not be had then.",
+        help: "Clients that came back. recovered: to their socket; unknown: there was none any more; lost: they had missed more than was kept; refused: it was not theirs, or could not be had then; broken: what they had missed has broken their connection twice.",
     },
     Description {
         name: "sockeye_disconnects_total",

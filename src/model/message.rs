@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer, ser::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{RoomRef, Timestamp, User};
+use super::{RoomRef, Timestamp, User, text::parsed};
 
 /// A message's id: a UUID of version 7 (RFC 9562), so ids sort by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct MessageId(Uuid);
 
@@ -23,6 +23,11 @@ impl MessageId {
         Self(Uuid::from_u128(new.max(last.saturating_add(1))))
     }
 
+    /// Takes an id as it came from a client.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Uuid::parse_str(text).map(Self).map_err(|_| "a message's id is a UUID".to_owned())
+    }
+
     /// For the store, which keeps 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -31,6 +36,12 @@ impl MessageId {
     /// Back from the store's 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer, Self::parse)
     }
 }
 

@@ -28,8 +28,8 @@ macro_rules! schemas {
 }
 
 schemas! {
-    UserId: String = "A user's id: 1 to 128 characters, none of them a control character.";
-    RoomName: String = "A room's name: 1 to 128 characters, no control characters, not beginning with `dm:`.";
+    UserId: String = "A user's id: 1 to 128 characters, none of them a control character. Of a whole number, its text.";
+    RoomName: String = "A room's name: 1 to 128 characters, no control characters, not beginning with `dm:`. Of a whole number, its text.";
     RoomRef: String = "A room's name, or `dm:` and the other user's id.";
     MessageId: String = "A UUID of version 7.";
     Timestamp: String = "A moment as RFC 3339 writes it, in UTC with milliseconds.";

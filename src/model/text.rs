@@ -4,27 +4,69 @@ use std::fmt;
 
 use serde::{
     Deserializer,
-    de::{Error, Visitor},
+    de::{Error, Unexpected, Visitor},
 };
+
+use crate::input::NAME;
+
+/// The largest number of 19 digits: what has more is no name.
+const NUMBER_MAX: u64 = 9_999_999_999_999_999_999;
 
 /// Reads a string and makes of it what `parse` does.
 pub(super) fn parsed<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     parse: fn(&str) -> Result<T, String>,
 ) -> Result<T, D::Error> {
-    struct Parse<T>(fn(&str) -> Result<T, String>);
+    deserializer.deserialize_str(Text(parse))
+}
 
-    impl<T> Visitor<'_> for Parse<T> {
-        type Value = T;
+/// Reads a name: a string, or a whole number, which many an app has for ids, and makes of its text what `parse` does.
+pub(crate) fn named<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_newtype_struct(NAME, Name(parse))
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
+struct Text<T>(fn(&str) -> Result<T, String>);
 
-        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-            (self.0)(text).map_err(E::custom)
+struct Name<T>(fn(&str) -> Result<T, String>);
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+}
+
+impl<'de, T> Visitor<'de> for Name<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a whole number")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        match number {
+            ..=NUMBER_MAX => self.visit_str(&number.to_string()),
+            _ => Err(E::invalid_type(Unexpected::Unsigned(number), &self)),
         }
     }
 
-    deserializer.deserialize_str(Parse(parse))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
 }

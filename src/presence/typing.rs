@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
-    hub::{Hub, Outgoing, SocketId, To, encode},
+    hub::{Hub, SocketId, To},
     model::{Room, User},
     protocol::Typing,
 };
@@ -80,13 +80,12 @@ impl TypingNow {
         let event = |room| Typing { room, user: user.clone(), typing };
         match readers {
             None => {
-                let outgoing = Outgoing::new(To::Room(room), encode(&event(room.for_reader(&user.id))));
-                self.hub.send(&outgoing.except(socket).volatile());
+                let event = event(room.for_reader(&user.id));
+                self.hub.tell_volatile(To::Room(room), Some(socket), &event);
             }
             Some(readers) => {
                 for reader in readers {
-                    let outgoing = Outgoing::new(To::User(reader), encode(&event(room.for_reader(reader))));
-                    self.hub.send(&outgoing.volatile());
+                    self.hub.tell_volatile(To::User(reader), None, &event(room.for_reader(reader)));
                 }
             }
         }

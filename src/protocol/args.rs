@@ -4,7 +4,13 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    input::{self, check_depth},
+};
+
+/// What sentences call an event's one argument.
+const PAYLOAD: &str = "the payload";
 
 /// The arguments a client gave an event, each still the JSON text it came as, and its binary attachments.
 #[derive(Debug)]
@@ -18,7 +24,7 @@ impl<'a> Args<'a> {
     /// Node, a number is a name too.
     pub fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
         let mut list: Vec<&RawValue> =
-            serde_json::from_str(packet).map_err(|error| Error::BadPayload(format!("no valid JSON: {error}")))?;
+            serde_json::from_str(packet).map_err(|_| Error::BadPayload("an event is a JSON array".to_owned()))?;
         if list.is_empty() {
             return Err(Error::BadPayload("an event needs a name".to_owned()));
         }
@@ -47,6 +53,11 @@ impl<'a> Args<'a> {
         self.list.get(index).copied()
     }
 
+    /// `bad-payload` where one of them has more levels of arrays and objects than a payload may have.
+    pub(crate) fn check_depth(&self) -> Result<()> {
+        self.list.iter().try_for_each(|argument| check_depth(argument.get(), PAYLOAD)).map_err(Error::BadPayload)
+    }
+
     /// The binary attachments, in the order of their placeholders.
     pub fn attachments(&self) -> &'a [Bytes] {
         self.attachments
@@ -68,28 +79,23 @@ impl<'a> Args<'a> {
     /// that. Several arguments or attachments are `bad-payload`.
     pub fn single<T: DeserializeOwned>(&self) -> Result<T> {
         match self.single_text()? {
-            "null" => serde_json::from_str("null").or_else(|_| serde_json::from_str("{}")),
-            text => serde_json::from_str(text),
+            "null" => serde_json::from_str("null").or_else(|_| input::read("{}", PAYLOAD)),
+            text => input::read(text, PAYLOAD),
         }
-        .map_err(bad_payload)
+        .map_err(Error::BadPayload)
     }
 
     /// All of them as a tuple or a sequence, for an event of several arguments:
     /// `socket.emit("bid", item, amount)`.
     pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.array_text()).map_err(bad_payload)
+        input::read_all(&self.list, "arguments").map_err(Error::BadPayload)
     }
 }
 
 fn name(json: &str) -> Result<Cow<'_, str>> {
-    match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
-        Some(_) => serde_json::from_str(json).map(Cow::Owned).map_err(bad_payload),
+    match input::decoded(json) {
+        Some(name) => Ok(name),
         None if json.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => Ok(Cow::Borrowed(json)),
         None => Err(Error::BadPayload("an event's name is a string".to_owned())),
     }
-}
-
-fn bad_payload(error: serde_json::Error) -> Error {
-    Error::BadPayload(error.to_string())
 }

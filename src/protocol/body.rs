@@ -1,23 +1,25 @@
 //! The payloads that carry a body: control fields are read and taken out, the other fields stay the text they
 //! came as.
 
-use std::{borrow::Cow, fmt};
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::{EditMessage, SendMessage};
-use crate::model::{Body, NAME_MAX_CHARS};
+use crate::{
+    input::{self, Members, check_depth, described},
+    model::{Body, MessageId, NAME_MAX_CHARS, RoomRef, UserId},
+};
 
 impl SendMessage {
     /// From the payload's JSON text.
     pub(super) fn parse(payload: &str) -> Result<Self, String> {
-        let (body, [room, to, idempotency_key]) = split(payload, ["room", "to", "idempotencyKey"])?;
-        let idempotency_key: Option<String> = optional("idempotencyKey", idempotency_key)?;
-        let send = Self { room: optional("room", room)?, to: optional("to", to)?, idempotency_key, body };
+        let (body, [room, to, idempotency_key]) = split(payload, "the payload", ["room", "to", "idempotencyKey"])?;
+        let send = Self {
+            room: room.map(|room| input::name("room", room, RoomRef::parse)).transpose()?,
+            to: to.map(|to| input::name("to", to, UserId::parse)).transpose()?,
+            idempotency_key: idempotency_key.map(|key| text("idempotencyKey", key)).transpose()?,
+            body,
+        };
         send.checked()
     }
 
@@ -30,9 +32,10 @@ impl SendMessage {
     }
 }
 
-/// A body that stands alone: an object as it is, anything else as `{ "value": ... }`.
+/// A body that stands alone: an object as it is, a plain value as `{ "value": ... }`.
 pub(crate) fn whole(body: &RawValue) -> Result<Body, String> {
-    split(body.get(), []).map(|(body, [])| body)
+    check_depth(body.get(), "body")?;
+    split(body.get(), "body", []).map(|(body, [])| body)
 }
 
 impl<'de> Deserialize<'de> for SendMessage {
@@ -43,36 +46,49 @@ impl<'de> Deserialize<'de> for SendMessage {
 
 impl<'de> Deserialize<'de> for EditMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let payload = Box::<RawValue>::deserialize(deserializer)?;
-        let (body, [id]) = split(payload.get(), ["id"]).map_err(D::Error::custom)?;
-        let id = optional("id", id).map_err(D::Error::custom)?.ok_or_else(|| D::Error::missing_field("id"))?;
-        Ok(Self { id, body })
+        Self::parse(Box::<RawValue>::deserialize(deserializer)?.get()).map_err(D::Error::custom)
     }
 }
 
-fn optional<T: DeserializeOwned>(field: &str, value: Option<&RawValue>) -> Result<Option<T>, String> {
-    let Some(value) = value else { return Ok(None) };
-    serde_json::from_str(value.get()).map_err(|error| format!("{field}: {error}"))
+impl EditMessage {
+    fn parse(payload: &str) -> Result<Self, String> {
+        let (body, [id]) = split(payload, "the payload", ["id"])?;
+        let id = text("id", id.ok_or("id is missing")?)?;
+        Ok(Self { id: MessageId::parse(&id).map_err(|sentence| format!("id: {sentence}"))?, body })
+    }
 }
 
-/// Takes the control fields out of a JSON text. What is left is the body: the same bytes, in the same order.
-/// Anything but an object becomes `{ "value": ... }`.
-fn split<'a, const N: usize>(text: &'a str, control: [&str; N]) -> Result<(Body, [Option<&'a RawValue>; N]), String> {
+fn text(field: &str, value: &RawValue) -> Result<String, String> {
+    let text = input::decoded(value.get());
+    let text = text.ok_or_else(|| format!("{field} must be a string, not {}", described(value.get())))?;
+    Ok(text.into_owned())
+}
+
+/// Takes the control fields out of a JSON text. What is left is the body: the same bytes, in the same order. A plain
+/// value becomes `{ "value": ... }`; an array is neither, and refused. `whole` is what the sentence calls it.
+fn split<'a, const N: usize>(
+    text: &'a str,
+    whole: &str,
+    control: [&str; N],
+) -> Result<(Body, [Option<&'a RawValue>; N]), String> {
     let text = text.trim();
     let mut found = [None; N];
+    if text.starts_with('[') {
+        return Err(format!("{whole} must be an object or a plain value, not an array"));
+    }
     if !text.starts_with('{') {
         return Ok((Body::from_json(format!("{{\"value\":{text}}}")), found));
     }
-    let Members(members) = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let members = Members::of(text).ok_or_else(|| format!("{whole} is not valid JSON"))?;
     let mut kept = String::with_capacity(text.len());
     let mut end = 1;
-    for (key, value) in &members {
+    for (key, value) in members.iter() {
         // Where the value's text ends within `text`, of which it is a slice.
         let value_end = value.get().as_ptr() as usize - text.as_ptr() as usize + value.get().len();
         let member = text[end..value_end].trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
         end = value_end;
-        match control.iter().position(|name| name == key) {
-            Some(place) => found[place] = Some(*value),
+        match control.iter().position(|name| *name == key) {
+            Some(place) => found[place] = Some(value),
             None => {
                 kept.push(if kept.is_empty() { '{' } else { ',' });
                 kept.push_str(member);
@@ -86,40 +102,9 @@ fn split<'a, const N: usize>(text: &'a str, control: [&str; N]) -> Result<(Body,
     Ok((Body::from_json(kept), found))
 }
 
-/// The members of an object in their order, values as text.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut members = Vec::new();
-                while let Some(Key(key)) = map.next_key()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-/// A key, borrowed unless it has escapes.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The text of one field of a body, where it is a string.
-pub(crate) fn string_field(body: &Body, field: &str) -> Option<String> {
-    let Members(members) = serde_json::from_str(body.as_str()).ok()?;
-    let (_, value) = members.iter().rev().find(|(key, _)| key == field)?;
-    serde_json::from_str(value.get()).ok()
+/// One field of a body, as JSON.
+pub(crate) fn field<'a>(body: &'a Body, name: &str) -> Option<&'a RawValue> {
+    Members::of(body.as_str())?.get(name)
 }
 
 #[cfg(test)]
@@ -148,7 +133,10 @@ mod tests {
     #[test]
     fn what_is_no_object_becomes_a_value() {
         assert_eq!(body(r#""hello""#), r#"{"value":"hello"}"#);
-        assert_eq!(body("[1, 2]"), r#"{"value":[1, 2]}"#);
+        for payload in ["1.50", "true", "null"] {
+            assert_eq!(body(payload), format!(r#"{{"value":{payload}}}"#));
+        }
+        assert!(SendMessage::parse("[1, 2]").is_err());
     }
 
     #[test]
@@ -160,14 +148,28 @@ mod tests {
 
     #[test]
     fn control_fields_of_a_wrong_kind_are_refused() {
-        for payload in [
-            r#"{"room":1}"#,
-            r#"{"to":""}"#,
-            r#"{"room":"\u0001x"}"#,
-            r#"{"idempotencyKey":""}"#,
-            r#"{"idempotencyKey":7}"#,
+        for (payload, sentence) in [
+            (r#"{"room":2.0}"#, "room must be a string or a whole number, not 2.0"),
+            (r#"{"room":null}"#, "room must be a string or a whole number, not null"),
+            (r#"{"to":["bob"]}"#, "to must be a string or a whole number, not an array"),
+            (r#"{"to":1e3}"#, "to must be a string or a whole number, not 1e3"),
+            (r#"{"to":""}"#, "to: a user id must not be empty"),
+            (r#"{"room":"\u0001x"}"#, "room: a room's name must not contain control characters"),
+            (r#"{"idempotencyKey":""}"#, "idempotencyKey must have 1 to 128 characters"),
+            (r#"{"idempotencyKey":7}"#, "idempotencyKey must be a string, not 7"),
         ] {
-            assert!(serde_json::from_str::<SendMessage>(payload).is_err(), "{payload}");
+            assert_eq!(SendMessage::parse(payload).unwrap_err(), sentence);
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_a_name_as_it_is_written() {
+        for number in ["2", "-7", "-0", "9999999999999999999", "-9999999999999999999"] {
+            let send = SendMessage::parse(&format!(r#"{{"room":{number}}}"#)).unwrap();
+            assert_eq!(send.room.unwrap().to_string(), number);
+        }
+        for number in ["10000000000000000000", "2.5", "2.0", "1e3", "true"] {
+            assert!(SendMessage::parse(&format!(r#"{{"to":{number}}}"#)).is_err(), "{number}");
         }
     }
 }

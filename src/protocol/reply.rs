@@ -1,7 +1,11 @@
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    input::{DEPTH_MAX, are_placed, is_too_deep},
+};
 
 /// What a handler's result looks like on the wire, on sockets and over HTTP alike.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -78,8 +82,16 @@ impl<T: Serialize + Send> IntoReply for Raw<T> {
     }
 }
 
+/// An error where it is no JSON array, or a placeholder has no attachment: clients would take it for a broken packet.
 impl IntoReply for Arguments {
     fn into_arguments(self) -> serde_json::Result<Arguments> {
+        let list: Vec<&RawValue> = serde_json::from_str(&self.json)?;
+        if list.iter().any(|argument| is_too_deep(argument.get(), DEPTH_MAX)) {
+            return Err(serde::ser::Error::custom("it has too many levels"));
+        }
+        if !self.attachments.is_empty() && !are_placed(&self.json, self.attachments.len()) {
+            return Err(serde::ser::Error::custom("a placeholder has no attachment"));
+        }
         Ok(self)
     }
 }
@@ -93,7 +105,7 @@ impl Arguments {
         Ok(Self { json, attachments: Vec::new() })
     }
 
-    fn failed(error: &Error) -> Self {
+    pub(crate) fn failed(error: &Error) -> Self {
         Self::one(&Reply::<()>::failed(error)).expect("a failure is plain text")
     }
 }

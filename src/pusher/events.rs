@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
@@ -17,7 +17,9 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    hub::{Outgoing, SocketId, To},
+    hub::{Encoded, Outgoing, SocketId, To},
+    input::check_depth,
+    model::named,
     protocol,
 };
 
@@ -35,10 +37,19 @@ const OWN_EVENTS: [&str; 2] = ["pusher:", "pusher_internal:"];
 struct Trigger {
     name: String,
     data: String,
-    channels: Option<Vec<String>>,
-    channel: Option<String>,
+    channels: Option<Vec<Name>>,
+    channel: Option<Name>,
     socket_id: Option<String>,
     info: Option<String>,
+}
+
+/// A channel's name. As everywhere, a whole number is one too.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        named(deserializer, |name| Ok(Self(name.to_owned())))
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,7 +74,7 @@ pub(super) struct BatchTriggered {
 /// `POST /apps/{app}/events`
 pub(super) async fn trigger(State(app): State<Arc<App>>, request: Signed) -> Answer<Triggered> {
     let event = Event::parse(request.json()?)?;
-    event.send(&app);
+    event.send(&app)?;
     let counts = || event.counts(&app).map(|(name, counts)| (name.to_owned(), counts)).collect();
     Ok(Json(Triggered { channels: event.info.is_any().then(counts) }))
 }
@@ -78,7 +89,7 @@ pub(super) async fn trigger_batch(State(app): State<Arc<App>>, request: Signed) 
     if events.iter().any(|event| event.channels.len() != 1) {
         return Err(Error::BadPayload("an event of a batch has one channel".to_owned()).into());
     }
-    events.iter().for_each(|event| event.send(&app));
+    events.iter().try_for_each(|event| event.send(&app))?;
     let counts = || events.iter().flat_map(|event| event.counts(&app)).map(|(_, counts)| counts).collect();
     Ok(Json(BatchTriggered { batch: events.iter().any(|event| event.info.is_any()).then(counts) }))
 }
@@ -101,7 +112,7 @@ impl Event {
         }
         let mut asked = Info::default();
         let mut channels = Vec::with_capacity(names.len());
-        for name in names {
+        for Name(name) in names {
             let channel = Channel::parse(&name)?;
             asked = Info::parse(info.as_deref(), &name)?;
             if asked.is_any() && matches!(channel, Channel::User(_)) {
@@ -110,17 +121,17 @@ impl Event {
             channels.push((name, channel));
         }
         let except = socket_id.as_deref().map(socket_id::parse).transpose()?;
-        Ok(Self { text: text(&name, &data), channels, except, info: asked })
+        Ok(Self { text: text(&name, &data)?, channels, except, info: asked })
     }
 
     /// Each socket hears it once, however many of the channels it hears.
-    fn send(&self, app: &App) {
+    fn send(&self, app: &App) -> Result<()> {
         let to: Vec<To<'_>> = self.channels.iter().map(|(_, channel)| channel.to()).collect();
-        let mut outgoing = Outgoing::new(To::Any(&to), (self.text.clone(), Vec::new()));
+        let mut outgoing = Outgoing::new(To::Any(&to), Encoded::received(self.text.clone(), Vec::new()));
         if let Some(except) = self.except {
             outgoing = outgoing.except(except);
         }
-        app.hub.send(&outgoing);
+        app.hub.send(&outgoing).map(drop)
     }
 
     /// What was asked for, by channel.
@@ -147,17 +158,24 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// The event's packet: `data` as the value of which it is the JSON text, byte for byte; as a string where it is none.
-fn text(name: &str, data: &str) -> String {
-    match serde_json::from_str::<&RawValue>(data) {
-        Ok(value) => serde_json::to_string(&(name, value)),
+fn text(name: &str, data: &str) -> Result<String> {
+    let text = match serde_json::from_str::<&RawValue>(data) {
+        Ok(value) => {
+            check_depth(data, "data").map_err(Error::BadPayload)?;
+            serde_json::to_string(&(name, value))
+        }
         Err(_) => serde_json::to_string(&(name, data)),
-    }
-    .expect("text can be written")
+    };
+    Ok(text.expect("text can be written"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn written(name: &str, data: &str) -> String {
+        text(name, data).unwrap()
+    }
 
     fn parse(json: &str) -> Result<Event> {
         Event::parse(serde_json::from_str(json).unwrap())
@@ -166,25 +184,27 @@ mod tests {
     #[test]
     fn data_is_the_value_that_it_writes_byte_for_byte() {
         assert_eq!(
-            text("a", r#"{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}"#),
+            written("a", r#"{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}"#),
             r#"["a",{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}]"#
         );
-        assert_eq!(text("a", "[1, 2 ]"), r#"["a",[1, 2 ]]"#);
-        assert_eq!(text("a", "null"), r#"["a",null]"#);
-        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
-        assert_eq!(text("a", &deep), format!(r#"["a",{deep}]"#));
+        assert_eq!(written("a", "[1, 2 ]"), r#"["a",[1, 2 ]]"#);
+        assert_eq!(written("a", "null"), r#"["a",null]"#);
+        assert_eq!(written("a", r#""\ud83d""#), r#"["a","\ud83d"]"#, "half an emoji");
+        let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(written("a", &deep(1_000)), format!(r#"["a",{}]"#, deep(1_000)));
+        assert!(text("a", &deep(1_001)).is_err());
     }
 
     #[test]
     fn data_that_writes_no_value_is_a_string() {
         for data in ["", "hello", "{", "1 2", "\"", "undefined", "{\"a\":1}}", "\u{1e}\n"] {
-            assert_eq!(text("a", data), serde_json::to_string(&("a", data)).unwrap());
+            assert_eq!(written("a", data), serde_json::to_string(&("a", data)).unwrap());
         }
     }
 
     #[test]
     fn a_name_cannot_break_out_of_its_quotes() {
-        assert_eq!(text("\"],[", "1"), r#"["\"],[",1]"#);
+        assert_eq!(written("\"],[", "1"), r#"["\"],[",1]"#);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    http::whole,
+    http::{json, whole},
     model::Timestamp,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Signed {
 impl Signed {
     /// The body, read as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| Error::BadPayload(format!("the body: {error}")))
+        json(&self.body)
     }
 
     async fn take(app: &App, parts: &Parts, body: Body) -> Result<Self> {

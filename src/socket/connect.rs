@@ -1,9 +1,19 @@
 //! A socket's way in, through the library's connect handlers.
 
-use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{
+    fmt::Display,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+};
 
 use futures_util::FutureExt;
 use parking_lot::{Mutex, RwLock};
+use serde_json::Value as Json;
 use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
 use socketioxide_core::Value;
 
@@ -15,7 +25,7 @@ use crate::{
     auth::Identity,
     chat,
     engine::{Behind, DisconnectReason, Handshake, Session},
-    error::{Error, Result},
+    error::{Code, Error, Result},
     hub::{Hub, SocketId, To},
     limits::Seat,
     model::UserId,
@@ -34,6 +44,8 @@ pub(super) struct Conn {
     identity: RwLock<Arc<Identity>>,
     /// None while its client is away.
     seat: Mutex<Option<Seat>>,
+    /// For which codes a line has said that an event without acknowledgement was refused: a bit for each.
+    refusals: AtomicU16,
 }
 
 impl Conn {
@@ -100,6 +112,13 @@ impl Conn {
         tracing::info!(socket = %self.id, %user, namespace = self.path(), reason, "{what}");
     }
 
+    /// Whether no event of this socket was refused with this code before. Lines about it are as few as those about
+    /// refused connections.
+    pub(super) fn is_first_refusal(&self, code: Code) -> bool {
+        let bit = 1 << code as u16;
+        self.refusals.fetch_or(bit, Ordering::Relaxed) & bit == 0 && self.app.refusal_lines.check().is_ok()
+    }
+
     pub(super) fn user_id(&self) -> UserId {
         self.identity().user.id.clone()
     }
@@ -147,15 +166,17 @@ impl Connect {
             auth: auth.into(),
             identity: RwLock::new(Arc::new(identity)),
             seat: Mutex::new(Some(seat)),
+            refusals: AtomicU16::new(0),
         }))
     }
 
     fn refuse(&self, session: &Arc<Session>, refusal: &Refusal) {
         if self.app.refusal_lines.check().is_ok() {
-            tracing::info!(socket = %session.id, error = refusal.message, data = %refusal.data, "connection refused");
+            let data = refusal.data.as_ref().map(tracing::field::display);
+            tracing::info!(socket = %session.id, error = refusal.message, data, "connection refused");
         }
         self.app.metrics.refused(refusal.code);
-        session.refuse(&refusal.message, &refusal.data.to_string());
+        session.refuse(&refusal.message, refusal.data.as_ref().map(Json::to_string).as_deref());
     }
 }
 
@@ -190,7 +211,7 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
         }
         if conn.app.is_draining() {
             // Let in while the others were told.
-            conn.hub.emit(To::Socket(conn.id), &conn.app.closing());
+            conn.hub.tell(To::Socket(conn.id), &conn.app.closing());
         }
         Queue::open(&conn);
     }

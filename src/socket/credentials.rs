@@ -1,45 +1,52 @@
 //! Where a client may put its credentials: `auth` of CONNECT, else the Authorization header, else the query
 //! (v2 clients have no `auth`).
 
-use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use crate::{
     auth::{Credentials, bearer_token},
     config::Secret,
     engine::Handshake,
     error::{Error, Result},
+    input::{self, Fields, Members, described},
 };
 
-/// What stands in `auth` or in the query. Other fields are the application's own business.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Given {
-    token: Option<Json>,
-    user_id: Option<Json>,
-    name: Option<Json>,
-}
-
-/// `bad-payload` where a field is neither text nor a number.
+/// `bad-payload` where a field is there and nothing that it may be. Null is as good as missing: it is what pages read
+/// from an empty storage. Other fields are the application's own business.
 pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentials> {
-    let auth: Given = serde_json::from_str(auth).unwrap_or_default();
-    let query: Given = serde_urlencoded::from_str(&handshake.query).unwrap_or_default();
-    let secret = |given| Ok::<_, Error>(text("token", given)?.and_then(|token| bearer_token(&token)));
-    Ok(Credentials {
-        token: secret(auth.token)?.or_else(|| bearer(handshake)).or(secret(query.token)?),
-        user_id: text("userId", auth.user_id)?.or(text("userId", query.user_id)?),
-        name: text("name", auth.name)?.or(text("name", query.name)?),
-    })
+    let auth = match auth {
+        "" => None,
+        auth => {
+            let no_object = || Error::BadPayload("auth must be an object".to_owned());
+            Some(Members::of(auth).ok_or_else(no_object)?)
+        }
+    };
+    let auth = |name| auth.as_ref().and_then(|auth| auth.get(name)).filter(|value| value.get() != "null");
+    let query = Fields::of(&handshake.query);
+    let query = |name| Ok::<_, Error>(query.get(name).map_err(Error::BadPayload)?.map(str::to_owned));
+    let named = |name| match auth(name) {
+        Some(value) => input::name(name, value, |text| Ok(text.to_owned())).map(Some).map_err(Error::BadPayload),
+        None => query(name),
+    };
+    let given = match auth("token") {
+        Some(value) => bearer_token(&secret("token", value)?),
+        None => None,
+    };
+    let token = match given.or_else(|| bearer(handshake)) {
+        None => query("token")?.and_then(|token| bearer_token(&token)),
+        token => token,
+    };
+    Ok(Credentials { token, user_id: named("userId")?, name: named("name")? })
 }
 
-/// Many an app has numbers for ids.
-fn text(field: &str, given: Option<Json>) -> Result<Option<String>> {
-    match given {
-        None | Some(Json::Null) => Ok(None),
-        Some(Json::String(text)) => Ok(Some(text)),
-        Some(Json::Number(number)) => Ok(Some(number.to_string())),
-        Some(_) => Err(Error::BadPayload(format!("{field} must be a string"))),
-    }
+/// The sentence about it does not repeat it.
+fn secret(field: &str, value: &RawValue) -> Result<String> {
+    let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let wrong = || {
+        let came = if is_number { "a number".into() } else { described(value.get()) };
+        Error::BadPayload(format!("{field} must be a string, not {came}"))
+    };
+    Ok(input::decoded(value.get()).ok_or_else(wrong)?.into_owned())
 }
 
 /// RFC 6750, section 2.1.

@@ -67,9 +67,9 @@ impl Ctx {
         &self.conn.app
     }
 
-    /// Emits to this socket alone.
-    pub fn emit<E: ServerEvent>(&self, event: &E) {
-        self.conn.hub.emit(To::Socket(self.conn.id), event);
+    /// Emits to this socket alone. Errors as with [`Hub::emit`].
+    pub fn emit<E: ServerEvent>(&self, event: &E) -> Result<()> {
+        self.conn.hub.emit(To::Socket(self.conn.id), event)
     }
 
     /// Emits to this socket alone and waits for its client's acknowledgement. `unavailable` where the client goes or
@@ -84,10 +84,10 @@ impl Ctx {
         self.conn.hub.kick(self.conn.id, close);
     }
 
-    /// Emits to a room, to this socket too if it hears it. `bad-payload` where the name can be no room's.
+    /// Emits to a room, to this socket too if it hears it. `bad-payload` where the name can be no room's; other errors as
+    /// with [`Hub::emit`].
     pub fn emit_to_room<E: ServerEvent>(&self, room: &str, event: &E) -> Result<()> {
-        self.conn.hub.emit(To::Room(&named(room)?), event);
-        Ok(())
+        self.conn.hub.emit(To::Room(&named(room)?), event)
     }
 
     /// Makes this socket hear a room, for as long as it is connected; nothing is stored. `bad-payload` where the

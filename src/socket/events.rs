@@ -60,7 +60,7 @@ impl Events {
                 // Called when its turn comes, not before.
                 Job::Alone(Box::pin(call.run(async move { handler(ctx, payload).await })))
             }
-            Err(error) => call.refuse(error),
+            Err(error) => call.refuse(error.of_event(E::NAME)),
         });
         self.handlers.insert(E::NAME, handler);
         self
@@ -77,7 +77,7 @@ impl Events {
     {
         let handler = Arc::new(handler);
         let handler: Handler = Box::new(move |call, args| {
-            let (handler, payload) = (handler.clone(), E::from_args(args));
+            let (handler, payload) = (handler.clone(), E::from_args(args).map_err(|error| error.of_event(E::NAME)));
             let begin: BeginWrite =
                 Box::new(move |ctx, pending| match payload.and_then(|payload| handler(ctx, payload)) {
                     Ok(change) => change.then(|result| pending.settle(acknowledgement(result))),

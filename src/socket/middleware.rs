@@ -8,6 +8,7 @@ use crate::{
     auth::Identity,
     engine::{Handshake, Session},
     error::{Code, Error},
+    input,
     model::User,
 };
 
@@ -31,28 +32,30 @@ impl Entrant {
         Self {
             user: identity.user.clone(),
             namespace: session.namespace.clone(),
-            auth: serde_json::from_str(auth).unwrap_or_default(),
+            // It was taken as JSON.
+            auth: input::read(auth, "auth").unwrap_or_default(),
             query: handshake.query.as_str().into(),
             address: handshake.address,
         }
     }
 }
 
-/// Why a client is not let in: its `connect_error` has this message, and this as `data`.
+/// Why a client is not let in: its `connect_error` has this message, and this as `data` where there is any.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// `err.message`
     pub message: String,
     /// `err.data`
-    pub data: Json,
+    pub data: Option<Json>,
     /// What it counts as.
     pub(super) code: Code,
 }
 
 impl Refusal {
-    /// With a message and data of one's own.
-    pub fn new(message: impl Into<String>, data: Json) -> Self {
-        Self { message: message.into(), data, code: Code::Forbidden }
+    /// With a message and data of one's own, or `None`: then the client's error has no `data`, as where Node's
+    /// middleware calls `next(new Error(message))`.
+    pub fn new(message: impl Into<String>, data: impl Into<Option<Json>>) -> Self {
+        Self { message: message.into(), data: data.into(), code: Code::Forbidden }
     }
 }
 
@@ -61,6 +64,6 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = error.code();
         let data = json!({ "code": code, "message": error.to_string() });
-        Self { message: code.as_str().to_owned(), data, code }
+        Self { message: code.as_str().to_owned(), data: Some(data), code }
     }
 }

@@ -160,12 +160,17 @@ impl Call {
             Some(error) => {
                 metrics.failed[error.code() as usize].increment(1);
                 log(&conn, &name, error);
+                if id.is_none() && conn.is_first_refusal(error.code()) {
+                    // Nobody may be listening to what its client is told.
+                    let (code, why) = (error.code().as_str(), error.to_string());
+                    tracing::info!(socket = %conn.id, event = &*name, code, why, "an event was refused");
+                }
             }
         }
         match (id, error) {
             // A client that has gone does not wait for it any more.
             (Some(id), _) => conn.hub.acknowledge(&conn.session, id, arguments),
-            (None, Some(error)) => conn.hub.emit(To::Socket(conn.id), &EventError::new(&name, &error)),
+            (None, Some(error)) => conn.hub.tell(To::Socket(conn.id), &EventError::new(&name, &error)),
             (None, None) => {}
         }
     }
@@ -188,7 +193,7 @@ fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, origin: Orig
         (None, Some((name, metrics))) => Call::new(conn, name.clone(), metrics, origin),
         (None, None) => Call::new(conn, shown(name).into(), &conn.events.unknown, origin),
     };
-    if let Err(error) = within_limits {
+    if let Err(error) = within_limits.and_then(|()| args.check_depth()) {
         return call.refuse(error);
     }
     if let Some((_, event)) = event {

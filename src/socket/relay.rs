@@ -1,14 +1,14 @@
 //! Events that are passed on without being known, as the configuration says.
 
 use bytes::Bytes;
-use serde_json::Value as Json;
 
 use super::connect::Conn;
 use crate::{
     chat,
     config::{Relay, RelayTo},
     error::{Error, Result},
-    hub::{Outgoing, To},
+    hub::{Encoded, Outgoing, SocketId, To},
+    input::{self, Members, described},
     model::{RoomRef, UserId},
     protocol::Args,
 };
@@ -16,44 +16,42 @@ use crate::{
 /// Passes an event on: the very text and attachments that came in.
 pub(super) fn emit(conn: &Conn, name: &str, text: String, attachments: Vec<Bytes>) -> Result<()> {
     let relay = &conn.app.config.relay[name];
+    let event = |text| Encoded::received(text, attachments);
     match relay.to {
-        RelayTo::Everyone => send(conn, relay, To::Everyone, None, (text, attachments)),
-        RelayTo::Others => send(conn, relay, To::Everyone, Some(conn.id), (text, attachments)),
+        RelayTo::Everyone => send(conn, relay, To::Everyone, None, event(text)),
+        RelayTo::Others => send(conn, relay, To::Everyone, Some(conn.id), event(text)),
         RelayTo::User => {
-            let user = UserId::parse(&named(relay, &text, "user")?).map_err(Error::BadPayload)?;
-            send(conn, relay, To::User(&user), None, (text, attachments));
+            let user = named(relay, &text, UserId::parse)?;
+            send(conn, relay, To::User(&user), None, event(text))
         }
         RelayTo::Room => {
-            let room = RoomRef::parse(&named(relay, &text, "room")?).map_err(Error::BadPayload)?;
-            let room = chat::enter(&conn.identity(), room)?;
+            let room = chat::enter(&conn.identity(), named(relay, &text, RoomRef::parse)?)?;
             if !conn.hub.hears(conn.id, &room) {
                 return Err(Error::Forbidden("join the room first".to_owned()));
             }
-            send(conn, relay, To::Room(&room), None, (text, attachments));
+            send(conn, relay, To::Room(&room), None, event(text))
         }
     }
-    Ok(())
 }
 
-fn send(conn: &Conn, relay: &Relay, to: To<'_>, except: Option<crate::hub::SocketId>, event: (String, Vec<Bytes>)) {
+fn send(conn: &Conn, relay: &Relay, to: To<'_>, except: Option<SocketId>, event: Encoded) -> Result<()> {
     let mut outgoing = Outgoing::new(to, event);
     if let Some(except) = except.or_else(|| relay.except_sender.then_some(conn.id)) {
         outgoing = outgoing.except(except);
     }
-    conn.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing });
+    conn.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing }).map(drop)
 }
 
-/// The text that names the room or the user.
-fn named(relay: &Relay, text: &str, what: &str) -> Result<String> {
+/// The room or the user that an event names. `bad-payload` where it names none.
+fn named<T>(relay: &Relay, text: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
     let (_, args) = Args::parse(text, &[])?;
-    let place = args.get(relay.argument.unwrap_or(0)).and_then(|text| serde_json::from_str::<Json>(text.get()).ok());
-    let text = match (place, relay.field.as_deref()) {
-        (Some(Json::Object(mut object)), Some(field)) => object.remove(field),
-        (Some(value), None) => Some(value),
-        _ => None,
+    let index = relay.argument.unwrap_or(0);
+    let missing = |what: &str| Error::BadPayload(format!("{what} is missing"));
+    let argument = args.get(index).ok_or_else(|| missing(&format!("argument {index}")))?;
+    let Some(field) = relay.field.as_deref() else {
+        return input::name(&format!("argument {index}"), argument, parse).map_err(Error::BadPayload);
     };
-    match text {
-        Some(Json::String(text)) => Ok(text),
-        _ => Err(Error::BadPayload(format!("the payload names no {what}"))),
-    }
+    let no_object = || Error::BadPayload(format!("argument 0 must be an object, not {}", described(argument.get())));
+    let members = Members::of(argument.get()).ok_or_else(no_object)?;
+    input::name(field, members.get(field).ok_or_else(|| missing(field))?, parse).map_err(Error::BadPayload)
 }

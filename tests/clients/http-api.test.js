@@ -171,7 +171,7 @@ describe("what is wrong with a request", () => {
     const { server, key } = await withKey(t);
     const answer = await call(server, key, "POST", "/api/events", { ...EVENT, too: { users: ["7"] } });
     assertRefused(answer, 400, "bad-payload");
-    assert.match(answer.reply.error.message, /`too`/);
+    assert.match(answer.reply.error.message, /^too is no field here/);
     assert.equal((await call(server, key, "GET", "/api/users?onlin=true")).status, 200);
   });
 

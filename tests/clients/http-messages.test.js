@@ -135,7 +135,8 @@ describe("posting", () => {
       { room: "\u0001dm:3:ada:bob", body: {} },
       { to: "\u0001", body: {} },
       { room: "tea", to: "bob", body: {} },
-      { room: 7, body: {} },
+      { room: 7.5, body: {} },
+      { room: "tea", body: [] },
       { body: {}, text: "beside the body" },
     ];
     for (const body of wrong) {

@@ -58,10 +58,10 @@ describe("a body", () => {
     assert.deepEqual([message.room, message.offset, message.from.id], [room, 1, "ada"]);
   });
 
-  test("of a payload that is no object is its value", async (t) => {
+  test("of a plain value is that value", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
-    for (const payload of ["hello", 42, [1, { a: 2 }], true, null, ""]) {
+    for (const payload of ["hello", 42, 1.5, true, null, ""]) {
       const message = await done(ada, "send-message", payload);
       assert.deepEqual(message.body, { value: payload });
       assert.equal(message.room, "lobby");
@@ -322,6 +322,6 @@ test("an acknowledgement has one shape", async (t) => {
   const ada = await server.user("ada");
   const reply = await ask(ada, "send-message", { text: "x" });
   assert.deepEqual(Object.keys(reply).sort(), ["data", "success"]);
-  const failure = await ask(ada, "send-message", { room: 1 });
+  const failure = await ask(ada, "send-message", { room: {} });
   assert.deepEqual(Object.keys(failure).sort(), ["error", "success"]);
 });

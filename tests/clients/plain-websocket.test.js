@@ -316,10 +316,8 @@ describe("an envelope", () => {
       '{"eventType":"ClientEvent","event":null}',
       '{"eventType":"ServerEvent","event":"message"}',
       '{"event":"SendMessage","requestData":{}}',
-      '{"eventType":"ClientEvent","event":"ListRooms","event":"ListRooms"}',
       '{"eventType":"ClientEvent","event":"ListRooms","requestId":{}}',
       `{"eventType":"ClientEvent","event":"${"x".repeat(300)}"}`,
-      '{"eventType":"ClientEvent","event":"\\ud800"}',
       '{"eventType":"Reply","requestId":"x"}',
     ];
     for (const text of wrong) {
@@ -327,7 +325,7 @@ describe("an envelope", () => {
       const reply = await ada.inbox.take((item) => item.eventType === "Reply", text);
       assert.deepEqual([reply.event, reply.success, reply.error.code], [null, false, "bad-payload"], text);
     }
-    for (const event of ["connect", "disconnect", "newListener", "connect_error", "", "Nonsense", "constructor"]) {
+    for (const event of ["connect", "disconnect", "newListener", "connect_error", "", "Nonsense", "constructor", "\ud800"]) {
       assert.equal(await ada.refused(event, {}), "unknown-event", event);
     }
     ada.send('{"eventType":"Reply","requestId":1,"data":"nobody asked"}');

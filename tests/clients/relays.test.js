@@ -30,7 +30,7 @@ test("to a room is heard by those who hear it, and needs the sender to be one of
   assert.equal(await refused(eve, "draw", { board: "den" }), "forbidden");
   await done(ada, "leave-room", { room: "den" });
   assert.equal(await refused(ada, "draw", { board: "den" }), "forbidden");
-  for (const args of [[], ["den"], [{ room: "den" }], [{ board: 7 }], [null]]) {
+  for (const args of [[], ["den"], [{ room: "den" }], [{ board: 7.5 }], [null]]) {
     assert.equal(await refused(bob, "draw", ...args), "bad-payload", JSON.stringify(args));
   }
   await fence(eve, eve, bob);

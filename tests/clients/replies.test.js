@@ -10,12 +10,16 @@ const UNKNOWN_ID = "0198c0de-0000-7000-8000-000000000000";
 describe("bad-payload", () => {
   const wrong = {
     "send-message": [
-      { room: 1 },
+      { room: 1.5 },
+      { room: null },
+      { room: ["den"] },
       { room: "" },
       { room: "x".repeat(129) },
       { room: "den", to: "bob" },
       { to: "" },
-      { to: 7 },
+      { to: 7.5 },
+      { to: null },
+      [{ text: "x" }],
       { room: "dm:" },
       { idempotencyKey: "" },
       { idempotencyKey: 7 },
@@ -24,9 +28,9 @@ describe("bad-payload", () => {
     "edit-message": [undefined, {}, { id: "no uuid" }, { id: 1 }, { text: "of what?" }, "text", [UNKNOWN_ID]],
     "delete-message": [undefined, {}, { id: "no uuid" }, UNKNOWN_ID],
     "join-room": [undefined, {}, null, "den", { room: "" }, { room: "a\nb" }, { room: "den", since: -1 }, { room: "den", since: "1" }, { room: "den", since: 1.5 }],
-    "leave-room": [undefined, {}, { room: 5 }],
+    "leave-room": [undefined, {}, { room: 5.5 }, ["den"]],
     "load-messages": [{}, { room: "den", before: 1, after: 1 }, { room: "den", limit: 0 }, { room: "den", limit: -1 }, { room: "den", before: "1" }],
-    "list-users": [{ room: 7 }, "den"],
+    "list-users": [{ room: 7.5 }, { room: {} }, "den"],
     "list-rooms": ["all", 1],
     "mark-read": [{}, { room: "lobby" }, { offset: 1 }, { room: "lobby", offset: -1 }, { room: "lobby", offset: "1" }],
     typing: [{}, { room: "lobby" }, { room: "lobby", typing: "yes" }],
@@ -126,7 +130,7 @@ test("an event that asked for no acknowledgement is told by event-error, to its 
   const bob = await server.user("bob");
   const expected = [
     ["nonsense", {}, "unknown-event"],
-    ["send-message", { room: 1 }, "bad-payload"],
+    ["send-message", { room: {} }, "bad-payload"],
     ["join-room", {}, "bad-payload"],
     ["leave-room", { room: "lobby" }, "forbidden"],
     ["edit-message", { id: UNKNOWN_ID }, "not-found"],

@@ -39,8 +39,10 @@ function refusal(message, data) {
 
 /** Clients of v2 have no `auth` for the main namespace: theirs is the query. */
 function refuseToken({ handshake }, next) {
-  const isRefused = handshake.auth.token === "refuse" || handshake.query.token === "refuse";
-  next(isRefused ? refusal("refused", { code: "no" }) : undefined);
+  const isToken = (token) => handshake.auth.token === token || handshake.query.token === token;
+  if (isToken("refuse")) next(refusal("refused", { code: "no" }));
+  else if (isToken("refuse-without-data")) next(new Error("refused"));
+  else next();
 }
 
 function listen(socket) {

@@ -6,12 +6,14 @@
 mod client;
 mod harness;
 
+mod applications;
 mod auction;
 mod command_line;
 mod crashes;
 mod devices;
 mod guests_and_devices;
 mod hostile;
+mod input;
 mod limits;
 mod operations;
 mod order;

@@ -2,17 +2,23 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Refusal;
 use crate::{
     engine::frame::Frame,
     error::{Code, Error},
+    input::{self, Members, described},
 };
 
 /// Bytes of an event's name and of a request's id, which are kept until the answer.
 const ECHOED_MAX: usize = 256;
+
+/// The `eventType` of an event of a client's.
+const EVENT: &str = "ClientEvent";
+/// The `eventType` of an answer.
+const REPLY: &str = "Reply";
 
 /// What a client says.
 pub(super) enum Said<'a> {
@@ -34,55 +40,74 @@ pub(super) struct Asked {
     request_id: Option<Box<str>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(borrow, default)]
-    event_type: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "given")]
-    event: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "given")]
-    request_data: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "given")]
-    request_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "given")]
-    data: Option<&'a RawValue>,
-}
-
-/// A null is given as well.
-fn given<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+/// A text that says nothing that can be done.
+pub(super) enum Unsaid {
+    /// It is no envelope.
+    NoEnvelope,
+    /// It is one with a field that is missing or of the wrong type: what is to be answered.
+    Wrong(Asked, String),
 }
 
 impl<'a> Said<'a> {
-    /// `None` where the text is no envelope.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    /// An envelope is a JSON object whose `eventType` is one of a client's, or that is a heartbeat.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Unsaid> {
         if !text.trim_start().starts_with('{') {
-            return None;
+            return Err(Unsaid::NoEnvelope);
         }
-        let fields: Fields<'a> = serde_json::from_str(text).ok()?;
-        let event_type = fields.event_type.as_deref();
-        if event_type == Some("Reply") {
-            return Some(Self::Reply { id: fields.request_id?.get().parse().ok()?, data: fields.data });
-        }
-        let event = fields.event?.get();
-        let name: Cow<'a, str> = match event.strip_prefix('"')?.strip_suffix('"')? {
-            name if name.contains('\\') => serde_json::from_str::<String>(event).ok()?.into(),
-            name => name.into(),
+        let fields = Members::of(text).ok_or(Unsaid::NoEnvelope)?;
+        let event_type = match fields.get("eventType").map(|value| input::decoded(value.get())) {
+            None => None,
+            Some(Some(name)) if name == EVENT || name == REPLY => Some(name),
+            Some(_) => return Err(Unsaid::NoEnvelope),
         };
-        let request_id = fields.request_id.map(RawValue::get);
-        let may_be_echoed = request_id.is_none_or(|id| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX);
-        if event.len() > ECHOED_MAX || !may_be_echoed {
-            return None;
+        if event_type.as_deref() == Some(REPLY) {
+            let id = fields.get("requestId").map_or("null", RawValue::get);
+            let is_wrong =
+                || format!("requestId must be the number of the event that is answered, not {}", described(id));
+            let id = id.parse().map_err(|_| Unsaid::Wrong(Asked::nothing(None), is_wrong()))?;
+            return Ok(Self::Reply { id, data: fields.get("data") });
         }
-        let asked = Asked { event: event.into(), request_id: request_id.map(Into::into) };
-        match (event_type, &*name) {
-            (None | Some("ClientEvent"), "Heartbeat") => Some(Self::Heartbeat(asked)),
-            (Some("ClientEvent"), "Register") => Some(Self::Register(asked, fields.request_data)),
-            (Some("ClientEvent"), "Unregister") => Some(Self::Unregister(asked)),
-            (Some("ClientEvent"), _) => Some(Self::Event { name, asked, data: fields.request_data }),
-            _ => None,
+        let data = fields.get("requestData");
+        let (name, asked) = match (Asked::of(&fields), &event_type) {
+            (Ok(asked), _) => asked,
+            (Err(wrong), Some(_)) => return Err(wrong),
+            (Err(_), None) => return Err(Unsaid::NoEnvelope),
+        };
+        match (&event_type, &*name) {
+            (_, "Heartbeat") => Ok(Self::Heartbeat(asked)),
+            (None, _) => Err(Unsaid::NoEnvelope),
+            (Some(_), "Register") => Ok(Self::Register(asked, data)),
+            (Some(_), "Unregister") => Ok(Self::Unregister(asked)),
+            (Some(_), _) => Ok(Self::Event { name, asked, data }),
         }
+    }
+}
+
+impl Asked {
+    /// The event's name, and what an answer repeats.
+    fn of<'a>(fields: &Members<'a>) -> Result<(Cow<'a, str>, Self), Unsaid> {
+        let request_id = fields.get("requestId").map(RawValue::get);
+        let may_be_echoed = |id: &str| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX;
+        if let Some(id) = request_id.filter(|id| !may_be_echoed(id)) {
+            let came = if id.len() > ECHOED_MAX { "a longer one".into() } else { described(id) };
+            let sentence = format!(
+                "requestId must be a string, a number, true, false or null, of at most {ECHOED_MAX} bytes, not {came}"
+            );
+            return Err(Unsaid::Wrong(Self::nothing(None), sentence));
+        }
+        let wrong = |sentence| Unsaid::Wrong(Self::nothing(request_id), sentence);
+        let event = fields.get("event").ok_or_else(|| wrong("event is missing".to_owned()))?.get();
+        let name =
+            input::decoded(event).ok_or_else(|| wrong(format!("event must be a string, not {}", described(event))))?;
+        if event.len() > ECHOED_MAX {
+            return Err(wrong(format!("event must have at most {ECHOED_MAX} bytes")));
+        }
+        Ok((name, Self { event: event.into(), request_id: request_id.map(Into::into) }))
+    }
+
+    /// An envelope without an event.
+    fn nothing(request_id: Option<&str>) -> Self {
+        Self { event: "null".into(), request_id: request_id.map(Into::into) }
     }
 }
 

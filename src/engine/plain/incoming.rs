@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Plain, Refusal, Verdict, close,
-    envelope::{self, Asked, Said},
+    envelope::{self, Asked, Said, Unsaid},
 };
 use crate::{
     engine::{
@@ -20,6 +20,7 @@ use crate::{
         session::{NotAnEvent, Session},
     },
     error::Error,
+    input::described,
 };
 
 /// Frames that may wait until their client is let in; together they may have as many bytes as one alone.
@@ -103,12 +104,19 @@ impl Incoming {
         text: &str,
         refusal: Option<&Refusal>,
     ) -> ControlFlow<()> {
-        let Some(said) = Said::parse(text) else {
-            if plain.has_envelopes() {
+        let said = match Said::parse(text) {
+            Ok(said) => said,
+            Err(Unsaid::NoEnvelope) if plain.has_envelopes() => {
                 link.pay();
-                return fail(link, None, &Error::BadPayload("this is no envelope".to_owned()));
+                let sentence = "this is no envelope, which is a JSON object whose eventType is ClientEvent or Reply";
+                return fail(link, None, &Error::BadPayload(sentence.to_owned()));
             }
-            return self.bare_text(link, text, refusal);
+            Err(Unsaid::NoEnvelope) => return self.bare_text(link, text, refusal),
+            Err(Unsaid::Wrong(asked, sentence)) => {
+                link.pay();
+                plain.has_envelopes.store(true, Ordering::Relaxed);
+                return fail(link, Some(&asked), &Error::BadPayload(sentence));
+            }
         };
         plain.has_envelopes.store(true, Ordering::Relaxed);
         if !matches!(said, Said::Event { .. }) {
@@ -192,7 +200,10 @@ impl Incoming {
         let credentials = match credentials.map_or("null", RawValue::get) {
             "null" => "",
             object if object.starts_with('{') => object,
-            _ => return fail(link, Some(&asked), &Error::BadPayload("requestData must be an object".to_owned())),
+            other => {
+                let sentence = format!("requestData must be an object, not {}", described(other));
+                return fail(link, Some(&asked), &Error::BadPayload(sentence));
+            }
         };
         match &self.phase {
             Phase::Inside { is_registered: true, .. } => {

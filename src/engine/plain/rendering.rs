@@ -5,16 +5,19 @@ use std::{borrow::Cow, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value as Json, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{
     Settings,
     envelope::{self, Asked},
 };
-use crate::engine::{
-    Protocol,
-    frame::Frame,
-    packet::{Kind, Packet},
+use crate::{
+    engine::{
+        Protocol,
+        frame::Frame,
+        packet::{Kind, Packet},
+    },
+    input::{self, Members},
 };
 
 /// The event that is a bare text, whatever else is.
@@ -35,12 +38,13 @@ pub(in crate::engine) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
 pub(in crate::engine) fn bare_text(frame: &Frame, settings: &Settings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };
-    let (name, argument): (Cow<'_, str>, &RawValue) = serde_json::from_str(json).ok()?;
+    let (name, argument): (&RawValue, &RawValue) = serde_json::from_str(json).ok()?;
+    let name = input::decoded(name.get())?;
     if settings.saved_event == Some(&*name) {
         return saved_text(argument.get()).map(|text| Frame::of(&[&text]));
     }
     let is_text = name == TEXT || name == settings.text_event;
-    let text: String = is_text.then(|| serde_json::from_str(argument.get()).ok()).flatten()?;
+    let text = is_text.then(|| input::decoded(argument.get())).flatten()?;
     Some(Frame::of(&[&text]))
 }
 
@@ -72,42 +76,25 @@ fn saved_text(json: &str) -> Option<String> {
         #[serde(borrow)]
         body: &'a RawValue,
     }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Text {
-        value: String,
-    }
     let Saved { message: Message { body } } = serde_json::from_str(json).ok()?;
-    Some(match serde_json::from_str(body.get()) {
-        Ok(Text { value }) => value,
-        Err(_) => body.get().to_owned(),
-    })
+    let members = Members::of(body.get())?;
+    let value = members.get("value").filter(|_| members.iter().count() == 1);
+    let text = value.and_then(|value| input::decoded(value.get()));
+    Some(text.unwrap_or_else(|| body.get().into()).into_owned())
 }
 
-/// JSON with its attachments in it, as base64 where their placeholders were.
+/// JSON with its attachments in it, as base64 where their placeholders were. Each attachment has one place: a small
+/// packet with many placeholders for one large attachment must not become large itself. Where it is asked for again
+/// there is null.
 fn inlined<'a>(json: &'a str, attachments: &[Bytes]) -> Cow<'a, str> {
     if attachments.is_empty() {
         return json.into();
     }
-    let Ok(mut value) = serde_json::from_str(json) else { return json.into() };
     let mut attachments: Vec<_> = attachments.iter().map(Some).collect();
-    inline(&mut value, &mut attachments);
-    value.to_string().into()
-}
-
-/// Each attachment has one place: a small packet with many placeholders for one large attachment must not become
-/// large itself. Where it is asked for again there is null.
-fn inline(value: &mut Json, attachments: &mut [Option<&Bytes>]) {
-    match value {
-        Json::Array(items) => items.iter_mut().for_each(|item| inline(item, attachments)),
-        Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
-            let number = members.get("num").and_then(Json::as_u64).and_then(|num| usize::try_from(num).ok());
-            let attachment = number.and_then(|number| attachments.get_mut(number)?.take());
-            *value = attachment.map_or(Json::Null, |attachment| Json::String(STANDARD.encode(attachment)));
-        }
-        Json::Object(members) => members.values_mut().for_each(|member| inline(member, attachments)),
-        _ => {}
-    }
+    input::replaced(json, |number| match attachments.get_mut(number).and_then(Option::take) {
+        Some(attachment) => format!("\"{}\"", STANDARD.encode(attachment)),
+        None => "null".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ impl Session {
 
     /// Its pong has come.
     pub(in crate::engine) fn confirmed(&self) {
-        self.state().log.confirmed();
+        let mut state = self.state();
+        state.log.confirmed();
+        state.replays = Replays::default();
     }
 
     /// Bytes of its log, each event in full.
@@ -73,6 +75,12 @@ impl Session {
             Phase::Connected(hanging) if !Arc::ptr_eq(hanging, link) => Some(hanging.clone()),
             Phase::Connected(_) | Phase::Connecting(_) | Phase::Closed => return Resumed::NotYours,
         };
+        if !state.replays.may_go_on(seen) {
+            drop(guard);
+            tracing::info!(socket = %self.id, "not recovered: what it missed has broken its connection twice");
+            self.finish(DisconnectReason::TransportClose);
+            return Resumed::Broken;
+        }
         if !seen.is_in(&state.log) {
             drop(guard);
             self.finish(DisconnectReason::TransportClose);
@@ -93,6 +101,7 @@ impl Session {
             self.engine.parked.remove(self, &application.user());
         }
         for frame in state.log.after(seen.number()) {
+            state.replays.last = frame.number();
             link.push(frame, false, &mut batch);
         }
         link.push(&self.connect_frame(), false, &mut batch);
@@ -155,4 +164,29 @@ pub(in crate::engine) enum Resumed {
     NotYours,
     /// It could only have been had with a hole.
     Lost,
+    /// What its client missed has broken the connection again and again.
+    Broken,
+}
+
+/// Connections that may break at what their clients have missed.
+const BREAKS_MAX: u32 = 2;
+
+/// What became of the replays of events that a client missed. There may be one among them that its client cannot take:
+/// it would be replayed, and break the connection, for ever.
+#[derive(Debug, Default)]
+pub(super) struct Replays {
+    /// The number of the last event that was replayed; 0 where the client has said something since.
+    last: u64,
+    /// How many replays broke the connection, one after the other.
+    broken: u32,
+}
+
+impl Replays {
+    /// Whether there may be one more. A client that comes back without having seen all of the last one, and has said
+    /// nothing in between, was broken by it.
+    fn may_go_on(&mut self, seen: Seen) -> bool {
+        let last = std::mem::take(&mut self.last);
+        self.broken = if seen.number() < last { self.broken + 1 } else { 0 };
+        self.broken < BREAKS_MAX
+    }
 }

@@ -1,21 +1,23 @@
 //! An event that was checked, and how it is emitted.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     hash::Hash,
     sync::Arc,
     time::Duration,
 };
 
+use indexmap::IndexSet;
 use serde_json::value::RawValue;
 
-use super::{BATCH_MAX, Emitted, Event, replies::Once};
+use super::{BATCH_MAX, Emitted, Event, NamedRoom, replies::Once};
 use crate::{
     app::App,
     config::LimitsConfig,
     error::{Error, Result},
     hub::{self, Encoded, Hub, Outgoing, SocketId},
-    model::{Room, RoomName, UserId, checked_name},
+    input,
+    model::{Room, UserId, checked_name},
     protocol::{self, Failure},
 };
 
@@ -64,12 +66,18 @@ impl Emission {
         if ack.is_some() && volatile {
             return Err(Error::BadPayload("an event with ack cannot be volatile".to_owned()));
         }
+        if let Some(data) = &data {
+            input::check_depth(data.get(), "data").map_err(Error::BadPayload)?;
+        }
+        for (index, argument) in args.iter().flatten().enumerate() {
+            input::check_depth(argument.get(), &format!("args[{index}]")).map_err(Error::BadPayload)?;
+        }
         let no_such = || Error::NotFound(format!("there is no namespace {namespace:?} now"));
         let hub = app.hubs.get(&namespace).ok_or_else(no_such)?;
         Ok(Self {
-            event: (text(&event, data.into_iter().chain(args.into_iter().flatten())), Vec::new()),
-            to: Audience::new(&hub, to.rooms, &to.users, &to.sockets, to.everyone)?,
-            except: Audience::new(&hub, except.rooms, &except.users, &except.sockets, false)?,
+            event: Encoded::received(text(&event, data.into_iter().chain(args.into_iter().flatten())), Vec::new()),
+            to: Audience::new(&hub, to.rooms, to.users, &to.sockets, to.everyone),
+            except: Audience::new(&hub, except.rooms, except.users, &except.sockets, false),
             is_volatile: volatile,
             ack: ack.map(Duration::from_millis),
             hub,
@@ -89,7 +97,7 @@ impl Emission {
             Some(timeout) => self.ask(app, &outgoing, timeout).await,
             None => {
                 let outgoing = if self.is_volatile { outgoing.volatile() } else { outgoing };
-                Ok(Emitted { delivered: self.hub.send(&outgoing), answers: None })
+                Ok(Emitted { delivered: self.hub.send(&outgoing)?, answers: None })
             }
         }
     }
@@ -102,7 +110,7 @@ impl Emission {
             return Err(Error::TooLarge(format!("{asked} sockets are too many to ask (api.asked-sockets)")));
         }
         let sockets: Vec<_> = receivers.iter().map(|receiver| hub::To::Socket(receiver.socket)).collect();
-        let answers = self.hub.ask_all(&Outgoing::new(hub::To::Any(&sockets), self.event.clone()), timeout).await;
+        let answers = self.hub.ask_all(&Outgoing::new(hub::To::Any(&sockets), self.event.clone()), timeout).await?;
         let mut who: HashMap<_, _> = receivers.into_iter().map(|receiver| (receiver.socket, receiver)).collect();
         let answers: Vec<_> = answers
             .into_iter()
@@ -174,13 +182,13 @@ fn answer(receiver: hub::Receiver, answered: Result<hub::Answered>) -> super::An
 }
 
 impl Audience {
-    fn new(hub: &Hub, rooms: Vec<String>, users: &[String], sockets: &[String], is_everyone: bool) -> Result<Self> {
-        Ok(Self {
-            rooms: each_once(rooms.iter().map(|room| named_room(room)))?,
-            users: each_once(users.iter().map(|user| UserId::parse(user)))?,
-            sockets: each_once(sockets.iter().map(Ok))?.into_iter().filter_map(|socket| hub.socket(socket)).collect(),
+    fn new(hub: &Hub, rooms: Vec<NamedRoom>, users: Vec<UserId>, sockets: &[String], is_everyone: bool) -> Self {
+        Self {
+            rooms: each_once(rooms.into_iter().map(|NamedRoom(room)| Room::Named(room))),
+            users: each_once(users),
+            sockets: each_once(sockets).into_iter().filter_map(|socket| hub.socket(socket)).collect(),
             is_everyone,
-        })
+        }
     }
 
     fn list(&self) -> Vec<hub::To<'_>> {
@@ -192,19 +200,6 @@ impl Audience {
     }
 }
 
-fn named_room(room: &str) -> Result<Room, String> {
-    let hint = |error| if room.starts_with("dm:") { format!("{error}; name its users in users") } else { error };
-    RoomName::parse(room).map(Room::Named).map_err(hint)
-}
-
-fn each_once<T: Hash + Eq + Clone>(all: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::new();
-    for one in all {
-        let one = one.map_err(Error::BadPayload)?;
-        if seen.insert(one.clone()) {
-            once.push(one);
-        }
-    }
-    Ok(once)
+fn each_once<T: Hash + Eq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    all.into_iter().collect::<IndexSet<_>>().into_iter().collect()
 }

@@ -10,7 +10,7 @@ fn text(frame: &Frame) -> Json {
 
 fn asked(envelope: &str) -> Asked {
     match Said::parse(envelope) {
-        Some(Said::Event { asked, .. } | Said::Register(asked, _) | Said::Heartbeat(asked)) => asked,
+        Ok(Said::Event { asked, .. } | Said::Register(asked, _) | Said::Heartbeat(asked)) => asked,
         _ => panic!("{envelope} is none of these"),
     }
 }
@@ -28,7 +28,7 @@ fn pascal_case_becomes_kebab_case_and_nothing_else_does() {
 #[test]
 fn what_is_left_out_differs_from_null() {
     let data = |envelope| match Said::parse(envelope) {
-        Some(Said::Event { data, .. }) => data.map(RawValue::get),
+        Ok(Said::Event { data, .. }) => data.map(RawValue::get),
         _ => panic!("{envelope} is no event"),
     };
     assert_eq!(data(r#"{"eventType":"ClientEvent","event":"a"}"#), None);
@@ -41,9 +41,9 @@ fn what_is_left_out_differs_from_null() {
 
 #[test]
 fn a_heartbeat_needs_no_type_and_everything_else_does() {
-    assert!(matches!(Said::parse(r#"{"event":"Heartbeat"}"#), Some(Said::Heartbeat(_))));
-    assert!(Said::parse(r#"{"event":"Register"}"#).is_none());
-    assert!(Said::parse(r#"{"eventType":"ServerEvent","event":"Heartbeat"}"#).is_none());
+    assert!(matches!(Said::parse(r#"{"event":"Heartbeat"}"#), Ok(Said::Heartbeat(_))));
+    assert!(Said::parse(r#"{"event":"Register"}"#).is_err());
+    assert!(Said::parse(r#"{"eventType":"ServerEvent","event":"Heartbeat"}"#).is_err());
 }
 
 #[test]
@@ -51,9 +51,31 @@ fn what_is_echoed_is_short_and_a_scalar() {
     let envelope =
         |event: &str, id: &str| format!(r#"{{"eventType":"ClientEvent","event":"{event}","requestId":{id}}}"#);
     for (event, id) in [("a", "{}"), ("a", "[1]"), (&*"x".repeat(255), "1"), ("a", &*"1".repeat(257))] {
-        assert!(Said::parse(&envelope(event, id)).is_none(), "{event} {id}");
+        assert!(matches!(Said::parse(&envelope(event, id)), Err(Unsaid::Wrong(..))), "{event} {id}");
     }
-    assert!(Said::parse(&envelope(&"x".repeat(254), &"1".repeat(256))).is_some());
+    assert!(Said::parse(&envelope(&"x".repeat(254), &"1".repeat(256))).is_ok());
+}
+
+#[test]
+fn a_field_of_the_wrong_type_is_named() {
+    for (envelope, expected) in [
+        (r#"{"eventType":"ClientEvent"}"#, "event is missing"),
+        (r#"{"eventType":"ClientEvent","event":7}"#, "event must be a string, not 7"),
+        (r#"{"eventType":"ClientEvent","event":null,"requestId":1}"#, "event must be a string, not null"),
+        (r#"{"eventType":"Reply","data":1}"#, "requestId must be the number of the event that is answered, not null"),
+        (
+            r#"{"eventType":"Reply","requestId":"1"}"#,
+            "requestId must be the number of the event that is answered, not a string",
+        ),
+    ] {
+        let Err(Unsaid::Wrong(_, sentence)) = Said::parse(envelope) else { panic!("{envelope}") };
+        assert_eq!(sentence, expected);
+    }
+    for text in [r#"{"event":7}"#, r#"{"eventType":7,"event":"a"}"#, r#"{"eventType":"chat"}"#, "[]", "{"] {
+        assert!(matches!(Said::parse(text), Err(Unsaid::NoEnvelope)), "{text} is a bare text");
+    }
+    let half = r#"{"\ud83d":1,"eventType":"ClientEvent","event":"a\ud83d"}"#;
+    assert!(matches!(Said::parse(half), Ok(Said::Event { name, .. }) if name == "a\u{fffd}"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::engine::offset::Offsets;
@@ -36,9 +36,9 @@ fn an_envelope_holds_the_arguments_as_they_were_written_and_no_offset() {
 #[test]
 fn an_attachment_is_written_once_however_often_it_is_asked_for() {
     let place = r#"{"_placeholder":true,"num":0}"#;
-    let json = format!(r#"["a",[{place},{place}]]"#);
+    let json = format!(r#"["a",[{place}, 1.00,"\ud83d",{place}]]"#);
     let frame = Frame::event("/", None, &json, vec![Bytes::from_static(b"hello")], None);
-    let expected = r#"{"eventType":"ServerEvent","event":"a","data":["aGVsbG8=",null]}"#;
+    let expected = r#"{"eventType":"ServerEvent","event":"a","data":["aGVsbG8=", 1.00,"\ud83d",null]}"#;
     assert_eq!(written(super::envelope(&frame)).as_deref(), Some(expected));
 }
 
@@ -59,11 +59,11 @@ fn bare_texts_are_strings_alone() {
     let bare = |json| written(bare_text(&Frame::event("/", None, json, Vec::new(), None), &settings));
     assert_eq!(bare(r#"["message","a\u00e9\"\n"]"#).as_deref(), Some("aé\"\n"));
     assert_eq!(bare(r#"["chat",""]"#).as_deref(), Some(""));
+    assert_eq!(bare(r#"["message","a\ud83d"]"#).as_deref(), Some("a\u{fffd}"), "half an emoji");
     for json in [
         r#"["message",1]"#,
         r#"["message","a","b"]"#,
         r#"["message"]"#,
-        r#"["message","\ud800"]"#,
         r#"["message",{"_placeholder":true,"num":0}]"#,
         r#"["session","a"]"#,
         r#"["message-saved",{"success":true,"message":{"body":{"value":"a"}}}]"#,

@@ -1,0 +1,185 @@
+//! A value as serde reads it.
+
+use std::{borrow::Cow, str::FromStr};
+
+use serde::{
+    Deserializer,
+    de::{
+        DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+        value::{CowStrDeserializer, MapAccessDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+
+use super::{
+    NAME,
+    node::{Kind, Node, is_whole},
+    wrong::Wrong,
+};
+
+/// Bytes that must be left of the stack before the next level, and how many are added where they are not. A level
+/// takes a few hundred, and some thousand without optimisation.
+const STACK_LEFT: usize = 128 * 1024;
+const STACK_ADDED: usize = 1024 * 1024;
+
+/// Numbers in a query are texts.
+macro_rules! word {
+    ($($method:ident $visit:ident $type:ty;)+) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+            match &self.kind {
+                Kind::Word(text) => visitor.$visit(parsed::<$type>(text, stringify!($type))?),
+                _ => self.deserialize_any(visitor),
+            }
+        })+
+    };
+}
+
+impl<'de> Deserializer<'de> for &'de Node<'_> {
+    type Error = Wrong;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.kind {
+            Kind::Null => visitor.visit_unit(),
+            Kind::Bool(value) => visitor.visit_bool(*value),
+            Kind::Number => {
+                if let Ok(number) = self.text.parse() {
+                    visitor.visit_u64(number)
+                } else if let Ok(number) = self.text.parse() {
+                    visitor.visit_i64(number)
+                } else {
+                    // As in JavaScript, what is too large is infinite.
+                    visitor.visit_f64(self.text.parse().map_err(|_| Wrong::custom("not a number"))?)
+                }
+            }
+            Kind::Text(text) | Kind::Word(text) => visitor.visit_borrowed_str(text),
+            Kind::Array(items) => {
+                let mut items = Items { items, next: 0 };
+                let value = stacker::maybe_grow(STACK_LEFT, STACK_ADDED, || visitor.visit_seq(&mut items))?;
+                match items.items.len() {
+                    len if len > items.next => {
+                        Err(Wrong::invalid_length(len, &&*format!("an array of {}", items.next)))
+                    }
+                    _ => Ok(value),
+                }
+            }
+            Kind::Object(members) => {
+                let members = Members { members, next: 0 };
+                stacker::maybe_grow(STACK_LEFT, STACK_ADDED, || visitor.visit_map(members))
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.kind {
+            Kind::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.kind {
+            Kind::Number if name == NAME && is_whole(self.text) => visitor.visit_str(self.text),
+            // No type of Rust has such a name: it is how serde_json asks for the text, which it finds by itself.
+            _ if name.starts_with('$') => {
+                let mut json = serde_json::Deserializer::from_str(self.text);
+                json.deserialize_newtype_struct(name, visitor).map_err(Wrong::custom)
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        match &self.kind {
+            Kind::Text(text) | Kind::Word(text) => visitor.visit_enum(text.as_ref().into_deserializer()),
+            Kind::Object(members) if members.len() == 1 => {
+                visitor.visit_enum(MapAccessDeserializer::new(Members { members, next: 0 }))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    /// serde would take an array for an object's fields in their order.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        match &self.kind {
+            Kind::Array(_) => Err(Wrong::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_unit()
+    }
+
+    word! {
+        deserialize_bool visit_bool bool;
+        deserialize_i8 visit_i64 i64;
+        deserialize_i16 visit_i64 i64;
+        deserialize_i32 visit_i64 i64;
+        deserialize_i64 visit_i64 i64;
+        deserialize_u8 visit_u64 u64;
+        deserialize_u16 visit_u64 u64;
+        deserialize_u32 visit_u64 u64;
+        deserialize_u64 visit_u64 u64;
+        deserialize_f32 visit_f64 f64;
+        deserialize_f64 visit_f64 f64;
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
+    }
+}
+
+fn parsed<T: FromStr>(text: &str, expected: &'static str) -> Result<T, Wrong> {
+    let expected = if expected == "bool" { "a boolean" } else { expected };
+    text.parse().map_err(|_| Wrong::invalid_value(Unexpected::Str(text), &expected))
+}
+
+struct Items<'de, 'a> {
+    items: &'de [Node<'a>],
+    next: usize,
+}
+
+impl<'de> SeqAccess<'de> for Items<'de, '_> {
+    type Error = Wrong;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
+        let Some(item) = self.items.get(self.next) else { return Ok(None) };
+        self.next += 1;
+        seed.deserialize(item).map(Some).map_err(|wrong| wrong.at(self.next - 1))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len() - self.next)
+    }
+}
+
+struct Members<'de, 'a> {
+    members: &'de [(Cow<'a, str>, Node<'a>)],
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for Members<'de, '_> {
+    type Error = Wrong;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
+        let Some((name, _)) = self.members.get(self.next) else { return Ok(None) };
+        self.next += 1;
+        let name: CowStrDeserializer<'_, Wrong> = Cow::Borrowed(name.as_ref()).into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
+        let (name, value) = self.next.checked_sub(1).and_then(|at| self.members.get(at)).expect("its key was read");
+        seed.deserialize(value).map_err(|wrong| wrong.within(name))
+    }
+}

@@ -1,0 +1,41 @@
+//! Strings of JSON. In JavaScript they may hold half a surrogate pair, as a text has that was cut within an emoji; here
+//! that half is U+FFFD, which is what Node makes of it when it writes the text as UTF-8.
+
+use std::borrow::Cow;
+
+/// The text of a string's JSON, quotes and all; `None` where it is no string.
+pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !text.contains('\\') {
+        return Some(text.into());
+    }
+    serde_json::from_str::<String>(json).or_else(|_| serde_json::from_str(&mended(json))).ok().map(Cow::Owned)
+}
+
+/// The same JSON with `\ufffd` for each half of a surrogate pair that has no other half.
+fn mended(json: &str) -> String {
+    let mut mended = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        mended.push_str(before);
+        let (kept, len) = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (&escape[..12], 12),
+            (Some(0xD800..=0xDFFF), _) => (r"\ufffd", 6),
+            _ => {
+                let len = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+                (&escape[..len], len)
+            }
+        };
+        mended.push_str(kept);
+        rest = &escape[len..];
+    }
+    mended.push_str(rest);
+    mended
+}
+
+/// The number of the escape that this begins with, as in `\ud83d`.
+fn unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix(r"\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
+}

@@ -1,0 +1,169 @@
+//! What is wrong with a payload, in words of ours.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{Error, Expected, Unexpected};
+
+/// Characters of a value that a sentence repeats.
+const SHOWN: usize = 32;
+
+/// What is wrong, and where.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// From the innermost outwards.
+    place: Vec<Step>,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Step {
+    Field(String),
+    Item(usize),
+}
+
+#[derive(Debug)]
+enum Fault {
+    /// A type of ours has said it.
+    Said(String),
+    /// What it must be, and what it is.
+    Must(String, String),
+    Missing,
+    /// It is there several times.
+    Twice,
+    /// There is no such field; those that there are.
+    Unknown(&'static [&'static str]),
+}
+
+impl Wrong {
+    /// It happened within this field.
+    pub(super) fn within(mut self, field: &str) -> Self {
+        self.place.push(Step::Field(shortened(field).into_owned()));
+        self
+    }
+
+    /// It happened within this item of an array.
+    pub(super) fn at(mut self, index: usize) -> Self {
+        self.place.push(Step::Item(index));
+        self
+    }
+
+    /// All of it. `whole` is what the payload is called.
+    pub(super) fn sentence(self, whole: &str) -> String {
+        let place = self.place.iter().rev().fold(String::new(), |place, step| match step {
+            Step::Field(name) if place.is_empty() => name.clone(),
+            Step::Field(name) => format!("{place}.{name}"),
+            Step::Item(index) => format!("{}[{index}]", if place.is_empty() { whole } else { &place }),
+        });
+        let what = if place.is_empty() { whole } else { &place };
+        match self.fault {
+            Fault::Said(sentence) if place.is_empty() => sentence,
+            Fault::Said(sentence) => format!("{place}: {sentence}"),
+            Fault::Must(be, came) => format!("{what} must be {be}, not {came}"),
+            Fault::Missing => format!("{what} is missing"),
+            Fault::Twice => format!("{what} is there twice"),
+            Fault::Unknown([]) => format!("{what} is no field here: there are none"),
+            Fault::Unknown(fields) => format!("{what} is no field here: there are {}", fields.join(", ")),
+        }
+    }
+
+    fn new(fault: Fault) -> Self {
+        Self { place: Vec::new(), fault }
+    }
+}
+
+impl Error for Wrong {
+    fn custom<T: fmt::Display>(sentence: T) -> Self {
+        Self::new(Fault::Said(sentence.to_string()))
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(Fault::Must(expectation(&expected.to_string()), kind(unexpected)))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let came = match unexpected {
+            Unexpected::Str(text) => format!("{:?}", shortened(text)),
+            other => kind(other),
+        };
+        Self::new(Fault::Must(expectation(&expected.to_string()), came))
+    }
+
+    fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
+        Self::new(Fault::Must(expectation(&expected.to_string()), format!("{len} long")))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let one_of = if expected.len() == 1 { "" } else { "one of " };
+        let expected = format!("{one_of}{}", expected.join(", "));
+        Self::new(Fault::Must(expected, format!("{:?}", shortened(variant))))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(Fault::Unknown(expected)).within(field)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(Fault::Missing).within(field)
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(Fault::Twice).within(field)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}", self.fault, self.place)
+    }
+}
+
+/// What serde's visitors say they expect, in JSON's words. Those of an application's own are left as they are.
+fn expectation(expected: &str) -> String {
+    let ours = match expected {
+        "a boolean" => "true or false",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number of 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a character" => "a string of one character",
+        "a borrowed string" | "string" => "a string",
+        "a sequence" | "a set" => "an array",
+        "a map" => "an object",
+        "unit" => "null",
+        _ => match expected.split_once(' ') {
+            Some(("struct", _)) => "an object",
+            Some(("enum", _)) => "one of its values",
+            Some(("tuple", _)) => "an array of the right length",
+            Some(("unit", _)) => "null",
+            _ => match expected.strip_prefix("a tuple of size ") {
+                Some(size) => return format!("an array of {size}"),
+                None => return expected.to_owned(),
+            },
+        },
+    };
+    ours.to_owned()
+}
+
+fn kind(unexpected: Unexpected<'_>) -> String {
+    match unexpected {
+        Unexpected::Bool(value) => value.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Float(number) => format!("{number:?}"),
+        Unexpected::Char(_) | Unexpected::Str(_) => "a string".to_owned(),
+        Unexpected::Bytes(_) => "binary".to_owned(),
+        Unexpected::Unit | Unexpected::Option => "null".to_owned(),
+        Unexpected::Seq => "an array".to_owned(),
+        Unexpected::Other(other) => other.to_owned(),
+        _ => "an object".to_owned(),
+    }
+}
+
+/// As much of a value as a sentence may repeat.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
+}
