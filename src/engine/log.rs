@@ -8,6 +8,9 @@ use super::{
     pressure::{Account, Charge, Kind},
 };
 
+/// Places of a log that are not charged: they are part of a socket.
+const KEPT: usize = 32;
+
 /// Events in the order they were sent. Recovery is possible from any of them, and from the one just before.
 #[derive(Default)]
 pub(super) struct Log {
@@ -22,8 +25,8 @@ pub(super) struct Log {
     last_gone: u64,
     /// How many of the first events were sent before the ping that waits for its pong.
     pinged: usize,
-    /// The room that `entries` has.
-    slots: Option<Charge>,
+    /// For the room that `entries` has, once it is more than a few.
+    slots: Option<Box<Charge>>,
 }
 
 impl Log {
@@ -33,8 +36,10 @@ impl Log {
         self.len += frame.parts().len();
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve(1);
-            let bytes = self.entries.capacity() * size_of::<Arc<Frame>>();
-            self.slots.get_or_insert_with(|| Charge::new(account, Kind::Logs, 0)).resize(bytes);
+            if self.entries.capacity() > KEPT {
+                let bytes = self.entries.capacity() * size_of::<Arc<Frame>>();
+                self.slots.get_or_insert_with(|| Box::new(Charge::new(account, Kind::Logs, 0))).resize(bytes);
+            }
         }
         frame.charge(account).logged();
         self.entries.push_back(frame.clone());

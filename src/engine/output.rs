@@ -144,8 +144,12 @@ impl Output {
             return Pushed::Full;
         }
         match &mut self.transport {
+            Transport::WebSocket(_) if self.is_blocked => {
+                self.queue.settle();
+                Pushed::Queued
+            }
             Transport::WebSocket(_) => {
-                if self.is_blocked || std::mem::replace(&mut self.is_scheduled, true) {
+                if std::mem::replace(&mut self.is_scheduled, true) {
                     return Pushed::Queued;
                 }
                 Pushed::Schedule
@@ -156,7 +160,10 @@ impl Output {
                 }
                 Pushed::Queued
             }
-            _ => Pushed::Queued,
+            _ => {
+                self.queue.settle();
+                Pushed::Queued
+            }
         }
     }
 
@@ -256,6 +263,8 @@ impl Output {
                 // Dropping it tells the client that nothing more comes.
                 *writer = None;
             }
+        } else {
+            self.queue.settle();
         }
         match result {
             Ok(()) => Flushed::Done,

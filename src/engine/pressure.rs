@@ -23,7 +23,7 @@ use std::{
     sync::{
         Arc, Weak,
         atomic::{
-            AtomicBool, AtomicU8, AtomicUsize,
+            AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -39,7 +39,7 @@ use super::Bound;
 use crate::config::LimitsConfig;
 
 /// Packets of one client that are taken in before others have a turn.
-pub(super) const PACKETS_PER_TURN: usize = 512;
+pub(super) const PACKETS_PER_TURN: u32 = 512;
 /// CONNECTs of one connection that may be undecided at a time; then it is not read from.
 pub(super) const ADMISSIONS: usize = 4;
 /// How long a connection may go without being read from; then it is dropped. Its ping deadline stands still meanwhile.
@@ -320,23 +320,30 @@ impl AsRef<[u8]> for HeldBytes {
 /// The charge of a packet. It counts as output while a queue holds it, and as part of the logs when only logs do.
 pub(super) struct PacketCharge {
     account: Arc<Account>,
-    bytes: AtomicUsize,
-    kind: AtomicU8,
+    bytes: AtomicU32,
     /// How many queues hold it.
-    queues: AtomicUsize,
+    queues: AtomicU32,
+    kind: AtomicU8,
 }
 
 impl PacketCharge {
     pub(super) fn new(account: &Arc<Account>, bytes: usize) -> Self {
-        account.add(Kind::Output, bytes);
-        let (kind, queues) = (AtomicU8::new(Kind::Output as u8), AtomicUsize::new(0));
-        Self { account: account.clone(), bytes: AtomicUsize::new(bytes), kind, queues }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        account.add(Kind::Output, bytes as usize);
+        let (kind, queues) = (AtomicU8::new(Kind::Output as u8), AtomicU32::new(0));
+        Self { account: account.clone(), bytes: AtomicU32::new(bytes), queues, kind }
     }
 
     /// The packet has been written in another form, too.
     pub(super) fn grow(&self, bytes: usize) {
-        self.account.add(self.kind(), bytes);
+        let before = self.bytes();
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - before as u32);
+        self.account.add(self.kind(), bytes as usize);
         self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed) as usize
     }
 
     /// A queue holds it.
@@ -369,7 +376,7 @@ impl PacketCharge {
         if self.kind.load(Relaxed) == kind as u8 || self.kind.swap(kind as u8, Relaxed) == kind as u8 {
             return;
         }
-        let (bytes, other) = (self.bytes.load(Relaxed), if kind == Kind::Logs { Kind::Output } else { Kind::Logs });
+        let (bytes, other) = (self.bytes(), if kind == Kind::Logs { Kind::Output } else { Kind::Logs });
         self.account.add(kind, bytes);
         self.account.subtract(other, bytes);
     }
@@ -377,7 +384,7 @@ impl PacketCharge {
 
 impl Drop for PacketCharge {
     fn drop(&mut self) {
-        self.account.subtract(self.kind(), self.bytes.load(Relaxed));
+        self.account.subtract(self.kind(), self.bytes());
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Reader {
     decoder: Decoder,
     intake: Intake,
     /// For what the decoder holds.
-    charge: Option<ReceivedCharge>,
+    charge: Option<Box<ReceivedCharge>>,
     /// Messages wait in the decoder for their turn.
     is_paused: bool,
     /// Where a client of plain WebSocket is on its way in.
@@ -168,7 +168,7 @@ impl Reader {
         }
         let held = if self.is_leaving { 0 } else { self.decoder.held() };
         if held > 0 {
-            self.charge.get_or_insert_with(|| ReceivedCharge::input(&self.link.received)).resize(held);
+            self.charge.get_or_insert_with(|| Box::new(ReceivedCharge::input(&self.link.received))).resize(held);
         } else if self.charge.is_some() {
             self.charge = None;
         }
@@ -274,7 +274,7 @@ impl Probe {
     /// for is taken in by the reader.
     pub(super) fn into_reader(self, link: Arc<Link>) -> Reader {
         let mut reader = Reader::new(link, self.stream, self.decoder);
-        (reader.is_paused, reader.charge) = (true, Some(self.charge));
+        (reader.is_paused, reader.charge) = (true, Some(Box::new(self.charge)));
         reader
     }
 }

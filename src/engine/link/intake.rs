@@ -90,10 +90,10 @@ impl Drop for Admission {
 #[derive(Default)]
 pub(in crate::engine) struct Intake {
     /// Packets since others had a turn.
-    taken: usize,
+    taken: u32,
+    is_stalled: bool,
     /// Until there is a token.
     token: Option<Pin<Box<Sleep>>>,
-    is_stalled: bool,
 }
 
 impl Intake {

@@ -19,46 +19,25 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(GATHERED));
 }
 
-/// The frames that wait for one client.
+/// The frames that wait for one client. What leaves at once is never charged: [`Self::settle`] charges what stays.
 pub(super) struct Queue {
     protocol: Protocol,
-    frames: VecDeque<Queued>,
+    frames: VecDeque<Arc<Frame>>,
+    /// How many of the first frames are charged.
+    charged: usize,
     /// Of all frames, those that have not left.
     bytes: usize,
     /// Of the first frame, those that have.
     written: usize,
     account: Arc<Account>,
-    /// The room that `frames` has.
-    slots: Option<Charge>,
-}
-
-/// A frame in a queue, which counts as output until it is dropped.
-struct Queued(Arc<Frame>);
-
-impl Queued {
-    fn new(frame: Arc<Frame>, account: &Arc<Account>) -> Self {
-        frame.charge(account).queued();
-        Self(frame)
-    }
-}
-
-impl std::ops::Deref for Queued {
-    type Target = Arc<Frame>;
-
-    fn deref(&self) -> &Arc<Frame> {
-        &self.0
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.0.unqueued();
-    }
+    /// For the room that `frames` has, once it is more than an empty queue keeps.
+    slots: Option<Box<Charge>>,
 }
 
 impl Queue {
     pub(super) fn new(protocol: Protocol, account: &Arc<Account>) -> Self {
-        Self { protocol, frames: VecDeque::new(), bytes: 0, written: 0, account: account.clone(), slots: None }
+        let frames = VecDeque::new();
+        Self { protocol, frames, charged: 0, bytes: 0, written: 0, account: account.clone(), slots: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,33 +56,54 @@ impl Queue {
             return false;
         }
         self.bytes += bytes;
-        if self.frames.len() == self.frames.capacity() {
-            self.frames.reserve(1);
-            if self.frames.capacity() > KEPT {
-                self.charge_slots();
-            }
-        }
-        self.frames.push_back(Queued::new(frame.clone(), &self.account));
+        self.frames.push_back(frame.clone());
         true
     }
 
-    /// Charges for the room that the frames have.
-    fn charge_slots(&mut self) {
-        let bytes = self.frames.capacity() * size_of::<Queued>();
-        let account = &self.account;
-        self.slots.get_or_insert_with(|| Charge::new(account, Kind::Output, 0)).resize(bytes);
+    /// Charges what waits and is not charged yet.
+    pub(super) fn settle(&mut self) {
+        for frame in self.frames.range(self.charged..) {
+            frame.charge(&self.account).queued();
+        }
+        self.charged = self.frames.len();
+        let room = self.frames.capacity() * size_of::<Arc<Frame>>();
+        if self.frames.capacity() > KEPT && self.slots.as_ref().is_none_or(|slots| slots.bytes() != room) {
+            let account = &self.account;
+            self.slots.get_or_insert_with(|| Box::new(Charge::new(account, Kind::Output, 0))).resize(room);
+        }
+    }
+
+    /// Takes the first frame out.
+    fn pop(&mut self) {
+        let frame = self.frames.pop_front();
+        if let Some(frame) = frame
+            && self.charged > 0
+        {
+            self.charged -= 1;
+            frame.unqueued();
+        }
+    }
+
+    /// Forgets all frames but the first ones.
+    fn truncate(&mut self, len: usize) {
+        for frame in self.frames.range(len.min(self.charged)..self.charged) {
+            frame.unqueued();
+        }
+        self.charged = self.charged.min(len);
+        self.frames.truncate(len);
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
+        self.truncate(0);
         self.frames = VecDeque::new();
         (self.bytes, self.written, self.slots) = (0, 0, None);
     }
 
     /// Forgets all packets of which nothing has left.
     pub(super) fn forget_whole_frames(&mut self) {
-        self.frames.truncate(usize::from(self.written > 0));
-        if let Some(first) = self.frames.front_mut().filter(|first| first.is_joined()) {
+        self.truncate(usize::from(self.written > 0));
+        if let Some(first) = self.frames.front().filter(|first| first.is_joined()).cloned() {
             // Of several packets, the one that has left in part.
             let mut parts = first.parts().iter();
             let begun = parts.find(|part| {
@@ -112,10 +112,10 @@ impl Queue {
                 self.written -= if is_gone { len } else { 0 };
                 !is_gone
             });
-            match begun.filter(|_| self.written > 0).cloned() {
-                Some(begun) => *first = Queued::new(begun, &self.account),
-                None => self.frames.clear(),
-            }
+            let begun = begun.filter(|_| self.written > 0).cloned();
+            self.truncate(0);
+            self.frames.extend(begun);
+            self.settle();
         }
         self.bytes = self.frames.front().map_or(0, |frame| frame.wire(self.protocol).len() - self.written);
     }
@@ -166,7 +166,7 @@ impl Queue {
                 break;
             }
             bytes -= len;
-            self.frames.pop_front();
+            self.pop();
         }
         self.written = bytes;
     }
@@ -186,9 +186,15 @@ impl Queue {
                 break;
             }
             self.bytes -= frame.wire(self.protocol).len();
-            self.frames.pop_front();
+            self.pop();
         }
         Some(body)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.truncate(0);
     }
 }
 
