@@ -1,5 +1,7 @@
 //! A connection for HTTP, as the server hands it to hyper and the engine takes it back.
 
+mod targets;
+
 use std::{
     io,
     pin::Pin,
@@ -13,6 +15,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use targets::Targets;
+
 /// How long a client may take to read something of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -21,13 +25,16 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Ahead {
     bytes: Vec<u8>,
     stream: TcpStream,
+    targets: Targets,
     /// Runs while the client reads nothing.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Ahead {
     pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
-        Self { bytes, stream, waiting: None }
+        let (mut targets, mut passed) = (Targets::new(), Vec::with_capacity(bytes.len()));
+        targets.pass(&bytes, &mut passed);
+        Self { bytes: passed, stream, targets, waiting: None }
     }
 
     /// What became of a write: an error where the client has read nothing for too long.
@@ -49,8 +56,15 @@ impl Ahead {
 
 impl AsyncRead for Ahead {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.bytes.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, into);
+        while self.bytes.is_empty() {
+            let before = into.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+            if into.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            let Self { bytes, targets, .. } = &mut *self;
+            targets.pass(&into.filled()[before..], bytes);
+            into.set_filled(before);
         }
         let len = self.bytes.len().min(into.remaining());
         into.put_slice(&self.bytes[..len]);
