@@ -175,11 +175,13 @@ pub(crate) fn settings(config: &Config) -> Settings {
         ping_timeout: server.ping_timeout,
         connect_timeout: server.connect_timeout,
         upgrade_timeout: server.upgrade_timeout,
+        allow_eio3: server.allow_eio3,
         max_payload: Bound::new(limits.payload_bytes),
         queued_bytes: Bound::new(limits.queued_bytes),
         queued_bytes_total: Bound::new(limits.queued_bytes_total),
         recovery: Recovery {
             window: recovery.window,
+            clients: recovery.clients,
             events: recovery.events,
             bytes: recovery.bytes,
             sockets_per_user: recovery.sockets_per_user,

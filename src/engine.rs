@@ -16,7 +16,10 @@
 
 mod ahead;
 mod back;
+mod clients;
 mod connect;
+mod diagnosis;
+mod drain;
 mod flush;
 mod frame;
 #[cfg(any(fuzzing, test))]
@@ -24,6 +27,7 @@ mod frame;
 pub mod fuzzing;
 mod heartbeat;
 mod incoming;
+mod jsonp;
 mod link;
 mod log;
 mod offset;
@@ -55,6 +59,7 @@ use axum::{
     Router,
     routing::{MethodRouter, any},
 };
+use governor::DefaultDirectRateLimiter;
 use tokio::task::JoinSet;
 
 pub(crate) use self::{
@@ -72,7 +77,11 @@ pub use link::TransportName;
 pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
-use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
+use crate::{
+    config::{LimitsConfig, RecoveryClients},
+    limits::Limits,
+    metrics::Metrics,
+};
 use link::Link;
 use offset::Offsets;
 use parked::Parked;
@@ -106,6 +115,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     /// Until a WebSocket that is tried must have been taken.
     pub(crate) upgrade_timeout: Duration,
+    /// Whether clients of Engine.IO 3 are let in.
+    pub(crate) allow_eio3: bool,
     /// Bytes of one message, one request and one payload.
     pub(crate) max_payload: Bound,
     /// Bytes that may wait for one client.
@@ -140,6 +151,8 @@ impl Bound {
 pub(crate) struct Recovery {
     /// How long a client may stay away; zero: nothing is kept.
     pub(crate) window: Duration,
+    /// Whose sockets are kept, of clients that do not say it themselves.
+    pub(crate) clients: RecoveryClients,
     /// Events of one socket.
     pub(crate) events: usize,
     /// Their bytes.
@@ -171,6 +184,8 @@ pub(crate) struct Engine {
     wheel: Wheel,
     flushers: flush::Flushers,
     queued: Queued,
+    /// Lines about connections that are closed for what they sent.
+    mistake_lines: DefaultDirectRateLimiter,
     ping: Arc<Frame>,
     pong: Arc<Frame>,
     noop: Arc<Frame>,
@@ -207,6 +222,7 @@ impl Engine {
             wheel: Wheel::new(),
             flushers: flush::Flushers::new(),
             queued: Queued(AtomicUsize::new(0)),
+            mistake_lines: diagnosis::lines(),
             ping: Frame::engine("2"),
             pong: Frame::engine("3"),
             noop: Frame::engine("6"),

@@ -19,10 +19,15 @@ impl Config {
         if !self.metrics.listen.is_empty() {
             resolve("metrics.listen", &self.metrics.listen)?;
         }
-        if !self.server.path.starts_with('/') || self.server.path.len() < 2 || self.server.path.ends_with('/') {
-            return wrong("server.path", "must begin with a slash, have a name and not end with a slash");
+        let path = self.server.path();
+        if path.len() < 2 {
+            return wrong("server.path", "must have a name, as in \"/socket.io\"");
         }
-        if TAKEN.iter().any(|taken| is_within(&self.server.path, taken)) {
+        if let Some(sentence) = out_of_reach(path) {
+            return wrong("server.path", &format!("is {path:?}: {sentence}"));
+        }
+        // The last one is Pusher's, for its library for Python.
+        if TAKEN.iter().any(|taken| is_within(path, taken)) || path == "/users" {
             return wrong("server.path", "is where something else is served");
         }
         if self.store.readers == 0 {
@@ -119,10 +124,10 @@ impl Config {
 
     fn check_ws(&self) -> Result<(), ConfigError> {
         let ws = &self.ws;
-        let taken = TAKEN.iter().copied().chain([self.server.path.as_str()]);
+        let taken = TAKEN.iter().copied().chain([self.server.path()]);
         for (place, path) in ws.paths.iter().enumerate() {
-            if !path.starts_with('/') || path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
-                return wrong("ws.paths", &format!("has {path:?}: a path begins with a slash and holds no pattern"));
+            if let Some(sentence) = out_of_reach(path) {
+                return wrong("ws.paths", &format!("has {path:?}: {sentence}"));
             }
             if taken.clone().any(|taken| is_within(path, taken)) {
                 return wrong("ws.paths", &format!("has {path:?}: something else is served there"));
@@ -139,6 +144,33 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Why no client can ask for a path, if that is so: clients send a path as the URL standard writes it
+/// (<https://url.spec.whatwg.org/#path-state>). Nor is there a way to write patterns.
+fn out_of_reach(path: &str) -> Option<&'static str> {
+    if !path.starts_with('/') {
+        return Some("a path begins with a slash");
+    }
+    if path.contains(['{', '}', '*', ':']) {
+        return Some("a path holds no pattern");
+    }
+    if path.contains(['?', '#']) {
+        return Some("a path ends before ? and #");
+    }
+    let is_dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    if path.split('/').any(is_dots) {
+        return Some("clients take . and .. out of a path");
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()+,;=@%/".contains(&byte);
+    if !path.bytes().all(is_plain) {
+        return Some("clients percent-encode such characters: write it so, as in /caf%C3%A9");
+    }
+    let is_hex = |digits: &str| digits.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if path.split('%').skip(1).any(|after| !is_hex(after)) {
+        return Some("% begins two hexadecimal digits");
+    }
+    None
 }
 
 fn is_within(path: &str, other: &str) -> bool {

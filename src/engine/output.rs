@@ -27,6 +27,8 @@ pub(super) struct Output {
     is_blocked: bool,
     /// Whoever reads from the WebSocket: to be woken when it must write, or end.
     reader: Option<Waker>,
+    /// What the last poll gets, once the queue was fetched.
+    farewell: Option<[Arc<Frame>; 2]>,
 }
 
 /// The way out.
@@ -52,8 +54,6 @@ pub(super) enum Upgrade {
     No,
     /// There is one.
     Begun,
-    /// It works: no request waits any more.
-    Probed,
 }
 
 /// A polling client's GET.
@@ -61,6 +61,8 @@ pub(super) enum Request {
     None,
     /// Somebody is answering it, or will be woken to.
     Waiting(Option<Waker>),
+    /// It was woken, and is answered with NOOP where there is nothing else.
+    Released,
 }
 
 /// What became of a frame.
@@ -89,7 +91,8 @@ pub(super) enum Flushed {
 
 impl Output {
     pub(super) fn new(protocol: Protocol, transport: Transport) -> Self {
-        Self { queue: Queue::new(protocol), transport, is_scheduled: false, is_blocked: false, reader: None }
+        let queue = Queue::new(protocol);
+        Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, farewell: None }
     }
 
     pub(super) fn transport(&mut self) -> &mut Transport {
@@ -115,7 +118,7 @@ impl Output {
 
     /// Whether a polling client has yet to fetch what was said last.
     pub(super) fn awaits_fetch(&self) -> bool {
-        matches!(self.transport, Transport::Closing(None)) && !self.queue.is_empty()
+        matches!(self.transport, Transport::Closing(None)) && (!self.queue.is_empty() || self.farewell.is_some())
     }
 
     /// Whether the client is not ready for more: its socket is full, or it does not poll.
@@ -177,6 +180,37 @@ impl Output {
         };
     }
 
+    /// The server closes a session of polling, as Node does: a poll that waits gets CLOSE, or what is in the queue. Else the
+    /// last poll gets it, behind a NOOP.
+    pub(super) fn close_polling(&mut self, noop: &Arc<Frame>, close: &Arc<Frame>) {
+        if self.is_waited_for() && self.queue.is_empty() {
+            return self.push_last(Some(close.clone()));
+        }
+        self.farewell = Some([noop.clone(), close.clone()]);
+        self.push_last(None);
+    }
+
+    /// The session of a polling client is over, as after a mistake of Engine.IO's own: a poll that waits gets CLOSE, and
+    /// there is no other.
+    pub(super) fn break_polling(&mut self, close: &Arc<Frame>) {
+        if self.is_waited_for() {
+            self.queue.clear();
+            return self.push_last(Some(close.clone()));
+        }
+        self.close();
+    }
+
+    fn is_waited_for(&self) -> bool {
+        matches!(self.transport, Transport::Polling { request: Request::Waiting(_) | Request::Released, .. })
+    }
+
+    /// Puts another frame in place of what the last poll would have got, if there was something.
+    pub(super) fn replace_farewell(&mut self, last: &Arc<Frame>) {
+        if self.farewell.take().is_some() {
+            self.queue.push(last, usize::MAX);
+        }
+    }
+
     /// Forgets what waits, but for a frame that has left in part; then comes the last one.
     pub(super) fn cut_short(&mut self, last: Arc<Frame>) {
         self.queue.forget_whole_frames();
@@ -191,6 +225,7 @@ impl Output {
             waker.wake();
         }
         self.queue.clear();
+        self.farewell = None;
         self.wake_reader();
     }
 
@@ -278,6 +313,11 @@ impl Output {
 
     /// A body for a polling request, of at most `most` bytes unless its first packet alone has more.
     pub(super) fn payload(&mut self, most: usize) -> Option<String> {
+        if self.queue.is_empty() {
+            for frame in self.farewell.take().into_iter().flatten() {
+                self.queue.push(&frame, usize::MAX);
+            }
+        }
         self.queue.payload(most)
     }
 }

@@ -9,40 +9,54 @@ use std::{
 use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Request, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
     DisconnectReason, Protocol,
+    drain::drain,
+    jsonp,
     link::Link,
-    output::{Request as Waiting, Transport},
+    output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet},
     requests::{Refusal, refuse},
 };
 
 /// The answer to a GET.
 pub(super) async fn get(link: &Arc<Link>) -> Response {
-    let is_alone = match link.output().transport() {
-        Transport::Polling { request, .. } => {
+    let (is_alone, is_moving) = match link.output().transport() {
+        Transport::Polling { request, upgrade } => {
             let is_alone = matches!(request, Waiting::None);
             if is_alone {
                 *request = Waiting::Waiting(None);
             }
-            is_alone
+            (is_alone, *upgrade != Upgrade::No)
         }
-        Transport::Closing(_) => true,
+        Transport::Closing(_) => (true, false),
         Transport::WebSocket(_) | Transport::Closed => return refuse(Refusal::BadRequest),
     };
     if !is_alone {
-        link.end(DisconnectReason::TransportError, None);
+        link.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
     // If the client hangs up while it waits, this is dropped, and so is the link.
     let mut waiting = HangsUp(Some(link));
     let payload = poll_fn(|cx| link.poll_payload(cx)).await;
     waiting.0 = None;
-    plain(StatusCode::OK, payload)
+    let payload = match payload {
+        Some(payload) => payload,
+        // UPGRADE may have been on its way already: as one that comes behind it.
+        None if is_moving => return refuse(Refusal::BadRequest),
+        None => link.close_payload(),
+    };
+    plain(
+        StatusCode::OK,
+        match &link.handshake.jsonp {
+            Some(callback) => callback.script(&payload),
+            None => payload,
+        },
+    )
 }
 
 struct HangsUp<'a>(Option<&'a Arc<Link>>);
@@ -66,46 +80,61 @@ pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
         Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
     }
     if link.is_posting.swap(true, Ordering::Relaxed) {
-        link.end(DisconnectReason::TransportError, None);
+        link.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    let response = take_body(link, request).await;
+    let taken = take_body(link, request).await;
     link.is_posting.store(false, Ordering::Relaxed);
-    response
+    match taken {
+        Ok(response) => response,
+        Err(TooLarge(mut rest)) => {
+            drain(&mut rest, link.engine.settings.max_payload.get()).await;
+            let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, String::new());
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    }
 }
 
-async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
+/// A body with more bytes than may be; what was not read of it.
+struct TooLarge(Body);
+
+async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response, TooLarge> {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if is_binary && link.protocol == Protocol::V4 {
-        link.end(DisconnectReason::TransportError, None);
-        return plain(StatusCode::BAD_REQUEST, String::new());
+        link.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
+        return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
     }
     let most = link.engine.settings.max_payload.get();
-    // What is too large is read up to the limit before it is answered: a client that has sent little more finds the
-    // answer, and no reset.
-    let body = Limited::new(request.into_body(), most).collect();
-    let body = match tokio::time::timeout(link.engine.settings.ping_timeout, body).await {
+    let mut body = request.into_body();
+    let whole = Limited::new(&mut body, most).collect();
+    let body = match tokio::time::timeout(link.engine.settings.ping_timeout, whole).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(TooLarge(body)),
         Ok(Err(_)) | Err(_) => {
             link.lose(DisconnectReason::TransportError);
-            return plain(StatusCode::BAD_REQUEST, String::new());
+            return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
         }
     };
-    let packets = if is_binary {
-        payload::decode_v3_binary(&body)
-    } else {
-        std::str::from_utf8(&body)
-            .map_err(|_| payload::NotAPayload)
-            .and_then(|text| payload::decode(text, link.protocol))
-    };
+    let packets = if is_binary { payload::decode_v3_binary(&body) } else { text_packets(link, &body) };
     match packets {
         Ok(packets) => take(link, packets),
-        Err(payload::NotAPayload) => link.end(DisconnectReason::ParseError, None),
+        Err(payload::NotAPayload) => {
+            link.end_for_mistake(DisconnectReason::ParseError, "a POST that is no payload of Engine.IO");
+        }
     }
     let mut response = plain(StatusCode::OK, "ok".to_owned());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    response
+    Ok(response)
+}
+
+fn text_packets(link: &Arc<Link>, body: &[u8]) -> Result<Vec<Packet>, payload::NotAPayload> {
+    let text = std::str::from_utf8(body).map_err(|_| payload::NotAPayload)?;
+    if link.handshake.jsonp.is_none() {
+        return payload::decode(text, link.protocol);
+    }
+    // As Node: a form without a payload says nothing.
+    jsonp::payload(text).map_or(Ok(Vec::new()), |text| payload::decode(&text, link.protocol))
 }
 
 fn take(link: &Arc<Link>, packets: Vec<Packet>) {
@@ -118,10 +147,6 @@ fn take(link: &Arc<Link>, packets: Vec<Packet>) {
             break;
         }
     }
-}
-
-fn too_large() -> Response {
-    plain(StatusCode::PAYLOAD_TOO_LARGE, String::new())
 }
 
 /// A packet's text as a body, never to be kept by anybody on the way.

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, StatusCode, Uri,
+    HeaderMap, Method, StatusCode, Uri,
     header::{CONTENT_TYPE, ORIGIN, RETRY_AFTER},
 };
 
@@ -40,6 +40,16 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
 pub(super) fn closing() -> Response {
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "The server is closing");
     response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+    response
+}
+
+/// OPTIONS, which CORS answers, is answered without a body, as the `cors` package of Node's servers does.
+pub(super) async fn preflight(request: Request, next: Next) -> Response {
+    let is_options = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    if is_options && response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
     response
 }
 

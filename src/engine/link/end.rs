@@ -30,15 +30,18 @@ impl Link {
         let awaits_fetch = {
             let mut output = self.output();
             let before = output.bytes();
-            let last = if output.is_websocket() { close } else { self.engine.close.clone() };
             if output.is_open() {
                 if let Some(answer) = answer {
                     output.push(answer, false, usize::MAX);
                 }
-                output.push_last(Some(last));
+                match (output.is_websocket(), reason.is_of_engine()) {
+                    (true, _) => output.push_last(Some(close)),
+                    (false, true) => output.break_polling(&self.engine.close),
+                    (false, false) => output.close_polling(&self.engine.noop, &self.engine.close),
+                }
                 self.engine.queued.moved(before, output.bytes());
             }
-            output.awaits_fetch()
+            output.awaits_fetch() && !reason.is_of_engine()
         };
         // First, so that it is this reason that counts and not that the client hangs up on reading it.
         self.lost(reason, awaits_fetch);
@@ -77,6 +80,7 @@ impl Link {
 
     /// The peer broke the rules of WebSocket.
     pub(in crate::engine) fn violated(self: &Arc<Self>, violation: Violation) {
+        self.note_mistake(DisconnectReason::TransportError, violation.why());
         self.end(DisconnectReason::TransportError, Some(violation.status()));
     }
 
