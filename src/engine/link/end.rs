@@ -34,10 +34,12 @@ impl Link {
                 if let Some(answer) = answer {
                     output.push(answer, false, usize::MAX);
                 }
-                match (output.is_websocket(), reason.is_of_engine()) {
-                    (true, _) => output.push_last(Some(close)),
-                    (false, true) => output.break_polling(&self.engine.close),
-                    (false, false) => output.close_polling(&self.engine.noop, &self.engine.close),
+                match reason {
+                    _ if output.is_websocket() => output.push_last(Some(close)),
+                    // There is no time for more than one poll.
+                    DisconnectReason::ServerShuttingDown => output.push_last(Some(self.engine.close.clone())),
+                    reason if reason.is_of_engine() => output.break_polling(&self.engine.close),
+                    _ => output.close_polling(&self.engine.noop, &self.engine.close),
                 }
                 self.engine.queued.moved(before, output.bytes());
             }
