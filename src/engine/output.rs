@@ -204,6 +204,11 @@ impl Output {
         matches!(self.transport, Transport::Polling { request: Request::Waiting(_) | Request::Released, .. })
     }
 
+    /// Whether the last poll is still to come.
+    pub(super) fn has_farewell(&self) -> bool {
+        self.farewell.is_some()
+    }
+
     /// Puts another frame in place of what the last poll would have got, if there was something.
     pub(super) fn replace_farewell(&mut self, last: &Arc<Frame>) {
         if self.farewell.take().is_some() {

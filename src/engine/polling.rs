@@ -74,10 +74,16 @@ impl Drop for HangsUp<'_> {
 
 /// The answer to a POST. What the body holds has been taken in by then.
 pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
-    match link.output().transport() {
-        Transport::Polling { .. } => {}
-        Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
-        Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
+    {
+        let mut output = link.output();
+        let is_closing = output.has_farewell();
+        match output.transport() {
+            Transport::Polling { .. } => {}
+            Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
+            // What the client sends does not count any more, but is no mistake of its.
+            Transport::Closing(_) if is_closing => {}
+            Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
+        }
     }
     if link.is_posting.swap(true, Ordering::Relaxed) {
         link.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
@@ -119,6 +125,7 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response,
     let packets = if is_binary { payload::decode_v3_binary(&body) } else { text_packets(link, &body) };
     match packets {
         Ok(packets) => take(link, packets),
+        Err(payload::NotAPayload) if link.is_closed() => {}
         Err(payload::NotAPayload) => {
             link.end_for_mistake(DisconnectReason::ParseError, "a POST that is no payload of Engine.IO");
         }
@@ -140,6 +147,13 @@ fn text_packets(link: &Arc<Link>, body: &[u8]) -> Result<Vec<Packet>, payload::N
 fn take(link: &Arc<Link>, packets: Vec<Packet>) {
     for packet in packets {
         let flow = match packet {
+            packet if link.is_closed() => {
+                // Nobody will come for the goodbye.
+                if packet == Packet::Text("1".to_owned()) {
+                    link.forget();
+                }
+                ControlFlow::Continue(())
+            }
             Packet::Text(text) => link.take_text(&text),
             Packet::Binary(data) => link.take_binary(data),
         };

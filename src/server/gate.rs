@@ -85,7 +85,9 @@ pub(super) fn is_allowed(app: &App, headers: &HeaderMap, host: Option<&Requested
 
 /// Whether the request belongs to a session that exists already, or did.
 fn has_session(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sid=")))
+    // Of two the last counts, and an empty one is none.
+    let mut pairs = uri.query().unwrap_or_default().rsplit('&');
+    pairs.find_map(|pair| pair.strip_prefix("sid=")).is_some_and(|sid| !sid.is_empty())
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

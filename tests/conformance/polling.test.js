@@ -197,6 +197,18 @@ conformance("polling", FORGETFUL, (server) => {
       assertRefused(await session.get(), 1, "Session ID unknown");
     });
 
+    test(`${revision}: while the last poll is waited for, what the client sends is passed over, but for CLOSE`, async () => {
+      const { session } = await connect(server, way);
+      const poll = session.poll();
+      await session.send('42["disconnect-me",true]');
+      assert.deepEqual(await poll, ["41"]);
+      for (const body of [encodePayload(eio, ['421["echo",1]', "2"]), "abc", encodePayload(eio, ["1", "2"])]) {
+        const { status, body: answer } = await session.post(body);
+        assert.deepEqual([status, answer.toString()], [200, "ok"]);
+      }
+      assertRefused(await session.get(), 1, "Session ID unknown");
+    });
+
     test(`${revision}: the packet CLOSE ends the session and releases the poll`, async () => {
       const { session, id } = await connect(server, way);
       const poll = session.poll();

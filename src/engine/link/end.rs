@@ -96,6 +96,14 @@ impl Link {
         self.lost(reason, false);
     }
 
+    /// What was said last is not fetched.
+    pub(in crate::engine) fn forget(&self) {
+        let mut output = self.output();
+        self.engine.queued.moved(output.bytes(), 0);
+        output.close();
+        self.engine.remove_link(&self.sid);
+    }
+
     /// It did not keep up. A client of plain WebSocket was told so, after the frame that had left in part.
     pub(in crate::engine) fn drop_slow(self: &Arc<Self>) {
         match &self.plain {
