@@ -7,7 +7,7 @@
 
 use http::{
     HeaderMap,
-    header::{ORIGIN, SEC_WEBSOCKET_EXTENSIONS, USER_AGENT},
+    header::{ACCEPT_LANGUAGE, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, USER_AGENT},
 };
 
 use crate::config::RecoveryClients;
@@ -18,8 +18,8 @@ const RUNTIMES: [&str; 5] = ["node-XMLHttpRequest", "node", "undici", "Bun/", "D
 /// What stands in the user agents of clients that take arguments by their places: React Native's, and those for Java
 /// and Swift.
 const BY_PLACE: [&str; 2] = ["okhttp/", "CFNetwork/"];
-/// What Node's WebSockets offer (npm `ws`). They have no user agent.
-const NODE_EXTENSIONS: &str = "permessage-deflate; client_max_window_bits";
+/// What Node's WebSockets offer (npm `ws`), without spaces. They have no user agent.
+const NODE_EXTENSIONS: &str = "permessage-deflate;client_max_window_bits";
 
 /// Neither `true` nor `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,10 @@ fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) ->
     if BY_PLACE.iter().any(|name| agent.contains(name)) {
         return true;
     }
-    // Browsers name their page on every WebSocket (RFC 6455, section 4.1).
-    let is_browser = agent.starts_with("Mozilla/5.0 (") && (!is_websocket || headers.contains_key(ORIGIN));
+    // Others call themselves so too. Browsers name their page on every WebSocket (RFC 6455, section 4.1), and their
+    // languages on every request.
+    let of_browsers = if is_websocket { ORIGIN } else { ACCEPT_LANGUAGE };
+    let is_browser = agent.starts_with("Mozilla/5.0 (") && headers.contains_key(of_browsers);
     let is_runtime = RUNTIMES.iter().any(|name| match name.strip_suffix('/') {
         Some(_) => agent.starts_with(name),
         None => agent == *name,
@@ -69,7 +71,9 @@ fn is_in_javascripts_order(query: &str) -> bool {
 }
 
 fn are_node_extensions(headers: &HeaderMap) -> bool {
-    headers.get(SEC_WEBSOCKET_EXTENSIONS).is_some_and(|offered| offered == NODE_EXTENSIONS)
+    let Some(offered) = headers.get(SEC_WEBSOCKET_EXTENSIONS) else { return false };
+    // A proxy may have written it anew.
+    offered.as_bytes().iter().filter(|byte| **byte != b' ').eq(NODE_EXTENSIONS.as_bytes())
 }
 
 #[cfg(test)]
@@ -92,9 +96,12 @@ mod tests {
     fn clients_that_are_not_hurt_are_sent_offsets() {
         let (origin, agent) = (("origin", "https://app.example.com"), "user-agent");
         assert!(is_sent(JAVASCRIPT, &[origin, (agent, SAFARI)], true), "a browser's WebSocket");
-        assert!(is_sent("EIO=4&transport=polling&t=a1", &[(agent, SAFARI)], false), "its polling, on its own host");
+        let languages = ("accept-language", "de");
+        assert!(is_sent("EIO=4&transport=polling&t=a1", &[(agent, SAFARI), languages], false), "its polling");
         assert!(is_sent(JAVASCRIPT, &[(agent, "node-XMLHttpRequest")], false), "Node, polling");
-        assert!(is_sent(JAVASCRIPT, &[("sec-websocket-extensions", NODE_EXTENSIONS)], true), "Node's WebSocket");
+        for offered in ["permessage-deflate; client_max_window_bits", NODE_EXTENSIONS] {
+            assert!(is_sent(JAVASCRIPT, &[("sec-websocket-extensions", offered)], true), "Node's WebSocket");
+        }
         for runtime in ["node", "undici", "Bun/1.2.3", "Deno/2.1.4"] {
             assert!(is_sent(JAVASCRIPT, &[(agent, runtime)], true), "{runtime}");
         }
@@ -123,6 +130,7 @@ mod tests {
         assert!(!is_sent(PYTHON, &[("origin", "http://127.0.0.1:8000")], true), "python-socketio's WebSocket");
         assert!(!is_sent(PYTHON, &[(agent, SAFARI), ("origin", "http://x")], true), "it pretends to be a browser");
         assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], true), "so does one whose WebSocket comes from no page");
+        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], false), "and one that has no languages");
         assert!(!is_sent(JAVASCRIPT, &[("sec-websocket-extensions", "permessage-deflate")], true));
         for query in ["", "EIO=4", "transport=websocket", "xEIO=4&transport=websocket"] {
             assert!(!is_sent(query, &[(agent, "node-XMLHttpRequest")], false), "{query}");

@@ -80,7 +80,9 @@ conformance("clients by what their handshake shows", PATIENT, (server) => {
   const unknown = { node: true, sockeye: false };
   const cases = [
     ["a browser's WebSocket", known, { headers: { Origin: `http://127.0.0.1`, "User-Agent": BROWSER } }],
-    ["a browser that polls", known, { transport: "polling", headers: { "User-Agent": BROWSER } }],
+    ["a browser that polls", known, { transport: "polling", headers: { "User-Agent": BROWSER, "Accept-Language": "de" } }],
+    ["a user agent like a browser's", unknown, { headers: { "User-Agent": BROWSER } }],
+    ["a user agent like a browser's, over polling", unknown, { transport: "polling", headers: { "User-Agent": BROWSER } }],
     ["Node's WebSocket", known, { headers: NODE }],
     ["Node that polls", known, { transport: "polling", headers: { "User-Agent": "node-XMLHttpRequest" } }],
     ["React Native on iOS", known, { headers: { Origin: `http://127.0.0.1` } }],
