@@ -71,7 +71,7 @@ ifeq ($(OPENSSL),)
 endif
 
 # The demo in a real browser. On Debian the browser is installed if there is none.
-demo-tests: demo browser tests/demo/node_modules
+demo-tests: demo browser tests/demo/node_modules tests/clients/node_modules
 	cd client-demo && npm test
 	cargo build --locked --bins
 	cd tests/demo && npm test
