@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use tokio::{
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    time::{Instant, Interval, interval_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 
 use super::{
@@ -184,7 +184,9 @@ async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bo
         match text.as_deref() {
             Some("5") => return true,
             Some("2probe") if writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok() => {
-                releases = Some(interval_at(Instant::now() + RELEASE, RELEASE));
+                let mut interval = interval_at(Instant::now() + RELEASE, RELEASE);
+                interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                releases = Some(interval);
             }
             _ => return false,
         }

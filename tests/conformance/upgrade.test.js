@@ -232,6 +232,19 @@ conformance("upgrade", FORGETFUL, (server) => {
       await probe.closed();
     });
 
+    test(`${revision}: the server ends a session in the middle of its upgrade, and the client moves all the same`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const probe = await probed(session);
+      await socket.emit("disconnect-me", true);
+      const after = await upgraded(session, probe);
+      // Clients of revision 3 are in the main namespace as well.
+      const told = [];
+      while (told.length < (eio === 3 ? 2 : 1)) told.push(await after.next());
+      assert.deepEqual(told.sort(), ["41", "41/dynamic-1,"].slice(eio === 3 ? 0 : 1));
+      assert.equal(await probe.closed(), NO_CODE);
+      assertRefused(await session.get(), 1, "Session ID unknown");
+    });
+
     test(`${revision}: the server ends a session in the middle of its upgrade`, async () => {
       const { socket, session } = await pair(server, eio);
       const probe = await probed(session);

@@ -44,7 +44,7 @@ impl Link {
     pub(in crate::engine) fn finish_upgrade(self: &Arc<Self>, writer: OwnedWriteHalf) -> bool {
         {
             let mut output = self.output();
-            let awaits_fetch = output.awaits_fetch();
+            let (awaits_fetch, before) = (output.awaits_fetch(), output.bytes());
             match output.transport() {
                 Transport::Polling { request, .. } => {
                     // It is told that this is over.
@@ -57,6 +57,7 @@ impl Link {
                 Transport::Closing(way) if awaits_fetch => {
                     *way = Some(writer);
                     output.replace_farewell(&Frame::control(opcode::CLOSE, &[]));
+                    self.engine.queued.moved(before, output.bytes());
                     self.engine.remove_link(&self.sid);
                 }
                 _ => return false,
