@@ -2,8 +2,8 @@
 //!
 //! An offset is one more argument of each event. JavaScript's client drops it before anybody counts, and the clients
 //! for Java and Swift take arguments by their places; others break on it: python-socketio's handlers raise, rust_socketio
-//! loses binary events, Dart's data becomes a list. No client says its name, so it is told by what its first request
-//! shows; what cannot be told is sent none.
+//! loses binary events, Dart's data becomes a list. Clients do not say what they are, so the headers and the query of
+//! their first request decide. A client that is not recognised is sent no offsets.
 
 use http::{
     HeaderMap,

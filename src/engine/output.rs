@@ -27,7 +27,7 @@ pub(super) struct Output {
     is_blocked: bool,
     /// Whoever reads from the WebSocket: to be woken when it must write, or end.
     reader: Option<Waker>,
-    /// What the last poll gets, once the queue was fetched.
+    /// NOOP and CLOSE, for the poll after the queue was fetched.
     farewell: Option<[Arc<Frame>; 2]>,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum Request {
     None,
     /// Somebody is answering it, or will be woken to.
     Waiting(Option<Waker>),
-    /// It was woken, and is answered with NOOP where there is nothing else.
+    /// Woken during an upgrade: answered with NOOP if the queue is empty.
     Released,
 }
 
@@ -180,8 +180,8 @@ impl Output {
         };
     }
 
-    /// The server closes a session of polling, as Node does: a poll that waits gets CLOSE, or what is in the queue. Else the
-    /// last poll gets it, behind a NOOP.
+    /// Closes a polling session as Node does. A waiting poll is answered with CLOSE if the queue is empty; otherwise the
+    /// queue is fetched first, and the poll after that gets NOOP and CLOSE.
     pub(super) fn close_polling(&mut self, noop: &Arc<Frame>, close: &Arc<Frame>) {
         if self.is_waited_for() && self.queue.is_empty() {
             return self.push_last(Some(close.clone()));
@@ -190,8 +190,8 @@ impl Output {
         self.push_last(None);
     }
 
-    /// The session of a polling client is over, as after a mistake of Engine.IO's own: a poll that waits gets CLOSE, and
-    /// there is no other.
+    /// Ends a polling session at once, as Node does after an error of Engine.IO: a waiting poll is answered with CLOSE, and
+    /// later requests find no session.
     pub(super) fn break_polling(&mut self, close: &Arc<Frame>) {
         if self.is_waited_for() {
             self.queue.clear();
@@ -204,12 +204,12 @@ impl Output {
         matches!(self.transport, Transport::Polling { request: Request::Waiting(_) | Request::Released, .. })
     }
 
-    /// Whether the last poll is still to come.
+    /// Whether NOOP and CLOSE have yet to be fetched.
     pub(super) fn has_farewell(&self) -> bool {
         self.farewell.is_some()
     }
 
-    /// Puts another frame in place of what the last poll would have got, if there was something.
+    /// Queues this frame in place of the NOOP and CLOSE that a poll would have fetched, if it was to fetch them.
     pub(super) fn replace_farewell(&mut self, last: &Arc<Frame>) {
         if self.farewell.take().is_some() {
             self.queue.push(last, usize::MAX);

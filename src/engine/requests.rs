@@ -280,7 +280,7 @@ fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
     response
 }
 
-/// A WebSocket that nothing can come of: as Node does, it is let in and closed.
+/// A WebSocket handshake that gets no session, since its transport is polling: accepted and closed, as Node does.
 fn accept_and_close(request: &mut Request<Body>) -> Response {
     let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
     let (response, upgraded) = words.accept();

@@ -29,10 +29,10 @@ use super::{
 /// Section 1.3 of the RFC.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// How long the client of a WebSocket that nothing can come of may take to close it.
+/// How long the client of a WebSocket that gets no session may take to close it.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// How often a poll is let go while a client moves to its WebSocket, as in Node.
+/// How often a waiting poll is answered with NOOP during an upgrade, as in Node.
 const RELEASE: Duration = Duration::from_millis(100);
 
 /// Whether a request asks for a WebSocket.
@@ -134,12 +134,11 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     Some(Stream { reader, writer, ahead })
 }
 
-/// Closes a WebSocket that nothing can come of, and gives the client some time to do so too.
+/// Sends a close frame on a WebSocket that gets no session, and waits for the client to close it too.
 pub(super) async fn close(upgrade: OnUpgrade) {
     let Some(Stream { mut reader, writer, .. }) = stream(upgrade).await else { return };
     let frame = Frame::control(opcode::CLOSE, &[]);
     if writer.try_write(frame.wire(Protocol::V4)).is_ok() {
-        // Whatever it sends does not count any more.
         let mut nowhere = tokio::io::sink();
         drop(tokio::time::timeout(CLOSING, tokio::io::copy(&mut reader, &mut nowhere)).await);
     }
@@ -166,8 +165,8 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     }
 }
 
-/// `2probe` is answered `3probe`, and with `5` everything moves here. Nothing else has any business here. From the probe
-/// on a poll that waits is let go, so that the client can move.
+/// Whether the client completes the upgrade: `2probe` is answered `3probe`, `5` moves the session here, and anything else
+/// fails it. After the probe a waiting poll is answered with NOOP, since the client waits for that answer before `5`.
 async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
     let mut releases = None;
     loop {

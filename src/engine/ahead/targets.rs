@@ -1,8 +1,9 @@
 //! Request lines as `http::Uri` can read them: Node takes `"`, `<`, `>` and a backtick in a target as they are, and some
 //! clients write them so, a JSON in the query for one. They are percent-encoded on the way to hyper.
 //!
-//! For that it has to be known where a request begins. Of heads, only what says where their bodies end is looked at;
-//! after anything unusual in it nothing is changed any more, so that there is no second opinion on where a request ends.
+//! This needs to know where each request begins, so the length of each body is read from its head. After a head with
+//! anything but a plain Content-Length, all further bytes pass unchanged: hyper and this file must never disagree about
+//! where a request ends.
 
 /// Bytes of a request line that are waited for.
 const LINE_MAX: usize = 64 * 1024;
