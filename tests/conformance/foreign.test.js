@@ -55,12 +55,12 @@ class Client {
     assert.deepEqual(numbers.sort((one, other) => one - other), [...heard.keys()]);
   }
 
-  /** Says goodbye, and has made no complaint. */
+  /** Says goodbye. Before that it has made no complaint; some make one of their own last poll. */
   async ends() {
+    assert.equal(this.#stderr, "");
     const ended = new Promise((resolve) => this.#child.once("close", resolve));
     this.#child.stdin.end();
     await inTime(ended, "the end of a client", 15_000);
-    assert.equal(this.#stderr, "");
   }
 }
 
