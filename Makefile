@@ -1,7 +1,10 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
-.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests browser promtool bench fuzz lint
+.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests foreign-clients browser promtool python openssl bench \
+	fuzz lint
 
+PYTHON := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo python3)
+OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 PROMTOOL := $(shell command -v promtool)
 # How long each target is fuzzed.
@@ -41,17 +44,36 @@ rust-tests: demo
 	cargo test --workspace --locked
 
 # Every case runs against Node's server too: where Node is the specification, it says whether the case is right.
-conformance-tests: client-demo/$(INSTALLED) tests/conformance/$(INSTALLED)
+conformance-tests: client-demo/$(INSTALLED) tests/conformance/$(INSTALLED) foreign-clients
 	cargo build --locked --example conformance
 	cd tests/conformance && npm test
 
 # Prometheus' own tool checks the metrics. On Debian it is installed if it is missing.
-client-tests: promtool client-demo/$(INSTALLED) tests/clients/$(INSTALLED)
+client-tests: promtool client-demo/$(INSTALLED) tests/clients/$(INSTALLED) foreign-clients
 	cargo build --locked --bins --example echo
 	cd tests/clients && npm test
 
+# Clients of other languages, as PyPI and crates.io have them. On Debian what they need is installed if it is missing.
+foreign-clients: tests/foreign/python/.venv openssl
+	CARGO_TARGET_DIR=$(CURDIR)/target cargo build --locked --manifest-path tests/foreign/rust/Cargo.toml
+
+tests/foreign/python/.venv: tests/foreign/python/requirements.txt | python
+	python3 -m venv --clear $@
+	$@/bin/pip install --quiet --requirement $<
+	touch $@
+
+python:
+ifeq ($(PYTHON),)
+	apt-get update && apt-get install -y --no-install-recommends python3 python3-venv
+endif
+
+openssl:
+ifeq ($(OPENSSL),)
+	apt-get update && apt-get install -y --no-install-recommends libssl-dev pkg-config
+endif
+
 # The demo in a real browser. On Debian the browser is installed if there is none.
-demo-tests: demo browser tests/demo/$(INSTALLED)
+demo-tests: demo browser tests/demo/$(INSTALLED) tests/clients/$(INSTALLED)
 	cd client-demo && npm test
 	cargo build --locked --bins
 	cd tests/demo && npm test

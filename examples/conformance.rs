@@ -33,6 +33,8 @@ struct Options {
     max_payload: usize,
     #[arg(long)]
     no_recovery: bool,
+    #[arg(long)]
+    no_eio3: bool,
 }
 
 /// Ties a name to a payload.
@@ -313,6 +315,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.server.connect_timeout = Duration::from_millis(options.connect_timeout_ms);
     config.server.upgrade_timeout = Duration::from_millis(options.upgrade_timeout_ms);
     config.limits.payload_bytes = options.max_payload;
+    config.server.allow_eio3 = !options.no_eio3;
     if options.no_recovery {
         config.recovery.window = Duration::ZERO;
     }

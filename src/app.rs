@@ -195,11 +195,13 @@ pub(crate) fn settings(config: &Config) -> Settings {
         ping_timeout: server.ping_timeout,
         connect_timeout: server.connect_timeout,
         upgrade_timeout: server.upgrade_timeout,
+        allow_eio3: server.allow_eio3,
         max_payload: Bound::new(limits.payload_bytes),
         attachments: Bound::new(limits.attachments),
         queued_bytes: Bound::new(limits.queued_bytes),
         recovery: Recovery {
             window: recovery.window,
+            clients: recovery.clients,
             events: recovery.events,
             bytes: recovery.bytes,
             sockets_per_user: recovery.sockets_per_user,

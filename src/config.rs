@@ -82,7 +82,7 @@ pub struct Config {
 pub struct ServerConfig {
     /// Address and port. Port 0 takes a free one; the first line on standard output says which.
     pub listen: String,
-    /// The path of Socket.IO, as in the client's `path` option.
+    /// The path of Socket.IO, as in the client's `path` option; a slash at the end makes no difference.
     pub path: String,
     /// How often a client is asked whether it is still there.
     #[serde(with = "duration")]
@@ -100,6 +100,8 @@ pub struct ServerConfig {
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub upgrade_timeout: Duration,
+    /// Let clients of Socket.IO 1 and 2 in, which speak Engine.IO 3. Otherwise they are refused with code 5, "Unsupported protocol version".
+    pub allow_eio3: bool,
     /// How long a shutdown lets clients finish before the connections are closed.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
@@ -280,6 +282,18 @@ pub struct PresenceConfig {
     pub max_room_size: usize,
 }
 
+/// Which clients are recovered, of those that do not say it in their query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecoveryClients {
+    /// Those that are known not to be hurt by one more argument.
+    Auto,
+    /// All of v3 and v4.
+    All,
+    /// None.
+    None,
+}
+
 /// `[recovery]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -288,6 +302,8 @@ pub struct RecoveryConfig {
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub window: Duration,
+    /// Which clients are recovered: "auto", those whose first request shows that one more argument, the offset, does not hurt them; "all"; or "none". `recovery=true` or `recovery=false` in a client's query decides for that client.
+    pub clients: RecoveryClients,
     /// Events kept for one socket. A client that missed more begins anew.
     pub events: usize,
     /// Bytes of the events kept for one socket.
@@ -462,6 +478,13 @@ pub struct LogConfig {
     pub level: String,
 }
 
+impl ServerConfig {
+    /// The path of Socket.IO without a slash at its end.
+    pub fn path(&self) -> &str {
+        self.path.strip_suffix('/').unwrap_or(&self.path)
+    }
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
@@ -471,6 +494,7 @@ impl Default for ServerConfig {
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
+            allow_eio3: true,
             drain: Duration::from_secs(5),
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -555,6 +579,7 @@ impl Default for RecoveryConfig {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(120),
+            clients: RecoveryClients::Auto,
             events: 1_000,
             bytes: 1_000_000,
             sockets_per_user: 10,

@@ -16,7 +16,10 @@
 
 mod ahead;
 mod back;
+mod clients;
 mod connect;
+mod diagnosis;
+mod drain;
 mod flush;
 mod frame;
 #[cfg(any(fuzzing, test))]
@@ -24,6 +27,7 @@ mod frame;
 pub mod fuzzing;
 mod heartbeat;
 mod incoming;
+mod jsonp;
 mod link;
 mod log;
 mod offset;
@@ -58,6 +62,7 @@ use axum::{
     Router,
     routing::{MethodRouter, any},
 };
+use governor::DefaultDirectRateLimiter;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
@@ -78,7 +83,7 @@ pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
 use crate::{
-    config::LimitsConfig,
+    config::{LimitsConfig, RecoveryClients},
     limits::{Limits, Waiting},
     metrics::Metrics,
 };
@@ -115,6 +120,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     /// Until a WebSocket that is tried must have been taken.
     pub(crate) upgrade_timeout: Duration,
+    /// Whether clients of Engine.IO 3 are let in.
+    pub(crate) allow_eio3: bool,
     /// Bytes of one message, one request and one payload.
     pub(crate) max_payload: Bound,
     /// Attachments of one packet.
@@ -149,6 +156,8 @@ impl Bound {
 pub(crate) struct Recovery {
     /// How long a client may stay away; zero: nothing is kept.
     pub(crate) window: Duration,
+    /// Whose sockets are kept, of clients that do not say it themselves.
+    pub(crate) clients: RecoveryClients,
     /// Events of one socket.
     pub(crate) events: usize,
     /// Their bytes.
@@ -178,6 +187,8 @@ pub(crate) struct Engine {
     wheel: Wheel,
     flushers: flush::Flushers,
     account: Arc<Account>,
+    /// Lines about connections that are closed for what they sent.
+    mistake_lines: DefaultDirectRateLimiter,
     ping: Arc<Frame>,
     pong: Arc<Frame>,
     noop: Arc<Frame>,
@@ -200,6 +211,7 @@ impl Engine {
             wheel: Wheel::new(),
             flushers: flush::Flushers::new(),
             account: account.clone(),
+            mistake_lines: diagnosis::lines(),
             ping: Frame::engine("2"),
             pong: Frame::engine("3"),
             noop: Frame::engine("6"),

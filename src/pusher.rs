@@ -31,5 +31,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/apps/{app}/channels/{channel}", get(channels::one))
         .route("/apps/{app}/channels/{channel}/users", get(channels::users))
         .route("/apps/{app}/users/{*rest}", post(users::terminate_connections))
+        // As the library for Python asks.
+        .route("/users/{*rest}", post(users::terminate_connections_of_the_app))
         .with_state(app.clone())
 }

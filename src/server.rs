@@ -210,17 +210,18 @@ fn router(app: &Arc<App>) -> Router {
         .allow_credentials(true)
         .expose_headers([RETRY_AFTER, http::REQUEST_ID]);
     let mut socket_io =
-        app.engine.routes(&app.config.server.path).layer(middleware::from_fn_with_state(app.clone(), gate::gate));
+        app.engine.routes(app.config.server.path()).layer(middleware::from_fn_with_state(app.clone(), gate::gate));
     if app.config.server.serve_client {
-        socket_io = socket_io.merge(client_files::routes(&app.config.server.path));
+        socket_io = socket_io.merge(client_files::routes(app.config.server.path()));
     }
     let framed = middleware::from_fn_with_state(app.clone(), http::frame);
     let api = http::routes(app)
         .layer(middleware::from_fn_with_state(app.clone(), gate::api))
         .layer(cors.clone())
+        .layer(middleware::from_fn(gate::preflight))
         .layer(framed.clone());
-    let for_browsers =
-        socket_io.layer(cors).merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
+    let socket_io = socket_io.layer(cors).layer(middleware::from_fn(gate::preflight));
+    let for_browsers = socket_io.merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
     let mut router = Router::new()
         .merge(for_browsers)
         .merge(websocket::routes(app))

@@ -48,10 +48,13 @@ impl Config {
     }
 
     fn check_server(&self, findings: &mut Findings) {
-        let path = &self.server.path;
-        if !path.starts_with('/') || path.len() < 2 || path.ends_with('/') {
-            findings.wrong(&["server.path"], "must begin with a slash, have a name and not end with a slash");
-        } else if TAKEN.iter().any(|taken| is_within(path, taken)) {
+        let path = self.server.path();
+        if path.len() < 2 {
+            findings.wrong(&["server.path"], "must have a name, as in \"/socket.io\"");
+        } else if let Some(sentence) = out_of_reach(path) {
+            findings.wrong(&["server.path"], format!("is {path:?}: {sentence}"));
+        } else if TAKEN.iter().any(|taken| is_within(path, taken)) || path == "/users" {
+            // The last one is Pusher's, for its library for Python.
             findings.wrong(&["server.path"], format!("is {path:?}, where something else is served"));
         }
         if self.store.readers == 0 {
@@ -140,11 +143,11 @@ impl Config {
 
     fn check_ws(&self, findings: &mut Findings) {
         let ws = &self.ws;
-        let taken = TAKEN.iter().copied().chain([self.server.path.as_str()]);
+        let taken = TAKEN.iter().copied().chain([self.server.path()]);
         let mut complaints = Vec::new();
         for (place, path) in ws.paths.iter().enumerate() {
-            if !path.starts_with('/') || path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
-                complaints.push(format!("has {path:?}: a path begins with a slash and holds no pattern"));
+            if let Some(sentence) = out_of_reach(path) {
+                complaints.push(format!("has {path:?}: {sentence}"));
             } else if taken.clone().any(|taken| is_within(path, taken)) {
                 complaints.push(format!("has {path:?}: something else is served there"));
             } else if ws.paths[..place].contains(path) {
@@ -160,6 +163,33 @@ impl Config {
             findings.wrong(&["ws.text-event"], "must name an event, and none of Socket.IO's own");
         }
     }
+}
+
+/// Why no client can ask for a path, if that is so: clients send a path as the URL standard writes it
+/// (<https://url.spec.whatwg.org/#path-state>). Nor is there a way to write patterns.
+fn out_of_reach(path: &str) -> Option<&'static str> {
+    if !path.starts_with('/') {
+        return Some("a path begins with a slash");
+    }
+    if path.contains(['{', '}', '*', ':']) {
+        return Some("a path holds no pattern");
+    }
+    if path.contains(['?', '#']) {
+        return Some("a path ends before ? and #");
+    }
+    let is_dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    if path.split('/').any(is_dots) {
+        return Some("clients take . and .. out of a path");
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()+,;=@%/".contains(&byte);
+    if !path.bytes().all(is_plain) {
+        return Some("clients percent-encode such characters: write it so, as in /caf%C3%A9");
+    }
+    let is_hex = |digits: &str| digits.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if path.split('%').skip(1).any(|after| !is_hex(after)) {
+        return Some("% begins two hexadecimal digits");
+    }
+    None
 }
 
 fn is_within(path: &str, other: &str) -> bool {

@@ -1,5 +1,7 @@
 //! A connection for HTTP, as the server hands it to hyper and the engine takes it back.
 
+mod targets;
+
 use std::{
     io,
     pin::Pin,
@@ -15,6 +17,7 @@ use tokio::{
 };
 
 use super::pressure::{Account, Charge, Kind, SCARCE_CHUNK};
+use targets::Targets;
 
 /// Bytes of one request that hyper may hold beside its body: the head, and the first of the body.
 pub(crate) const HEAD_MAX: usize = 32 * 1024;
@@ -26,6 +29,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Ahead {
     bytes: Vec<u8>,
     stream: TcpStream,
+    targets: Targets,
     /// For what was read since the last answer: of a request's body this is a part that is charged twice.
     charge: Charge,
     /// Runs while the client reads nothing.
@@ -35,7 +39,9 @@ pub(crate) struct Ahead {
 impl Ahead {
     pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>, account: &Arc<Account>) -> Self {
         let charge = Charge::new(account, Kind::Input, bytes.len());
-        Self { bytes, stream, charge, waiting: None }
+        let (mut targets, mut passed) = (Targets::new(), Vec::with_capacity(bytes.len()));
+        targets.pass(&bytes, &mut passed);
+        Self { bytes: passed, stream, targets, charge, waiting: None }
     }
 
     /// What became of a write: an error where the client has read nothing for too long.
@@ -58,7 +64,7 @@ impl Ahead {
 
 impl AsyncRead for Ahead {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.bytes.is_empty() {
+        while self.bytes.is_empty() {
             let before = into.filled().len();
             if self.charge.account().is_scarce() {
                 let small = into.remaining().min(SCARCE_CHUNK);
@@ -69,9 +75,14 @@ impl AsyncRead for Ahead {
             } else {
                 ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
             }
+            if into.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
             let held = self.charge.bytes() + into.filled().len() - before;
             self.charge.resize(held.min(HEAD_MAX));
-            return Poll::Ready(Ok(()));
+            let Self { bytes, targets, .. } = &mut *self;
+            targets.pass(&into.filled()[before..], bytes);
+            into.set_filled(before);
         }
         let len = self.bytes.len().min(into.remaining());
         into.put_slice(&self.bytes[..len]);

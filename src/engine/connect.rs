@@ -80,7 +80,10 @@ impl Link {
 
     /// Whether the client has found its socket again.
     fn resume(self: &Arc<Self>, namespace: &str, auth: &str) -> bool {
-        if self.protocol != Protocol::V4 || !self.engine.settings.recovery.is_on() || auth.is_empty() {
+        // A client that names a `pid` was sent offsets before, so it may be recovered through any connection, unless it
+        // says in the query of this one that it wants none.
+        let may_resume = self.protocol == Protocol::V4 && self.handshake.asked_recovery != Some(false);
+        if !may_resume || !self.engine.settings.recovery.is_on() || auth.is_empty() {
             return false;
         }
         let Some(Return { pid, offset }) = Return::of(auth) else { return false };

@@ -32,6 +32,11 @@ struct Partial {
 }
 
 impl Incoming {
+    /// Whether attachments are missing.
+    pub(super) fn is_partial(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// A text message.
     pub(super) fn text(&mut self, link: &Arc<Link>, text: &str) -> Result<(), Refused> {
         let packet = Packet::parse(text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;

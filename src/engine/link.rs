@@ -3,6 +3,7 @@
 
 mod end;
 mod intake;
+mod poll;
 mod upgrade;
 
 use std::{
@@ -11,7 +12,6 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize},
     },
-    task::{Context, Poll},
     time::Instant,
 };
 
@@ -20,12 +20,12 @@ use governor::DefaultDirectRateLimiter;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    DisconnectReason, Engine, Handshake, Protocol,
+    DisconnectReason, Engine, Handshake, Protocol, diagnosis,
     flush::Batch,
     frame::Frame,
     heartbeat::{Beat, Due},
     incoming::{Incoming, Refused},
-    output::{Flushed, Output, Pushed, Request, Transport, Upgrade},
+    output::{Flushed, Output, Pushed, Transport},
     payload,
     plain::{self, Plain},
     pressure::Received,
@@ -185,58 +185,25 @@ impl Link {
         }
     }
 
-    /// What a polling request is answered with; `Pending` where there is nothing yet.
-    pub(super) fn poll_payload(&self, cx: &Context<'_>) -> Poll<String> {
-        let most = self.engine.account.body_size(self.engine.settings.max_payload.get());
-        let mut output = self.output();
-        // While it was woken it may have become a WebSocket, whose frames are none of its business.
-        let body = if output.is_polled() { output.payload(most) } else { None };
-        let is_empty = output.bytes() == 0;
-        let answer = match (body, output.transport()) {
-            (Some(body), transport) => {
-                match transport {
-                    Transport::Polling { request, .. } => *request = Request::None,
-                    // That was the last of it.
-                    Transport::Closing(_) if is_empty => {
-                        output.close();
-                        self.engine.remove_link(&self.sid);
-                    }
-                    _ => {}
-                }
-                body
-            }
-            (None, Transport::Polling { request, upgrade }) if *upgrade != Upgrade::Probed => {
-                *request = Request::Waiting(Some(cx.waker().clone()));
-                return Poll::Pending;
-            }
-            (None, transport) => {
-                if let Transport::Polling { request, .. } = transport {
-                    *request = Request::None;
-                }
-                let mut body = String::new();
-                payload::append(&mut body, &self.engine.noop, self.protocol);
-                body
-            }
-        };
-        Poll::Ready(answer)
-    }
-
     // What arrives.
 
     /// Takes a packet of Engine.IO in, type and data. Breaks where nothing more can come.
     pub(super) fn take_text(self: &Arc<Self>, packet: &str) -> ControlFlow<()> {
-        let Some(kind) = packet.as_bytes().first() else { return self.refuse(DisconnectReason::ParseError) };
+        let Some(kind) = packet.as_bytes().first() else {
+            return self.refuse(DisconnectReason::ParseError, "a packet of Engine.IO without a type");
+        };
         if *kind != b'4' {
             self.pay();
         }
         match (kind, self.protocol) {
             (b'4', _) => {
                 let mut incoming = self.incoming();
+                let is_partial = incoming.is_partial();
                 match incoming.text(self, &packet[1..]) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(Refused(reason)) => {
                         drop(incoming);
-                        self.refuse(reason)
+                        self.refuse(reason, diagnosis::of_text(self, &packet[1..], is_partial))
                     }
                 }
             }
@@ -256,22 +223,28 @@ impl Link {
             // Base64, as on polling.
             (b'b', protocol) => match payload::binary(packet, protocol) {
                 Ok(data) => self.take_binary(data),
-                Err(_) => self.refuse(DisconnectReason::ParseError),
+                Err(_) => self.refuse(DisconnectReason::ParseError, "a binary message that is no base64"),
             },
-            (b'2' | b'3', _) => self.refuse(DisconnectReason::TransportError),
+            (b'2' | b'3', _) => {
+                self.refuse(DisconnectReason::TransportError, "a heartbeat that is the server's to send, or to answer")
+            }
             (b'0' | b'5' | b'6', _) => ControlFlow::Continue(()),
-            _ => self.refuse(DisconnectReason::ParseError),
+            _ => self.refuse(DisconnectReason::ParseError, "a packet of a type that Engine.IO does not have"),
         }
     }
 
     /// Takes a binary message in.
     pub(super) fn take_binary(self: &Arc<Self>, data: Bytes) -> ControlFlow<()> {
         let mut incoming = self.incoming();
+        if !incoming.is_partial() {
+            drop(incoming);
+            return self.refuse(DisconnectReason::ForcedClose, diagnosis::of_binary(&data));
+        }
         match incoming.binary(self, data) {
             Ok(()) => ControlFlow::Continue(()),
             Err(Refused(reason)) => {
                 drop(incoming);
-                self.refuse(reason)
+                self.refuse(reason, "attachments that are too large, or not those that the packet speaks of")
             }
         }
     }
@@ -301,8 +274,9 @@ impl Link {
         }
     }
 
-    fn refuse(self: &Arc<Self>, reason: DisconnectReason) -> ControlFlow<()> {
-        self.end(reason, None);
+    /// Ends it for what the client sent.
+    pub(super) fn refuse(self: &Arc<Self>, reason: DisconnectReason, why: &str) -> ControlFlow<()> {
+        self.end_for_mistake(reason, why);
         ControlFlow::Break(())
     }
 

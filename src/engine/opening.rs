@@ -22,7 +22,7 @@ pub(crate) struct Opening {
     engine: Arc<Engine>,
     handshake: Handshake,
     waiting: Waiting,
-    accept: String,
+    answer: upgrade::Answer,
 }
 
 impl Engine {
@@ -31,28 +31,33 @@ impl Engine {
         if request.method() != Method::GET || request.version() != Version::HTTP_11 {
             return None;
         }
-        let accept = upgrade::accept(request.headers())?;
-        let query: Query = serde_urlencoded::from_str(request.uri().query()?).ok()?;
+        let answer = upgrade::Answer::to(request.headers())?;
+        let query = Query::of(request.uri());
         if query.sid.is_some() || query.transport.as_deref() != Some("websocket") {
             return None;
         }
-        let handshake = Handshake::of(query.protocol(), request.uri(), request.headers(), Some(address));
+        let handshake = Handshake::of_client(self, &query, request.uri(), request.headers(), Some(address)).ok()?;
         // HTTP refuses it, and counts that.
         if self.account.is_full() {
             return None;
         }
         let waiting = self.limits.wait_or(Some(address), |_| ())?;
-        Some(Opening { engine: self.clone(), handshake, waiting, accept })
+        Some(Opening { engine: self.clone(), handshake, waiting, answer })
     }
 }
 
 impl Opening {
     /// Answers, and takes in what the client sent after its request. `None` where the library refuses.
     pub(crate) fn open(self, stream: TcpStream, ahead: &mut [u8]) -> Option<Reader> {
-        let Self { engine, handshake, waiting, accept } = self;
-        let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        );
+        let Self { engine, handshake, waiting, answer } = self;
+        let mut head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".to_owned();
+        let lines = [("Sec-WebSocket-Accept", Some(answer.accept)), ("Sec-WebSocket-Protocol", answer.subprotocol)];
+        for (name, value) in &lines {
+            if let Some(value) = value.as_ref().and_then(|value| value.to_str().ok()) {
+                head.extend([name, ": ", value, "\r\n"]);
+            }
+        }
+        head.push_str("\r\n");
         let (reader, writer) = stream.into_split();
         let decoder = Decoder::new(engine.settings.max_payload.get());
         let link = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;

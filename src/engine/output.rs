@@ -27,6 +27,8 @@ pub(super) struct Output {
     is_blocked: bool,
     /// Whoever reads from the WebSocket: to be woken when it must write, or end.
     reader: Option<Waker>,
+    /// NOOP and CLOSE, for the poll after the queue was fetched.
+    farewell: Option<[Arc<Frame>; 2]>,
 }
 
 /// The way out.
@@ -52,8 +54,6 @@ pub(super) enum Upgrade {
     No,
     /// There is one.
     Begun,
-    /// It works: no request waits any more.
-    Probed,
 }
 
 /// A polling client's GET.
@@ -61,6 +61,8 @@ pub(super) enum Request {
     None,
     /// Somebody is answering it, or will be woken to.
     Waiting(Option<Waker>),
+    /// Woken during an upgrade: answered with NOOP if the queue is empty.
+    Released,
 }
 
 /// What became of a frame.
@@ -89,7 +91,8 @@ pub(super) enum Flushed {
 
 impl Output {
     pub(super) fn new(protocol: Protocol, transport: Transport, account: &Arc<Account>) -> Self {
-        Self { queue: Queue::new(protocol, account), transport, is_scheduled: false, is_blocked: false, reader: None }
+        let queue = Queue::new(protocol, account);
+        Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, farewell: None }
     }
 
     pub(super) fn transport(&mut self) -> &mut Transport {
@@ -115,7 +118,7 @@ impl Output {
 
     /// Whether a polling client has yet to fetch what was said last.
     pub(super) fn awaits_fetch(&self) -> bool {
-        matches!(self.transport, Transport::Closing(None)) && !self.queue.is_empty()
+        matches!(self.transport, Transport::Closing(None)) && (!self.queue.is_empty() || self.farewell.is_some())
     }
 
     /// Whether the client is not ready for more: its socket is full, or it does not poll.
@@ -184,6 +187,42 @@ impl Output {
         };
     }
 
+    /// Closes a polling session as Node does. A waiting poll is answered with CLOSE if the queue is empty; otherwise the
+    /// queue is fetched first, and the poll after that gets NOOP and CLOSE.
+    pub(super) fn close_polling(&mut self, noop: &Arc<Frame>, close: &Arc<Frame>) {
+        if self.is_waited_for() && self.queue.is_empty() {
+            return self.push_last(Some(close.clone()));
+        }
+        self.farewell = Some([noop.clone(), close.clone()]);
+        self.push_last(None);
+    }
+
+    /// Ends a polling session at once, as Node does after an error of Engine.IO: a waiting poll is answered with CLOSE, and
+    /// later requests find no session.
+    pub(super) fn break_polling(&mut self, close: &Arc<Frame>) {
+        if self.is_waited_for() {
+            self.queue.clear();
+            return self.push_last(Some(close.clone()));
+        }
+        self.close();
+    }
+
+    fn is_waited_for(&self) -> bool {
+        matches!(self.transport, Transport::Polling { request: Request::Waiting(_) | Request::Released, .. })
+    }
+
+    /// Whether NOOP and CLOSE have yet to be fetched.
+    pub(super) fn has_farewell(&self) -> bool {
+        self.farewell.is_some()
+    }
+
+    /// Queues this frame in place of the NOOP and CLOSE that a poll would have fetched, if it was to fetch them.
+    pub(super) fn replace_farewell(&mut self, last: &Arc<Frame>) {
+        if self.farewell.take().is_some() {
+            self.queue.push(last, usize::MAX);
+        }
+    }
+
     /// Forgets what waits, but for a frame that has left in part; then comes the last one.
     pub(super) fn cut_short(&mut self, last: Arc<Frame>) {
         self.queue.forget_whole_frames();
@@ -198,6 +237,7 @@ impl Output {
             waker.wake();
         }
         self.queue.clear();
+        self.farewell = None;
         self.wake_reader();
     }
 
@@ -287,6 +327,11 @@ impl Output {
 
     /// A body for a polling request, of at most `most` bytes unless its first packet alone has more.
     pub(super) fn payload(&mut self, most: usize) -> Option<String> {
+        if self.queue.is_empty() {
+            for frame in self.farewell.take().into_iter().flatten() {
+                self.queue.push(&frame, usize::MAX);
+            }
+        }
         self.queue.payload(most)
     }
 }

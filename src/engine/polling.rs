@@ -10,14 +10,16 @@ use std::{
 use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Request, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 use super::{
     DisconnectReason, Protocol,
+    drain::drain,
+    jsonp,
     link::{Intake, Link},
-    output::{Request as Waiting, Transport},
+    output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
     pressure::{Charge, Kind, ReceivedCharge},
     requests::{Refusal, refuse},
@@ -25,27 +27,37 @@ use super::{
 
 /// The answer to a GET.
 pub(super) async fn get(link: &Arc<Link>) -> Response {
-    let is_alone = match link.output().transport() {
-        Transport::Polling { request, .. } => {
+    let (is_alone, is_moving) = match link.output().transport() {
+        Transport::Polling { request, upgrade } => {
             let is_alone = matches!(request, Waiting::None);
             if is_alone {
                 *request = Waiting::Waiting(None);
             }
-            is_alone
+            (is_alone, *upgrade != Upgrade::No)
         }
-        Transport::Closing(_) => true,
+        Transport::Closing(_) => (true, false),
         Transport::WebSocket(_) | Transport::Closed => return refuse(Refusal::BadRequest),
     };
     if !is_alone {
-        link.end(DisconnectReason::TransportError, None);
+        link.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
     // If the client hangs up while it waits, this is dropped, and so is the link.
     let mut waiting = HangsUp(Some(link));
     let payload = poll_fn(|cx| link.poll_payload(cx)).await;
     waiting.0 = None;
-    let charge = Charge::new(&link.engine.account, Kind::Http, payload.len());
-    plain(StatusCode::OK, charge.hold(payload.into()))
+    let payload = match payload {
+        Some(payload) => payload,
+        // UPGRADE may have been on its way already: as one that comes behind it.
+        None if is_moving => return refuse(Refusal::BadRequest),
+        None => link.close_payload(),
+    };
+    let body = match &link.handshake.jsonp {
+        Some(callback) => callback.script(&payload),
+        None => payload,
+    };
+    let charge = Charge::new(&link.engine.account, Kind::Http, body.len());
+    plain(StatusCode::OK, charge.hold(body.into()))
 }
 
 struct HangsUp<'a>(Option<&'a Arc<Link>>);
@@ -63,49 +75,72 @@ impl Drop for HangsUp<'_> {
 
 /// The answer to a POST. What the body holds has been taken in by then.
 pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
-    match link.output().transport() {
-        Transport::Polling { .. } => {}
-        Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
-        Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
+    {
+        let mut output = link.output();
+        let is_closing = output.has_farewell();
+        match output.transport() {
+            Transport::Polling { .. } => {}
+            Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
+            // What the client sends does not count any more, but is no mistake of its.
+            Transport::Closing(_) if is_closing => {}
+            Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
+        }
     }
     if link.is_posting.swap(true, Ordering::Relaxed) {
-        link.end(DisconnectReason::TransportError, None);
+        link.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    let response = take_body(link, request).await;
+    let taken = take_body(link, request).await;
     link.is_posting.store(false, Ordering::Relaxed);
-    response
+    match taken {
+        Ok(response) => response,
+        Err(TooLarge(mut rest)) => {
+            drain(&mut rest, link.engine.settings.max_payload.get()).await;
+            let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, String::new());
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    }
 }
 
-async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
+/// A body with more bytes than may be; what was not read of it.
+struct TooLarge(Body);
+
+async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response, TooLarge> {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if is_binary && link.protocol == Protocol::V4 {
-        link.end(DisconnectReason::TransportError, None);
-        return plain(StatusCode::BAD_REQUEST, String::new());
+        link.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
+        return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
     }
     let mut charge = ReceivedCharge::input(&link.received);
-    let body = read(link, request.into_body(), &mut charge);
-    let body = match tokio::time::timeout(link.engine.settings.ping_timeout, body).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(Unread::TooLarge)) => return too_large(),
+    let mut body = request.into_body();
+    let whole = read(link, &mut body, &mut charge);
+    let whole = match tokio::time::timeout(link.engine.settings.ping_timeout, whole).await {
+        Ok(Ok(whole)) => whole,
+        Ok(Err(Unread::TooLarge)) => return Err(TooLarge(body)),
         Ok(Err(Unread::Broken)) | Err(_) => {
             link.lose(DisconnectReason::TransportError);
-            return plain(StatusCode::BAD_REQUEST, String::new());
+            return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
         }
     };
-    let packets = match std::str::from_utf8(&body) {
-        _ if is_binary => Some(Packets::of_bytes(&body)),
-        Ok(text) => Some(Packets::of_text(text, link.protocol)),
-        Err(_) => None,
-    };
-    match packets {
-        Some(packets) => take(link, packets).await,
-        None => link.end(DisconnectReason::ParseError, None),
+    match std::str::from_utf8(&whole) {
+        _ if is_binary => take(link, Packets::of_bytes(&whole)).await,
+        Ok(form) if link.handshake.jsonp.is_some() => {
+            // As Node: a form without a payload says nothing.
+            if let Some(text) = jsonp::payload(form) {
+                take(link, Packets::of_text(&text, link.protocol)).await;
+            }
+        }
+        Ok(text) => take(link, Packets::of_text(text, link.protocol)).await,
+        Err(_) => link.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD),
     }
     let mut response = plain(StatusCode::OK, "ok".to_owned());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    response
+    Ok(response)
 }
+
+/// What the log says of a body that cannot be read.
+const NO_PAYLOAD: &str = "a POST that is no payload of Engine.IO";
 
 /// Why there is no body.
 enum Unread {
@@ -115,26 +150,20 @@ enum Unread {
 
 /// Reads a body. While there is no room for more of it, its client waits. What is too large is read up to the limit
 /// before it is answered: a client that has sent little more finds the answer, and no reset.
-async fn read(link: &Arc<Link>, body: Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
-    let mut body = Limited::new(body, link.engine.settings.max_payload.get());
+async fn read(link: &Arc<Link>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
+    let most = link.engine.settings.max_payload.get();
     let mut bytes = Vec::new();
     let mut intake = Intake::default();
     loop {
         poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
-        if link.is_closed() {
-            return Err(Unread::Broken);
+        let Some(frame) = body.frame().await else { return Ok(bytes) };
+        let frame = frame.map_err(|_| Unread::Broken)?;
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        if bytes.len() + data.len() > most {
+            return Err(Unread::TooLarge);
         }
-        match body.frame().await {
-            None => return Ok(bytes),
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    bytes.extend_from_slice(data);
-                    charge.resize(bytes.len());
-                }
-            }
-            Some(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge),
-            Some(Err(_)) => return Err(Unread::Broken),
-        }
+        bytes.extend_from_slice(data);
+        charge.resize(bytes.len());
     }
 }
 
@@ -143,23 +172,29 @@ async fn take(link: &Arc<Link>, packets: Packets<'_>) {
     let mut intake = Intake::default();
     for packet in packets {
         let flow = match packet {
+            packet if link.is_closed() => {
+                // Nobody will come for the goodbye.
+                if packet == Ok(Packet::Text("1")) {
+                    link.forget();
+                }
+                ControlFlow::Continue(())
+            }
             // Node passes it over.
             Ok(Packet::Text("")) => ControlFlow::Continue(()),
             Ok(Packet::Text(text)) => link.take_text(text),
             Ok(Packet::Binary(data)) => link.take_binary(data),
-            Err(payload::NotAPayload) => return link.end(DisconnectReason::ParseError, None),
+            Err(payload::NotAPayload) => {
+                link.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD);
+                ControlFlow::Continue(())
+            }
         };
-        if flow.is_break() || link.is_closed() {
+        if flow.is_break() {
             return;
         }
         if !intake.took(link) {
             poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
         }
     }
-}
-
-fn too_large() -> Response {
-    plain(StatusCode::PAYLOAD_TOO_LARGE, String::new())
 }
 
 /// A packet's text as a body, never to be kept by anybody on the way.

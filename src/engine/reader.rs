@@ -189,16 +189,14 @@ fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
         Message::Text(text) => link.take_text(text),
         Message::Binary(data) => match link.protocol {
             Protocol::Plain => {
+                link.note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
                 link.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
                 ControlFlow::Break(())
             }
             Protocol::V4 => link.take_binary(Bytes::copy_from_slice(data)),
             Protocol::V3 => match data {
                 [4, data @ ..] => link.take_binary(Bytes::copy_from_slice(data)),
-                _ => {
-                    link.end(DisconnectReason::ParseError, None);
-                    ControlFlow::Break(())
-                }
+                _ => link.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3"),
             },
         },
         Message::Ping(data) => {

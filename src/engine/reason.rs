@@ -41,6 +41,12 @@ impl DisconnectReason {
         }
     }
 
+    /// Whether it is Engine.IO itself that has ended: then Node forgets a session of polling at once, and leaves no goodbye
+    /// to be fetched.
+    pub(super) const fn is_of_engine(self) -> bool {
+        matches!(self, Self::PingTimeout | Self::TransportError | Self::ParseError)
+    }
+
     /// Whether a client that comes back may go on where it was.
     pub(super) const fn is_recoverable(self) -> bool {
         matches!(

@@ -12,12 +12,14 @@ use http::{
     header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use rand::{Rng, distr::Alphanumeric};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     Engine, Protocol,
     back::{Back, Behind},
+    clients::{self, NotABool},
     frame::Frame,
+    jsonp,
     link::Link,
     output::{Request as Waiting, Transport, Upgrade},
     polling,
@@ -43,6 +45,12 @@ pub(crate) struct Handshake {
     pub(crate) authorization: Option<String>,
     /// Where it comes from.
     pub(crate) address: Option<IpAddr>,
+    /// What `recovery` in the query says.
+    pub(super) asked_recovery: Option<bool>,
+    /// Whether its events bear offsets, so that its sockets may be recovered.
+    pub(super) is_recoverable: bool,
+    /// It polls by JSONP.
+    pub(super) jsonp: Option<jsonp::Callback>,
 }
 
 impl Handshake {
@@ -54,7 +62,39 @@ impl Handshake {
             query: uri.query().unwrap_or_default().to_owned(),
             authorization: authorization.map(str::to_owned),
             address,
+            asked_recovery: None,
+            is_recoverable: false,
+            jsonp: None,
         }
+    }
+
+    /// What the first request of a client of Engine.IO says.
+    pub(super) fn of_client(
+        engine: &Engine,
+        query: &Query,
+        uri: &Uri,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Self, Refusal> {
+        let protocol = query.protocol();
+        if protocol == Protocol::V3 && !engine.settings.allow_eio3 {
+            return Err(Refusal::UnsupportedProtocol);
+        }
+        let mut handshake = Self::of(protocol, uri, headers, address);
+        let is_websocket = query.transport.as_deref() == Some("websocket");
+        if !is_websocket {
+            handshake.jsonp = query.j.as_deref().map(jsonp::Callback::of);
+        }
+        if protocol == Protocol::V4 {
+            let asked = clients::asked(query.recovery.as_deref()).map_err(|NotABool| Refusal::WrongRecovery)?;
+            let recovery = &engine.settings.recovery;
+            let wants_offsets = asked.unwrap_or_else(|| {
+                clients::are_offsets_sent(recovery.clients, &handshake.query, headers, is_websocket)
+            });
+            handshake.asked_recovery = asked;
+            handshake.is_recoverable = recovery.is_on() && wants_offsets;
+        }
+        Ok(handshake)
     }
 }
 
@@ -67,6 +107,10 @@ pub(super) enum Refusal {
     BadRequest,
     /// Too many connections wait to be let in.
     Full,
+    /// Engine.IO 3, which is not let in here.
+    UnsupportedProtocol,
+    /// `recovery` in the query is neither true nor false.
+    WrongRecovery,
 }
 
 impl Refusal {
@@ -77,6 +121,8 @@ impl Refusal {
             Self::BadMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, 3, "Bad request"),
             Self::Full => (StatusCode::SERVICE_UNAVAILABLE, 4, "Too many connections"),
+            Self::UnsupportedProtocol => (StatusCode::BAD_REQUEST, 5, "Unsupported protocol version"),
+            Self::WrongRecovery => (StatusCode::BAD_REQUEST, 3, "recovery in the query must be true or false"),
         }
     }
 }
@@ -108,15 +154,38 @@ fn refuse_upgrade(refusal: Refusal) -> Response {
     retry_after(response)
 }
 
-#[derive(Deserialize)]
+/// What a request's query says to Engine.IO. Of two parameters of one name the last counts, as in Node.
+#[derive(Default)]
 pub(super) struct Query {
     pub(super) transport: Option<String>,
+    /// Of which session; an empty one is none.
     pub(super) sid: Option<String>,
-    #[serde(rename = "EIO")]
     eio: Option<String>,
+    /// There for JSONP.
+    j: Option<String>,
+    recovery: Option<String>,
 }
 
 impl Query {
+    pub(super) fn of(uri: &Uri) -> Self {
+        let text = uri.query().unwrap_or_default();
+        let fields: Vec<(String, String)> = serde_urlencoded::from_str(text).expect("every text is a query");
+        let mut query = Self::default();
+        for (name, value) in fields {
+            let field = match name.as_str() {
+                "transport" => &mut query.transport,
+                "sid" => &mut query.sid,
+                "EIO" => &mut query.eio,
+                "j" => &mut query.j,
+                "recovery" => &mut query.recovery,
+                _ => continue,
+            };
+            *field = Some(value);
+        }
+        query.sid = query.sid.filter(|sid| !sid.is_empty());
+        query
+    }
+
     /// Some old clients send no EIO at all; Node takes whatever is not 4 for 3.
     pub(super) fn protocol(&self) -> Protocol {
         if self.eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 }
@@ -138,35 +207,39 @@ struct Open<'a> {
 pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Request<Body>) -> Response {
     let is_upgrade = upgrade::is_asked_for(request.headers());
     let refuse = if is_upgrade { refuse_upgrade } else { refuse };
-    let query = serde_urlencoded::from_str::<Query>(request.uri().query().unwrap_or_default());
-    let Ok(query) = query else { return refuse(Refusal::BadRequest) };
+    let query = Query::of(request.uri());
     let is_websocket = match query.transport.as_deref() {
         Some("websocket") => true,
         Some("polling") => false,
         _ => return refuse(Refusal::UnknownTransport),
     };
-    let protocol = query.protocol();
-    if let Some(sid) = query.sid {
-        let Some(link) = engine.link(&sid) else { return refuse(Refusal::UnknownSession) };
-        if link.protocol != protocol {
+    if let Some(sid) = &query.sid {
+        let Some(link) = engine.link(sid) else { return refuse(Refusal::UnknownSession) };
+        if link.protocol != query.protocol() {
             return refuse(Refusal::BadRequest);
         }
         return match (is_upgrade, is_websocket, request.method()) {
             (true, true, _) => upgrade_link(link, &mut request),
+            (true, false, _) => accept_and_close(&mut request),
             (false, false, &Method::GET) => polling::get(&link).await,
             (false, false, &Method::POST) => polling::post(&link, request).await,
             (false, false, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            _ => refuse(Refusal::BadRequest),
+            (false, true, _) => refuse(Refusal::BadRequest),
         };
     }
     if request.method() != Method::GET {
         return refuse(Refusal::BadMethod);
     }
-    if is_websocket != is_upgrade {
-        return refuse(Refusal::BadRequest);
+    match (is_upgrade, is_websocket) {
+        (true, false) => return accept_and_close(&mut request),
+        (false, true) => return refuse(Refusal::BadRequest),
+        _ => {}
     }
     let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
-    let handshake = Handshake::of(protocol, request.uri(), request.headers(), address);
+    let handshake = match Handshake::of_client(&engine, &query, request.uri(), request.headers(), address) {
+        Ok(handshake) => handshake,
+        Err(refusal) => return refuse(refusal),
+    };
     let Some(waiting) = engine.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
         let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
@@ -193,16 +266,26 @@ pub(super) fn secret() -> String {
 
 fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
     let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
-    if !link.begin_upgrade() {
-        return refuse_upgrade(Refusal::BadRequest);
-    }
+    let is_first = link.begin_upgrade();
     let (response, upgraded) = words.accept();
+    if !is_first {
+        tokio::spawn(upgrade::close(upgraded));
+        return response;
+    }
     tokio::spawn(async move {
         match upgrade::stream(upgraded).await {
             Some(stream) => upgrade::probe(link, stream).await,
             None => link.abandon_upgrade(),
         }
     });
+    response
+}
+
+/// A WebSocket handshake that gets no session, since its transport is polling: accepted and closed, as Node does.
+fn accept_and_close(request: &mut Request<Body>) -> Response {
+    let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
+    let (response, upgraded) = words.accept();
+    tokio::spawn(upgrade::close(upgraded));
     response
 }
 

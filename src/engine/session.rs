@@ -106,7 +106,8 @@ pub(crate) struct Session {
     back: Back,
     /// What a client of Engine.IO 3 calls it outside of the root namespace.
     legacy_id: Option<String>,
-    /// With what the client comes back. `None` where it cannot.
+    /// With what the client comes back. `None` where it cannot: then its events bear no offsets either, and it has no
+    /// log.
     pid: Option<String>,
     state: Mutex<State>,
 }
@@ -137,7 +138,7 @@ impl Session {
     pub(super) fn open(link: &Arc<Link>, back: Back, behind: &Behind, namespace: &str) -> Arc<Self> {
         let engine = link.engine.clone();
         let id = back.sid();
-        let pid = (link.protocol == Protocol::V4 && engine.settings.recovery.is_on()).then(|| {
+        let pid = link.handshake.is_recoverable.then(|| {
             let secret = rand::rng().sample_iter(Alphanumeric).take(PID_SECRET).map(char::from);
             id.to_string().chars().chain(secret).collect()
         });
@@ -264,6 +265,10 @@ impl Session {
     pub(crate) fn deliver(&self, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> bool {
         let mut state = self.state();
         let state = &mut *state;
+        let frame = match (self.protocol, &self.pid) {
+            (Protocol::V4, None) => frame.without_offset(),
+            _ => frame,
+        };
         match &state.phase {
             Phase::Connected(link) => {
                 let is_sent = match link.push(frame, is_volatile, batch) {

@@ -1,22 +1,39 @@
 //! The WebSocket handshake (RFC 6455, section 4.2) and what follows it: a new link, or a polling one that moves.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use axum::{body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderValue, Request, StatusCode,
-    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+    header::{
+        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    },
 };
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::{
+    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
+};
 
-use super::{Ahead, frame::Frame, link::Link, reader::Probe, websocket::Decoder};
+use super::{
+    Ahead, Protocol,
+    frame::Frame,
+    link::Link,
+    reader::Probe,
+    websocket::{Decoder, opcode},
+};
 
 /// Section 1.3 of the RFC.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// How long the client of a WebSocket that gets no session may take to close it.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// How often a waiting poll is answered with NOOP during an upgrade, as in Node.
+const RELEASE: Duration = Duration::from_millis(100);
 
 /// Whether a request asks for a WebSocket.
 pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
@@ -25,16 +42,16 @@ pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
 
 /// A request that asks for a WebSocket in the right words.
 pub(super) struct Handshake {
-    accept: HeaderValue,
+    answer: Answer,
     upgrade: OnUpgrade,
 }
 
 impl Handshake {
     /// `None` where the words are wrong.
     pub(super) fn of(request: &mut Request<Body>) -> Option<Self> {
-        let accept = HeaderValue::from_str(&accept(request.headers())?).ok()?;
+        let answer = Answer::to(request.headers())?;
         let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
-        Some(Self { accept, upgrade })
+        Some(Self { answer, upgrade })
     }
 
     /// 101, and the stream when it has been sent.
@@ -44,24 +61,58 @@ impl Handshake {
         let headers = response.headers_mut();
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        headers.insert(SEC_WEBSOCKET_ACCEPT, self.answer.accept);
+        headers.extend(self.answer.subprotocol.map(|name| (SEC_WEBSOCKET_PROTOCOL, name)));
         (response, self.upgrade)
     }
 }
 
-/// What a WebSocket is accepted with (section 4.2.2); `None` where it is not asked for in the right words.
-pub(super) fn accept(headers: &HeaderMap) -> Option<String> {
-    let key = headers.get(SEC_WEBSOCKET_KEY)?.as_bytes();
-    let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
-    let version = headers.get(SEC_WEBSOCKET_VERSION)?.as_bytes();
-    let asks = headers.get_all(CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
-    if !is_key || !matches!(version, b"13" | b"8") || !asks || !is_asked_for(headers) {
-        return None;
+/// What a WebSocket is accepted with (RFC 6455, section 4.2.2).
+pub(super) struct Answer {
+    pub(super) accept: HeaderValue,
+    /// The first that the client offers, as npm `ws` answers: browsers close where they offer some and get none.
+    pub(super) subprotocol: Option<HeaderValue>,
+}
+
+impl Answer {
+    /// `None` where a WebSocket is not asked for in the right words.
+    pub(super) fn to(headers: &HeaderMap) -> Option<Self> {
+        let key = headers.get(SEC_WEBSOCKET_KEY)?.as_bytes();
+        let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
+        let version = headers.get(SEC_WEBSOCKET_VERSION)?.as_bytes();
+        let asks = headers.get_all(CONNECTION).iter().any(|value| {
+            value
+                .as_bytes()
+                .split(|byte| *byte == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        });
+        if !is_key || !matches!(version, b"13" | b"8") || !asks || !is_asked_for(headers) {
+            return None;
+        }
+        let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+        let accept = HeaderValue::from_str(&STANDARD.encode(digest)).expect("base64 is a header's value");
+        Some(Self { accept, subprotocol: subprotocol(headers)? })
     }
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    Some(STANDARD.encode(digest))
+}
+
+/// The first subprotocol that is offered, if any is. `None` where they are no list of names, or one is there twice.
+fn subprotocol(headers: &HeaderMap) -> Option<Option<HeaderValue>> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for offered in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
+        for name in offered.as_bytes().split(|byte| *byte == b',') {
+            let name = name.trim_ascii();
+            if name.is_empty() || !name.iter().copied().all(is_in_token) || names.contains(&name) {
+                return None;
+            }
+            names.push(name);
+        }
+    }
+    Some(names.first().map(|name| HeaderValue::from_bytes(name).expect("a token is a header's value")))
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_in_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// A connection that is a WebSocket now, and what the client sent in the meantime.
@@ -83,6 +134,16 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     Some(Stream { reader, writer, ahead })
 }
 
+/// Sends a close frame on a WebSocket that gets no session, and waits for the client to close it too.
+pub(super) async fn close(upgrade: OnUpgrade) {
+    let Some(Stream { mut reader, writer, .. }) = stream(upgrade).await else { return };
+    let frame = Frame::control(opcode::CLOSE, &[]);
+    if writer.try_write(frame.wire(Protocol::V4)).is_ok() {
+        let mut nowhere = tokio::io::sink();
+        drop(tokio::time::timeout(CLOSING, tokio::io::copy(&mut reader, &mut nowhere)).await);
+    }
+}
+
 /// A polling link tries a WebSocket, which is the only one. Where nothing comes of it in time, polling goes on; where
 /// the link ends, so does the WebSocket.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
@@ -95,6 +156,8 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
         () = over(&link) => false,
     };
     if !is_taken {
+        // It may be gone already.
+        drop(writer.try_write(Frame::control(opcode::CLOSE, &[]).wire(link.protocol)));
         return link.abandon_upgrade();
     }
     if link.finish_upgrade(writer) {
@@ -102,18 +165,31 @@ pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
     }
 }
 
-/// `2probe` is answered `3probe`, and with `5` everything moves here.
+/// Whether the client completes the upgrade: `2probe` is answered `3probe`, `5` moves the session here, and anything else
+/// fails it. After the probe a waiting poll is answered with NOOP, since the client waits for that answer before `5`.
 async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
-    let is_probed = probe.next().await.as_deref() == Some("2probe") && link.probed();
-    if !is_probed || writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_err() {
-        return false;
-    }
-    while let Some(text) = probe.next().await {
-        if text == "5" {
-            return true;
+    let mut releases = None;
+    loop {
+        let text = match &mut releases {
+            None => probe.next().await,
+            Some(releases) => tokio::select! {
+                text = probe.next() => text,
+                _ = Interval::tick(releases) => {
+                    link.release_poll();
+                    continue;
+                }
+            },
+        };
+        match text.as_deref() {
+            Some("5") => return true,
+            Some("2probe") if writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok() => {
+                let mut interval = interval_at(Instant::now() + RELEASE, RELEASE);
+                interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                releases = Some(interval);
+            }
+            _ => return false,
         }
     }
-    false
 }
 
 /// Done when nothing leaves any more.

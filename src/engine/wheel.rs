@@ -11,8 +11,18 @@ use tokio::sync::Notify;
 
 use super::{link::Link, session::Session};
 
-/// Moments are rounded up to a multiple of this.
-const TICK: Duration = Duration::from_millis(10);
+/// Moments are rounded up to a multiple of this, which is what the runtime's timers know too.
+const TICK: Duration = Duration::from_millis(1);
+
+/// The first slot that is not before this time. 2^64 of them are more than there is time.
+fn slot(since_start: Duration) -> u64 {
+    since_start.as_nanos().div_ceil(TICK.as_nanos()) as u64
+}
+
+/// When a slot is due.
+fn offset(slot: u64) -> Duration {
+    Duration::from_nanos_u128(u128::from(slot) * TICK.as_nanos())
+}
 
 /// Who is to be called.
 pub(super) enum Timed {
@@ -51,7 +61,7 @@ impl Wheel {
 
     /// Calls at this moment, or up to a tick later.
     pub(super) fn add(&self, moment: Instant, timed: Timed) -> Ticket {
-        let slot = (moment.saturating_duration_since(self.start).as_millis() / TICK.as_millis()) as u64 + 1;
+        let slot = slot(moment.saturating_duration_since(self.start));
         let mut state = self.state();
         let is_first = state.due.first_key_value().is_none_or(|(first, _)| slot < first.slot);
         let ticket = Ticket { slot, number: state.next };
@@ -102,13 +112,54 @@ impl Wheel {
         let mut due = Vec::new();
         let mut state = self.state();
         while let Some(entry) = state.due.first_entry() {
-            let ticks = u32::try_from(entry.key().slot).unwrap_or(u32::MAX);
-            let moment = self.start + TICK * ticks;
+            let moment = self.start + offset(entry.key().slot);
             if moment > now {
                 return (due, Some(moment));
             }
             due.push(entry.remove_entry());
         }
         (due, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Links that are gone, so that a test needs none: it is asked when they are due.
+    fn nobody() -> Timed {
+        Timed::Link(Weak::new())
+    }
+
+    #[test]
+    fn nothing_is_called_early_and_nothing_more_than_a_tick_late() {
+        let wheel = Wheel::new();
+        for micros in [0_u64, 1, 999, 1_000, 1_001, 14_500, 2_000_000] {
+            let moment = wheel.start + Duration::from_micros(micros);
+            let ticket = wheel.add(moment, nobody());
+            let (early, next) = wheel.take_due(moment - Duration::from_nanos(1));
+            assert!(early.is_empty(), "{micros}");
+            let next = next.unwrap();
+            assert!(next >= moment && next < moment + TICK, "{micros}");
+            let (due, _) = wheel.take_due(next);
+            assert_eq!(due.iter().map(|(due, _)| *due).collect::<Vec<_>>(), [ticket], "{micros}");
+        }
+    }
+
+    #[test]
+    fn years_after_the_start_timers_are_due_one_by_one() {
+        let wheel = Wheel::new();
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        for days in [49, 50, 496, 498, 3_650] {
+            let now = wheel.start + DAY * days;
+            let soon = wheel.add(now + Duration::from_secs(20), nobody());
+            let late = wheel.add(now + Duration::from_secs(120), nobody());
+            assert!(wheel.take_due(now).0.is_empty(), "{days} days");
+            let (due, next) = wheel.take_due(now + Duration::from_secs(20) + TICK);
+            assert_eq!(due.iter().map(|(due, _)| *due).collect::<Vec<_>>(), [soon], "{days} days");
+            let until = next.unwrap() - (now + Duration::from_secs(120));
+            assert!(until < TICK, "{days} days");
+            wheel.remove(late);
+        }
     }
 }

@@ -18,10 +18,23 @@ pub(super) async fn terminate_connections(
     Path((_, rest)): Path<(String, String)>,
     _: Signed,
 ) -> Answer<Nothing> {
+    terminate(&app, &rest)
+}
+
+/// `POST /users/{user}/terminate_connections`, as the library for Python asks (`pusher` 3): the same.
+pub(super) async fn terminate_connections_of_the_app(
+    State(app): State<Arc<App>>,
+    Path(rest): Path<String>,
+    _: Signed,
+) -> Answer<Nothing> {
+    terminate(&app, &rest)
+}
+
+fn terminate(app: &Arc<App>, rest: &str) -> Answer<Nothing> {
     let Some(user) = rest.strip_suffix("/terminate_connections") else {
         return Err(Error::NotFound("there is no such call".to_owned()).into());
     };
     let user = UserId::parse(user).map_err(Error::BadPayload)?;
-    chat::disconnect(&app, &user);
+    chat::disconnect(app, &user);
     Ok(Json(Nothing {}))
 }

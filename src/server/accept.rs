@@ -35,6 +35,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a handshake that the engine may get at once, and its headers; others go through hyper.
 const HANDSHAKE: usize = 4 * 1024;
 const HEADERS: usize = 48;
+/// Headers of a request, at the most. Each request pays for the room.
+const HEADERS_MAX: usize = 256;
 /// How long to wait where the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How long the last responses may take.
@@ -43,7 +45,7 @@ const LAST_RESPONSES: Duration = Duration::from_secs(1);
 /// Serves until `closed` is done.
 pub(super) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, closed: impl Future<Output = ()>) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX);
     // Told when no further request is taken; every connection holds a receiver until it is done.
     let (last_request, closing) = watch::channel(());
     let mut closed = std::pin::pin!(closed);
@@ -132,7 +134,7 @@ impl Connection {
     /// Gives the stream to the engine, if what has arrived is a handshake and nothing speaks against it.
     fn hand_over(&self, stream: TcpStream, mut bytes: Vec<u8>) -> Spoken {
         let opening = request(&bytes).and_then(|(request, end)| {
-            let path = self.app.config.server.path.as_str();
+            let path = self.app.config.server.path();
             let is_ours = request.uri().path().strip_prefix(path).is_some_and(|rest| matches!(rest, "" | "/"));
             if !is_ours || self.app.is_draining() {
                 return None;

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, StatusCode, Uri,
+    HeaderMap, Method, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER},
 };
 
@@ -39,6 +39,16 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
 pub(super) fn closing() -> Response {
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "The server is closing");
     response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+    response
+}
+
+/// OPTIONS, which CORS answers, is answered without a body, as the `cors` package of Node's servers does.
+pub(super) async fn preflight(request: Request, next: Next) -> Response {
+    let is_options = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    if is_options && response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
     response
 }
 
@@ -131,7 +141,9 @@ fn note(app: &App, request: &Request, host: Option<&RequestedHost>, stranger: &S
 
 /// Whether the request belongs to a session that exists already, or did.
 fn has_session(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sid=")))
+    // Of two the last counts, and an empty one is none.
+    let mut pairs = uri.query().unwrap_or_default().rsplit('&');
+    pairs.find_map(|pair| pair.strip_prefix("sid=")).is_some_and(|sid| !sid.is_empty())
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

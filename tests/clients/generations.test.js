@@ -126,3 +126,16 @@ function upgraded(socket) {
   });
   return inTime(upgrade, "the upgrade");
 }
+
+for (const path of ["/chat", "/chat/", "/a/b-c/"]) {
+  test(`server.path = ${path}: clients find it, with a slash at the end of theirs and without`, async (t) => {
+    const server = await start(t, { "server.path": path });
+    for (const generation of GENERATIONS) {
+      for (const transports of TRANSPORTS) {
+        const name = path.replace(/\/$/, "");
+        for (const asked of [name, `${name}/`]) await server.user("ada", { generation, transports, path: asked });
+      }
+    }
+    assert.equal((await server.request(`${path.replace(/\/$/, "")}/socket.io.js`)).status, 200);
+  });
+}

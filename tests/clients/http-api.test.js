@@ -104,7 +104,7 @@ describe("pages", () => {
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
       const headers = { ...PREFLIGHT, origin: "http://localhost:5173", "access-control-request-method": method };
       const answer = await server.request("/api/events", { method: "OPTIONS", headers });
-      assert.equal(answer.status, 200);
+      assert.equal(answer.status, 204);
       assert.equal(answer.headers["access-control-allow-origin"], "http://localhost:5173");
       assert.ok(answer.headers["access-control-allow-methods"].split(",").includes(method));
       assert.match(answer.headers["access-control-allow-headers"], /authorization/);

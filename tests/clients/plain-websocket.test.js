@@ -108,6 +108,17 @@ function handshake(server, path, changes = {}) {
 }
 
 describe("the handshake", () => {
+  test("the first subprotocol that a client offers is answered, at every path", async (t) => {
+    const server = await start(t);
+    for (const path of PATHS) {
+      for (const protocols of [["my-app"], ["token", "abc"]]) {
+        const plain = await Plain.connect(server, { path, protocols });
+        assert.equal(plain.socket.protocol, protocols[0]);
+        assert.equal((await plain.done("Register", { userId: "ada" })).user.id, "ada");
+      }
+    }
+  });
+
   test("answers the key of RFC 6455, at every path", async (t) => {
     const server = await start(t);
     for (const path of PATHS) {

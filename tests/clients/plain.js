@@ -11,8 +11,8 @@ export class Plain {
   inbox = new Inbox();
   #requests = 0;
 
-  constructor(server, { path = "/ws", query = "", headers = {}, ...options } = {}) {
-    this.socket = new WebSocket(`ws://${server.host}${path}${query && `?${query}`}`, { headers, ...options });
+  constructor(server, { path = "/ws", query = "", headers = {}, protocols = [], ...options } = {}) {
+    this.socket = new WebSocket(`ws://${server.host}${path}${query && `?${query}`}`, protocols, { headers, ...options });
     server.sockets.push({ disconnect: () => this.socket.terminate() });
     this.socket.on("error", () => {});
     this.socket.on("message", (data) => this.inbox.add(parsed(data.toString())));

@@ -1,8 +1,11 @@
 // Pusher's server library, as it is on npm, and Socket.IO clients that hear what it sends.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import Pusher from "pusher";
 
@@ -59,6 +62,20 @@ function crafted(server, { method = "POST", path = EVENTS, body = "", secret = A
   const query = Object.keys(all).sort().filter((name) => all[name] !== undefined).map((name) => `${name}=${all[name]}`).join("&");
   const signature = createHmac("sha256", secret).update(`${method}\n${path}\n${query}`).digest("hex");
   return server.request(`${encodeURI(path)}?${encodeURI(query)}&auth_signature=${signature}${tail}`, { method, body: sent, headers });
+}
+
+const PYTHON = fileURLToPath(new URL("../foreign/python/.venv/bin/python", import.meta.url));
+
+/** Pusher's library for Python, unmodified, ends a user's connections. */
+async function terminatedByPython(server, name) {
+  const script = `
+import pusher, sys
+app_id, key, secret, port, user = sys.argv[1:]
+pusher.Pusher(app_id, key, secret, host="127.0.0.1", port=int(port), ssl=False).terminate_user_connections(user)
+`;
+  const args = ["-c", script, APP.appId, APP.key, APP.secret, String(server.port), name];
+  const call = promisify(execFile)(PYTHON, args);
+  await inTime(call, "the end of Python");
 }
 
 /** The id by which the library knows a socket. */
@@ -286,6 +303,23 @@ describe("users", () => {
     await fence(other, other);
     assert.deepEqual(untaken(other, "disconnect"), []);
     assert.deepEqual(await answer(pusher.terminateUserConnections("nobody")), {});
+  });
+
+  test("terminate_user_connections of the library for Python, which leaves the app out of the path", async (t) => {
+    const { server } = await startWith(t);
+    for (const name of ["bob", "ada@example.com"]) {
+      const socket = await server.user(name, { reconnection: true });
+      assert.equal((await crafted(server, { path: `/users/${name}/terminate_connections`, body: "{}", secret: "x" })).status, 401);
+      await fence(socket, socket);
+      await terminatedByPython(server, name);
+      assert.equal(await once(socket, "disconnect"), "io server disconnect", name);
+    }
+    const socket = await server.user("a/b");
+    assert.equal((await crafted(server, { path: "/users/a/b/terminate_connections", body: "{}" })).status, 200);
+    assert.equal(await once(socket, "disconnect"), "io server disconnect");
+    assert.equal((await crafted(server, { path: "/users/bob/ban", body: "{}" })).status, 404);
+    const elsewhere = await start(t);
+    assert.equal((await crafted(elsewhere, { path: "/users/bob/terminate_connections", body: "{}" })).status, 404);
   });
 
   test("a user who is gone for a moment cannot come back to the old socket", async (t) => {

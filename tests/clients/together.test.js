@@ -27,6 +27,9 @@ async function everyKind(server) {
   for (const generation of GENERATIONS) {
     for (const transports of TRANSPORTS) sockets.push(await server.user("hearer", { generation, transports }));
   }
+  // As clients that are not sent offsets.
+  const query = { recovery: "false" };
+  for (const transports of TRANSPORTS) sockets.push(await server.user("hearer", { transports, query }));
   return sockets;
 }
 
@@ -74,7 +77,10 @@ for (const transports of [["polling"], ["websocket"]]) {
     const inLobby = Array.from({ length: COUNT }, (_, n) => n).filter((n) => n % 8 < 5);
     const inDen = (n) => n % 8 >= 5 && n >= 20 && n < 40;
     const number = ([, { message }]) => message.body.n;
-    for (const socket of hearers) assert.deepEqual(numbers(socket, "message-saved", number), inLobby);
+    for (const socket of hearers) {
+      assert.deepEqual(numbers(socket, "message-saved", number), inLobby);
+      for (const [name, ...args] of socket.inbox.items) if (name === "message-saved") assert.equal(args.length, 1);
+    }
     await once(sender, "message-saved", ({ message }) => message.body.n === COUNT);
     const heard = Array.from({ length: COUNT }, (_, n) => n).filter((n) => n % 8 < 5 || inDen(n));
     assert.deepEqual(numbers(sender, "message-saved", number), heard, "from the join to the leave, and nothing else");

@@ -3,7 +3,15 @@ import { test } from "node:test";
 
 import { conformance, MAX_PAYLOAD, PATIENT } from "./harness.js";
 import { open, REVISIONS, TRANSPORTS } from "./session.js";
-import { ask, assertRefused, upgrade } from "./wire.js";
+import { ask, assertRefused, connection, NO_CODE, target, upgrade } from "./wire.js";
+
+/** The headers that ask for a WebSocket. */
+const UPGRADE = [
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+].join("\r\n");
 
 conformance("handshake", PATIENT, (server) => {
   for (const eio of REVISIONS) {
@@ -99,9 +107,94 @@ conformance("handshake", PATIENT, (server) => {
     });
   }
 
-  test("an upgrade whose transport is polling comes to nothing", async () => {
-    const { status, websocket } = await upgrade(server, { query: { transport: "polling" } });
-    if (status === 101) await websocket.closed();
-    else assert.equal(status, 400);
+  test("an upgrade whose transport is polling is let in and closed, of a session or of none", async () => {
+    const { sid } = await open(server, { transport: "polling" });
+    for (const query of [{ transport: "polling" }, { transport: "polling", sid }]) {
+      const { status, websocket } = await upgrade(server, { query });
+      assert.equal(status, 101);
+      assert.equal(await websocket.closed(), NO_CODE);
+    }
+  });
+
+  for (const byteByByte of [false, true]) {
+    const how = byteByByte ? ", byte by byte" : "";
+    for (const [offered, answered] of [
+      ["my-app", "my-app"],
+      ["token, abc", "token"],
+      ["a ,\tb,c", "a"],
+      [undefined, undefined],
+    ]) {
+      test(`of the subprotocols ${offered} the first is answered${how}`, async () => {
+        const { sid } = await open(server, { transport: "polling" });
+        for (const query of [{}, { sid }]) {
+          const headers = { "Sec-WebSocket-Protocol": offered };
+          const { status, headers: answer } = await upgrade(server, { query, headers, byteByByte });
+          assert.deepEqual([status, answer["sec-websocket-protocol"]], [101, answered]);
+        }
+      });
+    }
+  }
+
+  for (const offered of ["a,", ",a", "a,,b", "a b", "a,b,a", "a;b", "(a)", '"a"']) {
+    test(`the subprotocols ${offered} are refused`, async () => {
+      const { status } = await upgrade(server, { headers: { "Sec-WebSocket-Protocol": offered } });
+      assert.equal(status, 400);
+    });
+  }
+
+  const CHARACTERS = ['"', "<", ">", "`", "{", "}", "|", "^", "\\", "'", "[", "]", "%", "%zz"];
+
+  test("what a URL must not hold is taken in a query and in a path, again and again over one connection", async () => {
+    const raw = await connection(server);
+    for (const character of CHARACTERS) {
+      for (const target of [`/socket.io/?EIO=4&transport=polling&x=a${character}b`, `/socket.io/${character}?EIO=4&transport=polling`]) {
+        assert.equal(await raw.status(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`), 200, target);
+      }
+    }
+    const body = '/?"<>" HTTP/1.1\r\n\r\n';
+    const post = `POST /socket.io/?EIO=4&transport=polling&sid=nobody&x=" HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    assert.equal(await raw.status(post), 400);
+  });
+
+  test("such a query is the client's as it wrote it, over both transports", async () => {
+    const query = 'token={"a":"<b>"}&EIO=3&transport=';
+    const polled = await connection(server);
+    assert.equal(await polled.status(`GET /socket.io/?${query}polling HTTP/1.1\r\nHost: x\r\n\r\n`), 200);
+    const upgraded = await connection(server);
+    assert.equal(await upgraded.status(`GET /socket.io/?${query}websocket HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n\r\n`), 101);
+  });
+
+  test("120 headers are taken, over both transports", async () => {
+    const headers = Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`X-${i}`, "x"]));
+    assert.equal((await ask(server, { headers })).status, 200);
+    assert.equal((await upgrade(server, { headers })).status, 101);
+  });
+
+  test("of two parameters of one name the last counts, and an empty sid is none", async () => {
+    const raw = await connection(server);
+    for (const query of ["EIO=3&EIO=4&transport=x&transport=polling", "EIO=4&transport=polling&sid=", "sid=x&sid=&EIO=4&transport=polling"]) {
+      assert.equal(await raw.status(`GET /socket.io/?${query} HTTP/1.1\r\nHost: x\r\n\r\n`), 200, query);
+    }
+  });
+});
+
+conformance("without Engine.IO 3", { ...PATIENT, allowEio3: false }, (server) => {
+  for (const EIO of [undefined, "3", "5"]) {
+    test(`EIO=${EIO} is refused with code 5`, async () => {
+      assertRefused(await ask(server, { query: { EIO } }), 5, "Unsupported protocol version");
+    });
+
+    test(`EIO=${EIO} over WebSocket comes to nothing`, async () => {
+      const raw = await connection(server);
+      const status = await raw.status(`GET ${target({ EIO, transport: "websocket" })} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n\r\n`);
+      // Node lets it in, and then writes its refusal where frames are expected.
+      assert.equal(status, server.expects({ node: 101, sockeye: 400 }));
+      if (status === 101) assert.equal(await raw.status(""), 400);
+      assert.equal(await raw.status(""), "closed");
+    });
+  }
+
+  test("revision 4 is let in", async () => {
+    for (const transport of TRANSPORTS) await open(server, { transport });
   });
 });

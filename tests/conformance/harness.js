@@ -90,9 +90,14 @@ class Server {
   #child;
   #exit;
 
-  constructor(kind, { hasRecovery = true, ...timings }) {
+  constructor(kind, { hasRecovery = true, asksRecovery = true, allowEio3 = true, ...timings }) {
     this.kind = kind;
-    this.hasRecovery = hasRecovery;
+    /** Whether clients ask for it, which sockeye takes as the word of those that it does not know. */
+    this.asksRecovery = asksRecovery;
+    /** Whether the server offers it. Node's asks nobody. */
+    this.hasRecovery = hasRecovery && (kind === "sockeye" || asksRecovery);
+    this.hasOffsets = hasRecovery && asksRecovery;
+    this.allowEio3 = allowEio3;
     this.timings = timings;
   }
 
@@ -109,6 +114,7 @@ class Server {
     };
     args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]));
     if (!this.hasRecovery) args.push("--no-recovery");
+    if (!this.allowEio3) args.push("--no-eio3");
     this.#child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#exit = new Promise((resolve, reject) => {
       this.#child.once("error", reject);

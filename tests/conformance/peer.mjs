@@ -14,12 +14,13 @@ const { values: flags } = parseArgs({
     "upgrade-timeout-ms": { type: "string", default: "10000" },
     "max-payload": { type: "string", default: "1000000" },
     "no-recovery": { type: "boolean", default: false },
+    "no-eio3": { type: "boolean", default: false },
   },
 });
 
 const server = createServer((request, response) => response.writeHead(404).end());
 const io = new Server(server, {
-  allowEIO3: true,
+  allowEIO3: !flags["no-eio3"],
   cleanupEmptyChildNamespaces: true,
   connectionStateRecovery: flags["no-recovery"] ? undefined : {},
   connectTimeout: Number(flags["connect-timeout-ms"]),

@@ -98,6 +98,22 @@ conformance("polling", FORGETFUL, (server) => {
       await socket.isAlive();
     });
 
+    test(`${revision}: whoever sends nine times as many bytes finds the answer behind them, over the same connection`, async () => {
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      try {
+        const socket = await connect(server, way);
+        const { session } = socket;
+        for (let i = 0; i < 3; i++) {
+          const { status, headers } = await session.post("x".repeat(9 * MAX_PAYLOAD), { agent });
+          assert.deepEqual([status, headers.connection], [413, server.expects({ node: "keep-alive", sockeye: "close" })]);
+          assert.equal((await session.post(encodePayload(eio, [`42${i}["echo",${i}]`]), { agent })).status, 200);
+          assert.equal(await session.next(), `43${i}[${i}]`);
+        }
+      } finally {
+        agent.destroy();
+      }
+    });
+
     test(`${revision}: a second poll at once ends the session`, async () => {
       const { session, id } = await connect(server, way);
       // Whichever comes second.
@@ -116,11 +132,13 @@ conformance("polling", FORGETFUL, (server) => {
       // The server asks for the body: the first POST has arrived.
       await inTime(once(first.request, "continue"), "100 Continue");
       first.request.write("4");
-      // A poll that is answered by the server's end of the session waits for both.
-      const poll = session.poll();
+      const poll = session.get();
       const second = await session.post("42");
       assert.equal(second.status, 400);
-      assert.deepEqual(await poll, ["1"]);
+      // Whichever of the two came first.
+      const { status, headers, body } = await poll;
+      if (status === 200) assert.deepEqual(decodePayload(eio, headers["content-type"], body), ["1"]);
+      else assertRefused({ status, headers, body }, 1, "Session ID unknown");
       await session.closed();
       assert.equal(await reasonOf(server, id), "transport error");
     });
@@ -148,6 +166,47 @@ conformance("polling", FORGETFUL, (server) => {
       assert.deepEqual([status, body.toString()], [200, "ok"]);
       await session.closed();
       assert.equal(await reasonOf(server, id), "parse error");
+    });
+
+    for (const garbage of ["abc", "", "4"]) {
+      test(`${revision}: after a POST of ${JSON.stringify(garbage)} that cannot be read the session is forgotten`, async () => {
+        const { session } = await connect(server, way);
+        // A packet without a type, of a type that there is not, and in revision 4 a message that is no packet.
+        const body = garbage === "4" ? encodePayload(eio, ["x"]) : garbage;
+        assert.equal((await session.post(body)).status, 200);
+        assertRefused(await session.get(), 1, "Session ID unknown");
+        assertRefused(await session.post(encodePayload(eio, ["42"])), 1, "Session ID unknown");
+      });
+    }
+
+    for (const violation of ["42[]", "4x", '42/nope,["echo",1]', '4451-["echo"]']) {
+      test(`${revision}: after ${violation} the last poll is NOOP and CLOSE, then the session is forgotten`, async () => {
+        const { session } = await connect(server, way);
+        assert.equal((await session.post(encodePayload(eio, [violation]))).status, 200);
+        assert.deepEqual(await session.poll(), ["6", "1"]);
+        assertRefused(await session.get(), 1, "Session ID unknown");
+      });
+    }
+
+    test(`${revision}: what the server said before it closes comes first, in a payload of its own`, async () => {
+      const { session } = await connect(server, way);
+      const packets = ['421["echo",1]', '42["disconnect-me",true]'];
+      assert.equal((await session.post(encodePayload(eio, packets))).status, 200);
+      assert.deepEqual(await session.poll(), ["431[1]", "41"]);
+      assert.deepEqual(await session.poll(), ["6", "1"]);
+      assertRefused(await session.get(), 1, "Session ID unknown");
+    });
+
+    test(`${revision}: while the last poll is waited for, what the client sends is passed over, but for CLOSE`, async () => {
+      const { session } = await connect(server, way);
+      const poll = session.poll();
+      await session.send('42["disconnect-me",true]');
+      assert.deepEqual(await poll, ["41"]);
+      for (const body of [encodePayload(eio, ['421["echo",1]', "2"]), "abc", encodePayload(eio, ["1", "2"])]) {
+        const { status, body: answer } = await session.post(body);
+        assert.deepEqual([status, answer.toString()], [200, "ok"]);
+      }
+      assertRefused(await session.get(), 1, "Session ID unknown");
     });
 
     test(`${revision}: the packet CLOSE ends the session and releases the poll`, async () => {

@@ -3,9 +3,12 @@ import { test } from "node:test";
 
 import { conformance, FORGETFUL } from "./harness.js";
 import { candidate, connect, decode, probed, reasonOf, REVISIONS, upgraded } from "./session.js";
-import { assertRefused, upgrade } from "./wire.js";
+import { assertRefused, frame, NO_CODE, TEXT, upgrade } from "./wire.js";
 
 const UPGRADE_TIMEOUT_MS = 2_000;
+/** How often a poll is let go while a candidate is tried; timers may be early by a little. */
+const RELEASE_MS = 100;
+const EARLY_MS = 20;
 const BYTES = Buffer.of(0, 4, 30, 255);
 
 /** A polling client in a room, and somebody who says things there: done when they were said. */
@@ -17,11 +20,11 @@ async function pair(server, eio) {
   return { socket, session: socket.session, say };
 }
 
-/** A candidate that must come to nothing, whether it is refused at once or closed. */
-async function refusedOrClosed({ server, eio, sid }) {
+/** A candidate that is let in and closed. */
+async function closedAtOnce({ server, eio, sid }) {
   const { status, websocket } = await upgrade(server, { query: { EIO: eio, sid } });
-  if (status === 101) await websocket.closed();
-  else assert.equal(status, 400);
+  assert.equal(status, 101);
+  assert.equal(await websocket.closed(), NO_CODE);
 }
 
 /** The numbers that were said in these packets. */
@@ -56,6 +59,57 @@ conformance("upgrade", FORGETFUL, (server) => {
       await probed(session);
       assert.deepEqual(await session.poll(), ["6"]);
     });
+
+    test(`${revision}: NOOP takes its time, so that what is said meanwhile may take its place`, async () => {
+      const { session } = await pair(server, eio);
+      const poll = session.poll();
+      await session.send("6");
+      const began = performance.now();
+      await probed(session);
+      assert.deepEqual(await poll, ["6"]);
+      const took = performance.now() - began;
+      assert.ok(took > RELEASE_MS - EARLY_MS, `after ${took} ms`);
+      const next = session.poll();
+      assert.deepEqual(await next, ["6"]);
+      const together = performance.now() - began;
+      assert.ok(together > 2 * RELEASE_MS - EARLY_MS, `after ${together} ms`);
+    });
+
+    test(`${revision}: a poll that was sent behind UPGRADE is a bad request`, async () => {
+      for (let i = 0; i < 20; i++) {
+        // There is nothing that the poll could take before UPGRADE is read.
+        const { session } = await connect(server, { eio, transport: "polling" });
+        const probe = await candidate(session);
+        await probe.write(Buffer.concat([frame(TEXT, "2probe"), frame(TEXT, "5")]));
+        assertRefused(await session.get(), 3, "Bad request");
+        assert.equal(await probe.next(), "3probe");
+        probe.close();
+      }
+    });
+
+    test(`${revision}: a candidate need not ask`, async () => {
+      const { socket, session } = await pair(server, eio);
+      await socket.over(await upgraded(session, await candidate(session))).isAlive();
+    });
+
+    test(`${revision}: a candidate may ask twice`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const probe = await probed(session);
+      await probe.send("2probe");
+      assert.equal(await probe.next(), "3probe");
+      await socket.over(await upgraded(session, probe)).isAlive();
+    });
+
+    for (const wrong of ["42", "2", "6"]) {
+      test(`${revision}: a candidate that sends ${JSON.stringify(wrong)} after the probe is closed, and the session goes on`, async () => {
+        const { socket, session } = await pair(server, eio);
+        const probe = await probed(session);
+        await probe.send(wrong);
+        assert.equal(await probe.closed(), NO_CODE);
+        await socket.isAlive();
+        await socket.over(await upgraded(session, await probed(session))).isAlive();
+      });
+    }
 
     test(`${revision}: what is said between the probe and UPGRADE arrives behind it, once and in order`, async () => {
       const { socket, session, say } = await pair(server, eio);
@@ -143,7 +197,7 @@ conformance("upgrade", FORGETFUL, (server) => {
     test(`${revision}: a second candidate while the first is tried is closed, and the first wins`, async () => {
       const { socket, session } = await pair(server, eio);
       const first = await probed(session);
-      await refusedOrClosed(session);
+      await closedAtOnce(session);
       await socket.over(await upgraded(session, first)).isAlive();
     });
 
@@ -151,7 +205,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       const { socket, session } = await pair(server, eio);
       const after = socket.over(await upgraded(session, await probed(session)));
       await after.isAlive();
-      await refusedOrClosed(session);
+      await closedAtOnce(session);
       await after.isAlive();
     });
 
@@ -176,6 +230,19 @@ conformance("upgrade", FORGETFUL, (server) => {
       const probe = await probed(session);
       await session.close();
       await probe.closed();
+    });
+
+    test(`${revision}: the server ends a session in the middle of its upgrade, and the client moves all the same`, async () => {
+      const { socket, session } = await pair(server, eio);
+      const probe = await probed(session);
+      await socket.emit("disconnect-me", true);
+      const after = await upgraded(session, probe);
+      // Clients of revision 3 are in the main namespace as well.
+      const told = [];
+      while (told.length < (eio === 3 ? 2 : 1)) told.push(await after.next());
+      assert.deepEqual(told.sort(), ["41", "41/dynamic-1,"].slice(eio === 3 ? 0 : 1));
+      assert.equal(await probe.closed(), NO_CODE);
+      assertRefused(await session.get(), 1, "Session ID unknown");
     });
 
     test(`${revision}: the server ends a session in the middle of its upgrade`, async () => {

@@ -56,6 +56,28 @@ export function ask(server, options) {
   return call(server, options).answer;
 }
 
+/** One TCP connection for requests that are written as they are: `status` is that of the answer to the next one. */
+export async function connection(server) {
+  const socket = net.connect({ host: "127.0.0.1", port: server.port, noDelay: true });
+  server.connections.add(socket);
+  socket.on("error", () => {});
+  let received = "";
+  const heads = new Inbox();
+  socket.setEncoding("latin1").on("data", (text) => {
+    received += text;
+    for (let match; (match = /HTTP\/1\.1 (\d+) [^]*?\r\n\r\n/.exec(received)); received = received.slice(match.index + match[0].length)) {
+      heads.add(Number(match[1]));
+    }
+  });
+  socket.once("close", () => heads.add("closed"));
+  return {
+    status(request) {
+      socket.write(request);
+      return heads.take("the answer to a request");
+    },
+  };
+}
+
 /** What Node answers a request with that it refuses. */
 export function assertRefused({ status, headers, body }, code, message) {
   assert.deepEqual({ status, type: headers["content-type"] }, { status: 400, type: "application/json" });

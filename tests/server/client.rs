@@ -32,7 +32,7 @@ pub enum Heard {
 impl Client {
     /// Opens the connection and sends nothing more.
     pub async fn open(address: SocketAddr, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
-        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket&recovery=true{query}");
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());

@@ -91,6 +91,39 @@ async fn a_key_file_that_no_token_can_be_checked_with_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_no_client_can_ask_for_is_refused() {
+    let wrong = [
+        ("/chat room", "percent-encode"),
+        ("/café", "percent-encode"),
+        ("/a\"b", "percent-encode"),
+        ("/a\\b", "percent-encode"),
+        ("/a/../b", "take . and .."),
+        ("/%2e/b", "take . and .."),
+        ("/a%zz", "hexadecimal"),
+        ("/a%2", "hexadecimal"),
+        ("/a?b", "before ? and #"),
+        ("/a#b", "before ? and #"),
+        ("/{a}", "no pattern"),
+        ("chat", "begins with a slash"),
+    ];
+    for (path, word) in wrong {
+        for setting in [format!("server.path={path}"), format!("ws.paths=[{path:?}]")] {
+            let said = said(&["check-config", "--set", &setting], &[]).await;
+            assert_eq!(said.code, 2, "{setting}: {}", said.output);
+            assert!(said.errors.contains(word) && said.errors.contains(&setting[..7]), "{setting}: {}", said.errors);
+        }
+    }
+    for path in ["/", "/api/", "/users", "/health/x"] {
+        let said = said(&["check-config", "--set", &format!("server.path={path}")], &[]).await;
+        assert_eq!(said.code, 2, "{path}");
+    }
+    for path in ["/socket.io/", "/caf%C3%A9", "/a/b~c_d-e.f/", "/users/live", "/@me"] {
+        let said = said(&["check-config", "--set", &format!("server.path={path}")], &[]).await;
+        assert_eq!(said.code, 0, "{path}: {}", said.errors);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unwritable_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let locked = folder.path().join("locked");

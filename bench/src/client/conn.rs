@@ -29,7 +29,8 @@ impl Protocol {
     /// Where its WebSocket is opened; `None` where there is none.
     fn websocket(self) -> Option<&'static str> {
         match self {
-            Protocol::SocketIo => Some("/socket.io/?EIO=4&transport=websocket"),
+            // As browsers are served.
+            Protocol::SocketIo => Some("/socket.io/?EIO=4&transport=websocket&recovery=true"),
             Protocol::Envelopes => Some("/ws"),
             Protocol::Http => None,
         }

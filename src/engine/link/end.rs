@@ -29,14 +29,19 @@ impl Link {
     ) {
         let awaits_fetch = {
             let mut output = self.output();
-            let last = if output.is_websocket() { close } else { self.engine.close.clone() };
             if output.is_open() {
                 if let Some(answer) = answer {
                     output.push(answer, false, usize::MAX);
                 }
-                output.push_last(Some(last));
+                match reason {
+                    _ if output.is_websocket() => output.push_last(Some(close)),
+                    // There is no time for more than one poll.
+                    DisconnectReason::ServerShuttingDown => output.push_last(Some(self.engine.close.clone())),
+                    reason if reason.is_of_engine() => output.break_polling(&self.engine.close),
+                    _ => output.close_polling(&self.engine.noop, &self.engine.close),
+                }
             }
-            output.awaits_fetch()
+            output.awaits_fetch() && !reason.is_of_engine()
         };
         // First, so that it is this reason that counts and not that the client hangs up on reading it.
         self.lost(reason, awaits_fetch);
@@ -71,6 +76,7 @@ impl Link {
 
     /// The peer broke the rules of WebSocket.
     pub(in crate::engine) fn violated(self: &Arc<Self>, violation: Violation) {
+        self.note_mistake(DisconnectReason::TransportError, violation.why());
         self.end(DisconnectReason::TransportError, Some(violation.status()));
     }
 
@@ -78,6 +84,12 @@ impl Link {
     pub(in crate::engine) fn lose(self: &Arc<Self>, reason: DisconnectReason) {
         self.output().close();
         self.lost(reason, false);
+    }
+
+    /// What was said last is not fetched.
+    pub(in crate::engine) fn forget(&self) {
+        self.output().close();
+        self.engine.remove_link(&self.sid);
     }
 
     /// It did not keep up. A client of plain WebSocket was told so, after the frame that had left in part.

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::Link;
-use crate::engine::output::{Request, Transport, Upgrade};
+use crate::engine::{
+    frame::Frame,
+    output::{Request, Transport, Upgrade},
+    websocket::opcode,
+};
 
 impl Link {
     /// A WebSocket is tried, one at a time. False where there is one already, or nothing to upgrade.
@@ -16,17 +20,17 @@ impl Link {
         true
     }
 
-    /// The WebSocket works: whoever waits is let go. False where there is nothing to upgrade any more.
-    pub(in crate::engine) fn probed(&self) -> bool {
-        let mut output = self.output();
-        let Transport::Polling { request, upgrade } = output.transport() else { return false };
-        *upgrade = Upgrade::Probed;
-        if let Request::Waiting(waker) = request
-            && let Some(waker) = waker.take()
+    /// A poll that waits is let go, so that the client can move.
+    pub(in crate::engine) fn release_poll(&self) {
+        if let Transport::Polling { request, .. } = self.output().transport()
+            && let Request::Waiting(waker) = request
         {
-            waker.wake();
+            let waker = waker.take();
+            *request = Request::Released;
+            if let Some(waker) = waker {
+                waker.wake();
+            }
         }
-        true
     }
 
     /// It came to nothing.
@@ -43,6 +47,7 @@ impl Link {
             let awaits_fetch = output.awaits_fetch();
             match output.transport() {
                 Transport::Polling { request, .. } => {
+                    // It is told that this is over.
                     if let Request::Waiting(Some(waker)) = request {
                         waker.wake_by_ref();
                     }
@@ -51,6 +56,7 @@ impl Link {
                 // It was told goodbye in the meantime, and has ceased to poll: it gets that here.
                 Transport::Closing(way) if awaits_fetch => {
                     *way = Some(writer);
+                    output.replace_farewell(&Frame::control(opcode::CLOSE, &[]));
                     self.engine.remove_link(&self.sid);
                 }
                 _ => return false,

@@ -160,7 +160,7 @@ impl Incoming {
                 let json = json.expect("text is JSON");
                 match session.receive(link.arrival(&json, Vec::new(), None)) {
                     Ok(()) => ControlFlow::Continue(()),
-                    Err(reason) => end(link, reason),
+                    Err(reason) => link.refuse(reason, "a text that is no event"),
                 }
             }
             (_, Some(Refusal { code, .. })) => {
@@ -186,6 +186,7 @@ impl Incoming {
     fn hold(&mut self, link: &Arc<Link>, text: &str) -> ControlFlow<()> {
         let bytes = self.held_bytes + text.len();
         if self.held.len() >= HELD_MAX || bytes > link.engine.settings.max_payload.get() {
+            link.note_mistake(DisconnectReason::ForcedServerClose, "more frames than may wait until it is let in");
             link.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
             return ControlFlow::Break(());
         }
@@ -266,9 +267,4 @@ fn event(
 fn fail(link: &Arc<Link>, asked: Option<&Asked>, error: &Error) -> ControlFlow<()> {
     link.send(&envelope::reply(asked, &envelope::failed(&envelope::error(error))));
     ControlFlow::Continue(())
-}
-
-fn end(link: &Arc<Link>, reason: DisconnectReason) -> ControlFlow<()> {
-    link.end(reason, None);
-    ControlFlow::Break(())
 }

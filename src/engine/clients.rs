@@ -1,0 +1,152 @@
+//! Which clients are sent offsets, and can therefore be recovered.
+//!
+//! An offset is one more argument of each event. JavaScript's client drops it before anybody counts, and the clients
+//! for Java and Swift take arguments by their places; others break on it: python-socketio's handlers raise, rust_socketio
+//! loses binary events, Dart's data becomes a list. Clients do not say what they are, so the headers and the query of
+//! their first request decide. A client that is not recognised is sent no offsets.
+
+use http::{
+    HeaderMap,
+    header::{ACCEPT_LANGUAGE, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, USER_AGENT},
+};
+
+use crate::config::RecoveryClients;
+
+/// How the user agents of JavaScript's clients begin, but for browsers: Node's polling, and runtimes with WebSockets and
+/// requests of their own.
+const RUNTIMES: [&str; 5] = ["node-XMLHttpRequest", "node", "undici", "Bun/", "Deno/"];
+/// What stands in the user agents of clients that take arguments by their places: React Native's, and those for Java
+/// and Swift.
+const BY_PLACE: [&str; 2] = ["okhttp/", "CFNetwork/"];
+/// What Node's WebSockets offer (npm `ws`), without spaces. They have no user agent.
+const NODE_EXTENSIONS: &str = "permessage-deflate;client_max_window_bits";
+
+/// Neither `true` nor `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotABool;
+
+/// What `recovery` in the query says; `None` where it is not there.
+pub(super) fn asked(value: Option<&str>) -> Result<Option<bool>, NotABool> {
+    match value {
+        None => Ok(None),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(_) => Err(NotABool),
+    }
+}
+
+/// Whether a client of Engine.IO 4 that does not say it itself is sent offsets.
+pub(super) fn are_offsets_sent(clients: RecoveryClients, query: &str, headers: &HeaderMap, is_websocket: bool) -> bool {
+    match clients {
+        RecoveryClients::All => true,
+        RecoveryClients::None => false,
+        RecoveryClients::Auto => are_offsets_harmless(query, headers, is_websocket),
+    }
+}
+
+fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) -> bool {
+    let Some(agent) = headers.get(USER_AGENT) else {
+        return is_in_javascripts_order(query) && (headers.contains_key(ORIGIN) || are_node_extensions(headers));
+    };
+    let Ok(agent) = agent.to_str() else { return false };
+    if BY_PLACE.iter().any(|name| agent.contains(name)) {
+        return true;
+    }
+    // Others call themselves so too. Browsers name their page on every WebSocket (RFC 6455, section 4.1), and their
+    // languages on every request.
+    let of_browsers = if is_websocket { ORIGIN } else { ACCEPT_LANGUAGE };
+    let is_browser = agent.starts_with("Mozilla/5.0 (") && headers.contains_key(of_browsers);
+    let is_runtime = RUNTIMES.iter().any(|name| match name.strip_suffix('/') {
+        Some(_) => agent.starts_with(name),
+        None => agent == *name,
+    });
+    (is_browser || is_runtime) && is_in_javascripts_order(query)
+}
+
+/// Whether the version comes before the transport, as JavaScript's client writes them behind the application's own
+/// parameters. python-socketio's begin with the transport, whatever user agent it was given.
+fn is_in_javascripts_order(query: &str) -> bool {
+    let place = |name: &str| query.split('&').position(|pair| pair.split('=').next() == Some(name));
+    matches!((place("EIO"), place("transport")), (Some(version), Some(transport)) if version < transport)
+}
+
+fn are_node_extensions(headers: &HeaderMap) -> bool {
+    let Some(offered) = headers.get(SEC_WEBSOCKET_EXTENSIONS) else { return false };
+    // A proxy may have written it anew.
+    offered.as_bytes().iter().filter(|byte| **byte != b' ').eq(NODE_EXTENSIONS.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const SAFARI: &str =
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+    const JAVASCRIPT: &str = "token=x&EIO=4&transport=websocket";
+    const PYTHON: &str = "transport=websocket&EIO=4&t=1764131000.5";
+
+    fn is_sent(query: &str, headers: &[(&'static str, &'static str)], is_websocket: bool) -> bool {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+        are_offsets_sent(RecoveryClients::Auto, query, &headers.collect(), is_websocket)
+    }
+
+    #[test]
+    fn clients_that_are_not_hurt_are_sent_offsets() {
+        let (origin, agent) = (("origin", "https://app.example.com"), "user-agent");
+        assert!(is_sent(JAVASCRIPT, &[origin, (agent, SAFARI)], true), "a browser's WebSocket");
+        let languages = ("accept-language", "de");
+        assert!(is_sent("EIO=4&transport=polling&t=a1", &[(agent, SAFARI), languages], false), "its polling");
+        assert!(is_sent(JAVASCRIPT, &[(agent, "node-XMLHttpRequest")], false), "Node, polling");
+        for offered in ["permessage-deflate; client_max_window_bits", NODE_EXTENSIONS] {
+            assert!(is_sent(JAVASCRIPT, &[("sec-websocket-extensions", offered)], true), "Node's WebSocket");
+        }
+        for runtime in ["node", "undici", "Bun/1.2.3", "Deno/2.1.4"] {
+            assert!(is_sent(JAVASCRIPT, &[(agent, runtime)], true), "{runtime}");
+        }
+        assert!(is_sent(JAVASCRIPT, &[(agent, "okhttp/4.12.0")], true), "React Native and Java, on Android");
+        assert!(
+            is_sent(PYTHON, &[(agent, "Chat/1 CFNetwork/1474 Darwin/23.0.0")], false),
+            "React Native and Swift, on iOS"
+        );
+        assert!(is_sent("EIO=4&transport=websocket", &[origin], true), "React Native's WebSocket on iOS");
+    }
+
+    #[test]
+    fn all_others_are_sent_none() {
+        let agent = "user-agent";
+        for query in [JAVASCRIPT, PYTHON] {
+            assert!(!is_sent(query, &[], true), "rust_socketio, C#");
+            assert!(!is_sent(query, &[], false));
+            for name in
+                ["python-requests/2.32.3", "Python/3.11 aiohttp/3.11.9", "Dart/3.5 (dart:io)", "Mozilla/5.0", "curl/8"]
+            {
+                assert!(!is_sent(query, &[(agent, name)], false), "{name}");
+                let offers = ("sec-websocket-extensions", NODE_EXTENSIONS);
+                assert!(!is_sent(query, &[(agent, name), offers, ("origin", "http://x")], true), "{name}");
+            }
+        }
+        assert!(!is_sent(PYTHON, &[("origin", "http://127.0.0.1:8000")], true), "python-socketio's WebSocket");
+        assert!(!is_sent(PYTHON, &[(agent, SAFARI), ("origin", "http://x")], true), "it pretends to be a browser");
+        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], true), "so does one whose WebSocket comes from no page");
+        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], false), "and one that has no languages");
+        assert!(!is_sent(JAVASCRIPT, &[("sec-websocket-extensions", "permessage-deflate")], true));
+        for query in ["", "EIO=4", "transport=websocket", "xEIO=4&transport=websocket"] {
+            assert!(!is_sent(query, &[(agent, "node-XMLHttpRequest")], false), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_setting_may_decide_for_all() {
+        let headers = HeaderMap::new();
+        assert!(are_offsets_sent(RecoveryClients::All, PYTHON, &headers, true));
+        assert!(!are_offsets_sent(RecoveryClients::None, JAVASCRIPT, &headers, true));
+        assert_eq!(asked(Some("1")), Ok(Some(true)));
+        assert_eq!(asked(Some("false")), Ok(Some(false)));
+        assert_eq!(asked(None), Ok(None));
+        for wrong in ["", "yes", "TRUE", "2"] {
+            assert_eq!(asked(Some(wrong)), Err(NotABool), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Why a connection is closed for what it sent, as a sentence for the log: found out once it is refused. What clients
+//! sent is not in it: a token may be.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use governor::{DefaultDirectRateLimiter, Quota};
+
+use super::{
+    DisconnectReason, Protocol,
+    link::Link,
+    packet::{Kind, Packet},
+    websocket::Violation,
+};
+use crate::limits;
+
+/// Such lines in a second.
+const LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
+
+/// How a packet of `socket.io-msgpack-parser` begins behind the type of its map: a name of a field, as MessagePack writes
+/// short texts.
+const MSGPACK_FIELDS: [&[u8]; 4] = [b"\xA4type", b"\xA4data", b"\xA3nsp", b"\xA2id"];
+
+/// Bounds the lines, so that whoever is closed in a loop does not fill the log.
+pub(super) fn lines() -> DefaultDirectRateLimiter {
+    limits::bucket(Quota::per_second(LINES))
+}
+
+impl Link {
+    /// Ends a connection for what its client sent.
+    pub(super) fn end_for_mistake(self: &Arc<Self>, reason: DisconnectReason, why: &str) {
+        self.note_mistake(reason, why);
+        self.end(reason, None);
+    }
+
+    /// A line about a connection that is closed for what it sent.
+    pub(super) fn note_mistake(&self, reason: DisconnectReason, why: &str) {
+        if self.engine.mistake_lines.check().is_err() {
+            return;
+        }
+        let socket = self.sessions().first().map(|session| tracing::field::display(session.id));
+        let address = self.handshake.address.map(tracing::field::display);
+        tracing::info!(socket, address, %reason, why, "connection closed for what it sent");
+    }
+}
+
+/// What is wrong with a packet of Socket.IO. `is_partial`: attachments of the packet before are missing.
+pub(super) fn of_text(link: &Link, text: &str, is_partial: bool) -> &'static str {
+    let Ok(packet) = Packet::parse(text) else { return "a text that is no packet of Socket.IO" };
+    if is_partial {
+        return "a text where an attachment of the packet before is missing";
+    }
+    let namespace = match link.protocol {
+        Protocol::V3 => packet.namespace.split('?').next().unwrap_or_default(),
+        Protocol::V4 | Protocol::Plain => packet.namespace,
+    };
+    let Some(session) = link.session(namespace) else {
+        return match packet.kind {
+            Kind::Connect => "CONNECT with an auth that is no JSON object",
+            _ => "a packet for a namespace that it is not in",
+        };
+    };
+    match packet.kind {
+        Kind::Connect => "CONNECT for a namespace that it has asked for already",
+        Kind::Event if !session.is_connected() => "an event before CONNECT was answered",
+        Kind::Event => "an event that is no JSON array with a name in front, or has a name of Socket.IO's own",
+        Kind::Ack => "an acknowledgement that is no JSON array",
+        Kind::Disconnect => "DISCONNECT with data",
+        Kind::ConnectError => "CONNECT_ERROR, which is the server's to send",
+    }
+}
+
+/// What a binary message is that no packet speaks of.
+pub(super) fn of_binary(data: &[u8]) -> &'static str {
+    match data {
+        [0x80..=0x8F, fields @ ..] if MSGPACK_FIELDS.iter().any(|field| fields.starts_with(field)) => {
+            "a packet of socket.io-msgpack-parser, which is not supported: the client's `parser` option must be left out"
+        }
+        _ => "a binary message that is no attachment",
+    }
+}
+
+impl Violation {
+    /// The sentence for the log.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::Protocol => "frames against the rules of WebSocket",
+            Self::Utf8 => "a text that is no UTF-8",
+            Self::TooLarge => "a message of too many bytes (limits.payload-bytes)",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_packet_of_a_msgpack_client_is_known() {
+        // CONNECT as notepack.io writes it: { type: 0, data: undefined, nsp: "/" }.
+        for packet in [&b"\x83\xA4type\x00\xA4data\xD4\0\0\xA3nsp\xA1/"[..], b"\x82\xA3nsp\xA1/\xA4type\x00"] {
+            assert!(of_binary(packet).contains("msgpack"));
+        }
+        for other in [&b""[..], b"\x83", b"\x83\xA4typ", b"{\"type\":0}", b"\x04\x00\x1E\xFF"] {
+            assert_eq!(of_binary(other), "a binary message that is no attachment");
+        }
+    }
+}

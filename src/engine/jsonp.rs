@@ -1,0 +1,81 @@
+//! JSONP polling, as clients of v2 do it where a browser knows nothing better: a `script` element fetches the answer to
+//! a GET, which calls a function with the payload, and a form posts one (engine.io's `polling-jsonp`).
+
+use std::fmt::Write as _;
+
+/// Which of a page's functions answers call: the digits of `j` in the query of a session's first request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Callback(Box<str>);
+
+impl Callback {
+    /// What the query says.
+    pub(super) fn of(j: &str) -> Self {
+        Self(j.chars().filter(char::is_ascii_digit).collect())
+    }
+
+    /// The script that hands a payload to the page.
+    pub(super) fn script(&self, payload: &str) -> String {
+        let json = serde_json::to_string(payload).expect("text is JSON");
+        let mut script = String::with_capacity(json.len() + 16);
+        write!(script, "___eio[{}](", self.0).expect("a string takes everything");
+        // JSON allows these two where scripts of old do not (ECMA-262 before 2019).
+        script.push_str(&json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"));
+        script.push_str(");");
+        script
+    }
+}
+
+/// The payload in the body of a form: its one field `d`, whose newlines the client has escaped. `None` where there is
+/// no such field, or more than one: Node takes that for nothing.
+pub(super) fn payload(form: &str) -> Option<String> {
+    let fields: Vec<(String, String)> = serde_urlencoded::from_str(form).ok()?;
+    let mut data = fields.into_iter().filter(|(name, _)| name == "d").map(|(_, value)| value);
+    match (data.next(), data.next()) {
+        (Some(data), None) => Some(unescaped(&data)),
+        _ => None,
+    }
+}
+
+/// `\n` is a newline, `\\n` is `\n`.
+fn unescaped(data: &str) -> String {
+    let mut text = String::with_capacity(data.len());
+    let mut rest = data;
+    while let Some(place) = rest.find('\\') {
+        text.push_str(&rest[..place]);
+        rest = &rest[place..];
+        let (piece, len) = if rest.starts_with("\\\\n") {
+            ("\\n", 3)
+        } else if rest.starts_with("\\n") {
+            ("\n", 2)
+        } else {
+            ("\\", 1)
+        };
+        text.push_str(piece);
+        rest = &rest[len..];
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_scripts() {
+        assert_eq!(Callback::of("0").script("6"), r#"___eio[0]("6");"#);
+        assert_eq!(Callback::of("a1<2").script("4\"\n\u{2028}"), r#"___eio[12]("4\"\n\u2028");"#);
+        assert_eq!(Callback::of("").script(""), r#"___eio[]("");"#);
+    }
+
+    #[test]
+    fn forms_hold_a_payload() {
+        assert_eq!(payload("d=2%3A40"), Some("2:40".to_owned()));
+        assert_eq!(payload("d=a+b%2Bc"), Some("a b+c".to_owned()));
+        assert_eq!(payload(r"x=1&d=a\nb\\nc\\\nd\e\"), Some("a\nb\\nc\\\\nd\\e\\".to_owned()));
+        assert_eq!(payload("d="), Some(String::new()));
+        for none in ["", "x=1", "d=1&d=2", "40"] {
+            assert_eq!(payload(none), None, "{none}");
+        }
+    }
+}

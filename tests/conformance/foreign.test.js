@@ -1,0 +1,134 @@
+// Clients of other languages, unmodified, with handlers that take the arguments that were emitted: they hear what
+// Node's server sends them. Here is what they are told, in `../foreign` what they are.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { conformance, Inbox, inTime, PATIENT } from "./harness.js";
+import { connect } from "./session.js";
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const PYTHON = path("../foreign/python/.venv/bin/python");
+const PYTHON_CLIENT = path("../foreign/python/client.py");
+const RUST_CLIENT = path("../../target/debug/sockeye-rust-client");
+for (const file of [PYTHON, RUST_CLIENT]) assert.ok(existsSync(file), `${file} is missing: \`make foreign-clients\` makes it`);
+
+/** Bytes, as the clients write them. */
+const BYTES = { bytes: "00041eff" };
+/** The same, as a speaker of ours says them. */
+const BUFFER = Buffer.from(BYTES.bytes, "hex");
+
+class Client {
+  #child;
+  #heard = new Inbox();
+  #stderr = "";
+
+  constructor(server, [command, ...args], transports) {
+    const url = `http://127.0.0.1:${server.port}`;
+    const extra = args.slice(1);
+    this.#child = spawn(command, [...args.slice(0, 1), url, transports, ...extra].filter(Boolean), { stdio: "pipe" });
+    this.#child.stderr.setEncoding("utf8").on("data", (text) => (this.#stderr += text));
+    this.#child.on("error", (error) => (this.#stderr += error));
+    createInterface({ input: this.#child.stdout }).on("line", (line) => this.#heard.add(JSON.parse(line)));
+    server.connections.add({ destroy: () => this.#child.kill("SIGKILL") });
+  }
+
+  emit(event, ...args) {
+    this.#child.stdin.write(`${JSON.stringify({ emit: event, args })}\n`);
+  }
+
+  /** The next thing that it hears is this. */
+  async hears(event, ...args) {
+    const heard = await this.#heard.take(() => `${event} at a client (${this.#stderr})`, 15_000);
+    assert.deepEqual(heard, { event, args }, this.#stderr);
+  }
+
+  /** The next so many things that it hears are these numbers: handlers of python-socketio run in threads of their own. */
+  async hearsTicks(count) {
+    const heard = [];
+    while (heard.length < count) heard.push(await this.#heard.take("a tick at a client", 15_000));
+    const numbers = heard.map(({ event, args }) => (assert.equal(event, "tick"), assert.equal(args.length, 1), args[0]));
+    assert.deepEqual(numbers.sort((one, other) => one - other), [...heard.keys()]);
+  }
+
+  /** Says goodbye. Before that it has made no complaint; some make one of their own last poll. */
+  async ends() {
+    assert.equal(this.#stderr, "");
+    const ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.#child.stdin.end();
+    await inTime(ended, "the end of a client", 15_000);
+  }
+}
+
+const PYTHONS = ["sync", "asyncio"].flatMap((kind) =>
+  ["websocket", "polling", "polling,websocket"].map((transports) => ({
+    name: `python-socketio (${kind}) over ${transports}`,
+    make: (server) => new Client(server, [PYTHON, PYTHON_CLIENT, kind], transports),
+  })),
+);
+const RUSTS = ["websocket", "polling", "any"].map((transports) => ({
+  name: `rust_socketio over ${transports}`,
+  // Over WebSocket this version cannot read binary, whoever sends it.
+  readsBinary: transports === "polling",
+  make: (server) => new Client(server, [RUST_CLIENT], transports),
+}));
+
+/** Says this event with this data to everybody else. */
+async function speaker(server) {
+  const socket = await connect(server);
+  return (event, data) => socket.ask("say", { rooms: [], except: [socket.id], event, data });
+}
+
+conformance("clients of other languages", { ...PATIENT, asksRecovery: false }, (server) => {
+  for (const { name, make } of PYTHONS) {
+    test(`${name}: handlers get the arguments that were emitted`, async () => {
+      const client = make(server);
+      await client.hears("connect");
+      await client.hears("welcome", {});
+      const say = await speaker(server);
+      await say("one", "text");
+      await client.hears("one", "text");
+      await say("one", { nested: [1, null, "ä"] });
+      await client.hears("one", { nested: [1, null, "ä"] });
+      await say("one", BUFFER);
+      await client.hears("one", BYTES);
+      await say("one", { deep: [BUFFER, { more: BUFFER }] });
+      await client.hears("one", { deep: [BYTES, { more: BYTES }] });
+      for (const args of [[], [1], ["1", 2, [3]], [BYTES], [BYTES, "text", { more: BYTES }]]) {
+        client.emit("emit-back", ...args);
+        await client.hears("back", ...args);
+      }
+      client.emit("burst", 10);
+      await client.hearsTicks(10);
+      await client.ends();
+    });
+  }
+
+  for (const { name, make, readsBinary } of RUSTS) {
+    test(`${name}: handlers get the arguments that were emitted`, async () => {
+      const client = make(server);
+      await client.hears("connect");
+      await client.hears("welcome", {});
+      const say = await speaker(server);
+      await say("one", "text");
+      await client.hears("one", "text");
+      await say("one", { nested: [1, null, "ä"] });
+      await client.hears("one", { nested: [1, null, "ä"] });
+      if (readsBinary) {
+        await say("one", BUFFER);
+        await client.hears("one", BYTES);
+      }
+      for (const args of [[1], ["1", 2, [3]], ...(readsBinary ? [[BYTES]] : [])]) {
+        client.emit("emit-back", ...args);
+        await client.hears("back", ...args);
+      }
+      client.emit("burst", 10);
+      await client.hearsTicks(10);
+      await client.ends();
+    });
+  }
+});

@@ -1,0 +1,69 @@
+// The official client of v2 in a browser that is told to use JSONP, as browsers without cross-origin requests did.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { launchBrowser, PATIENCE } from "./person.js";
+import { startServer } from "./server.js";
+
+const CLIENT = fileURLToPath(new URL("../clients/node_modules/socket.io-client-2/dist/socket.io.js", import.meta.url));
+
+/** In the page: what a client hears of what it says, and how its requests were made. */
+async function talk({ url, texts }) {
+  const socket = window.io(url, { transports: ["polling"], forceJSONP: true, query: { userId: "ada" } });
+  await new Promise((resolve) => socket.on("connect", resolve));
+  const heard = [];
+  for (const text of texts) {
+    const back = new Promise((resolve) => socket.once("message", (...args) => resolve(args)));
+    await new Promise((resolve) => socket.emit("message", text, resolve));
+    heard.push(await back);
+  }
+  const kinds = performance.getEntriesByType("resource").filter(({ name }) => name.includes("transport=polling"));
+  const gone = new Promise((resolve) => socket.on("disconnect", resolve));
+  socket.close();
+  return { heard, kinds: [...new Set(kinds.map(({ initiatorType }) => initiatorType))].sort(), reason: await gone };
+}
+
+describe("JSONP in a browser", { timeout: 120_000 }, () => {
+  let data;
+  let server;
+  let browser;
+  let foreign;
+
+  before(async () => {
+    data = await mkdtemp(join(tmpdir(), "sockeye-jsonp-"));
+    foreign = createServer((request, response) => {
+      response.setHeader("content-type", "text/html; charset=utf-8").end("<title>elsewhere</title>");
+    });
+    await new Promise((resolve) => foreign.listen(0, "127.0.0.1", resolve));
+    foreign.origin = `http://127.0.0.1:${foreign.address().port}`;
+    server = await startServer({ data, settings: { "cors.origins": foreign.origin } });
+    browser = await launchBrowser();
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.kill();
+    foreign?.close();
+    if (data !== undefined) await rm(data, { recursive: true, force: true });
+  });
+
+  for (const where of ["the server's page", "a page of another origin"]) {
+    it(`brings and takes events, in ${where}`, async () => {
+      const page = await (await browser.newContext()).newPage();
+      page.setDefaultTimeout(PATIENCE);
+      await page.goto(where === "the server's page" ? server.url : foreign.origin);
+      await page.addScriptTag({ path: CLIENT });
+      const texts = ["hello", 'ä 😀 "\u2028" </script>', "two\nlines and \\n two characters", "+&=%25"];
+      const { heard, kinds, reason } = await page.evaluate(talk, { url: server.url, texts });
+      assert.deepEqual(heard, texts.map((text) => [text]));
+      assert.ok(kinds.includes("script") && !kinds.includes("xmlhttprequest"), kinds.join());
+      assert.equal(reason, "io client disconnect");
+    });
+  }
+});
