@@ -56,7 +56,6 @@ use axum::{
     routing::{MethodRouter, any},
 };
 use parking_lot::{Mutex, MutexGuard};
-use tokio::task::JoinSet;
 
 pub(crate) use self::{
     ahead::Ahead,
@@ -73,7 +72,7 @@ pub use link::TransportName;
 pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
-use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
+use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics, supervise::Background};
 use link::Link;
 use offset::Offsets;
 use parked::Parked;
@@ -223,10 +222,10 @@ impl Engine {
         self.settings.queued_bytes_total.set(limits.queued_bytes_total);
     }
 
-    /// Starts what runs in the background, in `tasks`.
-    pub(crate) fn run(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
-        flush::Flushers::run(self, tasks);
-        tasks.spawn({
+    /// Starts what runs in the background.
+    pub(crate) fn run(self: &Arc<Self>, background: &mut Background) {
+        flush::Flushers::run(self, background);
+        background.spawn("clock", {
             let engine = self.clone();
             async move { engine.wheel.run().await }
         });

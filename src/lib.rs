@@ -63,6 +63,7 @@ mod pusher;
 pub mod server;
 pub mod socket;
 pub mod store;
+mod supervise;
 pub mod telemetry;
 mod turn;
 

@@ -223,8 +223,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let shutdown = asked_to_stop()?;
     let hangups = signal(SignalKind::hangup())?;
-    let server = server.open()?;
-    tokio::spawn(reload(hangups, sources, server.reloader()));
+    let mut server = server.open()?;
+    server.watch("reload", reload(hangups, sources, server.reloader()));
     let mut output = std::io::stdout();
     writeln!(output, "listening on http://{address}")?;
     output.flush()?;

@@ -129,14 +129,16 @@ impl Metrics {
         self.registry.as_ref().map(|registry| registry.handle.render()).unwrap_or_default()
     }
 
-    /// Keeps histograms small while nobody looks; runs for ever.
-    pub async fn keep_up(self) {
-        let Some(registry) = self.registry else { return };
-        let mut interval = tokio::time::interval(Duration::from_secs(5));
-        loop {
-            interval.tick().await;
-            registry.handle.run_upkeep();
-        }
+    /// Keeps histograms small while nobody looks; runs for ever. `None` where nothing is counted.
+    pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let registry = self.registry.clone()?;
+        Some(async move {
+            let mut interval = tokio::time::interval(Duration::from_secs(5));
+            loop {
+                interval.tick().await;
+                registry.handle.run_upkeep();
+            }
+        })
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
     metrics::Metrics,
     model::{Message, MessageId, Room, RoomName, User, UserId},
     protocol::{Membership, Page, RoomUser, UserList},
+    supervise::Background,
 };
 use readers::Readers;
 use writer::Writer;
@@ -52,10 +53,10 @@ pub struct Store {
 impl Store {
     /// Opens the folder's database, making or migrating it. Must be called on the runtime that will run what
     /// follows a commit.
-    pub fn open(config: &StoreConfig, metrics: &Metrics) -> Result<Self> {
+    pub(crate) fn open(config: &StoreConfig, metrics: &Metrics, background: &mut Background) -> Result<Self> {
         let opened = files::open(config).map_err(|error| Error::internal("the store cannot be opened", error))?;
-        let readers = Readers::start(config)?;
-        Ok(Self { writer: Writer::start(opened, metrics)?, readers })
+        let readers = Readers::start(config, background)?;
+        Ok(Self { writer: Writer::start(opened, metrics, background)?, readers })
     }
 
     /// Queues a write; `then` runs after its commit, in commit order. A full queue is `unavailable`, at once.
@@ -140,7 +141,7 @@ impl Store {
     /// Writes what is queued, runs what follows, and closes.
     pub async fn close(&self) {
         // The last to close the database leaves a single file; that is to be the writer.
-        self.readers.close();
+        self.readers.close().await;
         self.writer.close().await;
     }
 }

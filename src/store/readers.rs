@@ -1,6 +1,6 @@
 //! The threads that read.
 
-use std::thread::{self, JoinHandle};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
@@ -11,6 +11,7 @@ use super::files;
 use crate::{
     config::StoreConfig,
     error::{Error, Result},
+    supervise::{Background, Ended},
 };
 
 /// Reads that may wait; one more is `unavailable`.
@@ -23,21 +24,21 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 /// Threads with a connection each.
 pub(super) struct Readers {
     queue: Mutex<Option<Sender<Read>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<Ended>>,
 }
 
 impl Readers {
-    pub(super) fn start(config: &StoreConfig) -> Result<Self> {
+    pub(super) fn start(config: &StoreConfig, background: &Background) -> Result<Self> {
         let (queue, waiting) = bounded(QUEUE);
         let mut threads = Vec::new();
         for number in 1..=config.readers {
             let db = files::open_reader(&config.path).map_err(|error| Error::internal(FAILED, error))?;
             let waiting = waiting.clone();
-            let thread = thread::Builder::new()
-                .name(format!("store-reader-{number}"))
-                .spawn(move || run(&db, &waiting))
-                .map_err(|error| Error::internal(FAILED, error))?;
-            threads.push(thread);
+            let thread = background.thread(&format!("store-reader-{number}"), move || {
+                run(&db, &waiting);
+                Ok(())
+            });
+            threads.push(thread.map_err(|error| Error::internal(FAILED, error))?);
         }
         Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
@@ -62,12 +63,11 @@ impl Readers {
     }
 
     /// Answers what is queued, and closes.
-    pub(super) fn close(&self) {
+    pub(super) async fn close(&self) {
         drop(self.queue.lock().take());
-        for thread in self.threads.lock().drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a reading thread panicked");
-            }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            thread.wait().await;
         }
     }
 }
@@ -81,6 +81,28 @@ fn of_one_moment<T>(db: &Connection, query: impl FnOnce(&Connection) -> rusqlite
 
 fn run(db: &Connection, waiting: &Receiver<Read>) {
     for read in waiting {
-        read(db);
+        // Whoever asked hears of it: the answer was dropped.
+        if catch_unwind(AssertUnwindSafe(|| read(db))).is_err() {
+            tracing::error!("a read panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_panics_has_failed_and_the_thread_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: folder.path().to_owned(), readers: 1, ..StoreConfig::default() };
+        drop(files::open(&config).unwrap());
+        let background = Background::default();
+        let readers = Readers::start(&config, &background).unwrap();
+        let panicked = readers.read(|_| -> rusqlite::Result<()> { panic!("as a bug would") }).await;
+        assert!(matches!(panicked, Err(Error::Unavailable(..))));
+        assert_eq!(readers.read(|_| Ok(7)).await.unwrap(), 7);
+        assert_eq!(background.supervisor().failure(), None);
+        readers.close().await;
     }
 }

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Instant,
 };
 
@@ -17,6 +16,7 @@ use super::{files::Opened, inbox::Inbox, tables::Tables};
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
+    supervise::{Background, Ended},
     turn,
 };
 
@@ -103,26 +103,25 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     /// Whether the last commit succeeded.
     is_well: Arc<AtomicBool>,
-    publisher: Mutex<Option<task::JoinHandle<()>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The publisher and the thread.
+    running: Mutex<Vec<Ended>>,
 }
 
 impl Writer {
-    pub(super) fn start(opened: Opened, metrics: &Metrics) -> Result<Self> {
+    pub(super) fn start(opened: Opened, metrics: &Metrics, background: &mut Background) -> Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let (committed, publish) = mpsc::channel(PUBLISH_AHEAD);
         let metrics = metrics.clone();
         let is_well = Arc::new(AtomicBool::new(true));
         let (waiting, health) = (inbox.clone(), is_well.clone());
-        let thread = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || {
+        let thread = background
+            .thread("store-writer", move || {
                 let _end = End { inbox: &waiting, is_well: &health };
-                write(opened, &waiting, &committed, &metrics, &health);
+                write(opened, &waiting, &committed, &metrics, &health)
             })
             .map_err(|error| Error::internal("the writing thread cannot start", error))?;
-        let publisher = tokio::spawn(publish_in_order(publish));
-        Ok(Self { inbox, is_well, publisher: Mutex::new(Some(publisher)), thread: Mutex::new(Some(thread)) })
+        let publisher = background.spawn("publisher", publish_in_order(publish));
+        Ok(Self { inbox, is_well, running: Mutex::new(vec![publisher, thread]) })
     }
 
     pub(super) fn queue<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
@@ -140,17 +139,9 @@ impl Writer {
     /// Lets the thread write what is queued, then waits until all of it has been published.
     pub(super) async fn close(&self) {
         self.inbox.close();
-        let publisher = self.publisher.lock().take();
-        if let Some(publisher) = publisher
-            && let Err(error) = publisher.await
-        {
-            tracing::error!(%error, "the publisher failed");
-        }
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the writing thread panicked");
+        let running = std::mem::take(&mut *self.running.lock());
+        for part in running {
+            part.wait().await;
         }
     }
 }
@@ -182,7 +173,7 @@ fn write(
     committed: &mpsc::Sender<Vec<Box<dyn Task>>>,
     metrics: &Metrics,
     is_well: &AtomicBool,
-) {
+) -> Result<(), String> {
     let mut tables = Tables::new(&opened.db, metrics);
     while let Some(mut group) = waiting.next_group() {
         let start = Instant::now();
@@ -203,10 +194,10 @@ fn write(
         metrics.commit_batch_size.record(group.len() as f64);
         metrics.commit_seconds.record(start.elapsed());
         if committed.blocking_send(group).is_err() {
-            tracing::error!("the publisher is gone");
-            return;
+            return Err("has nobody to publish what it commits".to_owned());
         }
     }
+    Ok(())
 }
 
 fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Result<()> {
@@ -220,12 +211,13 @@ fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Resu
 }
 
 /// The task: what follows each write, in commit order.
-async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) {
+async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> Result<(), String> {
     while let Some(group) = committed.recv().await {
         turn::take(|| group.into_iter().for_each(finish));
         // A fan-out is long: let connections have a turn between groups.
         task::yield_now().await;
     }
+    Ok(())
 }
 
 fn finish(task: Box<dyn Task>) {
@@ -241,6 +233,21 @@ mod tests {
     use super::*;
     use crate::{config::StoreConfig, store::Store};
 
+    /// Fails in the one place where nothing catches it.
+    struct Malice;
+
+    impl Task for Malice {
+        fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
+            Err(rusqlite::Error::InvalidQuery)
+        }
+
+        fn fail(&mut self) {
+            panic!("as a bug would")
+        }
+
+        fn finish(self: Box<Self>) {}
+    }
+
     struct Bug;
 
     impl Command for Bug {
@@ -255,9 +262,10 @@ mod tests {
     async fn a_store_that_is_dropped_lets_go_of_its_folder() {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        drop(Store::open(&config, &Metrics::off()).unwrap());
+        let mut background = Background::default();
+        drop(Store::open(&config, &Metrics::off(), &mut background).unwrap());
         let again = async {
-            while Store::open(&config, &Metrics::off()).is_err() {
+            while Store::open(&config, &Metrics::off(), &mut background).is_err() {
                 task::yield_now().await;
             }
         };
@@ -265,10 +273,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
+        let mut background = Background::default();
+        let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
+        assert!(store.writer.inbox.push(Box::new(Malice)).is_ok());
+        background.supervisor().failed().await;
+        assert_eq!(background.supervisor().failure(), Some("store-writer panicked: as a bug would"));
+        let (refused, probe) = oneshot::channel();
+        store.write(Probe, move |result| refused.send(result.is_err()).unwrap());
+        assert!(probe.await.unwrap());
+        assert!(!store.is_ready().await);
+        store.close().await;
+    }
+
+    #[tokio::test]
     async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        let store = Store::open(&config, &Metrics::off()).unwrap();
+        let mut background = Background::default();
+        let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
         let (failed, bug) = oneshot::channel();
         store.write(Bug, move |result| failed.send(result.is_err()).unwrap());
         assert!(bug.await.unwrap());

@@ -7,6 +7,7 @@ mod client;
 mod harness;
 
 mod auction;
+mod background;
 mod command_line;
 mod crashes;
 mod devices;
