@@ -26,6 +26,8 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// `sockeye_commit_failures_total`: commits that failed; their writes were answered `unavailable`.
     pub failed_commits: Counter,
+    /// `sockeye_read_failures_total`: reads of the database that failed.
+    pub failed_reads: Counter,
     /// `sockeye_deliveries_total`: events and acknowledgements put into sockets' queues or logs.
     pub deliveries: Counter,
     /// `sockeye_away`: sockets whose clients have gone and may come back.
@@ -76,6 +78,7 @@ impl Metrics {
             commit_batch_size: histogram(r, "sockeye_commit_batch_size", &[]),
             commit_seconds: histogram(r, "sockeye_commit_seconds", &[]),
             failed_commits: counter(r, "sockeye_commit_failures_total", &[]),
+            failed_reads: counter(r, "sockeye_read_failures_total", &[]),
             deliveries: counter(r, "sockeye_deliveries_total", &[]),
             away: gauge(r, "sockeye_away"),
             queued_bytes: gauge(r, "sockeye_queued_bytes"),

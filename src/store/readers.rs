@@ -1,21 +1,32 @@
 //! The threads that read.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::files;
+use super::{files, original::Original};
 use crate::{
     config::StoreConfig,
     error::{Error, Result},
+    metrics::Metrics,
     supervise::{Background, Ended},
 };
 
 /// Reads that may wait; one more is `unavailable`.
 const QUEUE: usize = 16_384;
+
+/// How long the server is not ready after a read has failed.
+const FAILURE: Duration = Duration::from_secs(10);
 
 const FAILED: &str = "the store cannot be read";
 
@@ -25,22 +36,40 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 pub(super) struct Readers {
     queue: Mutex<Option<Sender<Read>>>,
     threads: Mutex<Vec<Ended>>,
+    failures: Arc<Failures>,
+}
+
+/// Reads that failed.
+struct Failures {
+    metrics: Metrics,
+    start: Instant,
+    /// When the last one did, in milliseconds from the start; 0: none has.
+    last: AtomicU64,
 }
 
 impl Readers {
-    pub(super) fn start(config: &StoreConfig, background: &Background) -> Result<Self> {
+    pub(super) fn start(
+        config: &StoreConfig,
+        original: &Arc<Original>,
+        metrics: &Metrics,
+        background: &Background,
+    ) -> Result<Self> {
         let (queue, waiting) = bounded(QUEUE);
         let mut threads = Vec::new();
         for number in 1..=config.readers {
             let db = files::open_reader(&config.path).map_err(|error| Error::internal(FAILED, error))?;
-            let waiting = waiting.clone();
+            let (waiting, original) = (waiting.clone(), original.clone());
             let thread = background.thread(&format!("store-reader-{number}"), move || {
+                // Closed after the database, as it wants to be.
+                let _original = original;
+                let db = db;
                 run(&db, &waiting);
                 Ok(())
             });
             threads.push(thread.map_err(|error| Error::internal(FAILED, error))?);
         }
-        Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
+        let failures = Failures { metrics: metrics.clone(), start: Instant::now(), last: AtomicU64::new(0) };
+        Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads), failures: Arc::new(failures) })
     }
 
     /// Runs a query on one of the threads. All that it reads is of one moment, for which the database is locked once.
@@ -49,8 +78,12 @@ impl Readers {
         query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
+        let failures = self.failures.clone();
         let read: Read = Box::new(move |db| {
-            let result = of_one_moment(db, query).map_err(|error| Error::internal("the store failed", error));
+            let result = of_one_moment(db, query).map_err(|error| {
+                failures.count();
+                Error::internal("the store failed", error)
+            });
             // Whoever asked may be gone.
             drop(reply.send(result));
         });
@@ -62,6 +95,12 @@ impl Readers {
         answer.await.map_err(|_| Error::unavailable("the store is closing"))?
     }
 
+    /// Whether a read has failed lately.
+    pub(super) fn have_failed(&self) -> bool {
+        let last = self.failures.last.load(Ordering::Relaxed);
+        last != 0 && self.failures.start.elapsed() < Duration::from_millis(last) + FAILURE
+    }
+
     /// Answers what is queued, and closes.
     pub(super) async fn close(&self) {
         drop(self.queue.lock().take());
@@ -69,6 +108,13 @@ impl Readers {
         for thread in threads {
             thread.wait().await;
         }
+    }
+}
+
+impl Failures {
+    fn count(&self) {
+        self.metrics.failed_reads.increment(1);
+        self.last.store(self.start.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
     }
 }
 
@@ -96,9 +142,9 @@ mod tests {
     async fn a_read_that_panics_has_failed_and_the_thread_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().to_owned(), readers: 1, ..StoreConfig::default() };
-        drop(files::open(&config).unwrap());
+        let opened = files::open(&config).unwrap();
         let background = Background::default();
-        let readers = Readers::start(&config, &background).unwrap();
+        let readers = Readers::start(&config, &opened.original, &Metrics::off(), &background).unwrap();
         let panicked = readers.read(|_| -> rusqlite::Result<()> { panic!("as a bug would") }).await;
         assert!(matches!(panicked, Err(Error::Unavailable(..))));
         assert_eq!(readers.read(|_| Ok(7)).await.unwrap(), 7);

@@ -6,13 +6,20 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use tokio::{sync::mpsc, task};
 
-use super::{files::Opened, inbox::Inbox, tables::Tables};
+use super::{
+    files::Opened,
+    inbox::{Inbox, Next},
+    log::Log,
+    original::Lost,
+    tables::Tables,
+};
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
@@ -23,6 +30,9 @@ use crate::{
 /// Committed groups whose broadcasts may wait; then the writer waits too.
 const PUBLISH_AHEAD: usize = 4;
 
+/// How often the thread looks whether its files are still there while there is nothing to write.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A write. It runs on the writer's thread within a transaction that it shares with others.
 pub(crate) trait Command: Send + 'static {
     /// What a commit of it means.
@@ -32,14 +42,15 @@ pub(crate) trait Command: Send + 'static {
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure>;
 }
 
-/// Writes nothing: whether a transaction can be had is the question.
+/// Writes what is there already: whether something can be written is the question.
 pub(crate) struct Probe;
 
 impl Command for Probe {
     type Output = ();
 
-    fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
-        Ok(())
+    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
+        let version: i64 = tables.db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(tables.db.pragma_update(None, "user_version", version)?)
     }
 }
 
@@ -175,9 +186,26 @@ fn write(
     is_well: &AtomicBool,
 ) -> Result<(), String> {
     let mut tables = Tables::new(&opened.db, metrics);
-    while let Some(mut group) = waiting.next_group() {
+    let mut log = Log::new(&opened);
+    let mut lost = None;
+    while lost.is_none() {
+        let mut group = match waiting.next_group(LOOK) {
+            Next::Group(group) => group,
+            Next::Nothing => {
+                lost = check(&opened, |bytes| log.rests(bytes)).err();
+                continue;
+            }
+            Next::Closed => return Ok(()),
+        };
         let start = Instant::now();
-        let result = write_group(&mut tables, &mut group);
+        // What was written into a file that is gone must not be acknowledged.
+        let result = write_group(&mut tables, &mut group).and_then(|()| {
+            check(&opened, |bytes| log.grew(bytes)).map_err(|gone| {
+                let error = anyhow::anyhow!("the store {gone}");
+                lost = Some(gone);
+                error
+            })
+        });
         let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);
         if let Err(error) = result {
             // Once, not once a group: a full disk stays full for a while.
@@ -197,7 +225,31 @@ fn write(
             return Err("has nobody to publish what it commits".to_owned());
         }
     }
+    lost.map_or(Ok(()), |lost| Err(give_up(&opened, &lost)))
+}
+
+/// Looks whether the files are still there, and what the log has become.
+fn check(opened: &Opened, log: impl FnOnce(u64)) -> Result<(), Lost> {
+    match opened.original.check() {
+        Ok(Ok(bytes)) => log(bytes),
+        Ok(Err(lost)) => return Err(lost),
+        // They are there, for all we know. `/ready` looks as well, and says so.
+        Err(error) => tracing::debug!(%error, "the database's file cannot be looked at"),
+    }
     Ok(())
+}
+
+/// Leaves what stands at the path alone. Returns why the server has to end.
+fn give_up(opened: &Opened, lost: &Lost) -> String {
+    if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::error!(%error, "what is in the log is written into the database");
+    }
+    match opened.original.set_log_aside() {
+        Ok(None) => {}
+        Ok(Some(aside)) => tracing::warn!(file = %aside.display(), "the log of the lost database was set aside"),
+        Err(error) => tracing::error!(%error, "the log of the lost database stays beside the file that is there now"),
+    }
+    lost.to_string()
 }
 
 fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use sockeye::{Config, Server};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -66,6 +66,7 @@ impl TestServer {
 pub struct Binary {
     pub child: Child,
     pub address: SocketAddr,
+    errors: NamedTempFile,
 }
 
 impl Binary {
@@ -84,11 +85,23 @@ impl Binary {
         for setting in settings {
             command.args(["--set", setting]);
         }
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let errors = NamedTempFile::new().unwrap();
+        let mut child = command.stderr(errors.reopen().unwrap()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = soon(lines.next_line()).await.unwrap().expect("the server said where it listens");
         let address = first.strip_prefix("listening on http://").expect(&first).parse().unwrap();
-        Self { child, address }
+        Self { child, address, errors }
+    }
+
+    /// Waits until it has ended by itself: its exit code, and its log.
+    pub async fn ended(mut self) -> (i32, String) {
+        let code = soon(self.child.wait()).await.unwrap().code().expect("it ended by itself");
+        (code, self.log())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.errors.path()).unwrap()
     }
 
     /// As a crash: no handler, no flush.

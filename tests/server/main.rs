@@ -18,3 +18,4 @@ mod operations;
 mod order;
 mod plain_websocket;
 mod saved_messages;
+mod store_files;
