@@ -57,6 +57,7 @@ pub mod hub;
 pub mod limits;
 pub mod metrics;
 pub mod model;
+pub mod open_files;
 pub mod presence;
 pub mod protocol;
 mod pusher;

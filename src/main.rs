@@ -15,7 +15,7 @@ use sockeye::{
     auth::{self, Issue},
     config::{self, ConfigError, Loaded, Scope, Sources},
     model::{Timestamp, UserId},
-    store, telemetry,
+    open_files, store, telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -113,6 +113,7 @@ fn scope(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     allocator::tune();
+    open_files::raise();
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve(cli.settings))) {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,8 @@ pub struct Metrics {
     registry: Option<Arc<Registry>>,
     /// `sockeye_connections`: sockets connected now.
     pub connections: Gauge,
+    /// `sockeye_tcp_connections`: TCP connections, whatever is spoken on them.
+    pub tcp_connections: Gauge,
     /// `sockeye_connects_total`: sockets that were let in.
     pub connects: Counter,
     /// `sockeye_commit_batch_size`: writes in one commit.
@@ -74,6 +76,7 @@ impl Metrics {
         let r = registry.as_deref();
         Self {
             connections: gauge(r, "sockeye_connections"),
+            tcp_connections: gauge(r, "sockeye_tcp_connections"),
             connects: counter(r, "sockeye_connects_total", &[]),
             commit_batch_size: histogram(r, "sockeye_commit_batch_size", &[]),
             commit_seconds: histogram(r, "sockeye_commit_seconds", &[]),

@@ -2,7 +2,9 @@
 
 mod accept;
 mod address;
+mod busy;
 mod client_files;
+mod connections;
 mod demo;
 mod gate;
 mod health;

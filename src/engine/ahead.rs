@@ -1,8 +1,10 @@
 //! A connection for HTTP, as the server hands it to hyper and the engine takes it back.
 
 use std::{
+    any::Any,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,6 +18,9 @@ use tokio::{
 /// How long a client may take to read something of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is kept for as long as a connection is open.
+pub(crate) type Kept = Arc<dyn Any + Send + Sync>;
+
 /// A connection for HTTP. Its first bytes were read already, and are read again; a client that reads no answers is not
 /// waited for.
 pub(crate) struct Ahead {
@@ -23,11 +28,12 @@ pub(crate) struct Ahead {
     stream: TcpStream,
     /// Runs while the client reads nothing.
     waiting: Option<Pin<Box<Sleep>>>,
+    kept: Kept,
 }
 
 impl Ahead {
-    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
-        Self { bytes, stream, waiting: None }
+    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>, kept: Kept) -> Self {
+        Self { bytes, stream, waiting: None, kept }
     }
 
     /// What became of a write: an error where the client has read nothing for too long.
@@ -41,9 +47,9 @@ impl Ahead {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The connection, and what was not read again.
-    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        (self.stream, self.bytes)
+    /// The connection, what was not read again, and what is kept for it.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>, Kept) {
+        (self.stream, self.bytes, self.kept)
     }
 }
 

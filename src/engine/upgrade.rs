@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::{Ahead, frame::Frame, link::Link, reader::Probe, websocket::Decoder};
+use super::{Ahead, ahead::Kept, frame::Frame, link::Link, reader::Probe, websocket::Decoder};
 
 /// Section 1.3 of the RFC.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -69,6 +69,7 @@ pub(super) struct Stream {
     pub(super) reader: OwnedReadHalf,
     pub(super) writer: OwnedWriteHalf,
     pub(super) ahead: Vec<u8>,
+    pub(super) kept: Kept,
 }
 
 /// Waits for the response to be sent and takes the connection. `None` where it broke.
@@ -77,16 +78,16 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     let parts = upgraded.downcast::<TokioIo<Ahead>>().ok()?;
     // Copied: the bytes would keep the whole buffer they were read into.
     let mut ahead = parts.read_buf.to_vec();
-    let (stream, unread) = parts.io.into_inner().into_parts();
+    let (stream, unread, kept) = parts.io.into_inner().into_parts();
     ahead.extend(unread);
     let (reader, writer) = stream.into_split();
-    Some(Stream { reader, writer, ahead })
+    Some(Stream { reader, writer, ahead, kept })
 }
 
 /// A polling link tries a WebSocket, which is the only one. Where nothing comes of it in time, polling goes on; where
 /// the link ends, so does the WebSocket.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
-    let Stream { reader, writer, ahead } = stream;
+    let Stream { reader, writer, ahead, kept: _kept } = stream;
     let decoder = Decoder::new(link.engine.settings.max_payload.get());
     let mut probe = Probe::new(reader, decoder, ahead);
     let is_taken = tokio::select! {

@@ -71,7 +71,11 @@ pub struct Binary {
 
 impl Binary {
     pub fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
+        Self::of(env!("CARGO_BIN_EXE_sockeye"))
+    }
+
+    fn of(program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOCKEYE_")) {
             command.env_remove(name);
         }
@@ -80,7 +84,13 @@ impl Binary {
     }
 
     pub async fn serve(data: &std::path::Path, settings: &[&str]) -> Self {
-        let mut command = Self::command();
+        Self::serve_in("true", data, settings).await
+    }
+
+    /// In a shell that has run this before.
+    pub async fn serve_in(script: &str, data: &std::path::Path, settings: &[&str]) -> Self {
+        let mut command = Self::of("sh");
+        command.args(["-c", &format!("{script} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_sockeye")]);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         for setting in settings {
             command.args(["--set", setting]);

@@ -9,6 +9,7 @@ mod harness;
 mod auction;
 mod background;
 mod command_line;
+mod connections;
 mod crashes;
 mod devices;
 mod guests_and_devices;
