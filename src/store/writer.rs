@@ -24,7 +24,7 @@ use crate::{
     error::{Error, Result},
     metrics::Metrics,
     supervise::{Background, Ended},
-    turn,
+    turn::Turn,
 };
 
 /// Committed groups whose broadcasts may wait; then the writer waits too.
@@ -265,8 +265,16 @@ fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Resu
 /// The task: what follows each write, in commit order.
 async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> Result<(), String> {
     while let Some(group) = committed.recv().await {
-        turn::take(|| group.into_iter().for_each(finish));
-        // A fan-out is long: let connections have a turn between groups.
+        // A fan-out is long: connections have the thread between groups, and after so many deliveries within one. It
+        // stays one turn, so that what was saved together is told together.
+        let mut turn = Turn::default();
+        for task in group {
+            turn.part(|| finish(task));
+            if turn.is_long() {
+                task::yield_now().await;
+            }
+        }
+        drop(turn);
         task::yield_now().await;
     }
     Ok(())
@@ -279,79 +287,4 @@ fn finish(task: Box<dyn Task>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::{config::StoreConfig, store::Store};
-
-    /// Fails in the one place where nothing catches it.
-    struct Malice;
-
-    impl Task for Malice {
-        fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
-            Err(rusqlite::Error::InvalidQuery)
-        }
-
-        fn fail(&mut self) {
-            panic!("as a bug would")
-        }
-
-        fn finish(self: Box<Self>) {}
-    }
-
-    struct Bug;
-
-    impl Command for Bug {
-        type Output = ();
-
-        fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
-            panic!("as a bug would")
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_store_that_is_dropped_lets_go_of_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        let mut background = Background::default();
-        drop(Store::open(&config, &Metrics::off(), &mut background).unwrap());
-        let again = async {
-            while Store::open(&config, &Metrics::off(), &mut background).is_err() {
-                task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("its thread ends");
-    }
-
-    #[tokio::test]
-    async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        let mut background = Background::default();
-        let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
-        assert!(store.writer.inbox.push(Box::new(Malice)).is_ok());
-        background.supervisor().failed().await;
-        assert_eq!(background.supervisor().failure(), Some("store-writer panicked: as a bug would"));
-        let (refused, probe) = oneshot::channel();
-        store.write(Probe, move |result| refused.send(result.is_err()).unwrap());
-        assert!(probe.await.unwrap());
-        assert!(!store.is_ready().await);
-        store.close().await;
-    }
-
-    #[tokio::test]
-    async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        let mut background = Background::default();
-        let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
-        let (failed, bug) = oneshot::channel();
-        store.write(Bug, move |result| failed.send(result.is_err()).unwrap());
-        assert!(bug.await.unwrap());
-        let (done, probe) = oneshot::channel();
-        store.write(Probe, move |result| done.send(result.is_ok()).unwrap());
-        assert!(probe.await.unwrap());
-        store.close().await;
-    }
-}
+mod tests;
