@@ -20,11 +20,12 @@ pub(super) struct Log<'a> {
     opened: &'a Opened,
     written: Instant,
     tried: Option<Instant>,
+    has_failed: bool,
 }
 
 impl<'a> Log<'a> {
     pub(super) fn new(opened: &'a Opened) -> Self {
-        Self { opened, written: Instant::now(), tried: None }
+        Self { opened, written: Instant::now(), tried: None, has_failed: false }
     }
 
     /// A group was committed, and the log has so many bytes now.
@@ -47,7 +48,12 @@ impl<'a> Log<'a> {
             return;
         }
         self.tried = Some(Instant::now());
-        if let Err(error) = empty_log(&self.opened.db, &self.opened.original, patience) {
+        let result = empty_log(&self.opened.db, &self.opened.original, patience);
+        let had_failed = std::mem::replace(&mut self.has_failed, result.is_err());
+        if let Err(error) = result
+            && !had_failed
+        {
+            // Once: a full disk stays full for a while.
             tracing::warn!(%error, "the log of the database cannot be emptied");
         }
     }
