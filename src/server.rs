@@ -31,6 +31,7 @@ use crate::{
     socket::{self, Ctx, Events},
     supervise::Background,
 };
+use accept::Expected;
 
 /// How often a drain looks whether all clients have gone.
 const DRAIN_TICK: Duration = Duration::from_millis(50);
@@ -142,11 +143,8 @@ impl Server {
                 std::future::ready(metrics.render())
             };
             let routes = Router::new().route("/metrics", get(show));
-            background.spawn("metrics-listener", async move {
-                if let Err(error) = axum::serve(listener, routes).await {
-                    tracing::error!(%error, "the metrics listener failed");
-                }
-            });
+            let serving = accept::serve(listener, app.clone(), routes, Expected::Operators, std::future::pending());
+            background.spawn("metrics-listener", serving);
         }
         Ok(OpenServer { app, router, background })
     }
@@ -197,7 +195,7 @@ impl OpenServer {
         let accepting = background.spawn("accepting", {
             let (app, closed) = (app.clone(), closed.clone());
             async move {
-                accept::serve(listener, app, router, closed.notified()).await;
+                accept::serve(listener, app, router, Expected::Clients, closed.notified()).await;
                 Ok(())
             }
         });

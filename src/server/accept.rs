@@ -54,11 +54,20 @@ const REFUSAL: Duration = Duration::from_secs(1);
 /// How long the last responses may take.
 const LAST_RESPONSES: Duration = Duration::from_secs(1);
 
-/// Serves until `closed` is done.
-pub(super) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, closed: impl Future<Output = ()>) {
+/// Serves until `closed` is done. Handshakes of Socket.IO go to the engine at once where clients are expected.
+pub(super) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    router: Router,
+    expected: Expected,
+    closed: impl Future<Output = ()>,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER);
-    let connections = Connections::new(app.limits.clone(), app.metrics.clone());
+    let connections = match expected {
+        Expected::Clients => Connections::new(app.limits.clone(), app.metrics.clone()),
+        Expected::Operators => Connections::few(app.limits.clone()),
+    };
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     // Told when no further request is taken; every connection holds a receiver until it is done.
     let (last_request, closing) = watch::channel(());
@@ -102,6 +111,7 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, 
             router: router.clone(),
             http: http.clone(),
             peer,
+            expected,
             closing: closing.clone(),
             place,
             close,
@@ -140,11 +150,21 @@ fn refuse(mut stream: TcpStream, full: Full, refusals: &Arc<Semaphore>) {
     });
 }
 
+/// Who connects to a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Everybody.
+    Clients,
+    /// Whoever reads the metrics.
+    Operators,
+}
+
 struct Connection {
     app: Arc<App>,
     router: Router,
     http: http1::Builder,
     peer: SocketAddr,
+    expected: Expected,
     closing: watch::Receiver<()>,
     place: Place,
     /// Notified when it has to make room for others.
@@ -185,7 +205,8 @@ impl Connection {
 
     /// Gives the stream to the engine, if what has arrived is a handshake and nothing speaks against it.
     fn hand_over(&mut self, stream: TcpStream, mut bytes: Vec<u8>) -> Spoken {
-        let opening = request(&bytes).and_then(|(request, end)| {
+        let is_expected = self.expected == Expected::Clients;
+        let opening = request(&bytes).filter(|_| is_expected).and_then(|(request, end)| {
             let path = self.app.config.server.path.as_str();
             let is_ours = request.uri().path().strip_prefix(path).is_some_and(|rest| matches!(rest, "" | "/"));
             if !is_ours || self.app.is_draining() {
@@ -207,7 +228,7 @@ impl Connection {
     }
 
     async fn speak_http(self, stream: TcpStream, bytes: Vec<u8>) {
-        let Self { app, router, http, peer, mut closing, place, close } = self;
+        let Self { app, router, http, peer, mut closing, place, close, .. } = self;
         let connection = Arc::new(Closable { place: Mutex::new(place), close: close.clone() });
         let stream = Ahead::new(stream, bytes, connection.clone());
         let service = service_fn(move |request: Request<Incoming>| {

@@ -23,6 +23,9 @@ const PER_SOCKET: usize = 2;
 /// Files that are kept for other things: connections that are being closed or refused, files of the store.
 const RESERVE: usize = 64;
 
+/// What those who read the metrics have of the reserve.
+const FEW: Room = Room { connections: 12, leaving: 2 };
+
 /// All connections.
 pub(super) struct Connections {
     limits: Arc<Limits>,
@@ -102,6 +105,11 @@ impl Connections {
             );
         }
         Self::with(room, limits, metrics)
+    }
+
+    /// A few, of those who read the metrics. They are in nobody's count.
+    pub(super) fn few(limits: Arc<Limits>) -> Arc<Self> {
+        Self::with(FEW, limits, Metrics::off())
     }
 
     fn with(room: Room, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use sockeye::config::{Key, Scope};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use crate::{
@@ -144,4 +144,21 @@ async fn the_limit_of_open_files_is_raised_as_far_as_the_system_allows() {
     assert_eq!(line.split_whitespace().nth(3), Some("2000"), "{line}");
     assert!(!server.log().contains("limits.connections is"), "1,000 connections have room in 2,000 files");
     server.kill_9().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_are_read_beside_a_crowd_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = listener.local_addr().unwrap();
+    let _server = TestServer::with(|_| (), |server| server.metrics_on(listener)).await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(connect(1, metrics).await);
+    }
+    assert_eq!(get(metrics, "/metrics", &[]).await.status, 200);
+    let mut open = 0;
+    for stream in &mut crowd {
+        open += usize::from(ask(stream, "").await.is_some());
+    }
+    assert!(open <= 12, "{open} have stayed");
 }
