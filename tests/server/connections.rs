@@ -162,3 +162,34 @@ async fn the_metrics_are_read_beside_a_crowd_too() {
     }
     assert!(open <= 12, "{open} have stayed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_is_counted_until_it_closes_whichever_way_it_came() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = listener.local_addr().unwrap();
+    let server = TestServer::with(|_| (), |server| server.metrics_on(listener)).await;
+    let counts = async |number: usize| {
+        let line = format!("sockeye_tcp_connections {number}\n");
+        soon(async { while !get(metrics, "/metrics", &[]).await.body.contains(&line) {} }).await;
+    };
+    let upgrade = "HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let (at_once, plain) = ("GET /socket.io/?EIO=4&transport=websocket ", "GET /ws ");
+    for (pieces, path) in [(1, at_once), (2, at_once), (1, plain)] {
+        let mut stream = connect(1, server.address).await;
+        let request = format!("{path}{upgrade}");
+        let middle = request.len() / pieces;
+        stream.write_all(&request.as_bytes()[..middle]).await.unwrap();
+        // The first piece is taken in before the second one leaves.
+        counts(1).await;
+        stream.write_all(&request.as_bytes()[middle..]).await.unwrap();
+        let mut answer = [0; 12];
+        soon(stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 101");
+        // HTTP has nothing to do with it any more.
+        for _ in 0..20 {
+            counts(1).await;
+        }
+        drop(stream);
+        counts(0).await;
+    }
+}
