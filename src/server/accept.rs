@@ -116,7 +116,8 @@ pub(super) async fn serve(
             place,
             close,
         };
-        tokio::spawn(connection.serve(stream));
+        // Boxed: a WebSocket's task need not have room for what comes before.
+        tokio::spawn(go_on(Box::pin(connection.begin(stream))));
         // Those that make room for others need a moment.
         connections.settled().await;
     }
@@ -179,28 +180,36 @@ enum Spoken {
     Http(TcpStream, Vec<u8>),
 }
 
+/// A connection that goes on.
+enum Begun {
+    /// The engine has the stream.
+    Client(Reader, Place),
+    /// HTTP is spoken.
+    Http(Box<Connection>, TcpStream, Vec<u8>),
+}
+
+async fn go_on(beginning: Pin<Box<impl Future<Output = Option<Begun>>>>) {
+    let begun = beginning.await;
+    match begun {
+        Some(Begun::Client(reader, _place)) => reader.run().await,
+        Some(Begun::Http(connection, stream, bytes)) => Box::pin(connection.speak_http(stream, bytes)).await,
+        None => {}
+    }
+}
+
 impl Connection {
-    async fn serve(mut self, stream: TcpStream) {
+    /// Waits for the first bytes. `None` where nothing comes of it.
+    async fn begin(mut self, stream: TcpStream) -> Option<Begun> {
         let first = tokio::select! {
             first = timeout(HEAD_TIMEOUT, listen(stream)) => first,
-            _ = self.closing.changed() => return,
-            () = self.close.notified() => return,
+            _ = self.closing.changed() => return None,
+            () = self.close.notified() => return None,
         };
-        let Ok(Some((stream, bytes))) = first else { return };
+        let (stream, bytes) = first.ok()??;
         match self.hand_over(stream, bytes) {
-            Spoken::Client(Some(reader)) => {
-                let _place = self.into_place();
-                reader.run().await;
-            }
-            // Boxed: a WebSocket's task need not have room for it.
-            Spoken::Http(stream, bytes) => Box::pin(self.speak_http(stream, bytes)).await,
-            Spoken::Client(None) => {}
+            Spoken::Client(reader) => reader.map(|reader| Begun::Client(reader, self.place)),
+            Spoken::Http(stream, bytes) => Some(Begun::Http(Box::new(self), stream, bytes)),
         }
-    }
-
-    /// All that a WebSocket keeps.
-    fn into_place(self) -> Place {
-        self.place
     }
 
     /// Gives the stream to the engine, if what has arrived is a handshake and nothing speaks against it.
@@ -227,8 +236,8 @@ impl Connection {
         }
     }
 
-    async fn speak_http(self, stream: TcpStream, bytes: Vec<u8>) {
-        let Self { app, router, http, peer, mut closing, place, close, .. } = self;
+    async fn speak_http(self: Box<Self>, stream: TcpStream, bytes: Vec<u8>) {
+        let Self { app, router, http, peer, mut closing, place, close, .. } = *self;
         let connection = Arc::new(Closable { place: Mutex::new(place), close: close.clone() });
         let stream = Ahead::new(stream, bytes, connection.clone());
         let service = service_fn(move |request: Request<Incoming>| {
