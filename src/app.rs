@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota};
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::runtime::Handle;
 
 pub use reload::Changes;
 
@@ -28,6 +28,7 @@ use crate::{
     presence::{Presence, TypingNow},
     protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerClosing, ServerEvent},
     store::Store,
+    supervise::{Background, Supervisor},
 };
 
 /// Log lines about refused connections in a second; the metrics count them all.
@@ -76,28 +77,30 @@ pub struct App {
     pub connection_lines: DefaultDirectRateLimiter,
     is_draining: AtomicBool,
     is_on_loopback: AtomicBool,
+    /// Whether what runs in the background is well.
+    pub(crate) supervisor: Supervisor,
     /// Where tasks run, for threads of the store's.
     pub(crate) runtime: Handle,
 }
 
 impl App {
-    /// Opens the store and starts what runs in the background, in `tasks`. The namespaces are those that are always
+    /// Opens the store and starts what runs in the background. The namespaces are those that are always
     /// there; the root namespace is one of them.
-    pub fn open<'a>(
+    pub(crate) fn open<'a>(
         config: Config,
         auth: Auth,
         namespaces: impl Iterator<Item = &'a str>,
         metrics: Metrics,
-        tasks: &mut JoinSet<()>,
+        background: &mut Background,
     ) -> Result<Arc<Self>> {
         let limits = Limits::new(config.limits.clone(), metrics.clone());
         let memory = Account::new(&config.limits, config.recovery.total_bytes);
         let engine = Engine::new(settings(&config), &memory, limits.clone(), metrics.clone());
-        engine.run(tasks);
+        engine.run(background);
         let hubs = Hubs::new(namespaces, &engine, &metrics);
         let hub = hubs.get(ROOT).expect("the root namespace is always there");
         let app = Arc::new(Self {
-            store: Store::open(&config.store, &metrics)?,
+            store: Store::open(&config.store, &metrics, background)?,
             presence: Presence::new(config.presence.clone(), config.rooms.lobby.clone(), hub.clone()),
             typing: TypingNow::new(hub.clone()),
             limits,
@@ -107,6 +110,7 @@ impl App {
             expiry: Expiry::default(),
             is_draining: AtomicBool::new(false),
             is_on_loopback: AtomicBool::new(false),
+            supervisor: background.supervisor().clone(),
             runtime: Handle::current(),
             refusal_lines: limits::bucket(Quota::per_second(REFUSAL_LINES)),
             connection_lines: limits::bucket(Quota::per_second(CONNECTION_LINES)),
@@ -118,16 +122,18 @@ impl App {
             metrics,
             config,
         });
-        tasks.spawn(app.metrics.clone().keep_up());
-        tasks.spawn({
+        if let Some(upkeep) = app.metrics.upkeep() {
+            background.spawn("metrics-upkeep", upkeep);
+        }
+        background.spawn("presence", {
             let app = app.clone();
             async move { app.presence.tell().await }
         });
-        tasks.spawn({
+        background.spawn("typing", {
             let app = app.clone();
             async move { app.typing.expire().await }
         });
-        tasks.spawn({
+        background.spawn("token-expiry", {
             let app = app.clone();
             async move { app.end_tokens().await }
         });

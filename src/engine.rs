@@ -64,7 +64,6 @@ use axum::{
 };
 use governor::DefaultDirectRateLimiter;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::task::JoinSet;
 
 pub(crate) use self::{
     ahead::{Ahead, HEAD_MAX},
@@ -86,6 +85,7 @@ use crate::{
     config::{LimitsConfig, RecoveryClients},
     limits::{Limits, Waiting},
     metrics::Metrics,
+    supervise::Background,
 };
 use link::Link;
 use offset::Offsets;
@@ -228,18 +228,18 @@ impl Engine {
         self.account.rebound(limits);
     }
 
-    /// Starts what runs in the background, in `tasks`.
-    pub(crate) fn run(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
-        flush::Flushers::run(self, tasks);
-        tasks.spawn({
+    /// Starts what runs in the background.
+    pub(crate) fn run(self: &Arc<Self>, background: &mut Background) {
+        flush::Flushers::run(self, background);
+        background.spawn("clock", {
             let engine = self.clone();
             async move { engine.wheel.run().await }
         });
-        tasks.spawn({
+        background.spawn("relief", {
             let engine = self.clone();
             async move { engine.relieve().await }
         });
-        tasks.spawn({
+        background.spawn("memory", {
             let engine = self.clone();
             async move { engine.give_back().await }
         });

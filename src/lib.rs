@@ -58,12 +58,14 @@ mod input;
 pub mod limits;
 pub mod metrics;
 pub mod model;
+pub mod open_files;
 pub mod presence;
 pub mod protocol;
 mod pusher;
 pub mod server;
 pub mod socket;
 pub mod store;
+mod supervise;
 pub mod telemetry;
 mod turn;
 

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Connections that wait may be so many more than sockets: those beyond learn in CONNECT_ERROR why they are refused.
-const REFUSED: usize = 100;
+pub(crate) const REFUSED: usize = 100;
 
 /// Counts sockets.
 pub struct Limits {
@@ -151,7 +151,7 @@ pub(crate) fn wait(bucket: &DefaultDirectRateLimiter) -> Option<Duration> {
 }
 
 /// What counts as one address: of IPv6 the network of 64 bits, which is one customer's.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
@@ -179,7 +179,7 @@ impl Drop for Seat {
     }
 }
 
-fn one_less<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+pub(crate) fn one_less<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {

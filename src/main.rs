@@ -15,7 +15,7 @@ use sockeye::{
     auth::{self, Issue},
     config::{self, ConfigError, ConfigErrors, Loaded, Scope, Sources},
     model::{Timestamp, UserId},
-    store, telemetry,
+    open_files, store, telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -116,6 +116,7 @@ fn scope(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     allocator::tune();
+    open_files::raise();
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve(cli.settings))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -237,8 +238,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let shutdown = asked_to_stop()?;
     let hangups = signal(SignalKind::hangup())?;
-    let server = server.open()?;
-    tokio::spawn(reload(hangups, sources, server.reloader()));
+    let mut server = server.open()?;
+    server.watch("reload", reload(hangups, sources, server.reloader()));
     let mut output = std::io::stdout();
     writeln!(output, "listening on http://{address}")?;
     output.flush()?;

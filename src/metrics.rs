@@ -22,6 +22,8 @@ pub struct Metrics {
     registry: Option<Arc<Registry>>,
     /// `sockeye_connections`: sockets connected now.
     pub connections: Gauge,
+    /// `sockeye_tcp_connections`: TCP connections, whatever is spoken on them.
+    pub tcp_connections: Gauge,
     /// `sockeye_connects_total`: sockets that were let in.
     pub connects: Counter,
     /// `sockeye_commit_batch_size`: writes in one commit.
@@ -30,6 +32,8 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// `sockeye_commit_failures_total`: commits that failed; their writes were answered `unavailable`.
     pub failed_commits: Counter,
+    /// `sockeye_read_failures_total`: reads of the database that failed.
+    pub failed_reads: Counter,
     /// `sockeye_deliveries_total`: events and acknowledgements put into sockets' queues or logs.
     pub deliveries: Counter,
     /// `sockeye_away`: sockets whose clients have gone and may come back.
@@ -77,10 +81,12 @@ impl Metrics {
         let r = registry.as_deref();
         Self {
             connections: gauge(r, "sockeye_connections"),
+            tcp_connections: gauge(r, "sockeye_tcp_connections"),
             connects: counter(r, "sockeye_connects_total", &[]),
             commit_batch_size: histogram(r, "sockeye_commit_batch_size", &[]),
             commit_seconds: histogram(r, "sockeye_commit_seconds", &[]),
             failed_commits: counter(r, "sockeye_commit_failures_total", &[]),
+            failed_reads: counter(r, "sockeye_read_failures_total", &[]),
             deliveries: counter(r, "sockeye_deliveries_total", &[]),
             away: gauge(r, "sockeye_away"),
             queued_bytes: gauge(r, "sockeye_queued_bytes"),
@@ -142,14 +148,16 @@ impl Metrics {
         self.registry.as_ref().map(|registry| registry.handle.render()).unwrap_or_default()
     }
 
-    /// Keeps histograms small while nobody looks; runs for ever.
-    pub async fn keep_up(self) {
-        let Some(registry) = self.registry else { return };
-        let mut interval = tokio::time::interval(Duration::from_secs(5));
-        loop {
-            interval.tick().await;
-            registry.handle.run_upkeep();
-        }
+    /// Keeps histograms small while nobody looks; runs for ever. `None` where nothing is counted.
+    pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let registry = self.registry.clone()?;
+        Some(async move {
+            let mut interval = tokio::time::interval(Duration::from_secs(5));
+            loop {
+                interval.tick().await;
+                registry.handle.run_upkeep();
+            }
+        })
     }
 }
 

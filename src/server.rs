@@ -2,7 +2,9 @@
 
 mod accept;
 mod address;
+mod busy;
 mod client_files;
+mod connections;
 mod demo;
 mod gate;
 mod health;
@@ -14,7 +16,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use ::http::{Method, header::RETRY_AFTER};
 use axum::{Router, middleware, routing::get};
-use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
+use tokio::{net::TcpListener, sync::Notify};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{
@@ -29,10 +31,15 @@ use crate::{
     protocol::{ClientEvent, IntoReply},
     pusher,
     socket::{self, Ctx, Events},
+    supervise::Background,
 };
+use accept::Expected;
 
 /// How often a drain looks whether all clients have gone.
 const DRAIN_TICK: Duration = Duration::from_millis(50);
+
+/// How long the store may take to close after something has failed.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// A server, not yet listening: settings, and the events of each namespace.
 pub struct Server {
@@ -126,7 +133,7 @@ impl Server {
             tracing::warn!("auth.mode is \"open\": everybody is who they say they are; this is not access control");
         }
         let fixed = self.namespaces.iter().map(|(path, _)| path.as_str()).filter(|path| !path.contains('{'));
-        let mut background = JoinSet::new();
+        let mut background = Background::default();
         let app = App::open(self.config, auth, fixed, metrics.clone(), &mut background)?;
         let namespaces = self.namespaces.into_iter().map(|(path, events)| (path, handlers::everywhere(events)));
         socket::open(&app, namespaces.collect());
@@ -138,11 +145,8 @@ impl Server {
                 std::future::ready(metrics.render())
             };
             let routes = Router::new().route("/metrics", get(show));
-            background.spawn(async move {
-                if let Err(error) = axum::serve(listener, routes).await {
-                    tracing::error!(%error, "the metrics listener failed");
-                }
-            });
+            let serving = accept::serve(listener, app.clone(), routes, Expected::Operators, std::future::pending());
+            background.spawn("metrics-listener", serving);
         }
         Ok(OpenServer { app, router, background })
     }
@@ -152,7 +156,7 @@ impl Server {
 pub struct OpenServer {
     app: Arc<App>,
     router: Router,
-    background: JoinSet<()>,
+    background: Background,
 }
 
 /// Changes the settings of a server while it runs.
@@ -178,24 +182,40 @@ impl OpenServer {
         Reloader(self.app.clone())
     }
 
+    /// Runs something beside the server, on which it depends: where it ends or panics before the server has closed,
+    /// `/ready` says so, and the server ends. The name is for the log.
+    pub fn watch(&mut self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
+        self.background.spawn(name, task);
+    }
+
     /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
-    /// is queued is written. Returns when everything is closed.
+    /// is queued is written. Returns when everything is closed; an error where something in the background ended
+    /// unasked, for which the server drains too.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
         app.listen_on(listener.local_addr().ok());
         let closed = Arc::new(Notify::new());
-        let serving = tokio::spawn(accept::serve(listener, app.clone(), router, {
-            let closed = closed.clone();
-            async move { closed.notified().await }
-        }));
-        shutdown.await;
+        let accepting = background.spawn("accepting", {
+            let (app, closed) = (app.clone(), closed.clone());
+            async move {
+                accept::serve(listener, app, router, Expected::Clients, closed.notified()).await;
+                Ok(())
+            }
+        });
+        tokio::select! {
+            () = shutdown => {}
+            () = app.supervisor.failed() => {}
+        }
         drain(&app).await;
         closed.notify_one();
-        app.store.close().await;
+        close(&app).await;
+        accepting.wait().await;
         background.shutdown().await;
-        drop(serving.await);
         tracing::info!("closed");
-        Ok(())
+        match app.supervisor.failure() {
+            None => Ok(()),
+            Some(reason) => Err(Error::unavailable(&format!("the server could not go on: {reason}"))),
+        }
     }
 }
 
@@ -231,6 +251,16 @@ fn router(app: &Arc<App>) -> Router {
         router = router.fallback(demo::file);
     }
     router
+}
+
+/// Writes what is queued. Where something has failed, it may be what this waits for: then not for long.
+async fn close(app: &App) {
+    let closing = app.store.close();
+    if app.supervisor.failure().is_none() {
+        closing.await;
+    } else if tokio::time::timeout(LAST_WRITES, closing).await.is_err() {
+        tracing::error!("the store did not close");
+    }
 }
 
 /// Lets clients finish, within `server.drain`.

@@ -9,8 +9,11 @@ mod chain;
 mod changes;
 mod files;
 mod inbox;
+mod lock;
+mod log;
 mod members;
 mod messages;
+mod original;
 mod posts;
 mod readers;
 mod rooms;
@@ -18,7 +21,9 @@ mod tables;
 mod users;
 mod writer;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 
 pub use backup::backup;
 pub use changes::{Author, DeleteMessage, EditMessage};
@@ -36,7 +41,10 @@ use crate::{
     metrics::Metrics,
     model::{Message, MessageId, Room, RoomName, User, UserId},
     protocol::{Membership, Page, RoomUser, UserList},
+    supervise::Background,
 };
+use lock::Lock;
+use original::Original;
 use readers::Readers;
 use writer::Writer;
 
@@ -47,15 +55,24 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    original: Arc<Original>,
+    /// For as long as the server runs, also where the writing thread has ended.
+    lock: Mutex<Option<Arc<Lock>>>,
 }
 
 impl Store {
     /// Opens the folder's database, making or migrating it. Must be called on the runtime that will run what
     /// follows a commit.
-    pub fn open(config: &StoreConfig, metrics: &Metrics) -> Result<Self> {
+    pub(crate) fn open(config: &StoreConfig, metrics: &Metrics, background: &mut Background) -> Result<Self> {
         let opened = files::open(config).map_err(|error| Error::internal("the store cannot be opened", error))?;
-        let readers = Readers::start(config)?;
-        Ok(Self { writer: Writer::start(opened, metrics)?, readers })
+        let (original, lock) = (opened.original.clone(), opened.lock.clone());
+        let readers = Readers::start(config, &original, metrics, background)?;
+        Ok(Self {
+            writer: Writer::start(opened, metrics, background)?,
+            readers,
+            original,
+            lock: Mutex::new(Some(lock)),
+        })
     }
 
     /// Queues a write; `then` runs after its commit, in commit order. A full queue is `unavailable`, at once.
@@ -127,21 +144,40 @@ impl Store {
         self.readers.read(move |db| rooms::kept(db, &names)).await
     }
 
-    /// Whether the database answers, and took what was written last.
+    /// Whether the file at the path is the database that is open and can be read, and took what was written last.
     pub async fn is_ready(&self) -> bool {
         if !self.writer.is_well() {
             // Nobody may write while the server is not ready: try, to see whether it has recovered.
             self.write_quietly(writer::Probe);
             return false;
         }
-        self.readers.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await.is_ok()
+        if self.readers.have_failed() {
+            return false;
+        }
+        let original = self.original.clone();
+        // From the file, not from what SQLite remembers of it.
+        let found = self.readers.read(move |_| Ok(original.check())).await;
+        match found {
+            Ok(Ok(Ok(_))) => {}
+            Ok(Ok(Err(lost))) => {
+                tracing::debug!(%lost, "not ready");
+                return false;
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database's file cannot be read");
+                return false;
+            }
+            Err(_) => return false,
+        }
+        self.readers.read(|db| db.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))).await.is_ok()
     }
 
     /// Writes what is queued, runs what follows, and closes.
     pub async fn close(&self) {
         // The last to close the database leaves a single file; that is to be the writer.
-        self.readers.close();
+        self.readers.close().await;
         self.writer.close().await;
+        drop(self.lock.lock().take());
     }
 }
 

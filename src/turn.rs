@@ -1,5 +1,5 @@
-//! A turn: what one thread does without a pause with things that belong together, the writes of one commit. What they
-//! tell the same receivers leaves together at its end.
+//! A turn: what is done with things that belong together, the writes of one commit. What they tell the same receivers
+//! leaves together at its end. It may pause between two of them, so that others have the thread.
 
 use std::{
     cell::RefCell,
@@ -7,16 +7,22 @@ use std::{
     sync::Weak,
 };
 
+/// Deliveries after which a turn pauses: about a millisecond.
+const DELIVERIES: usize = 4_096;
+
 /// Somebody who keeps things until the turn ends.
 pub(crate) trait Keeper: Send + Sync {
     /// Lets go of them. Called without locks.
     fn let_go(&self);
 }
 
+/// A turn; it ends when it is dropped.
 #[derive(Default)]
-struct Turn {
+pub(crate) struct Turn {
     keepers: Vec<Weak<dyn Keeper>>,
-    after: Vec<Box<dyn FnOnce()>>,
+    after: Vec<Box<dyn FnOnce() + Send>>,
+    /// Since it last paused.
+    deliveries: usize,
 }
 
 thread_local! {
@@ -24,11 +30,40 @@ thread_local! {
     static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
 }
 
-/// Does `work` as one turn. It must not wait for anything.
-pub(crate) fn take<T>(work: impl FnOnce() -> T) -> T {
-    let _end = End;
-    TURN.set(Some(Turn::default()));
-    work()
+impl Turn {
+    /// Does `work` as a part of it. It must not wait for anything.
+    pub(crate) fn part<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        /// Takes the turn back, also where the work panicked.
+        struct Back<'a>(&'a mut Turn);
+
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                *self.0 = TURN.take().unwrap_or_default();
+            }
+        }
+
+        TURN.set(Some(std::mem::take(self)));
+        let _back = Back(self);
+        work()
+    }
+
+    /// Whether so much was delivered that others should have the thread; asked once for each pause.
+    pub(crate) fn is_long(&mut self) -> bool {
+        let is_long = self.deliveries >= DELIVERIES;
+        if is_long {
+            self.deliveries = 0;
+        }
+        is_long
+    }
+}
+
+/// So much was put into queues.
+pub(crate) fn delivered(count: usize) {
+    TURN.with_borrow_mut(|turn| {
+        if let Some(turn) = turn {
+            turn.deliveries += count;
+        }
+    });
 }
 
 /// Whether there is a turn; then `keeper` may keep things, and is told of its end.
@@ -43,7 +78,7 @@ pub(crate) fn keep(keeper: &Weak<dyn Keeper>) -> bool {
 }
 
 /// Does this once nothing is kept any more: now, where there is no turn.
-pub(crate) fn after(work: impl FnOnce() + 'static) {
+pub(crate) fn after(work: impl FnOnce() + Send + 'static) {
     let now = TURN.with_borrow_mut(|turn| match turn {
         Some(turn) => {
             turn.after.push(Box::new(work));
@@ -73,17 +108,13 @@ fn alone(work: impl FnOnce()) {
     }
 }
 
-/// Ends the turn, also where it panicked.
-struct End;
-
-impl Drop for End {
+impl Drop for Turn {
     fn drop(&mut self) {
         // Whoever lets go of things may be given others: a client that cannot take them is dropped, and its room told.
-        while TURN.with_borrow(|turn| turn.as_ref().is_some_and(|turn| !turn.keepers.is_empty())) {
-            settle();
+        while !self.keepers.is_empty() {
+            self.part(settle);
         }
-        let after = TURN.take().map(|turn| turn.after);
-        after.into_iter().flatten().for_each(alone);
+        std::mem::take(&mut self.after).into_iter().for_each(alone);
     }
 }
 
@@ -120,7 +151,7 @@ mod tests {
         let first: Arc<dyn Keeper> = Arc::new(Pupil { notes: notes.clone(), next: Some(Arc::downgrade(&last)) });
         assert!(!keep(&Arc::downgrade(&first)), "there is no turn");
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            take(|| {
+            Turn::default().part(|| {
                 assert!(keep(&Arc::downgrade(&first)) && keep(&Arc::downgrade(&first)));
                 let late = notes.clone();
                 after(move || late.0.lock().push("after"));

@@ -3,6 +3,7 @@
 mod targets;
 
 use std::{
+    any::Any,
     io,
     pin::Pin,
     sync::Arc,
@@ -24,6 +25,9 @@ pub(crate) const HEAD_MAX: usize = 32 * 1024;
 /// How long a client may take to read something of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is kept for as long as a connection is open.
+pub(crate) type Kept = Arc<dyn Any + Send + Sync>;
+
 /// A connection for HTTP. Its first bytes were read already, and are read again; a client that reads no answers is not
 /// waited for.
 pub(crate) struct Ahead {
@@ -34,14 +38,15 @@ pub(crate) struct Ahead {
     charge: Charge,
     /// Runs while the client reads nothing.
     waiting: Option<Pin<Box<Sleep>>>,
+    kept: Kept,
 }
 
 impl Ahead {
-    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>, account: &Arc<Account>) -> Self {
+    pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>, account: &Arc<Account>, kept: Kept) -> Self {
         let charge = Charge::new(account, Kind::Input, bytes.len());
         let (mut targets, mut passed) = (Targets::new(), Vec::with_capacity(bytes.len()));
         targets.pass(&bytes, &mut passed);
-        Self { bytes: passed, stream, targets, charge, waiting: None }
+        Self { bytes: passed, stream, targets, charge, waiting: None, kept }
     }
 
     /// What became of a write: an error where the client has read nothing for too long.
@@ -56,9 +61,9 @@ impl Ahead {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The connection, and what was not read again.
-    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        (self.stream, self.bytes)
+    /// The connection, what was not read again, and what is kept for it.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>, Kept) {
+        (self.stream, self.bytes, self.kept)
     }
 }
 

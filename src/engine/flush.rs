@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::sync::Notify;
 
 use super::{Engine, link::Link};
+use crate::supervise::Background;
 
 /// One list per thread of the runtime, each with a task that writes.
 pub(super) struct Flushers {
@@ -25,10 +26,10 @@ impl Flushers {
     }
 
     /// Starts the tasks.
-    pub(super) fn run(engine: &Arc<Engine>, tasks: &mut JoinSet<()>) {
+    pub(super) fn run(engine: &Arc<Engine>, background: &mut Background) {
         for index in 0..engine.flushers.lists.len() {
             let engine = engine.clone();
-            tasks.spawn(async move { engine.flushers.lists[index].flush().await });
+            background.spawn(&format!("flusher-{index}"), async move { engine.flushers.lists[index].flush().await });
         }
     }
 

@@ -156,7 +156,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     };
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
-        let Some(Stream { reader, writer, mut ahead }) = upgrade::stream(upgraded).await else { return };
+        let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
         let decoder = Decoder::new(engine.settings.max_payload.get());
         let link = Link::new(&engine, requests::secret(), handshake, Transport::WebSocket(writer), waiting);
         let incoming = Incoming::new(&link);

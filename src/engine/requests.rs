@@ -249,7 +249,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     let Some(words) = upgrade::Handshake::of(&mut request) else { return refuse(Refusal::BadRequest) };
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
-        let Some(Stream { reader, writer, mut ahead }) = upgrade::stream(upgraded).await else { return };
+        let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
         let decoder = Decoder::new(engine.settings.max_payload.get());
         let Some(link) = open(&engine, handshake, Transport::WebSocket(writer), waiting, None) else { return };
         let mut reader = Reader::new(link, reader, decoder);

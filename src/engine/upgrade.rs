@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     Ahead, Protocol,
+    ahead::Kept,
     frame::Frame,
     link::Link,
     reader::Probe,
@@ -120,6 +121,7 @@ pub(super) struct Stream {
     pub(super) reader: OwnedReadHalf,
     pub(super) writer: OwnedWriteHalf,
     pub(super) ahead: Vec<u8>,
+    pub(super) kept: Kept,
 }
 
 /// Waits for the response to be sent and takes the connection. `None` where it broke.
@@ -128,10 +130,10 @@ pub(super) async fn stream(upgrade: OnUpgrade) -> Option<Stream> {
     let parts = upgraded.downcast::<TokioIo<Ahead>>().ok()?;
     // Copied: the bytes would keep the whole buffer they were read into.
     let mut ahead = parts.read_buf.to_vec();
-    let (stream, unread) = parts.io.into_inner().into_parts();
+    let (stream, unread, kept) = parts.io.into_inner().into_parts();
     ahead.extend(unread);
     let (reader, writer) = stream.into_split();
-    Some(Stream { reader, writer, ahead })
+    Some(Stream { reader, writer, ahead, kept })
 }
 
 /// Sends a close frame on a WebSocket that gets no session, and waits for the client to close it too.
@@ -147,7 +149,7 @@ pub(super) async fn close(upgrade: OnUpgrade) {
 /// A polling link tries a WebSocket, which is the only one. Where nothing comes of it in time, polling goes on; where
 /// the link ends, so does the WebSocket.
 pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
-    let Stream { reader, writer, ahead } = stream;
+    let Stream { reader, writer, ahead, kept: _kept } = stream;
     let decoder = Decoder::new(link.engine.settings.max_payload.get());
     let mut probe = Probe::new(&link, reader, decoder, ahead);
     let is_taken = tokio::select! {

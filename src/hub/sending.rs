@@ -105,7 +105,7 @@ impl Hub {
             delivered += usize::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
         });
         drop(sending);
-        self.metrics.deliveries.increment(delivered as u64);
+        self.delivered(delivered);
         delivered
     }
 
@@ -153,7 +153,7 @@ impl Hub {
             let delivered = run.tell(self, batch);
             // Not before: whoever sees that nothing is behind passes by the lock.
             self.is_behind.store(false, Ordering::Release);
-            self.metrics.deliveries.increment(delivered as u64);
+            self.delivered(delivered);
         }
     }
 
@@ -214,6 +214,11 @@ impl Hub {
             (session.id, answered)
         }));
         Ok(answers.await)
+    }
+
+    fn delivered(&self, count: usize) {
+        self.metrics.deliveries.increment(count as u64);
+        turn::delivered(count);
     }
 
     fn sending(&self) -> MutexGuard<'_, Option<Run>> {

@@ -13,9 +13,10 @@ pub(super) struct Description {
 }
 
 /// All of them, in the order of the README.
-const DESCRIPTIONS: [Description; 18] = [
+const DESCRIPTIONS: [Description; 20] = [
     Description { name: "sockeye_connections", labels: "", help: "Sockets connected now." },
     Description { name: "sockeye_away", labels: "", help: "Sockets whose clients have gone and may come back." },
+    Description { name: "sockeye_tcp_connections", labels: "", help: "TCP connections, whatever is spoken on them." },
     Description { name: "sockeye_connects_total", labels: "", help: "Sockets that were let in." },
     Description { name: "sockeye_refused_connections_total", labels: "code", help: "Sockets that were not let in." },
     Description {
@@ -71,6 +72,11 @@ const DESCRIPTIONS: [Description; 18] = [
         name: "sockeye_commit_failures_total",
         labels: "",
         help: "Commits that failed; their writes were answered unavailable.",
+    },
+    Description {
+        name: "sockeye_read_failures_total",
+        labels: "",
+        help: "Reads of the database that failed; for 10 s after one, /ready fails.",
     },
 ];
 

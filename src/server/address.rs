@@ -38,7 +38,7 @@ pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> (ClientAdd
     (ClientAddress(client(peer, headers, proxies)), host)
 }
 
-fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 

@@ -7,12 +7,16 @@ use http::StatusCode;
 
 use crate::app::App;
 
-/// `/health`: the process answers. `/ready`: the store answers too, and the server is not going down.
+/// `/health`: the process answers. `/ready`: the store answers too, everything in the background runs, and the server is
+/// not going down.
 pub(super) fn routes(app: &Arc<App>) -> Router {
     Router::new().route("/health", get(|| async { "ok\n" })).route("/ready", get(ready)).with_state(app.clone())
 }
 
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    if app.supervisor.failure().is_some() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "a part of the server has failed\n");
+    }
     if app.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "closing\n");
     }
@@ -20,4 +24,69 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
         return (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n");
     }
     (StatusCode::OK, "ready\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::{Body, to_bytes};
+    use http::Request;
+    use tokio::net::TcpListener;
+    use tower::ServiceExt;
+
+    use crate::{config::Config, server::Server};
+
+    /// All but those of the store's threads, which have tests beside them.
+    const TASKS: [&str; 11] = [
+        "flusher-0",
+        "clock",
+        "relief",
+        "memory",
+        "publisher",
+        "metrics-upkeep",
+        "presence",
+        "typing",
+        "token-expiry",
+        "metrics-listener",
+        "accepting",
+    ];
+
+    async fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_task_in_the_background_ends_the_server_when_it_panics() {
+        for task in TASKS {
+            let folder = tempfile::tempdir().unwrap();
+            let mut config = Config::default();
+            config.store.path = folder.path().to_owned();
+            config.server.drain = Duration::ZERO;
+            let server = Server::new(config).metrics_on(listener().await).open().unwrap();
+            let (router, supervisor) = (server.router.clone(), server.app.supervisor.clone());
+            let ready = async || {
+                let response =
+                    router.clone().oneshot(Request::get("/ready").body(Body::empty()).unwrap()).await.unwrap();
+                let status = response.status().as_u16();
+                (status, to_bytes(response.into_body(), 100).await.unwrap())
+            };
+            assert_eq!(ready().await, (200, "ready\n".into()));
+            let serving = tokio::spawn(server.serve(listener().await, std::future::pending()));
+            while !supervisor.tasks().iter().any(|name| name == "accepting") {
+                tokio::task::yield_now().await;
+            }
+            let unknown: Vec<_> = supervisor
+                .tasks()
+                .into_iter()
+                .filter(|name| !TASKS.contains(&&**name) && !name.starts_with("flusher-"))
+                .collect();
+            assert!(unknown.is_empty(), "not tried here: {unknown:?}");
+            supervisor.sabotage(task);
+            let ended = tokio::time::timeout(Duration::from_secs(30), serving).await.expect(task).unwrap();
+            let error = ended.unwrap_err().to_string();
+            assert_eq!(error, format!("the server could not go on: {task} panicked: as a bug would"));
+            assert_eq!(ready().await, (503, "a part of the server has failed\n".into()), "{task}");
+        }
+    }
 }

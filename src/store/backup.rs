@@ -1,4 +1,4 @@
-use std::{path::Path, time::Duration};
+use std::{fs::File, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use rusqlite::{
     Connection,
@@ -16,6 +16,8 @@ pub fn backup(folder: &Path, file: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(database(folder).exists(), "store.path: {} holds no database", folder.display());
     anyhow::ensure!(!file.exists(), "{} exists already", file.display());
     let from = files::open_reader(folder)?;
+    // Whoever may read it may read all messages.
+    File::options().write(true).create_new(true).mode(0o600).open(file)?;
     let mut to = Connection::open(file)?;
     let backup = Backup::new(&from, &mut to)?;
     // All pages in one step: between two steps a commit would begin it anew, and with a log beside the database

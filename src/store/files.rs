@@ -1,16 +1,16 @@
-//! The folder: its lock, its database, its migrations.
+//! The folder: its database, its migrations.
 
-use std::{
-    fs::{self, File, TryLockError},
-    io,
-    path::Path,
-    time::Duration,
-};
+use std::{fs::File, io, io::Write, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use super::database;
+use super::{
+    database,
+    lock::{self, Lock},
+    original::Original,
+};
 use crate::config::{ConfigError, StoreConfig, Synchronous};
 
 const MIGRATIONS: &[M<'static>] = &[
@@ -19,18 +19,27 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0003_arrival.sql")),
 ];
 
+/// How long to wait where somebody else has the database locked.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+/// Bytes of the log that stay when its contents are in the database.
+const LOG_BYTES: u32 = 16 * 1024 * 1024;
+/// Bytes that must find room on the disk.
+const PROBE: usize = 64 * 1024;
+
 /// An open database for the writer, and the lock that keeps other servers out for as long as it is open.
 pub(super) struct Opened {
     pub(super) db: Connection,
-    pub(super) _lock: File,
+    pub(super) original: Arc<Original>,
+    pub(super) lock: Arc<Lock>,
 }
 
 /// Makes the folder if it is missing, and says in one sentence why it cannot be used.
 pub fn check_folder(config: &StoreConfig) -> Result<(), ConfigError> {
     let folder = config.path.display();
-    let _lock = lock(&config.path).map_err(|error| {
+    let _lock = lock::take(&config.path).map_err(|error| {
         ConfigError(match error.kind() {
             io::ErrorKind::WouldBlock => format!("store.path: {folder} is in use by another server"),
+            _ if is_full(&config.path) => full(&config.path),
             _ => format!("store.path: {folder} cannot be written: {error}"),
         })
     })?;
@@ -39,26 +48,61 @@ pub fn check_folder(config: &StoreConfig) -> Result<(), ConfigError> {
     }
     let version = open_reader(&config.path)
         .and_then(|db| db.pragma_query_value(None, "user_version", |row| row.get::<_, usize>(0)))
-        .map_err(|error| ConfigError(format!("store.path: the database in {folder} cannot be read: {error}")))?;
+        .map_err(|error| {
+            ConfigError(match is_full(&config.path) {
+                true => full(&config.path),
+                false => format!("store.path: the database in {folder} cannot be read: {error}"),
+            })
+        })?;
     if version > MIGRATIONS.len() {
         return Err(ConfigError(format!("store.path: the database in {folder} was written by a newer sockeye")));
     }
     Ok(())
 }
 
-fn lock(folder: &Path) -> io::Result<File> {
-    fs::create_dir_all(folder)?;
-    let lock = File::options().create(true).truncate(false).write(true).open(folder.join("sockeye.lock"))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-        Err(TryLockError::Error(error)) => Err(error),
+/// Whether nothing more can be written. SQLite says so in many ways: where its index of the log finds no room, it cannot
+/// open the database.
+fn is_full(folder: &Path) -> bool {
+    let file = folder.join("sockeye.probe");
+    let probe =
+        File::create(&file).and_then(|mut file| file.write_all(&vec![0; PROBE]).and_then(|()| file.sync_data()));
+    // It may not have been made.
+    drop(std::fs::remove_file(&file));
+    probe.is_err_and(|error| {
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    })
+}
+
+fn full(folder: &Path) -> String {
+    format!("store.path: the disk of {} is full", folder.display())
+}
+
+/// Says so where everybody may read what is stored.
+fn warn_of_others(folder: &Path) {
+    let mode = |path: &Path| path.metadata().map(|file| file.permissions().mode()).unwrap_or(0);
+    let is_closed = mode(folder) & 0o001 == 0;
+    for file in ["sockeye.db", "sockeye.db-wal"].map(|name| folder.join(name)) {
+        if !is_closed && mode(&file) & 0o004 != 0 {
+            tracing::warn!(file = %file.display(), "every user of this machine may read the messages: chmod 600");
+        }
     }
 }
 
 /// Opens for writing, and brings the schema up to date.
 pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
-    let lock = lock(&config.path)?;
+    let lock = lock::take(&config.path)?;
+    warn_of_others(&config.path);
+    let prepared = prepare(config).map_err(|error| match is_full(&config.path) {
+        true => anyhow::anyhow!(full(&config.path)),
+        false => error,
+    });
+    let (db, original) = prepared?;
+    Ok(Opened { db, original: Arc::new(original), lock: Arc::new(lock) })
+}
+
+fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, Original)> {
+    // Before SQLite, which would let everybody read what it makes.
+    let original = Original::open(&config.path)?;
     let mut db = Connection::open(database(&config.path))?;
     set_up(&db)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -69,8 +113,24 @@ pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
     db.pragma_update(None, "synchronous", synchronous)?;
     // A checkpoint waits for the disk: one every 16 MiB instead of every 4.
     db.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     migrate(&mut db)?;
-    Ok(Opened { db, _lock: lock })
+    // By this the file is told from a copy of it.
+    db.pragma_update(None, "application_id", rand::random_range(1..=i32::MAX))?;
+    empty_log(&db, &original, BUSY).context("the log of the database cannot be emptied")?;
+    Ok((db, original))
+}
+
+/// Puts what is in the log into the database, and leaves the log empty. Nothing happens where somebody reads from it
+/// for longer than this.
+pub(super) fn empty_log(db: &Connection, original: &Original, patience: Duration) -> rusqlite::Result<()> {
+    db.busy_timeout(patience)?;
+    let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    db.busy_timeout(BUSY)?;
+    if !is_busy? {
+        original.remember();
+    }
+    Ok(())
 }
 
 /// Brings the schema up to date.
@@ -87,7 +147,7 @@ pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn set_up(db: &Connection) -> rusqlite::Result<()> {
-    db.busy_timeout(Duration::from_secs(5))?;
+    db.busy_timeout(BUSY)?;
     // 16 MiB, in KiB and negative as SQLite wants it.
     db.pragma_update(None, "cache_size", -16_384)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;

@@ -21,6 +21,16 @@ pub(super) struct Inbox {
     arrived: Condvar,
 }
 
+/// What the writing thread has to do next.
+pub(super) enum Next {
+    /// Write these, in one commit.
+    Group(Vec<Box<dyn Task>>),
+    /// Nothing for now.
+    Nothing,
+    /// Nothing any more: the inbox is closed and empty.
+    Closed,
+}
+
 #[derive(Default)]
 struct Waiting {
     tasks: Vec<Box<dyn Task>>,
@@ -53,24 +63,27 @@ impl Inbox {
         Ok(())
     }
 
-    /// The next group, once there is one; `None` when the inbox is closed and empty.
-    pub(super) fn next_group(&self) -> Option<Vec<Box<dyn Task>>> {
+    /// The next group, once there is one. Nothing, after so long, where there is none.
+    pub(super) fn next_group(&self, patience: Duration) -> Next {
         let mut waiting = self.waiting();
         while waiting.tasks.is_empty() && !waiting.is_closed {
             waiting.is_asleep = true;
-            self.arrived.wait(&mut waiting);
+            if self.arrived.wait_for(&mut waiting, patience).timed_out() {
+                waiting.is_asleep = false;
+                break;
+            }
         }
         if waiting.tasks.len() == 1 && !waiting.is_closed {
             drop(waiting);
             thread::sleep(LINGER);
             waiting = self.waiting();
         }
-        let group = match waiting.tasks.len() {
-            0 => return None,
-            len if len <= GROUP => std::mem::take(&mut waiting.tasks),
-            _ => waiting.tasks.drain(..GROUP).collect(),
-        };
-        Some(group)
+        match waiting.tasks.len() {
+            0 if waiting.is_closed => Next::Closed,
+            0 => Next::Nothing,
+            len if len <= GROUP => Next::Group(std::mem::take(&mut waiting.tasks)),
+            _ => Next::Group(waiting.tasks.drain(..GROUP).collect()),
+        }
     }
 
     /// Takes nothing more; what waits is still done.

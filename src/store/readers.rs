@@ -1,8 +1,12 @@
 //! The threads that read.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    thread::{self, JoinHandle},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -10,16 +14,21 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::files;
+use super::{files, original::Original};
 use crate::{
     config::StoreConfig,
     error::{Error, Result},
+    metrics::Metrics,
+    supervise::{Background, Ended},
 };
 
 /// Reads that may wait; one more is `unavailable`.
 const QUEUE: usize = 16_384;
 /// Reads for each thread that are under way or whose results nobody has taken yet: a page may have a megabyte.
 const AHEAD: usize = 4;
+
+/// How long the server is not ready after a read has failed.
+const FAILURE: Duration = Duration::from_secs(10);
 
 const FAILED: &str = "the store cannot be read";
 
@@ -31,28 +40,47 @@ pub(super) struct Readers {
     waiting: AtomicUsize,
     places: Semaphore,
     queue: Mutex<Option<Sender<Read>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<Ended>>,
+    failures: Arc<Failures>,
+}
+
+/// Reads that failed.
+struct Failures {
+    metrics: Metrics,
+    start: Instant,
+    /// When the last one did, in milliseconds from the start; 0: none has.
+    last: AtomicU64,
 }
 
 impl Readers {
-    pub(super) fn start(config: &StoreConfig) -> Result<Self> {
+    pub(super) fn start(
+        config: &StoreConfig,
+        original: &Arc<Original>,
+        metrics: &Metrics,
+        background: &Background,
+    ) -> Result<Self> {
         let ahead = config.readers * AHEAD;
         let (queue, waiting) = bounded(QUEUE);
         let mut threads = Vec::new();
         for number in 1..=config.readers {
             let db = files::open_reader(&config.path).map_err(|error| Error::internal(FAILED, error))?;
-            let waiting = waiting.clone();
-            let thread = thread::Builder::new()
-                .name(format!("store-reader-{number}"))
-                .spawn(move || run(&db, &waiting))
-                .map_err(|error| Error::internal(FAILED, error))?;
-            threads.push(thread);
+            let (waiting, original) = (waiting.clone(), original.clone());
+            let thread = background.thread(&format!("store-reader-{number}"), move || {
+                // Closed after the database, as it wants to be.
+                let _original = original;
+                let db = db;
+                run(&db, &waiting);
+                Ok(())
+            });
+            threads.push(thread.map_err(|error| Error::internal(FAILED, error))?);
         }
+        let failures = Failures { metrics: metrics.clone(), start: Instant::now(), last: AtomicU64::new(0) };
         Ok(Self {
             waiting: AtomicUsize::new(0),
             places: Semaphore::new(ahead),
             queue: Mutex::new(Some(queue)),
             threads: Mutex::new(threads),
+            failures: Arc::new(failures),
         })
     }
 
@@ -64,8 +92,12 @@ impl Readers {
         let _waiting = Waits::new(&self.waiting).ok_or_else(busy)?;
         let _place = self.places.acquire().await.map_err(|_| closing())?;
         let (reply, answer) = oneshot::channel();
+        let failures = self.failures.clone();
         let read: Read = Box::new(move |db| {
-            let result = of_one_moment(db, query).map_err(|error| Error::internal("the store failed", error));
+            let result = of_one_moment(db, query).map_err(|error| {
+                failures.count();
+                Error::internal("the store failed", error)
+            });
             // Whoever asked may be gone.
             drop(reply.send(result));
         });
@@ -77,13 +109,18 @@ impl Readers {
         answer.await.map_err(|_| closing())?
     }
 
+    /// Whether a read has failed lately.
+    pub(super) fn have_failed(&self) -> bool {
+        let last = self.failures.last.load(Ordering::Relaxed);
+        last != 0 && self.failures.start.elapsed() < Duration::from_millis(last) + FAILURE
+    }
+
     /// Answers what is queued, and closes.
-    pub(super) fn close(&self) {
+    pub(super) async fn close(&self) {
         drop(self.queue.lock().take());
-        for thread in self.threads.lock().drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a reading thread panicked");
-            }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            thread.wait().await;
         }
     }
 }
@@ -113,6 +150,13 @@ impl Drop for Waits<'_> {
     }
 }
 
+impl Failures {
+    fn count(&self) {
+        self.metrics.failed_reads.increment(1);
+        self.last.store(self.start.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
+    }
+}
+
 fn of_one_moment<T>(db: &Connection, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let moment = db.unchecked_transaction()?;
     let found = query(&moment)?;
@@ -122,6 +166,28 @@ fn of_one_moment<T>(db: &Connection, query: impl FnOnce(&Connection) -> rusqlite
 
 fn run(db: &Connection, waiting: &Receiver<Read>) {
     for read in waiting {
-        read(db);
+        // Whoever asked hears of it: the answer was dropped.
+        if catch_unwind(AssertUnwindSafe(|| read(db))).is_err() {
+            tracing::error!("a read panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_panics_has_failed_and_the_thread_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: folder.path().to_owned(), readers: 1, ..StoreConfig::default() };
+        let opened = files::open(&config).unwrap();
+        let background = Background::default();
+        let readers = Readers::start(&config, &opened.original, &Metrics::off(), &background).unwrap();
+        let panicked = readers.read(|_| -> rusqlite::Result<()> { panic!("as a bug would") }).await;
+        assert!(matches!(panicked, Err(Error::Unavailable(..))));
+        assert_eq!(readers.read(|_| Ok(7)).await.unwrap(), 7);
+        assert_eq!(background.supervisor().failure(), None);
+        readers.close().await;
     }
 }

@@ -6,22 +6,32 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use tokio::{sync::mpsc, task};
 
-use super::{files::Opened, inbox::Inbox, tables::Tables};
+use super::{
+    files::Opened,
+    inbox::{Inbox, Next},
+    log::Log,
+    original::Lost,
+    tables::Tables,
+};
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
-    turn,
+    supervise::{Background, Ended},
+    turn::Turn,
 };
 
 /// Committed groups whose broadcasts may wait; then the writer waits too.
 const PUBLISH_AHEAD: usize = 4;
+
+/// How often the thread looks whether its files are still there while there is nothing to write.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A write. It runs on the writer's thread within a transaction that it shares with others.
 pub(crate) trait Command: Send + 'static {
@@ -32,14 +42,15 @@ pub(crate) trait Command: Send + 'static {
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure>;
 }
 
-/// Writes nothing: whether a transaction can be had is the question.
+/// Writes what is there already: whether something can be written is the question.
 pub(crate) struct Probe;
 
 impl Command for Probe {
     type Output = ();
 
-    fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
-        Ok(())
+    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
+        let version: i64 = tables.db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(tables.db.pragma_update(None, "user_version", version)?)
     }
 }
 
@@ -103,26 +114,25 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     /// Whether the last commit succeeded.
     is_well: Arc<AtomicBool>,
-    publisher: Mutex<Option<task::JoinHandle<()>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The publisher and the thread.
+    running: Mutex<Vec<Ended>>,
 }
 
 impl Writer {
-    pub(super) fn start(opened: Opened, metrics: &Metrics) -> Result<Self> {
+    pub(super) fn start(opened: Opened, metrics: &Metrics, background: &mut Background) -> Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let (committed, publish) = mpsc::channel(PUBLISH_AHEAD);
         let metrics = metrics.clone();
         let is_well = Arc::new(AtomicBool::new(true));
         let (waiting, health) = (inbox.clone(), is_well.clone());
-        let thread = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || {
+        let thread = background
+            .thread("store-writer", move || {
                 let _end = End { inbox: &waiting, is_well: &health };
-                write(opened, &waiting, &committed, &metrics, &health);
+                write(opened, &waiting, &committed, &metrics, &health)
             })
             .map_err(|error| Error::internal("the writing thread cannot start", error))?;
-        let publisher = tokio::spawn(publish_in_order(publish));
-        Ok(Self { inbox, is_well, publisher: Mutex::new(Some(publisher)), thread: Mutex::new(Some(thread)) })
+        let publisher = background.spawn("publisher", publish_in_order(publish));
+        Ok(Self { inbox, is_well, running: Mutex::new(vec![publisher, thread]) })
     }
 
     pub(super) fn queue<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
@@ -140,17 +150,9 @@ impl Writer {
     /// Lets the thread write what is queued, then waits until all of it has been published.
     pub(super) async fn close(&self) {
         self.inbox.close();
-        let publisher = self.publisher.lock().take();
-        if let Some(publisher) = publisher
-            && let Err(error) = publisher.await
-        {
-            tracing::error!(%error, "the publisher failed");
-        }
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the writing thread panicked");
+        let running = std::mem::take(&mut *self.running.lock());
+        for part in running {
+            part.wait().await;
         }
     }
 }
@@ -182,11 +184,28 @@ fn write(
     committed: &mpsc::Sender<Vec<Box<dyn Task>>>,
     metrics: &Metrics,
     is_well: &AtomicBool,
-) {
+) -> Result<(), String> {
     let mut tables = Tables::new(&opened.db, metrics);
-    while let Some(mut group) = waiting.next_group() {
+    let mut log = Log::new(&opened);
+    let mut lost = None;
+    while lost.is_none() {
+        let mut group = match waiting.next_group(LOOK) {
+            Next::Group(group) => group,
+            Next::Nothing => {
+                lost = check(&opened, |bytes| log.rests(bytes)).err();
+                continue;
+            }
+            Next::Closed => return Ok(()),
+        };
         let start = Instant::now();
-        let result = write_group(&mut tables, &mut group);
+        // What was written into a file that is gone must not be acknowledged.
+        let result = write_group(&mut tables, &mut group).and_then(|()| {
+            check(&opened, |bytes| log.grew(bytes)).map_err(|gone| {
+                let error = anyhow::anyhow!("the store {gone}");
+                lost = Some(gone);
+                error
+            })
+        });
         let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);
         if let Err(error) = result {
             // Once, not once a group: a full disk stays full for a while.
@@ -203,10 +222,34 @@ fn write(
         metrics.commit_batch_size.record(group.len() as f64);
         metrics.commit_seconds.record(start.elapsed());
         if committed.blocking_send(group).is_err() {
-            tracing::error!("the publisher is gone");
-            return;
+            return Err("has nobody to publish what it commits".to_owned());
         }
     }
+    lost.map_or(Ok(()), |lost| Err(give_up(&opened, &lost)))
+}
+
+/// Looks whether the files are still there, and what the log has become.
+fn check(opened: &Opened, log: impl FnOnce(u64)) -> Result<(), Lost> {
+    match opened.original.check() {
+        Ok(Ok(bytes)) => log(bytes),
+        Ok(Err(lost)) => return Err(lost),
+        // They are there, for all we know. `/ready` looks as well, and says so.
+        Err(error) => tracing::debug!(%error, "the database's file cannot be looked at"),
+    }
+    Ok(())
+}
+
+/// Leaves what stands at the path alone. Returns why the server has to end.
+fn give_up(opened: &Opened, lost: &Lost) -> String {
+    if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::error!(%error, "what is in the log is written into the database");
+    }
+    match opened.original.set_log_aside() {
+        Ok(None) => {}
+        Ok(Some(aside)) => tracing::warn!(file = %aside.display(), "the log of the lost database was set aside"),
+        Err(error) => tracing::error!(%error, "the log of the lost database stays beside the file that is there now"),
+    }
+    lost.to_string()
 }
 
 fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Result<()> {
@@ -220,12 +263,21 @@ fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Resu
 }
 
 /// The task: what follows each write, in commit order.
-async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) {
+async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> Result<(), String> {
     while let Some(group) = committed.recv().await {
-        turn::take(|| group.into_iter().for_each(finish));
-        // A fan-out is long: let connections have a turn between groups.
+        // A fan-out is long: connections have the thread between groups, and after so many deliveries within one. It
+        // stays one turn, so that what was saved together is told together.
+        let mut turn = Turn::default();
+        for task in group {
+            turn.part(|| finish(task));
+            if turn.is_long() {
+                task::yield_now().await;
+            }
+        }
+        drop(turn);
         task::yield_now().await;
     }
+    Ok(())
 }
 
 fn finish(task: Box<dyn Task>) {
@@ -235,46 +287,4 @@ fn finish(task: Box<dyn Task>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::{config::StoreConfig, store::Store};
-
-    struct Bug;
-
-    impl Command for Bug {
-        type Output = ();
-
-        fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
-            panic!("as a bug would")
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_store_that_is_dropped_lets_go_of_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        drop(Store::open(&config, &Metrics::off()).unwrap());
-        let again = async {
-            while Store::open(&config, &Metrics::off()).is_err() {
-                task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("its thread ends");
-    }
-
-    #[tokio::test]
-    async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
-        let store = Store::open(&config, &Metrics::off()).unwrap();
-        let (failed, bug) = oneshot::channel();
-        store.write(Bug, move |result| failed.send(result.is_err()).unwrap());
-        assert!(bug.await.unwrap());
-        let (done, probe) = oneshot::channel();
-        store.write(Probe, move |result| done.send(result.is_ok()).unwrap());
-        assert!(probe.await.unwrap());
-        store.close().await;
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use sockeye::{Config, Server};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -66,11 +66,16 @@ impl TestServer {
 pub struct Binary {
     pub child: Child,
     pub address: SocketAddr,
+    errors: NamedTempFile,
 }
 
 impl Binary {
     pub fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
+        Self::of(env!("CARGO_BIN_EXE_sockeye"))
+    }
+
+    fn of(program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOCKEYE_")) {
             command.env_remove(name);
         }
@@ -79,16 +84,34 @@ impl Binary {
     }
 
     pub async fn serve(data: &std::path::Path, settings: &[&str]) -> Self {
-        let mut command = Self::command();
+        Self::serve_in("true", data, settings).await
+    }
+
+    /// In a shell that has run this before.
+    pub async fn serve_in(script: &str, data: &std::path::Path, settings: &[&str]) -> Self {
+        let mut command = Self::of("sh");
+        command.args(["-c", &format!("{script} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_sockeye")]);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         for setting in settings {
             command.args(["--set", setting]);
         }
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let errors = NamedTempFile::new().unwrap();
+        let mut child = command.stderr(errors.reopen().unwrap()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = soon(lines.next_line()).await.unwrap().expect("the server said where it listens");
         let address = first.strip_prefix("listening on http://").expect(&first).parse().unwrap();
-        Self { child, address }
+        Self { child, address, errors }
+    }
+
+    /// Waits until it has ended by itself: its exit code, and its log.
+    pub async fn ended(mut self) -> (i32, String) {
+        let code = soon(self.child.wait()).await.unwrap().code().expect("it ended by itself");
+        (code, self.log())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.errors.path()).unwrap()
     }
 
     /// As a crash: no handler, no flush.

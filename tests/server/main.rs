@@ -8,7 +8,9 @@ mod harness;
 
 mod applications;
 mod auction;
+mod background;
 mod command_line;
+mod connections;
 mod crashes;
 mod devices;
 mod guests_and_devices;
@@ -20,3 +22,4 @@ mod order;
 mod plain_websocket;
 mod saved_messages;
 mod settings;
+mod store_files;

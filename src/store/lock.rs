@@ -1,0 +1,111 @@
+//! One server per folder, whatever happens to the folder.
+
+use std::{
+    fs::{DirBuilder, File, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+/// What keeps other servers out, for as long as it is there.
+pub(super) struct Lock {
+    _file: File,
+    #[cfg(target_os = "linux")]
+    _names: Vec<std::os::unix::net::UnixListener>,
+}
+
+/// Makes the folder if it is missing, and takes it. `WouldBlock` where another server has it.
+pub(super) fn take(folder: &Path) -> io::Result<Lock> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).mode(0o600).open(folder.join("sockeye.lock"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(Lock {
+        _file: file,
+        #[cfg(target_os = "linux")]
+        _names: named::take(&folder.canonicalize()?)?,
+    })
+}
+
+/// Locks on the path, beside the one on the file: who finds the folder empty, because it was removed under a server
+/// that still runs, must not start. They are abstract Unix sockets, which are of this machine (of this network
+/// namespace) and end with the process.
+#[cfg(target_os = "linux")]
+mod named {
+    use std::{
+        fs, io,
+        os::{
+            linux::net::SocketAddrExt,
+            unix::{
+                ffi::OsStrExt,
+                fs::MetadataExt,
+                net::{SocketAddr, UnixListener, UnixStream},
+            },
+        },
+        path::Path,
+    };
+
+    use rustix::{net::sockopt::socket_peercred, process::geteuid};
+    use sha2::{Digest, Sha256};
+
+    /// Fewer where the system gives no such names; the lock on the file has to do then.
+    pub(super) fn take(folder: &Path) -> io::Result<Vec<UnixListener>> {
+        let mut listeners = Vec::new();
+        for name in names(folder) {
+            let name = SocketAddr::from_abstract_name(format!("sockeye-{}", hex::encode(name.finalize())))?;
+            match UnixListener::bind_addr(&name) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_ours(&name) => {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Err(error) => tracing::debug!(%error, "no lock on the path of the folder"),
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// What the folder is called: in the folder above, whatever the path to that is; and by its whole path, also where
+    /// the folder above was removed with it. Two containers may well have the same path for different folders.
+    fn names(folder: &Path) -> impl Iterator<Item = Sha256> {
+        let path = folder.as_os_str().as_bytes();
+        let above = folder.parent().and_then(|above| above.metadata().ok());
+        let above = above.map(|above| {
+            let name = folder.file_name().unwrap_or_default().as_bytes();
+            Sha256::new_with_prefix(format!("{} {} ", above.dev(), above.ino())).chain_update(name)
+        });
+        let container = fs::read_link("/proc/self/ns/mnt").ok();
+        let whole =
+            container.map(|container| Sha256::new_with_prefix(container.as_os_str().as_bytes()).chain_update(path));
+        above.into_iter().chain(whole)
+    }
+
+    /// Whether a server of the same user has the name: others may take names too, and must not keep a server out.
+    fn is_ours(name: &SocketAddr) -> bool {
+        let holder = UnixStream::connect_addr(name).and_then(|stream| Ok(socket_peercred(&stream)?));
+        holder.is_ok_and(|holder| holder.uid == geteuid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_removed_and_made_again_is_still_taken() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("server/data");
+        for removed in [folder.as_path(), folder.parent().unwrap()] {
+            let first = take(&folder).unwrap();
+            std::fs::remove_dir_all(removed).unwrap();
+            if cfg!(target_os = "linux") {
+                assert_eq!(take(&folder).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+            }
+            drop(first);
+            assert!(take(&folder).is_ok());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What runs in the background for as long as the server does. Where a part of it ends unasked, the server is not
+//! ready any more and ends, so that whatever started it starts it again.
+
+use std::{
+    any::Any,
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock},
+    thread,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinSet,
+};
+
+/// Done when a watched task or thread has ended, in whatever way.
+pub(crate) struct Ended(oneshot::Receiver<()>);
+
+impl Ended {
+    /// Waits for it.
+    pub(crate) async fn wait(self) {
+        // An error, since nobody sends: what is waited for is that the sender is dropped.
+        drop(self.0.await);
+    }
+}
+
+/// What the output of a watched task means.
+pub(crate) trait Outcome {
+    /// Why it failed; `None` where it ended because it was asked to.
+    fn failure(self) -> Option<String>;
+}
+
+/// A task that runs for ever: to return is to fail.
+impl Outcome for () {
+    fn failure(self) -> Option<String> {
+        Some("returned".to_owned())
+    }
+}
+
+/// A task that is asked to end at some time.
+impl Outcome for Result<(), String> {
+    fn failure(self) -> Option<String> {
+        self.err()
+    }
+}
+
+/// Knows whether everything in the background is well.
+#[derive(Clone, Default)]
+pub(crate) struct Supervisor(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    failure: OnceLock<String>,
+    failed: Notify,
+    #[cfg(test)]
+    sabotage: sabotage::Sabotage,
+}
+
+impl Supervisor {
+    /// Why the server has to end; the first reason counts.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.0.failure.get().map(String::as_str)
+    }
+
+    /// The server has to end, for this reason.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(reason, "the server cannot go on and ends");
+        // Another reason came first.
+        drop(self.0.failure.set(reason));
+        self.0.failed.notify_waiters();
+    }
+
+    /// Waits until the server has to end.
+    pub(crate) async fn failed(&self) {
+        let failed = self.0.failed.notified();
+        if self.failure().is_none() {
+            failed.await;
+        }
+    }
+
+    fn ended<T: Outcome>(&self, name: &str, outcome: thread::Result<T>) {
+        let failure = match outcome {
+            Ok(outcome) => outcome.failure(),
+            Err(panic) => Some(format!("panicked: {}", message(&*panic))),
+        };
+        if let Some(failure) = failure {
+            self.fail(format!("{name} {failure}"));
+        }
+    }
+}
+
+/// Everything in the background, watched. Tasks end when it is dropped; threads have to be asked.
+#[derive(Default)]
+pub(crate) struct Background {
+    tasks: JoinSet<()>,
+    supervisor: Supervisor,
+}
+
+impl Background {
+    /// The way to ask whether all is well.
+    pub(crate) fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Runs a task. The server fails where it panics, and where its output says so.
+    pub(crate) fn spawn<T: Outcome>(&mut self, name: &str, task: impl Future<Output = T> + Send + 'static) -> Ended {
+        let (end, ended) = oneshot::channel();
+        let (supervisor, name) = (self.supervisor.clone(), name.to_owned());
+        self.tasks.spawn(async move {
+            let _end = end;
+            #[cfg(test)]
+            let task = supervisor.0.sabotage.expose(&name, task);
+            let outcome = AssertUnwindSafe(task).catch_unwind().await;
+            supervisor.ended(&name, outcome);
+        });
+        Ended(ended)
+    }
+
+    /// Starts a thread, which has to be asked to end; otherwise as [`Self::spawn`].
+    pub(crate) fn thread(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> io::Result<Ended> {
+        let (end, ended) = oneshot::channel();
+        let (supervisor, thread_name) = (self.supervisor.clone(), name.to_owned());
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _end = end;
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            supervisor.ended(&thread_name, outcome);
+        })?;
+        Ok(Ended(ended))
+    }
+
+    /// Ends all tasks.
+    pub(crate) async fn shutdown(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// What a panic says.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+/// Tests make tasks panic by their names.
+#[cfg(test)]
+pub(crate) mod sabotage {
+    use std::future::Future;
+
+    use parking_lot::Mutex;
+    use tokio::sync::watch;
+
+    use super::Supervisor;
+
+    #[derive(Default)]
+    pub(super) struct Sabotage {
+        names: Mutex<Vec<String>>,
+        victim: watch::Sender<String>,
+    }
+
+    impl Sabotage {
+        pub(super) fn expose<F: Future>(&self, name: &str, task: F) -> impl Future<Output = F::Output> + use<F> {
+            self.names.lock().push(name.to_owned());
+            let (mut victim, name) = (self.victim.subscribe(), name.to_owned());
+            async move {
+                tokio::select! {
+                    output = task => output,
+                    _ = victim.wait_for(|victim| *victim == name) => panic!("as a bug would"),
+                }
+            }
+        }
+    }
+
+    impl Supervisor {
+        /// The tasks there are.
+        pub(crate) fn tasks(&self) -> Vec<String> {
+            self.0.sabotage.names.lock().clone()
+        }
+
+        /// Makes a task panic.
+        pub(crate) fn sabotage(&self, name: &str) {
+            self.0.sabotage.victim.send_replace(name.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Start = fn(&mut Background) -> Ended;
+
+    #[tokio::test]
+    async fn what_returns_panics_or_says_so_has_failed_and_the_first_reason_counts() {
+        let cases: [(_, Start); 5] = [
+            (Some("it returned"), |background| background.spawn("it", async {})),
+            (
+                Some("it panicked: assertion `left == right` failed: no number\n  left: \"7\"\n right: \"\""),
+                |background| background.spawn("it", async { assert_eq!(format!("{}", 7), "", "no number") }),
+            ),
+            (Some("it lost the disk"), |background| {
+                background.spawn("it", async { Err::<(), _>("lost the disk".to_owned()) })
+            }),
+            (Some("it panicked: as a bug would"), |background| {
+                background.thread("it", || panic!("as a bug would")).unwrap()
+            }),
+            (None, |background| background.thread("it", || Ok(())).unwrap()),
+        ];
+        for (reason, start) in cases {
+            let mut background = Background::default();
+            start(&mut background).wait().await;
+            assert_eq!(background.supervisor().failure(), reason);
+            background.supervisor().fail("something else".to_owned());
+            assert_eq!(background.supervisor().failure(), Some(reason.unwrap_or("something else")));
+            background.supervisor().failed().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_to_end_has_not_failed() {
+        let mut background = Background::default();
+        let ended = background.spawn("it", std::future::pending::<()>());
+        background.shutdown().await;
+        ended.wait().await;
+        assert_eq!(background.supervisor().failure(), None);
+    }
+}
