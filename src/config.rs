@@ -106,7 +106,7 @@ pub struct ServerConfig {
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub drain: Duration,
-    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and [::1]: "chat.test", or "*.test" for all names below. It ends DNS rebinding. What a trusted proxy forwards needs no entry while there are none at all.
+    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and `[::1]`: "chat.test", or "*.test" for all names below. It ends DNS rebinding. What a trusted proxy forwards needs no entry while there are none at all.
     #[schemars(with = "Vec<String>")]
     pub hosts: Vec<HostPattern>,
     /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto are believed.
@@ -123,7 +123,7 @@ pub struct ServerConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CorsConfig {
-    /// Origins whose pages may connect: scheme, host and port as in "https://app.example.com"; "https://*.example.com" for all names below, but not that name itself; "http://localhost:*" for every port; an app's, as "capacitor://localhost" or "file://"; or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
+    /// Origins whose pages may connect: scheme, host and port as in `https://app.example.com`; `https://*.example.com` for all names below, but not that name itself; `http://localhost:*` for every port; an app's, as `capacitor://localhost` or `file://`; or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
 }

@@ -128,7 +128,7 @@ impl Metrics {
         counter(self.registry.as_deref(), "sockeye_limited_total", &[("limit", limit)]).increment(1);
     }
 
-    /// `sockeye_memory_bytes{kind}`: bytes held for clients. See [`crate::engine::Kind`].
+    /// `sockeye_memory_bytes{kind}`: bytes held for clients, by what they are held for.
     pub fn holds(&self, kind: &'static str, bytes: usize) {
         let Some(registry) = self.registry.as_deref() else { return };
         let key = key("sockeye_memory_bytes", &[("kind", kind)]);

@@ -142,11 +142,9 @@ fn is_quoted(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
+    use std::{io, sync::Arc};
 
+    use parking_lot::Mutex;
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
@@ -156,7 +154,7 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -178,7 +176,7 @@ mod tests {
         let lines = Lines::default();
         let text = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).without_time();
         tracing::subscriber::with_default(text.with_target(false).fmt_fields(Fields).finish(), log);
-        let bytes = lines.0.lock().unwrap().clone();
+        let bytes = lines.0.lock().clone();
         String::from_utf8(bytes).unwrap().trim_start().to_owned()
     }
 
