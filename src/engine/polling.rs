@@ -90,8 +90,11 @@ pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
         link.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
+    // If the client hangs up while its body is read or waits for its turn, this is dropped, and so is the link.
+    let mut posting = Posting { link, is_done: false };
     let taken = take_body(link, request).await;
-    link.is_posting.store(false, Ordering::Relaxed);
+    posting.is_done = true;
+    drop(posting);
     match taken {
         Ok(response) => response,
         Err(TooLarge(mut rest)) => {
@@ -99,6 +102,21 @@ pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
             let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, String::new());
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response
+        }
+    }
+}
+
+/// A POST that is being read.
+struct Posting<'a> {
+    link: &'a Arc<Link>,
+    is_done: bool,
+}
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        self.link.is_posting.store(false, Ordering::Relaxed);
+        if !self.is_done {
+            self.link.lose(DisconnectReason::TransportError);
         }
     }
 }

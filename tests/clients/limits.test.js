@@ -79,6 +79,49 @@ describe("events-per-second", () => {
     assert.ok(taken >= 5 && taken < 50, `${taken} of 100 events were taken`);
   });
 
+  test("is waited for by packets that are no events, and none of them is lost", async (t) => {
+    const server = await start(t, { "limits.events-per-second": 20 });
+    const bob = await server.user("bob");
+    const { socket, frames } = await server.websocket();
+    socket.send("40");
+    await frames.take((frame) => frame.includes('"session"'), "being let in");
+    const began = performance.now();
+    for (let n = 0; n < 60; n += 1) socket.send(`40/nothing-${n},`);
+    for (let n = 0; n < 20; n += 1) socket.send("3");
+    socket.send('421["list-rooms",{}]');
+    for (let n = 0; n < 60; n += 1) await frames.take((frame) => frame.startsWith(`44/nothing-${n},`), "CONNECT_ERROR");
+    await done(bob, "send-message", { text: "meanwhile" });
+    const answer = await frames.take((frame) => frame.startsWith("431["), "the answer to what came last");
+    assert.ok(answer.includes('"success":'));
+    // 80 packets at 20 a second, after a burst of 20.
+    assert.ok(performance.now() - began > 2_500, "they waited");
+    await unharmed(server, bob);
+  });
+
+  test("is waited for on polling too, as long as the client does", async (t) => {
+    const server = await start(t, { "limits.events-per-second": 5 });
+    const open = async () => {
+      const { body } = await server.request("/socket.io/?EIO=4&transport=polling");
+      return `/socket.io/?EIO=4&transport=polling&sid=${JSON.parse(body.slice(1)).sid}`;
+    };
+    const flood = Array.from({ length: 25 }, () => "3").join("\x1e");
+    const path = await open();
+    const { status } = await server.request(path, { method: "POST", body: flood });
+    assert.equal(status, 200);
+    const left = await open();
+    const request = http.request(server.url + left, { method: "POST", agent: false });
+    request.on("error", () => {});
+    request.end(`40\x1e${flood}\x1e${flood}\x1e${flood}`);
+    const { body } = await server.request(left);
+    assert.match(body, /^40\{/, "its first packet was taken");
+    request.destroy();
+    const deadline = Date.now() + 15_000;
+    let answer;
+    do answer = await server.request(left, { method: "POST", body: "3" });
+    while (answer.status === 200 && Date.now() < deadline);
+    assert.equal(answer.status, 400, "the session of a client that hung up has ended");
+  });
+
   test("is each connection's own, and 0 means none", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const [one, other] = [await server.user("ada"), await server.user("ada")];
