@@ -132,10 +132,7 @@ impl Written {
             return;
         };
         self.places.insert(key.to_owned(), place);
-        let (section, rest) = key.split_once('.').expect("every setting is in a section");
-        // The name of an event or of a key may hold dots.
-        let path = rest.rsplit_once('.').map_or_else(|| vec![section], |(name, _)| vec![section, name]);
-        let name = rest.rsplit_once('.').map_or(rest, |(_, name)| name);
+        let (path, name) = reference::place_of(key);
         let mut table = &mut self.table;
         for part in path {
             let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));

@@ -19,7 +19,7 @@ pub(super) fn read(table: Table, places: &Places, findings: &mut Findings) -> Co
             Value::Table(settings) if reference::is_section(&section) => {
                 let settings = match reference::smallest(&section) {
                     Some(smallest) => reading.named_tables(&section, &smallest, settings),
-                    None => reading.settings(&section, settings, |name, value| nested([&section, name], value)),
+                    None => reading.settings(&section, settings, |name, value| nested(&section, name, value)),
                 };
                 good.insert(section, Value::Table(settings));
             }
@@ -51,6 +51,16 @@ impl Reading<'_> {
         let mut good = Table::new();
         for (name, value) in settings {
             let key = format!("{path}.{name}");
+            if let Some(smallest) = reference::smallest(&key) {
+                match value {
+                    Value::Table(tables) => {
+                        let tables = self.named_tables(&key, &smallest, tables);
+                        good.insert(name, Value::Table(tables));
+                    }
+                    _ => self.mistake(&key, &format!("must be a table: write [{key}.<name>], and its settings below")),
+                }
+                continue;
+            }
             let Some(kind) = reference::kind_of(&key) else {
                 self.unknown(&key);
                 continue;
@@ -81,7 +91,7 @@ impl Reading<'_> {
             let read = self.settings(&path, settings, |key, value| {
                 let mut table = smallest.clone();
                 table.insert(key.to_owned(), value);
-                nested([section, &name], Value::Table(table))
+                nested(section, &name, Value::Table(table))
             });
             for key in &missing {
                 let place = self.place(&path);
@@ -124,7 +134,9 @@ fn complaints(kind: &ValueKind, value: &Value, whole: impl Fn(Value) -> Table) -
     if each.is_empty() { vec![all] } else { each }
 }
 
-/// A table in a table.
-fn nested([section, name]: [&str; 2], value: Value) -> Table {
-    Table::from_iter([(section.to_owned(), Value::Table(Table::from_iter([(name.to_owned(), value)])))])
+/// A configuration that has nothing but this, in a section or in one within it (`auth.keys`).
+fn nested(section: &str, name: &str, value: Value) -> Table {
+    let innermost = Table::from_iter([(name.to_owned(), value)]);
+    let wrap = |table, name: &str| Table::from_iter([(name.to_owned(), Value::Table(table))]);
+    section.rsplit('.').fold(innermost, wrap)
 }

@@ -119,6 +119,16 @@ pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
     Some(&setting.kind)
 }
 
+/// The names of the tables around a setting, and its own. That of an event or of a key may hold dots.
+pub(super) fn place_of(key: &str) -> (Vec<&str>, &str) {
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let many = MANY.iter().find_map(|(many, _)| Some((*many, section.strip_prefix(many)?.strip_prefix('.')?)));
+    match many {
+        Some((many, one)) => (many.split('.').chain([one]).collect(), name),
+        None => (vec![section], name),
+    }
+}
+
 /// Whether there is such a section.
 pub(super) fn is_section(name: &str) -> bool {
     REFERENCE.sections.iter().any(|(section, _)| section == name)
@@ -132,6 +142,7 @@ pub(super) fn smallest(section: &str) -> Option<toml::Table> {
             hash = ""
             scopes = []
         },
+        "auth.keys" => toml::Table::new(),
         _ => return None,
     };
     Some(table)
@@ -156,7 +167,7 @@ pub(super) fn suggestion(wrong: &str) -> String {
 pub(super) fn nearest(wrong: &str) -> Option<String> {
     let wrong = wrong.replace('_', "-");
     let (path, name) = wrong.rsplit_once('.').unwrap_or(("", &wrong));
-    let section = path.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(path);
+    let section = one_of_many(path).unwrap_or(path);
     let settings = || REFERENCE.settings.iter();
     // `relay.<event>` is written as the wrong key has it.
     let of_section = settings().filter(|setting| setting.section == section);
@@ -189,7 +200,7 @@ fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Opt
 /// The names of all settings of a wrong key's section, or of all sections.
 fn siblings(wrong: &str) -> String {
     let path = wrong.rsplit_once('.').map_or("", |(path, _)| path);
-    let section = path.split_once('.').and_then(|(section, _)| many(section)).unwrap_or(path);
+    let section = one_of_many(path).unwrap_or(path);
     let of_section = REFERENCE.settings.iter().filter(|setting| setting.section == section);
     let names: Vec<_> = of_section.map(|setting| &*setting.key).collect();
     if names.is_empty() {
@@ -264,6 +275,7 @@ mod tests {
             ("limits.ping-interval", "server.ping-interval"),
             ("relay.cursor.filed", "relay.cursor.field"),
             ("key.billing.scope", "key.billing.scopes"),
+            ("auth.keys.2026-05.secrets", "auth.keys.2026-05.secret"),
             ("payload-bytes", "limits.payload-bytes"),
             ("limitz", "limits"),
         ];
@@ -276,6 +288,7 @@ mod tests {
     #[test]
     fn a_key_like_no_other_is_answered_with_those_of_its_section() {
         assert!(suggestion("limits.foo").starts_with("; [limits] has events-per-second, payload-bytes,"));
+        assert!(suggestion("auth.keys.a.kid").starts_with("; [auth.keys.<kid>] has algorithm, secret,"));
         assert!(suggestion("relay.cursor.foo").starts_with("; [relay.<event>] has to, field,"));
         assert!(suggestion("zzz.foo").starts_with("; the sections are server, cors,"));
     }

@@ -48,7 +48,14 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
         (&["--set", "auth.mode=jwt", "--set", "auth.keys.a.algorithm=EdDSA"], &[], &["auth.keys.a.key-file"]),
         (&[JWT[0], JWT[1], JWT[2], JWT[3], "--set", "auth.keys.a.key-file=/x"], &[], &["auth.keys.a.secret"]),
         (
-            &["--set", "auth.mode=jwt", "--set", "auth.key-file=/x", "--set", "auth.keys.a.secret=b"],
+            &[
+                "--set",
+                "auth.mode=jwt",
+                "--set",
+                "auth.key-file=/x",
+                "--set",
+                "auth.keys.a.secret=32-bytes-32-bytes-32-bytes-32-bytes",
+            ],
             &[],
             &["auth.secret", "HS256"],
         ),
