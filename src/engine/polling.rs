@@ -166,21 +166,33 @@ enum Unread {
     Broken,
 }
 
-/// Reads a body. While there is no room for more of it, its client waits. What is too large is read up to the limit
-/// before it is answered: a client that has sent little more finds the answer, and no reset.
+/// Bytes of a body that count when the link is closed: enough for a goodbye.
+const GOODBYE: usize = 64;
+
+/// Reads a body. While there is no room for more of it, its client waits. Of a link that is closed and has yet to be
+/// told so, a body is read and not kept.
 async fn read(link: &Arc<Link>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
     let most = link.engine.settings.max_payload.get();
-    let mut bytes = Vec::new();
+    let (mut bytes, mut len) = (Vec::new(), 0);
     let mut intake = Intake::default();
     loop {
         poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
+        let is_closed = link.is_closed();
+        if is_closed && link.output().is_closed() {
+            return Err(Unread::Broken);
+        }
         let Some(frame) = body.frame().await else { return Ok(bytes) };
         let frame = frame.map_err(|_| Unread::Broken)?;
         let data = frame.data_ref().map_or(&[][..], |data| data);
-        if bytes.len() + data.len() > most {
+        len += data.len();
+        if len > most {
             return Err(Unread::TooLarge);
         }
-        bytes.extend_from_slice(data);
+        if is_closed && len > GOODBYE {
+            bytes = Vec::new();
+        } else {
+            bytes.extend_from_slice(data);
+        }
         charge.resize(bytes.len());
     }
 }

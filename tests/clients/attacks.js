@@ -141,7 +141,7 @@ export const ATTACKS = {
   /** Sockets that read everything and confirm nothing: each hears what no other does. */
   async "recovery logs"(port, { scale }) {
     await all(100 * scale, async (index) => {
-      const socket = await websocket(port);
+      const socket = await websocket(port, { path: "/socket.io/?EIO=4&transport=websocket&recovery=true" });
       await enter(socket, { userId: `log-${index}` });
       const own = frame(`42["own",{"user":"log-${index}","text":"${TEXT.slice(0, 20_000)}"}]`);
       while (await write(socket, own)) await pause(100);
@@ -181,7 +181,7 @@ export const ATTACKS = {
   async "heads of requests"(port) {
     await all(900, async () => {
       const socket = connection(port);
-      await write(socket, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Long: ${TEXT.slice(0, 60_000)}`);
+      await write(socket, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Long: ${TEXT.slice(0, 30_000)}`);
     });
   },
   /** Pages of history that nobody reads. */

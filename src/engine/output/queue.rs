@@ -188,6 +188,7 @@ impl Queue {
             self.bytes -= frame.wire(self.protocol).len();
             self.pop();
         }
+        self.shrink();
         Some(body)
     }
 }
