@@ -59,13 +59,12 @@ impl Verifier {
 /// Takes the scheme `Bearer` away (RFC 6750, section 2.1), in any case and as often as it stands there: applications
 /// put it before the token wherever a token may stand.
 pub(super) fn without_scheme(token: &str) -> &str {
-    let token = token.trim();
     let is_scheme = |scheme: &str| scheme.eq_ignore_ascii_case("bearer");
-    match token.split_once(char::is_whitespace) {
-        Some((scheme, rest)) if is_scheme(scheme) => without_scheme(rest),
-        None if is_scheme(token) => "",
-        _ => token,
+    let mut token = token.trim();
+    while let Some((_, rest)) = token.split_once(char::is_whitespace).filter(|(scheme, _)| is_scheme(scheme)) {
+        token = rest.trim_start();
     }
+    if is_scheme(token) { "" } else { token }
 }
 
 fn decoded(part: &str, base64: &str) -> Result<Vec<u8>> {

@@ -49,6 +49,9 @@ pub(super) fn of_text(link: &Link, text: &str, is_partial: bool) -> &'static str
     if is_partial {
         return "a text where an attachment of the packet before is missing";
     }
+    if packet.attachments > link.engine.attachments_max() {
+        return "a packet with more attachments than limits.attachments allows";
+    }
     let namespace = match link.protocol {
         Protocol::V3 => packet.namespace.split('?').next().unwrap_or_default(),
         Protocol::V4 | Protocol::Plain => packet.namespace,

@@ -1,6 +1,6 @@
 //! The WebSocket handshake (RFC 6455, section 4.2) and what follows it: a new link, or a polling one that moves.
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{collections::HashSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use axum::{body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -98,17 +98,18 @@ impl Answer {
 
 /// The first subprotocol that is offered, if any is. `None` where they are no list of names, or one is there twice.
 fn subprotocol(headers: &HeaderMap) -> Option<Option<HeaderValue>> {
-    let mut names: Vec<&[u8]> = Vec::new();
+    let mut first = None;
+    let mut names = HashSet::new();
     for offered in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
         for name in offered.as_bytes().split(|byte| *byte == b',') {
             let name = name.trim_ascii();
-            if name.is_empty() || !name.iter().copied().all(is_in_token) || names.contains(&name) {
+            if name.is_empty() || !name.iter().copied().all(is_in_token) || !names.insert(name) {
                 return None;
             }
-            names.push(name);
+            first.get_or_insert(name);
         }
     }
-    Some(names.first().map(|name| HeaderValue::from_bytes(name).expect("a token is a header's value")))
+    Some(first.map(|name| HeaderValue::from_bytes(name).expect("a token is a header's value")))
 }
 
 /// RFC 9110, section 5.6.2.

@@ -171,6 +171,10 @@ impl Connect {
     }
 
     fn refuse(&self, session: &Arc<Session>, refusal: &Refusal) {
+        if session.handshake().is_none() {
+            // The client has gone in the meantime: there is nobody to refuse.
+            return;
+        }
         if self.app.refusal_lines.check().is_ok() {
             let data = refusal.data.as_ref().map(tracing::field::display);
             tracing::info!(socket = %session.id, error = refusal.message, data, "connection refused");

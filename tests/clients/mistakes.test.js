@@ -31,6 +31,7 @@ const CASES = [
   ["40", "forced server close", /asked for already/],
   ["41x", "forced close", /DISCONNECT with data/],
   ["43x", "forced close", /acknowledgement/],
+  ['4511-["a"]', "forced close", /more attachments/],
   ["2", "transport error", /heartbeat/],
   ["x", "parse error", /a type that Engine\.IO does not have/],
   ["b?", "parse error", /base64/],
