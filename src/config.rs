@@ -342,7 +342,7 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Events of one socket that wait for their answer. Beyond: rate-limited.
     pub events_in_flight: usize,
-    /// Bytes of one client's messages that have not arrived whole or wait for their answer. Beyond: the server reads no more from it until there are fewer.
+    /// Bytes of one client's messages that have not arrived whole or wait for their answer. Beyond: the server reads no more from it until there are fewer. Never less than three times limits.payload-bytes.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub received_bytes: usize,

@@ -70,7 +70,7 @@ impl Link {
         route: &str,
         auth: &str,
     ) {
-        let session = Session::open(self, back, behind, namespace);
+        let session = Session::open(self, back, behind, namespace, auth);
         if self.add_session(&session) {
             session.ask_in(route, auth);
         } else {

@@ -160,7 +160,10 @@ impl Frame {
     pub(super) fn charge(&self, account: &Arc<Account>) -> &PacketCharge {
         self.charge.get_or_init(|| {
             let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
-            PacketCharge::new(account, size_of::<Self>() + self.buffer.capacity() + attachments + self.forms())
+            let parts: usize =
+                self.parts.iter().map(|part| size_of::<Self>() + part.buffer.capacity() + part.forms()).sum();
+            let own = size_of::<Self>() + self.buffer.capacity() + self.forms();
+            PacketCharge::new(account, own + attachments + parts)
         })
     }
 
@@ -203,7 +206,10 @@ impl Frame {
         }
         self.legacy.get_or_init(|| {
             if self.is_joined() {
-                return concatenated(&self.parts, protocol);
+                let buffer = concatenated(&self.parts, protocol);
+                // The parts have been written in this form, too.
+                self.grown(2 * buffer.len());
+                return buffer;
             }
             let (text, end) = self.legacy_text();
             let mut buffer = Vec::new();
@@ -223,7 +229,9 @@ impl Frame {
         }
         self.without_offset.get_or_init(|| {
             let form = if self.is_joined() {
-                Self::joined(self.parts.iter().map(|part| part.without_offset().clone()).collect())
+                let form = Self::joined(self.parts.iter().map(|part| part.without_offset().clone()).collect());
+                self.grown(form.buffer.capacity());
+                form
             } else {
                 let (start, end) = self.legacy_text();
                 let mut text = room(start.len() + end.len());

@@ -84,7 +84,8 @@ impl Incoming {
 /// was already.
 fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
     let mut namespace = packet.namespace;
-    if packet.kind != Kind::Event || packet.data.is_empty() {
+    let is_answer = packet.kind == Kind::Ack;
+    if !is_answer && (packet.kind != Kind::Event || packet.data.is_empty()) {
         link.pay();
     }
     if packet.kind == Kind::Connect {
@@ -107,9 +108,14 @@ fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Resul
             let arrival = link.arrival(packet.data, attachments, packet.id);
             session.receive(arrival).map_err(|_| Refused(DisconnectReason::ForcedClose))
         }
-        Kind::Ack => session
-            .acknowledged(packet.id, packet.data, attachments)
-            .map_err(|_| Refused(DisconnectReason::ForcedClose)),
+        Kind::Ack => {
+            let was_asked = session.acknowledged(packet.id, packet.data, attachments);
+            // How many the server asks for is its own affair.
+            if !was_asked.map_err(|_| Refused(DisconnectReason::ForcedClose))? {
+                link.pay();
+            }
+            Ok(())
+        }
         Kind::Disconnect if packet.data.is_empty() => {
             session.left();
             Ok(())

@@ -28,7 +28,7 @@ use super::{
     output::{Flushed, Output, Pushed, Transport},
     payload,
     plain::{self, Plain},
-    pressure::Received,
+    pressure::{Received, ReceivedCharge, Share},
     session::Session,
     wheel::{Ticket, Timed},
 };
@@ -49,10 +49,15 @@ pub(crate) struct Link {
     state: Mutex<State>,
     /// What is held of its input.
     pub(super) received: Arc<Received>,
+    _share: Share,
+    /// For a long query or Authorization header.
+    _kept: Option<Box<ReceivedCharge>>,
     /// What its packets are counted in; none where there is no limit.
     bucket: OnceLock<Option<DefaultDirectRateLimiter>>,
     /// A packet was taken in for which there was no token in the bucket: the next one waits for it.
     owes: AtomicBool,
+    /// The next packet has waited, for its own token too.
+    has_paid: AtomicBool,
     /// How many CONNECTs are undecided.
     admissions: AtomicUsize,
     /// A POST is being read.
@@ -90,15 +95,20 @@ impl Link {
     ) -> Arc<Self> {
         let protocol = handshake.protocol;
         let beat = Beat::new(protocol, &engine.settings, Instant::now());
+        let received = Received::new(&engine.account);
+        let kept = handshake.query.len() + handshake.authorization.as_ref().map_or(0, String::len);
         let link = Arc::new(Self {
             sid,
             protocol,
             handshake,
             engine: engine.clone(),
             output: Mutex::new(Output::new(protocol, transport, &engine.account)),
-            received: Received::new(&engine.account),
+            _share: Share::new(&engine.account),
+            _kept: ReceivedCharge::handshake(&received, kept),
+            received,
             bucket: OnceLock::new(),
             owes: AtomicBool::new(false),
+            has_paid: AtomicBool::new(false),
             admissions: AtomicUsize::new(0),
             incoming: Mutex::default(),
             is_posting: AtomicBool::new(false),

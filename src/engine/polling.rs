@@ -13,6 +13,7 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
 use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     DisconnectReason, Protocol,
@@ -132,11 +133,10 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response,
     }
     let mut charge = ReceivedCharge::input(&link.received);
     let mut body = request.into_body();
-    let whole = read(link, &mut body, &mut charge);
-    let whole = match tokio::time::timeout(link.engine.settings.ping_timeout, whole).await {
-        Ok(Ok(whole)) => whole,
-        Ok(Err(Unread::TooLarge)) => return Err(TooLarge(body)),
-        Ok(Err(Unread::Broken)) | Err(_) => {
+    let whole = match read(link, &mut body, &mut charge).await {
+        Ok(whole) => whole,
+        Err(Unread::TooLarge) => return Err(TooLarge(body)),
+        Err(Unread::Broken) => {
             link.lose(DisconnectReason::TransportError);
             return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
         }
@@ -146,6 +146,7 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response,
         Ok(form) if link.handshake.jsonp.is_some() => {
             // As Node: a form without a payload says nothing.
             if let Some(text) = jsonp::payload(form) {
+                charge.resize(whole.len() + text.len());
                 take(link, Packets::of_text(&text, link.protocol)).await;
             }
         }
@@ -169,19 +170,24 @@ enum Unread {
 /// Bytes of a body that count when the link is closed: enough for a goodbye.
 const GOODBYE: usize = 64;
 
-/// Reads a body. While there is no room for more of it, its client waits. Of a link that is closed and has yet to be
+/// Reads a body, which must come within `server.ping-timeout`. While there is no room for more of it, its client waits,
+/// and that time does not count. Of a link that is closed and has yet to be
 /// told so, a body is read and not kept.
 async fn read(link: &Arc<Link>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
     let most = link.engine.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);
     let mut intake = Intake::default();
+    let mut deadline = Instant::now() + link.engine.settings.ping_timeout;
     loop {
+        let asked = Instant::now();
         poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
+        deadline += asked.elapsed();
         let is_closed = link.is_closed();
         if is_closed && link.output().is_closed() {
             return Err(Unread::Broken);
         }
-        let Some(frame) = body.frame().await else { return Ok(bytes) };
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Unread::Broken)?;
+        let Some(frame) = frame else { return Ok(bytes) };
         let frame = frame.map_err(|_| Unread::Broken)?;
         let data = frame.data_ref().map_or(&[][..], |data| data);
         len += data.len();

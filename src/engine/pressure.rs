@@ -52,12 +52,14 @@ pub(super) const SCARCE_CHUNK: usize = 4 * 1024;
 const SMALL_BODY: usize = 64 * 1024;
 /// Bytes from which on it is worth while to give memory back to the system when it is no longer held.
 const TRIM: usize = 8 * 1024 * 1024;
+/// Bytes of a handshake or an `auth` that are not charged.
+const SMALL_HANDSHAKE: usize = 1_024;
 /// What an event costs beside its text: its place in the socket's queue, its handler's future, its answer.
 const EVENT_OVERHEAD: usize = 512;
 /// The bounds are compared each time a kind of charge has moved by about this much.
 const STEP: usize = 64 * 1024;
 /// How many kinds of charges there are.
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 /// What bytes are held for; the label of `sockeye_memory_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,8 @@ const KINDS: usize = 6;
 pub(crate) enum Kind {
     /// Messages, packets and requests that have not arrived whole.
     Input,
+    /// Handshakes and the `auth` of CONNECT, where they are long: kept as long as the connection or the socket.
+    Handshakes,
     /// Events that wait for their turn or are being handled.
     Events,
     /// Writes that wait for their commit.
@@ -78,18 +82,28 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; KINDS] = [Self::Input, Self::Events, Self::Writes, Self::Output, Self::Logs, Self::Http];
+    const ALL: [Self; KINDS] =
+        [Self::Input, Self::Handshakes, Self::Events, Self::Writes, Self::Output, Self::Logs, Self::Http];
 
     /// As in the metric's label.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Input => "input",
+            Self::Handshakes => "handshakes",
             Self::Events => "events",
             Self::Writes => "writes",
             Self::Output => "output",
             Self::Logs => "logs",
             Self::Http => "http",
         }
+    }
+}
+
+/// `limits.received-bytes`, but never so few that one event with its attachments does not fit beside another message.
+fn received(limits: &LimitsConfig) -> usize {
+    match (limits.received_bytes, limits.payload_bytes) {
+        (0, _) | (_, 0) => 0,
+        (received, payload) => received.max(payload.saturating_mul(3).saturating_add(STEP)),
     }
 }
 
@@ -124,7 +138,7 @@ impl Account {
             held: Default::default(),
             is_scarce: AtomicBool::new(false),
             memory: Bound::new(limits.memory),
-            received: Bound::new(limits.received_bytes),
+            received: Bound::new(received(limits)),
             output: Bound::new(limits.queued_bytes_total),
             logs,
             peak: AtomicUsize::new(0),
@@ -144,9 +158,10 @@ impl Account {
     /// Replaces the bounds that may change while the server runs.
     pub(super) fn rebound(&self, limits: &LimitsConfig) {
         self.memory.set(limits.memory);
-        self.received.set(limits.received_bytes);
+        self.received.set(received(limits));
         self.output.set(limits.queued_bytes_total);
         self.compare();
+        self.resume();
     }
 
     /// Bytes held for this.
@@ -181,9 +196,13 @@ impl Account {
 
     /// Whether recovery logs hold more than they may, so that some must be given up.
     pub(super) fn are_logs_excessive(&self) -> bool {
-        let logs = self.held(Kind::Logs);
-        // Where logs are little of what is held, giving them up would help nobody.
-        logs > self.logs || (self.is_scarce() && logs > self.memory.get() / 16)
+        // Where they are little of what is held, giving them up would help nobody.
+        self.held(Kind::Logs) > self.logs || (self.is_scarce() && self.held(Kind::Logs) > self.memory.get() / 16)
+    }
+
+    /// Whether sockets that are away must be given up: for their logs, or for what they keep of their handshakes.
+    pub(super) fn are_away_excessive(&self) -> bool {
+        self.are_logs_excessive() || (self.is_scarce() && self.held(Kind::Handshakes) > self.memory.get() / 16)
     }
 
     /// What one connection may hold where there is not enough for all. Where memory is scarce because of connections,
@@ -221,7 +240,8 @@ impl Account {
         }
     }
 
-    fn compare(&self) {
+    /// Compares what is held with the bounds.
+    pub(super) fn compare(&self) {
         let (total, most) = (self.total(), self.memory.get());
         self.peak.fetch_max(total, Relaxed);
         let is_scarce = total > most - most / 8;
@@ -400,9 +420,8 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Of a new connection, which takes its share of the account from now on.
+    /// Of a new connection.
     pub(super) fn new(account: &Arc<Account>) -> Arc<Self> {
-        account.connections.fetch_add(1, Relaxed);
         Arc::new(Self {
             account: account.clone(),
             bytes: AtomicUsize::new(0),
@@ -424,7 +443,7 @@ impl Received {
 
     /// Whether the connection may be read from.
     pub(super) fn has_room(&self) -> bool {
-        let bytes = self.bytes();
+        let bytes = self.bytes.load(SeqCst);
         bytes <= self.account.received.get() && !(self.account.is_scarce() && self.is_above_share())
     }
 
@@ -459,9 +478,19 @@ impl Received {
     }
 }
 
-impl Drop for Received {
+/// A connection that has its share of the account, until it is dropped.
+pub(super) struct Share(Arc<Account>);
+
+impl Share {
+    pub(super) fn new(account: &Arc<Account>) -> Self {
+        account.connections.fetch_add(1, Relaxed);
+        Self(account.clone())
+    }
+}
+
+impl Drop for Share {
     fn drop(&mut self) {
-        self.account.connections.fetch_sub(1, Relaxed);
+        self.0.connections.fetch_sub(1, Relaxed);
     }
 }
 
@@ -479,6 +508,15 @@ impl ReceivedCharge {
         Self { received: received.clone(), kind: Kind::Input, bytes: 0 }
     }
 
+    /// Charges for what is kept of a handshake, or of CONNECT; `None` for little, which is part of a connection.
+    pub(super) fn handshake(received: &Arc<Received>, bytes: usize) -> Option<Box<Self>> {
+        (bytes > SMALL_HANDSHAKE).then(|| {
+            let mut charge = Self { received: received.clone(), kind: Kind::Handshakes, bytes: 0 };
+            charge.resize(bytes);
+            Box::new(charge)
+        })
+    }
+
     /// Charges for an event of so many bytes, its attachments included.
     pub(super) fn event(received: &Arc<Received>, bytes: usize) -> Self {
         let mut charge = Self { received: received.clone(), kind: Kind::Events, bytes: 0 };
@@ -492,7 +530,8 @@ impl ReceivedCharge {
             self.received.bytes.fetch_add(bytes - self.bytes, Relaxed);
             self.received.account.add(self.kind, bytes - self.bytes);
         } else if bytes < self.bytes {
-            self.received.bytes.fetch_sub(self.bytes - bytes, Relaxed);
+            // Before the look at who waits: whoever begins to wait looks at the bytes last.
+            self.received.bytes.fetch_sub(self.bytes - bytes, SeqCst);
             self.received.account.subtract(self.kind, self.bytes - bytes);
             if self.received.has_readers.load(SeqCst) && self.received.has_room() {
                 self.received.wake();

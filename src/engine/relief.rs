@@ -25,6 +25,7 @@ impl Engine {
             self.account.needs_relief().await;
             self.give_up_logs().await;
             while self.account.is_scarce() {
+                self.account.compare();
                 let before = self.account.total();
                 time::sleep(RELIEF_PAUSE).await;
                 self.give_up_logs().await;
@@ -53,7 +54,7 @@ impl Engine {
     /// Recovery logs, until they are no longer too much: those of sockets that are away, then those of others.
     async fn give_up_logs(&self) {
         let mut given_up = 0;
-        while self.account.are_logs_excessive()
+        while self.account.are_away_excessive()
             && let Some(oldest) = self.parked.oldest()
         {
             oldest.give_up();

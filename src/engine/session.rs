@@ -109,6 +109,8 @@ pub(crate) struct Session {
     /// With what the client comes back. `None` where it cannot: then its events bear no offsets either, and it has no
     /// log.
     pid: Option<String>,
+    /// For a long `auth`, which the layer above keeps as long.
+    _kept: Option<Box<ReceivedCharge>>,
     state: Mutex<State>,
 }
 
@@ -135,7 +137,7 @@ enum Phase {
 
 impl Session {
     /// The client asks to be let into a namespace. `route` is what the library calls it.
-    pub(super) fn open(link: &Arc<Link>, back: Back, behind: &Behind, namespace: &str) -> Arc<Self> {
+    pub(super) fn open(link: &Arc<Link>, back: Back, behind: &Behind, namespace: &str, auth: &str) -> Arc<Self> {
         let engine = link.engine.clone();
         let id = back.sid();
         let pid = link.handshake.is_recoverable.then(|| {
@@ -151,6 +153,7 @@ impl Session {
             protocol: link.protocol,
             back,
             pid,
+            _kept: ReceivedCharge::handshake(&link.received, auth.len()),
             state: Mutex::new(State {
                 phase: Phase::Connecting(link.clone()),
                 application: None,
@@ -359,7 +362,13 @@ impl Session {
         }
     }
 
-    pub(super) fn acknowledged(&self, id: Option<u64>, json: &str, attachments: Vec<Bytes>) -> Result<(), NotAnEvent> {
+    /// Whether it was asked for.
+    pub(super) fn acknowledged(
+        &self,
+        id: Option<u64>,
+        json: &str,
+        attachments: Vec<Bytes>,
+    ) -> Result<bool, NotAnEvent> {
         let arguments: Vec<Box<RawValue>> = match json {
             "" => Vec::new(),
             json => serde_json::from_str(json).map_err(|_| NotAnEvent)?,
@@ -369,11 +378,12 @@ impl Session {
             state.replays = Replays::default();
             id.and_then(|id| state.asked.remove(&id))
         };
+        let was_asked = asked.is_some();
         if let Some(asked) = asked {
             // Whoever asked may have stopped waiting.
             drop(asked.send((arguments, attachments)));
         }
-        Ok(())
+        Ok(was_asked)
     }
 
     /// The client said goodbye.

@@ -57,7 +57,7 @@ const DESCRIPTIONS: [Description; 20] = [
     Description {
         name: "sockeye_memory_bytes",
         labels: "kind",
-        help: "Bytes held for clients (limits.memory), each counted once. input: messages and requests that have not arrived whole; events: not answered; writes: not committed; output: packets in the queues of connections; logs: packets that only recovery logs hold; http: bodies of requests and responses.",
+        help: "Bytes held for clients (limits.memory), each counted once. input: messages and requests that have not arrived whole; handshakes: long queries and auths; events: not answered; writes: not committed; output: packets in the queues of connections; logs: packets that only recovery logs hold; http: bodies of requests and responses.",
     },
     Description {
         name: "sockeye_limited_total",

@@ -147,6 +147,16 @@ export const ATTACKS = {
       while (await write(socket, own)) await pause(100);
     });
   },
+  /** Clients with a long `auth` that go away at once, and may come back. */
+  async "credentials of clients that go"(port) {
+    await all(20, async () => {
+      for (let round = 0; round < 200; round += 1) {
+        const socket = await websocket(port, { path: "/socket.io/?EIO=4&transport=websocket&recovery=true" });
+        await enter(socket, { x: TEXT.slice(0, 120_000) });
+        socket.destroy();
+      }
+    });
+  },
   /** Messages whose last bytes never come, of clients that have not asked to be let in. */
   async "unfinished messages"(port) {
     const message = frame(TEXT, { announced: MEGABYTE });

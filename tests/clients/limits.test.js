@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 
 import { WebSocket } from "ws";
 
+import { emit, newKey } from "./api.js";
 import { GENERATIONS, TRANSPORTS, ask, done, established, fence, inTime, once, refused, start, untaken } from "./harness.js";
 
 const HUGE = 100_000_000;
@@ -98,6 +99,17 @@ describe("events-per-second", () => {
     await unharmed(server, bob);
   });
 
+  test("does not count what the server has asked for", async (t) => {
+    const { key, settings } = newKey();
+    const server = await start(t, { "limits.events-per-second": 10, ...settings });
+    const ada = await server.user("ada");
+    ada.on("question", (n, answer) => answer(n));
+    const question = (n) => ({ event: "question", data: n, to: { users: ["ada"] }, ack: { timeoutMs: 10_000 } });
+    const asked = Array.from({ length: 60 }, (_, n) => emit(server, key, question(n)));
+    for (let n = 0; n < 5; n += 1) await done(ada, "send-message", { n });
+    for (const { answers } of await Promise.all(asked)) assert.equal(answers.length, 1);
+  });
+
   test("is waited for on polling too, as long as the client does", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const open = async () => {
@@ -158,6 +170,18 @@ describe("events-in-flight", () => {
 });
 
 describe("payload-bytes", () => {
+  test("may be more than received-bytes is by default: what is large arrives all the same", async (t) => {
+    const server = await start(t, { "limits.payload-bytes": 10_000_000, "limits.queued-bytes": 100_000_000 });
+    for (const transports of TRANSPORTS) {
+      const ada = await server.user("ada", { transports });
+      const { body } = await done(ada, "send-message", { text: "x".repeat(6_000_000) });
+      assert.equal(body.text.length, 6_000_000);
+      ada.emit("message", Buffer.alloc(4_000_000), Buffer.alloc(4_000_000));
+      assert.equal((await once(ada, "message")).length, 4_000_000);
+      ada.disconnect();
+    }
+  });
+
   test("closes a WebSocket that sends a frame of 100 MB, text or binary", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");

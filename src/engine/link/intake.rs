@@ -36,7 +36,7 @@ impl Link {
         attachments: Vec<Bytes>,
         id: Option<u64>,
     ) -> Arrival<'a> {
-        let is_within_rate = self.bucket().is_none_or(|bucket| bucket.check().is_ok());
+        let is_within_rate = self.has_token();
         let bytes = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
         let charge = ReceivedCharge::event(&self.received, bytes);
         Arrival { json, attachments, id, charge, is_within_rate }
@@ -49,9 +49,14 @@ impl Link {
             self.bucket();
             return;
         }
-        if self.bucket().is_some_and(|bucket| bucket.check().is_err()) {
+        if !self.has_token() {
             self.owes.store(true, Relaxed);
         }
+    }
+
+    /// Takes a token for a packet, or the one that it has waited for.
+    fn has_token(&self) -> bool {
+        self.bucket().is_none_or(|bucket| self.has_paid.swap(false, Relaxed) || bucket.check().is_ok())
     }
 
     /// CONNECT is being decided on, until the guard is dropped.
@@ -121,7 +126,8 @@ impl Intake {
         if is_ready { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Pays what the link owes.
+    /// Pays what the link owes, and for the packet that has waited meanwhile: that may be an event, which is not to be
+    /// refused for what came before it.
     fn poll_token(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(token) = &mut self.token {
@@ -132,7 +138,9 @@ impl Intake {
                 return Poll::Ready(());
             }
             match link.bucket().and_then(limits::wait) {
-                None => link.owes.store(false, Relaxed),
+                None if link.has_paid.swap(true, Relaxed) => link.owes.store(false, Relaxed),
+                None if link.bucket().is_none() => link.owes.store(false, Relaxed),
+                None => {}
                 Some(wait) => self.token = Some(Box::pin(tokio::time::sleep(wait))),
             }
         }

@@ -13,12 +13,7 @@ use super::{
     envelope::{self, Asked, Said, Unsaid},
 };
 use crate::{
-    engine::{
-        DisconnectReason,
-        link::Link,
-        pressure::ReceivedCharge,
-        session::{NotAnEvent, Session},
-    },
+    engine::{DisconnectReason, link::Link, pressure::ReceivedCharge, session::Session},
     error::Error,
     input::described,
 };
@@ -119,7 +114,7 @@ impl Incoming {
             }
         };
         plain.has_envelopes.store(true, Ordering::Relaxed);
-        if !matches!(said, Said::Event { .. }) {
+        if !matches!(said, Said::Event { .. } | Said::Reply { .. }) {
             link.pay();
         }
         match said {
@@ -146,7 +141,10 @@ impl Incoming {
             Said::Reply { id, data } => {
                 if let Phase::Inside { session, .. } = &self.phase {
                     let answer = data.map_or_else(|| "[]".to_owned(), |data| format!("[{data}]"));
-                    let (Ok(()) | Err(NotAnEvent)) = session.acknowledged(Some(id), &answer, Vec::new());
+                    let was_asked = session.acknowledged(Some(id), &answer, Vec::new()).unwrap_or_default();
+                    if !was_asked {
+                        link.pay();
+                    }
                 }
                 ControlFlow::Continue(())
             }

@@ -12,7 +12,8 @@ use crate::engine::{Protocol, frame::Frame, log::Log, offset::Offsets};
 const MEMORY: usize = 8_000_000;
 
 fn account() -> Arc<Account> {
-    let limits = LimitsConfig { memory: MEMORY, received_bytes: 1_000_000, ..LimitsConfig::default() };
+    let limits =
+        LimitsConfig { memory: MEMORY, received_bytes: 1_000_000, payload_bytes: 100_000, ..LimitsConfig::default() };
     Account::new(&limits, MEMORY)
 }
 
@@ -82,9 +83,30 @@ fn a_connection_is_not_read_from_beyond_its_bound_and_is_woken_when_there_is_roo
 }
 
 #[test]
+fn one_event_always_fits_beside_another_message() {
+    let limits = |received_bytes, payload_bytes| LimitsConfig { received_bytes, payload_bytes, ..Default::default() };
+    assert_eq!(received(&limits(4_000_000, 1_000_000)), 4_000_000);
+    assert!(received(&limits(4_000_000, 10_000_000)) > 30_000_000);
+    assert_eq!((received(&limits(0, 1)), received(&limits(1, 0))), (0, 0), "none");
+}
+
+#[test]
+fn events_that_were_joined_are_charged_with_the_frame_that_holds_them() {
+    let (account, offsets) = (account(), Offsets::new());
+    let joined = Frame::joined((0..4).map(|_| event(10_000, &offsets)).collect());
+    joined.charge(&account);
+    assert!(account.total() >= 80_000, "{}", account.total());
+    joined.wire(Protocol::V3);
+    assert!(account.total() >= 120_000, "{}", account.total());
+    drop(joined);
+    assert_eq!(account.total(), 0);
+}
+
+#[test]
 fn where_memory_is_scarce_only_those_above_an_equal_share_wait() {
     let account = account();
     let (greedy, modest) = (Received::new(&account), Received::new(&account));
+    let _two = [Share::new(&account), Share::new(&account)];
     let woken = Arc::new(Woken::default());
     let own = waker(woken.clone());
     let cx = Context::from_waker(&own);
@@ -96,7 +118,7 @@ fn where_memory_is_scarce_only_those_above_an_equal_share_wait() {
     assert!(account.is_scarce() && account.is_full());
     // The share of each of two is three eighths of the bound.
     assert!(!held.is_refused() && greedy.poll_room(&cx).is_ready(), "below its share");
-    let _crowd: Vec<_> = (0..8).map(|_| Received::new(&account)).collect();
+    let _crowd: Vec<_> = (0..8).map(|_| Share::new(&account)).collect();
     assert!(held.is_refused() && greedy.poll_room(&cx).is_pending());
     assert!(modest.poll_room(&cx).is_ready());
     drop(others);
