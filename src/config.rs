@@ -584,7 +584,7 @@ impl Default for RecoveryConfig {
             bytes: 1_000_000,
             sockets_per_user: 10,
             sockets: 10_000,
-            total_bytes: 100_000_000,
+            total_bytes: 32_000_000,
         }
     }
 }

@@ -10,7 +10,7 @@
 //! | `limits.queued-bytes` | output of one connection, each packet in full | the connection is dropped: `slow-consumer` |
 //! | `recovery.bytes` | the log of one socket, each packet in full | the oldest events are forgotten |
 //! | `limits.queued-bytes-total` | output | slow connections above an equal share are dropped |
-//! | `recovery.total-bytes` | recovery logs | logs are given up: those of sockets that are away first |
+//! | `recovery.total-bytes` | recovery logs; long handshakes | logs are given up: those of sockets that are away first |
 //! | a quarter of `limits.memory` | HTTP bodies | large ones are refused with 503 |
 //! | `limits.memory` | everything | in this order, see below |
 //!
@@ -53,7 +53,7 @@ const SMALL_BODY: usize = 64 * 1024;
 /// Bytes from which on it is worth while to give memory back to the system when it is no longer held.
 const TRIM: usize = 8 * 1024 * 1024;
 /// Bytes of a handshake or an `auth` that are not charged.
-const SMALL_HANDSHAKE: usize = 1_024;
+const SMALL_HANDSHAKE: usize = 4 * 1024;
 /// What an event costs beside its text: its place in the socket's queue, its handler's future, its answer.
 const EVENT_OVERHEAD: usize = 512;
 /// The bounds are compared each time a kind of charge has moved by about this much.
@@ -202,7 +202,7 @@ impl Account {
 
     /// Whether sockets that are away must be given up: for their logs, or for what they keep of their handshakes.
     pub(super) fn are_away_excessive(&self) -> bool {
-        self.are_logs_excessive() || (self.is_scarce() && self.held(Kind::Handshakes) > self.memory.get() / 16)
+        self.are_logs_excessive() || self.held(Kind::Handshakes) > self.logs
     }
 
     /// What one connection may hold where there is not enough for all. Where memory is scarce because of connections,
@@ -246,7 +246,7 @@ impl Account {
         self.peak.fetch_max(total, Relaxed);
         let is_scarce = total > most - most / 8;
         let was_scarce = self.is_scarce.swap(is_scarce, Relaxed);
-        if is_scarce || self.held(Kind::Logs) > self.logs {
+        if is_scarce || self.held(Kind::Logs) > self.logs || self.held(Kind::Handshakes) > self.logs {
             self.relief.notify_one();
         }
         if was_scarce && !is_scarce {

@@ -58,7 +58,7 @@ describe("the server's memory stays within limits.memory when it is attacked wit
       attacker.send({ name, port: server.port, options: { key, scale: Math.ceil(MEMORY / 64_000_000) } });
       let [peak, held] = [0, 0];
       for (const began = Date.now(); Date.now() - began < ATTACK_MS; await pause(50)) peak = Math.max(peak, await rss());
-      for (const kind of ["input", "events", "writes", "output", "logs", "http"]) {
+      for (const kind of ["input", "handshakes", "events", "writes", "output", "logs", "http"]) {
         held += await server.metric(`sockeye_memory_bytes{kind="${kind}"}`);
       }
       const during = await bystander.roundTrips(100);
