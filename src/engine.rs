@@ -19,7 +19,6 @@ mod back;
 mod clients;
 mod connect;
 mod diagnosis;
-mod drain;
 mod flush;
 mod frame;
 #[cfg(any(fuzzing, test))]

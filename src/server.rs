@@ -6,6 +6,7 @@ mod busy;
 mod client_files;
 mod connections;
 mod demo;
+mod drain;
 mod gate;
 mod health;
 mod host;
@@ -240,17 +241,14 @@ fn router(app: &Arc<App>) -> Router {
         .layer(cors.clone())
         .layer(middleware::from_fn(gate::preflight))
         .layer(framed.clone());
-    let socket_io = socket_io.layer(cors).layer(middleware::from_fn(gate::preflight));
+    let drained = middleware::from_fn_with_state(app.clone(), drain::drain);
+    let socket_io = socket_io.layer(cors).layer(middleware::from_fn(gate::preflight)).layer(drained.clone());
     let for_browsers = socket_io.merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut router = Router::new()
-        .merge(for_browsers)
-        .merge(websocket::routes(app))
-        .merge(pusher::routes(app).layer(framed))
-        .merge(health::routes(app));
+    let mut others = Router::new().merge(websocket::routes(app)).merge(health::routes(app));
     if app.config.server.demo {
-        router = router.fallback(demo::file);
+        others = others.fallback(demo::file);
     }
-    router
+    others.layer(drained).merge(for_browsers).merge(pusher::routes(app).layer(framed))
 }
 
 /// Writes what is queued. Where something has failed, it may be what this waits for: then not for long.

@@ -10,15 +10,13 @@ use std::{
 use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Request, StatusCode,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    DisconnectReason, Protocol,
-    drain::drain,
-    jsonp,
+    DisconnectReason, Protocol, jsonp,
     link::{Intake, Link},
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
@@ -93,18 +91,10 @@ pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
     }
     // If the client hangs up while its body is read or waits for its turn, this is dropped, and so is the link.
     let mut posting = Posting { link, is_done: false };
-    let taken = take_body(link, request).await;
+    let response = take_body(link, request).await;
     posting.is_done = true;
     drop(posting);
-    match taken {
-        Ok(response) => response,
-        Err(TooLarge(mut rest)) => {
-            drain(&mut rest, link.engine.settings.max_payload.get()).await;
-            let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, String::new());
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            response
-        }
-    }
+    response
 }
 
 /// A POST that is being read.
@@ -122,23 +112,20 @@ impl Drop for Posting<'_> {
     }
 }
 
-/// A body with more bytes than may be; what was not read of it.
-struct TooLarge(Body);
-
-async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response, TooLarge> {
+async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if is_binary && link.protocol == Protocol::V4 {
         link.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
-        return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
+        return plain(StatusCode::BAD_REQUEST, String::new());
     }
     let mut charge = ReceivedCharge::input(&link.received);
     let mut body = request.into_body();
     let whole = match read(link, &mut body, &mut charge).await {
         Ok(whole) => whole,
-        Err(Unread::TooLarge) => return Err(TooLarge(body)),
+        Err(Unread::TooLarge) => return plain(StatusCode::PAYLOAD_TOO_LARGE, String::new()),
         Err(Unread::Broken) => {
             link.lose(DisconnectReason::TransportError);
-            return Ok(plain(StatusCode::BAD_REQUEST, String::new()));
+            return plain(StatusCode::BAD_REQUEST, String::new());
         }
     };
     match std::str::from_utf8(&whole) {
@@ -155,7 +142,7 @@ async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Result<Response,
     }
     let mut response = plain(StatusCode::OK, "ok".to_owned());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    Ok(response)
+    response
 }
 
 /// What the log says of a body that cannot be read.

@@ -240,6 +240,51 @@ describe("payload-bytes", () => {
     await unharmed(server, bob);
   });
 
+  test("reads what a refusal left of a body, and goes on with the connection", async (t) => {
+    const server = await start(t);
+    const path = "/socket.io/?EIO=4&transport=polling";
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const cases = [
+      ["POST", `${path}&sid=nobody`, {}, 400],
+      ["POST", path, {}, 400],
+      ["PUT", path, {}, 400],
+      ["POST", path, { origin: "https://evil.example" }, 403],
+      ["OPTIONS", path, { origin: "https://evil.example" }, 204],
+      ["POST", "/", {}, undefined],
+      ["POST", "/nothing/here", {}, undefined],
+      ["POST", "/health", {}, 405],
+    ];
+    for (const [method, url, headers, expected] of cases) {
+      for (const bytes of [20_000, 300_000, 900_000, 5_000_000]) {
+        const what = `${method} ${url} ${JSON.stringify(headers)} with ${bytes} bytes`;
+        const body = Buffer.alloc(bytes, "4");
+        const sent = { method, headers: { ...headers, "content-length": bytes }, agent, body };
+        const refused = await exchange(server.url + url, sent);
+        if (expected !== undefined) assert.equal(refused.status, expected, what);
+        const next = await exchange(`${server.url}/health`, { agent });
+        assert.equal(next.status, 200, what);
+        assert.ok(next.socket === refused.socket, `${what}: it is the same connection`);
+      }
+    }
+    await unharmed(server);
+  });
+
+  test("closes the connection behind a refusal whose body is too large, or was not sent", async (t) => {
+    const server = await start(t, { "limits.payload-bytes": 10_000 });
+    const url = `${server.url}/socket.io/?EIO=4&transport=polling&sid=nobody`;
+    for (const headers of [{ "content-length": HUGE }, {}]) {
+      // A byte more than is read, and no end.
+      const { status, connection } = await post(url, headers, 100_001);
+      assert.deepEqual([status, connection], [400, "close"]);
+    }
+    const began = Date.now();
+    const { status, connection } = await post(url, { "content-length": 5_000, expect: "100-continue" }, 0);
+    assert.deepEqual([status, connection], [400, "close"]);
+    assert.ok(Date.now() - began < 4_000, "nobody waits for what the client holds back");
+    await unharmed(server);
+  });
+
   test("is the same over both transports", async (t) => {
     const server = await start(t, { "limits.payload-bytes": 10_000 });
     for (const generation of GENERATIONS) {
@@ -384,11 +429,11 @@ function post(url, headers, bytes) {
   const answer = new Promise((resolve) => {
     const request = http.request(url, { method: "POST", headers, agent: false });
     let taken = 0;
-    const settle = (status) => {
-      resolve({ status, taken });
+    const settle = (status, connection) => {
+      resolve({ status, taken, connection });
       request.destroy();
     };
-    request.once("response", ({ statusCode }) => settle(statusCode));
+    request.once("response", ({ statusCode, headers }) => settle(statusCode, headers.connection));
     request.on("error", () => settle(undefined));
     request.flushHeaders();
     const chunk = Buffer.alloc(64 * 1024, "4");
@@ -402,4 +447,18 @@ function post(url, headers, bytes) {
     write();
   });
   return inTime(answer, `the answer to a POST of ${bytes} bytes`);
+}
+
+/** A whole request: the status of its answer, and its connection. */
+function exchange(url, { body, ...options }) {
+  const answer = new Promise((resolve, reject) => {
+    const request = http.request(url, options, (response) => {
+      response.resume();
+      response.on("error", reject);
+      response.on("end", () => resolve({ status: response.statusCode, socket: request.socket }));
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+  return inTime(answer, `the answer to ${options.method ?? "GET"} ${url}`);
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import http from "node:http";
 import { test } from "node:test";
 
 import { conformance, MAX_PAYLOAD, PATIENT } from "./harness.js";
 import { open, REVISIONS, TRANSPORTS } from "./session.js";
-import { ask, assertRefused, connection, NO_CODE, target, upgrade } from "./wire.js";
+import { ask, assertRefused, call, connection, NO_CODE, target, upgrade } from "./wire.js";
 
 /** The headers that ask for a WebSocket. */
 const UPGRADE = [
@@ -68,6 +69,32 @@ conformance("handshake", PATIENT, (server) => {
     test(`${what} is refused with code ${code}`, async () => {
       assertRefused(await ask(server, options), code, message);
     });
+  }
+
+  const unread = [
+    ["a POST to an unknown session", { method: "POST", query: { sid: "nobody" } }, 1, "Session ID unknown"],
+    ["a POST with an unknown transport", { method: "POST", query: { transport: "nope" } }, 0, "Transport unknown"],
+    ["a handshake by POST", { method: "POST" }, 2, "Bad handshake method"],
+    ["a handshake by PUT", { method: "PUT" }, 2, "Bad handshake method"],
+  ];
+  for (const [what, options, code, message] of unread) {
+    for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
+      const way = headers["transfer-encoding"] ?? "with its length";
+      test(`${what} leaves its connection usable, whatever its body holds (${way})`, async () => {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+        try {
+          for (const bytes of [20_000, 300_000, 900_000]) {
+            const refused = call(server, { ...options, headers, agent, body: "x".repeat(bytes) });
+            assertRefused(await refused.answer, code, message);
+            const next = call(server, { agent });
+            assert.equal((await next.answer).status, 200);
+            assert.ok(next.request.socket === refused.request.socket, `${bytes} bytes: it is the same connection`);
+          }
+        } finally {
+          agent.destroy();
+        }
+      });
+    }
   }
 
   test("polling with the session of a WebSocket is a bad request", async () => {
