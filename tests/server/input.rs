@@ -256,7 +256,15 @@ async fn credentials_of_a_wrong_type_are_refused_and_whole_numbers_are_ids() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn undefined_and_null_are_nobodys_ids() {
-    let server = TestServer::start().await;
+    let server = TestServer::configured(|config| {
+        config.rooms.recipient_field = "receiverId".to_owned();
+        config.rooms.room_field = "channel".to_owned();
+        let relay =
+            |field, argument| Relay { to: RelayTo::User, field, argument, except_sender: false, volatile: false };
+        config.relay.insert("invite".to_owned(), relay(Some("memberId".to_owned()), None));
+        config.relay.insert("poke".to_owned(), relay(None, Some(1)));
+    })
+    .await;
     for (auth, name) in [
         (json!({ "userId": "undefined" }), None),
         (json!({ "userId": "null", "name": "undefined" }), None),
@@ -273,5 +281,18 @@ async fn undefined_and_null_are_nobodys_ids() {
         }
     }
     let mut ada = user(&server, "undefined behaviour").await;
-    ada.done("send-message", json!({ "to": "undefined" })).await;
+    for nobody in ["undefined", "null"] {
+        let says = |field: &str| format!("{field}: nobody can be the user {nobody:?}");
+        for (event, field) in [("send-message", "to"), ("send-message", "receiverId"), ("invite", "memberId")] {
+            assert_eq!(wrong(&mut ada, event, json!({ field: nobody, "text": "x" })).await, says(field));
+        }
+        for field in ["room", "channel"] {
+            let direct = json!({ field: format!("dm:{nobody}") });
+            assert_eq!(wrong(&mut ada, "send-message", direct).await, says(field));
+        }
+        ada.raw(&format!("429{}", json!(["poke", "hello", nobody]))).await;
+        assert_eq!(ada.reply(9).await["error"]["message"], says("argument 1"));
+    }
+    ada.done("send-message", json!({ "to": "undefined behaviour" })).await;
+    ada.done("send-message", json!({ "room": "undefined" })).await;
 }
