@@ -5,7 +5,7 @@ use sockeye::config::{Relay, RelayTo};
 
 use crate::{
     client::Client,
-    harness::{TestServer, get},
+    harness::{Binary, TestServer, get},
 };
 
 /// A client of open mode with this id.
@@ -252,6 +252,24 @@ async fn credentials_of_a_wrong_type_are_refused_and_whole_numbers_are_ids() {
     let mut number = Client::open(server.address, "", &[]).await.unwrap();
     number.connect("", &json!({ "userId": 2, "name": null, "token": null })).await.unwrap();
     assert_eq!(number.event("session").await["user"], json!({ "id": "2", "name": "2" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connect_that_is_too_large_or_too_deep_is_told_why_and_so_is_the_log() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Binary::serve(data.path(), &[]).await;
+    let large = json!({ "token": "x".repeat(128 * 1024) }).to_string();
+    let deep = format!("{{\"x\":{}{}}}", "[".repeat(1_001), "]".repeat(1_001));
+    for (auth, code, must_say) in [(large, "too-large", "auth has more than 128 KiB"), (deep, "bad-payload", "auth")] {
+        let mut client = Client::open(server.address, "", &[]).await.unwrap();
+        client.raw(&format!("40{auth}")).await;
+        let answer = client.next_text().await;
+        let refusal: Value = serde_json::from_str(answer.strip_prefix("44").expect(&answer)).unwrap();
+        assert_eq!((&refusal["message"], &refusal["data"]["code"]), (&json!(code), &json!(code)));
+        assert!(refusal["data"]["message"].as_str().unwrap().contains(must_say), "{refusal}");
+        let log = server.log();
+        assert!(log.lines().any(|line| line.contains("connection refused") && line.contains(code)), "{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
