@@ -176,6 +176,15 @@ impl Auth {
         Ok(Identity { user, is_guest, access: self.access.clone(), expires_at: None })
     }
 
+    /// Refuses an id that nobody can have, as the receiver that a field names: what a front-end sends to whom it does
+    /// not know. In open mode alone, as tokens are made by backends.
+    pub(crate) fn check_receiver(&self, field: &str, user: &UserId) -> Result<()> {
+        if matches!(self.mode, Mode::Open) && NOBODY.contains(&user.as_str()) {
+            return Err(Error::BadPayload(format!("{field}: nobody can be the user {user:?}", user = user.as_str())));
+        }
+        Ok(())
+    }
+
     /// Whether this is the id of a guest: in open mode, those that begin with `guest-`.
     pub fn is_guest(&self, user: &UserId) -> bool {
         matches!(self.mode, Mode::Open) && user.as_str().starts_with(GUEST)

@@ -274,17 +274,24 @@ fn author(who: Option<&Identity>) -> Option<store::Author> {
 
 /// `room`, or `to`, or the fields an old app's payload has for them, or the lobby.
 fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
-    let room = match (&send.room, &send.to) {
+    let (field, room) = match (&send.room, &send.to) {
         (Some(_), Some(_)) => return Err(Error::BadPayload("either room or to, not both".to_owned())),
-        (Some(room), None) => room.clone(),
-        (None, Some(user)) => RoomRef::With(user.clone()),
+        (Some(room), None) => ("room", room.clone()),
+        (None, Some(user)) => ("to", RoomRef::With(user.clone())),
         (None, None) => {
             let rooms = &app.config.rooms;
             let user = named(&send.body, &rooms.recipient_field, UserId::parse)?;
             let room = named(&send.body, &rooms.room_field, RoomRef::parse)?;
-            user.map(RoomRef::With).or(room).unwrap_or_else(|| RoomRef::Named(rooms.lobby.clone()))
+            match (user, room) {
+                (Some(user), _) => (&*rooms.recipient_field, RoomRef::With(user)),
+                (None, Some(room)) => (&*rooms.room_field, room),
+                (None, None) => ("", RoomRef::Named(rooms.lobby.clone())),
+            }
         }
     };
+    if let RoomRef::With(user) = &room {
+        app.auth.check_receiver(field, user)?;
+    }
     enter(who, room)
 }
 

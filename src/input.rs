@@ -26,7 +26,7 @@ pub(crate) use members::Members;
 pub(crate) use name::{described, name};
 pub(crate) use placeholders::{are_placed, replaced};
 pub(crate) use query::{Fields, read_query};
-pub(crate) use text::decoded;
+pub(crate) use text::{decoded, is_cut};
 
 /// What serde calls a name that may also be written as a whole number.
 pub(crate) const NAME: &str = "name or whole number";

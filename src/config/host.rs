@@ -18,6 +18,10 @@ impl HostPattern {
             return Err("* stands for whole names before a dot, as in \"*.example.com\"".to_owned());
         }
         match url::Host::parse(name) {
+            // One dot may be its end (RFC 1034, section 3.1).
+            Ok(url::Host::Domain(name)) if name.strip_suffix('.').unwrap_or(&name).split('.').any(str::is_empty) => {
+                Err(format!("{name:?} has nothing between two dots, or before the first one"))
+            }
             Ok(url::Host::Domain(name)) => Ok(Self(format!("{wildcard}{name}"))),
             Ok(address) if wildcard.is_empty() => Ok(Self(address.to_string())),
             _ if name.is_empty() => Err("it names no host".to_owned()),
@@ -102,9 +106,21 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(HostPattern::parse(text).unwrap().as_str(), expected);
         }
-        for wrong in
-            ["", "*.", "a b", "*example.com", "app-*.example.com", "*.*.example.com", "*.127.0.0.1", "::1", "a/b"]
-        {
+        for wrong in [
+            "",
+            "*.",
+            "a b",
+            "*example.com",
+            "app-*.example.com",
+            "*.*.example.com",
+            "*.127.0.0.1",
+            "::1",
+            "a/b",
+            "a..b",
+            ".a",
+            "a..",
+            "*..a",
+        ] {
             assert!(HostPattern::parse(wrong).is_err(), "{wrong}");
         }
     }

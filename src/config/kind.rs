@@ -31,7 +31,9 @@ impl ValueKind {
     /// written.
     pub(super) fn read(&self, text: &str) -> Value {
         match self {
-            Self::Text | Self::Secret | Self::Choice(_) | Self::Size | Self::Duration => Value::from(text),
+            Self::Text | Self::Secret | Self::Choice(_) | Self::Size | Self::Duration => {
+                Value::from(without_quotes(text))
+            }
             Self::Number(_) => text.trim().parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
             Self::Truth => text.trim().parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
             Self::List(_) => {
@@ -69,6 +71,11 @@ impl ValueKind {
     }
 }
 
+/// The text between the quotes of a file, where it was written with them.
+fn without_quotes(text: &str) -> &str {
+    text.trim().strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
 fn quoted(choices: &[String]) -> String {
     choices.iter().map(|choice| format!("{choice:?}")).collect::<Vec<_>>().join(", ")
 }
@@ -84,4 +91,28 @@ fn abridged(value: &Value) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_may_have_the_quotes_of_the_file() {
+        let choice = ValueKind::Choice(vec!["one".to_owned()]);
+        for kind in [ValueKind::Text, ValueKind::Secret, choice, ValueKind::Size, ValueKind::Duration] {
+            for (text, expected) in [
+                (r#""receiverId""#, "receiverId"),
+                ("receiverId", "receiverId"),
+                (r#" "a b" "#, "a b"),
+                (" a ", " a "),
+                (r#""""#, ""),
+                (r#"""#, r#"""#),
+                (r#""a"#, r#""a"#),
+                (r#"a "b""#, r#"a "b""#),
+            ] {
+                assert_eq!(kind.read(text), Value::from(expected), "{text}");
+            }
+        }
+    }
 }

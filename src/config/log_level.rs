@@ -4,6 +4,33 @@
 /// What a level is called.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
+/// The modules that log under `sockeye::`.
+const MODULES: [&str; 24] = [
+    "allocator",
+    "app",
+    "auth",
+    "chat",
+    "config",
+    "engine",
+    "error",
+    "handlers",
+    "http",
+    "hub",
+    "input",
+    "limits",
+    "metrics",
+    "model",
+    "open_files",
+    "presence",
+    "protocol",
+    "pusher",
+    "server",
+    "socket",
+    "store",
+    "supervise",
+    "telemetry",
+    "turn",
+];
 /// How much alike a misspelt target is to the right one.
 const ALIKE: f64 = 0.85;
 
@@ -12,7 +39,9 @@ pub(super) fn complaint(value: &str) -> Option<String> {
     if value.trim().is_empty() {
         return Some(format!("is empty: write one of {}", LEVELS.join(", ")));
     }
-    let wrong = value.split(',').map(str::trim).find(|directive| !is_directive(directive))?;
+    let Some(wrong) = value.split(',').map(str::trim).find(|directive| !is_directive(directive)) else {
+        return nothing_is_logged(value);
+    };
     let hint = match wrong.split_once('=') {
         Some((target, level)) if is_level(level) && looks_like_ours(target) => "; did you mean sockeye?",
         _ => "",
@@ -21,6 +50,20 @@ pub(super) fn complaint(value: &str) -> Option<String> {
         "has {wrong:?}, which is no level and no directive: write one of {}, or directives such as \"info,sockeye::store=debug\"{hint}",
         LEVELS.join(", ")
     ))
+}
+
+/// The sentence about directives of which each is for a module that there is not.
+fn nothing_is_logged(value: &str) -> Option<String> {
+    let unknown = |directive: &str| {
+        let module = directive.trim().split('=').next()?.strip_prefix("sockeye::")?.split("::").next()?.to_owned();
+        Some(module).filter(|module| !MODULES.contains(&&**module))
+    };
+    let modules: Vec<String> = value.split(',').map(unknown).collect::<Option<_>>()?;
+    let module = modules.first()?;
+    let alike = |known: &&&str| strsim::jaro_winkler(known, module);
+    let nearest = MODULES.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|known| alike(known) > ALIKE);
+    let hint = nearest.map_or_else(String::new, |known| format!("; did you mean sockeye::{known}?"));
+    Some(format!("logs nothing: there is no module sockeye::{module}{hint}"))
 }
 
 /// The value as `EnvFilter` reads it, which takes no spaces.
@@ -59,7 +102,7 @@ fn looks_like_ours(target: &str) -> bool {
 mod tests {
     use tracing_subscriber::EnvFilter;
 
-    use super::{complaint, directives};
+    use super::{MODULES, complaint, directives};
 
     #[test]
     fn levels_and_directives_are_taken_and_the_filter_takes_them_too() {
@@ -67,6 +110,27 @@ mod tests {
             assert_eq!(complaint(level), None, "{level}");
             assert!(directives(level).parse::<EnvFilter>().is_ok(), "{level}");
         }
+    }
+
+    #[test]
+    fn modules_that_there_are_not_are_refused_where_nothing_else_is_named() {
+        let sentence = complaint("sockeye::stroe=debug").unwrap();
+        assert_eq!(sentence, "logs nothing: there is no module sockeye::stroe; did you mean sockeye::store?");
+        let sentence = complaint("sockeye::xyzzy::deep=debug, sockeye::stroe=info").unwrap();
+        assert_eq!(sentence, "logs nothing: there is no module sockeye::xyzzy");
+        for level in ["info,sockeye::stroe=debug", "sockeye::store::writer=debug", "sockeye=debug", "my_app=info"] {
+            assert_eq!(complaint(level), None, "{level}");
+        }
+    }
+
+    #[test]
+    fn the_modules_are_those_of_the_library() {
+        let declared = include_str!("../lib.rs").lines().filter_map(|line| {
+            let line = line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?;
+            line.strip_suffix(';')
+        });
+        let missing: Vec<_> = declared.filter(|name| !MODULES.contains(name)).collect();
+        assert_eq!(missing, ["generated"]);
     }
 
     #[test]

@@ -117,6 +117,9 @@ impl Wrong {
 
 fn pages(text: &str) -> Result<Pattern, Wrong> {
     let Some((scheme, rest)) = text.split_once("://") else {
+        if let Some(wrong) = half_a_scheme(text) {
+            return Err(wrong);
+        }
         let is_local = text.starts_with("localhost") || text.starts_with("127.") || text.starts_with('[');
         let scheme = if is_local { "http" } else { "https" };
         return Err(Wrong::because("it has no scheme").meaning(&format!("{scheme}://{text}")));
@@ -158,6 +161,27 @@ fn pages(text: &str) -> Result<Pattern, Wrong> {
         return Err(Wrong::because("an app's origin has no spaces and no letters beyond ASCII"));
     };
     Ok(Pattern::Pages { scheme, host, port })
+}
+
+/// Why a text is none that begins with a scheme, and has not both slashes behind it.
+fn half_a_scheme(text: &str) -> Option<Wrong> {
+    let (scheme, rest) = text.split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    if rest == "*" || (!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())) {
+        // A host and its port.
+        return None;
+    }
+    match &*scheme {
+        "data" | "blob" | "about" | "javascript" => {
+            let why = format!("pages of {scheme}: have no origin of their own, and most send null");
+            Some(Wrong { instead: Some("null".to_owned()), ..Wrong::because(why) })
+        }
+        "http" | "https" | "ws" | "wss" | "file" | "app" | "capacitor" | "ionic" | "tauri" => {
+            let why = "two slashes stand behind the scheme";
+            Some(Wrong::because(why).meaning(&format!("{scheme}://{}", rest.trim_start_matches('/'))))
+        }
+        _ => None,
+    }
 }
 
 fn written(pattern: &Pattern) -> String {

@@ -21,17 +21,13 @@ const BY_PLACE: [&str; 2] = ["okhttp/", "CFNetwork/"];
 /// What Node's WebSockets offer (npm `ws`), without spaces. They have no user agent.
 const NODE_EXTENSIONS: &str = "permessage-deflate;client_max_window_bits";
 
-/// Neither `true` nor `false`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotABool;
-
-/// What `recovery` in the query says; `None` where it is not there.
-pub(super) fn asked(value: Option<&str>) -> Result<Option<bool>, NotABool> {
-    match value {
-        None => Ok(None),
-        Some("true" | "1") => Ok(Some(true)),
-        Some("false" | "0") => Ok(Some(false)),
-        Some(_) => Err(NotABool),
+/// What `recovery` in the query says; `None` where it is not there, or says something else: then it is the
+/// application's own.
+pub(super) fn asked(value: Option<&str>) -> Option<bool> {
+    match value? {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -142,11 +138,11 @@ mod tests {
         let headers = HeaderMap::new();
         assert!(are_offsets_sent(RecoveryClients::All, PYTHON, &headers, true));
         assert!(!are_offsets_sent(RecoveryClients::None, JAVASCRIPT, &headers, true));
-        assert_eq!(asked(Some("1")), Ok(Some(true)));
-        assert_eq!(asked(Some("false")), Ok(Some(false)));
-        assert_eq!(asked(None), Ok(None));
-        for wrong in ["", "yes", "TRUE", "2"] {
-            assert_eq!(asked(Some(wrong)), Err(NotABool), "{wrong}");
+        assert_eq!(asked(Some("1")), Some(true));
+        assert_eq!(asked(Some("false")), Some(false));
+        assert_eq!(asked(None), None);
+        for other in ["", "yes", "TRUE", "2"] {
+            assert_eq!(asked(Some(other)), None, "{other}");
         }
     }
 }

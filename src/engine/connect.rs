@@ -10,7 +10,7 @@ use super::{
     session::{Resumed, Seen, Session},
 };
 use crate::{
-    error::{Code, Error},
+    error::Error,
     input::{self, Members, check_depth},
     protocol::Failure,
 };
@@ -42,11 +42,11 @@ impl Link {
             return self.refuse_connect("/", "Invalid namespace", None);
         }
         if auth.len() > AUTH_MAX {
-            return self.refuse_connect(namespace, Code::TooLarge.as_str(), None);
+            let sentence = format!("auth has more than {} KiB", AUTH_MAX / 1024);
+            return self.refuse_with(namespace, &Error::TooLarge(sentence));
         }
         if let Err(sentence) = check_depth(auth, "auth") {
-            let failure = serde_json::to_string(&Failure::of(&Error::BadPayload(sentence))).expect("it is plain text");
-            return self.refuse_connect(namespace, Code::BadPayload.as_str(), Some(&failure));
+            return self.refuse_with(namespace, &Error::BadPayload(sentence));
         }
         if self.resume(namespace, auth) {
             return;
@@ -57,7 +57,7 @@ impl Link {
         };
         match Back::open(self.engine.library(), &behind) {
             Some(back) => self.connect_through(back, &behind, namespace, route, auth),
-            None => self.refuse_connect(namespace, "unavailable", None),
+            None => self.refuse_with(namespace, &Error::unavailable("no session could be opened")),
         }
     }
 
@@ -104,6 +104,18 @@ impl Link {
             None => "unknown",
         });
         resumed == Some(Resumed::Yes)
+    }
+
+    /// CONNECT_ERROR for what the server itself finds wrong before anybody is asked, with a line in the log.
+    fn refuse_with(self: &Arc<Self>, namespace: &str, error: &Error) {
+        let failure = serde_json::to_string(&Failure::of(error)).expect("it is plain text");
+        let code = error.code();
+        if self.engine.mistake_lines.check().is_ok() {
+            let address = self.handshake.address.map(tracing::field::display);
+            tracing::info!(address, error = code.as_str(), data = failure, "connection refused");
+        }
+        self.engine.metrics.refused(code);
+        self.refuse_connect(namespace, code.as_str(), Some(&failure));
     }
 
     /// CONNECT_ERROR, with data as JSON.

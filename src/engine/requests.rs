@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{
     Engine, Protocol,
     back::{Back, Behind},
-    clients::{self, NotABool},
+    clients,
     frame::Frame,
     jsonp,
     link::Link,
@@ -86,7 +86,7 @@ impl Handshake {
             handshake.jsonp = query.j.as_deref().map(jsonp::Callback::of);
         }
         if protocol == Protocol::V4 {
-            let asked = clients::asked(query.recovery.as_deref()).map_err(|NotABool| Refusal::WrongRecovery)?;
+            let asked = clients::asked(query.recovery.as_deref());
             let recovery = &engine.settings.recovery;
             let wants_offsets = asked.unwrap_or_else(|| {
                 clients::are_offsets_sent(recovery.clients, &handshake.query, headers, is_websocket)
@@ -109,8 +109,6 @@ pub(super) enum Refusal {
     Full,
     /// Engine.IO 3, which is not let in here.
     UnsupportedProtocol,
-    /// `recovery` in the query is neither true nor false.
-    WrongRecovery,
 }
 
 impl Refusal {
@@ -122,7 +120,6 @@ impl Refusal {
             Self::BadRequest => (StatusCode::BAD_REQUEST, 3, "Bad request"),
             Self::Full => (StatusCode::SERVICE_UNAVAILABLE, 4, "Too many connections"),
             Self::UnsupportedProtocol => (StatusCode::BAD_REQUEST, 5, "Unsupported protocol version"),
-            Self::WrongRecovery => (StatusCode::BAD_REQUEST, 3, "recovery in the query must be true or false"),
         }
     }
 }

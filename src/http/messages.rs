@@ -19,7 +19,7 @@ use crate::{
     chat::{self, Change},
     config::Scope,
     error::{Error, Result},
-    model::{Message, MessageId, RoomRef, User, UserId},
+    model::{Message, MessageId, RoomRef, User, UserId, named},
     protocol::{self, DeleteMessage, EditMessage, Head, LoadMessages, Page, Reply, SendMessage},
     store::Known,
 };
@@ -60,7 +60,18 @@ struct Author {
     /// The user's id.
     id: UserId,
     /// The user's name, which is kept; without it, the one that is known, or the id.
-    name: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: Option<AuthorName>,
+}
+
+/// A text or a whole number.
+struct AuthorName(String);
+
+impl<'de> Deserialize<'de> for AuthorName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        named(deserializer, |name| Ok(Self(name.to_owned())))
+    }
 }
 
 /// Saves a message and tells its room
@@ -97,7 +108,7 @@ async fn author(app: &App, from: Option<Author>) -> Result<User> {
     if id.is_system() {
         return Err(Error::BadPayload("the system speaks where there is no from".to_owned()));
     }
-    let Some(name) = name else { return chat::user_named(app, id).await };
+    let Some(AuthorName(name)) = name else { return chat::user_named(app, id).await };
     let user = User::new(id, &name).map_err(Error::BadPayload)?;
     if app.auth.has_memberships(&user.id) {
         app.store.write_quietly(Known(user.clone()));

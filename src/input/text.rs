@@ -12,6 +12,11 @@ pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(json).or_else(|_| serde_json::from_str(&mended(json))).ok().map(Cow::Owned)
 }
 
+/// Whether a string's JSON holds half a surrogate pair.
+pub(crate) fn is_cut(json: &str) -> bool {
+    json.starts_with('"') && json.contains('\\') && serde_json::from_str::<String>(json).is_err()
+}
+
 /// The same JSON with `\ufffd` for each half of a surrogate pair that has no other half.
 fn mended(json: &str) -> String {
     let mut mended = String::with_capacity(json.len());

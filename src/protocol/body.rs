@@ -17,7 +17,10 @@ impl SendMessage {
         let send = Self {
             room: room.map(|room| input::name("room", room, RoomRef::parse)).transpose()?,
             to: to.map(|to| input::name("to", to, UserId::parse)).transpose()?,
-            idempotency_key: idempotency_key.map(|key| text("idempotencyKey", key)).transpose()?,
+            idempotency_key: idempotency_key
+                .filter(|key| key.get() != "null")
+                .map(|key| text("idempotencyKey", key))
+                .transpose()?,
             body,
         };
         send.checked()
@@ -160,6 +163,12 @@ mod tests {
         ] {
             assert_eq!(SendMessage::parse(payload).unwrap_err(), sentence);
         }
+    }
+
+    #[test]
+    fn a_key_that_is_null_is_none() {
+        let send = SendMessage::parse(r#"{"idempotencyKey":null,"x":1}"#).unwrap();
+        assert_eq!((send.idempotency_key, send.body.as_str()), (None, r#"{"x":1}"#));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) fn emit(conn: &Conn, name: &str, text: String, attachments: Vec<Bytes
         RelayTo::Others => send(conn, relay, To::Everyone, Some(conn.id), event(text)),
         RelayTo::User => {
             let user = named(relay, &text, UserId::parse)?;
+            let argument = format!("argument {}", relay.argument.unwrap_or(0));
+            conn.app.auth.check_receiver(relay.field.as_deref().unwrap_or(&argument), &user)?;
             send(conn, relay, To::User(&user), None, event(text))
         }
         RelayTo::Room => {

@@ -22,6 +22,18 @@ const ids = ({ messages }) => messages.map(({ id }) => id);
 const numbers = ({ messages }) => messages.map(({ body }) => body.n);
 
 describe("posting", () => {
+  test("the author's name may be a whole number or null", async (t) => {
+    const { backend } = await open(t);
+    for (const [name, expected] of [[5, "5"], ["Ada", "Ada"], [null, "Ada"]]) {
+      const { from } = await backend.done("POST", "/messages", { from: { id: "ada", name }, body: {} }, 201);
+      assert.deepEqual(from, { id: "ada", name: expected });
+    }
+    for (const name of [2.5, true, {}]) {
+      const answer = await backend.refused("POST", "/messages", { from: { id: "ada", name }, body: {} });
+      assert.equal(answer, "400 bad-payload");
+    }
+  });
+
   test("as a user is what the user's own send-message would have been", async (t) => {
     const { server, backend } = await open(t);
     const v4 = await server.user("bob");

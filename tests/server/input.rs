@@ -5,7 +5,7 @@ use sockeye::config::{Relay, RelayTo};
 
 use crate::{
     client::Client,
-    harness::{TestServer, get},
+    harness::{Binary, TestServer, get},
 };
 
 /// A client of open mode with this id.
@@ -255,8 +255,34 @@ async fn credentials_of_a_wrong_type_are_refused_and_whole_numbers_are_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connect_that_is_too_large_or_too_deep_is_told_why_and_so_is_the_log() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Binary::serve(data.path(), &[]).await;
+    let large = json!({ "token": "x".repeat(128 * 1024) }).to_string();
+    let deep = format!("{{\"x\":{}{}}}", "[".repeat(1_001), "]".repeat(1_001));
+    for (auth, code, must_say) in [(large, "too-large", "auth has more than 128 KiB"), (deep, "bad-payload", "auth")] {
+        let mut client = Client::open(server.address, "", &[]).await.unwrap();
+        client.raw(&format!("40{auth}")).await;
+        let answer = client.next_text().await;
+        let refusal: Value = serde_json::from_str(answer.strip_prefix("44").expect(&answer)).unwrap();
+        assert_eq!((&refusal["message"], &refusal["data"]["code"]), (&json!(code), &json!(code)));
+        assert!(refusal["data"]["message"].as_str().unwrap().contains(must_say), "{refusal}");
+        let log = server.log();
+        assert!(log.lines().any(|line| line.contains("connection refused") && line.contains(code)), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn undefined_and_null_are_nobodys_ids() {
-    let server = TestServer::start().await;
+    let server = TestServer::configured(|config| {
+        config.rooms.recipient_field = "receiverId".to_owned();
+        config.rooms.room_field = "channel".to_owned();
+        let relay =
+            |field, argument| Relay { to: RelayTo::User, field, argument, except_sender: false, volatile: false };
+        config.relay.insert("invite".to_owned(), relay(Some("memberId".to_owned()), None));
+        config.relay.insert("poke".to_owned(), relay(None, Some(1)));
+    })
+    .await;
     for (auth, name) in [
         (json!({ "userId": "undefined" }), None),
         (json!({ "userId": "null", "name": "undefined" }), None),
@@ -273,5 +299,18 @@ async fn undefined_and_null_are_nobodys_ids() {
         }
     }
     let mut ada = user(&server, "undefined behaviour").await;
-    ada.done("send-message", json!({ "to": "undefined" })).await;
+    for nobody in ["undefined", "null"] {
+        let says = |field: &str| format!("{field}: nobody can be the user {nobody:?}");
+        for (event, field) in [("send-message", "to"), ("send-message", "receiverId"), ("invite", "memberId")] {
+            assert_eq!(wrong(&mut ada, event, json!({ field: nobody, "text": "x" })).await, says(field));
+        }
+        for field in ["room", "channel"] {
+            let direct = json!({ field: format!("dm:{nobody}") });
+            assert_eq!(wrong(&mut ada, "send-message", direct).await, says(field));
+        }
+        ada.raw(&format!("429{}", json!(["poke", "hello", nobody]))).await;
+        assert_eq!(ada.reply(9).await["error"]["message"], says("argument 1"));
+    }
+    ada.done("send-message", json!({ "to": "undefined behaviour" })).await;
+    ada.done("send-message", json!({ "room": "undefined" })).await;
 }

@@ -1,6 +1,6 @@
 //! What a token says, of which nothing is guessed: a claim of the wrong type is refused by its name.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
@@ -8,6 +8,7 @@ use super::{quoted, refusal};
 use crate::{
     config::AuthConfig,
     error::{Error, Result},
+    input::{self, Members},
     model::{Timestamp, User, UserId},
 };
 
@@ -20,9 +21,6 @@ const LAST_SECOND: f64 = 253_402_300_799.0;
 const LAST_MILLISECOND: f64 = LAST_SECOND * 1_000.0;
 /// Digits of a whole number that is taken as text.
 const DIGITS_MAX: usize = 19;
-
-/// The fields of an object, as JSON.
-pub(super) type Object<'a> = HashMap<String, &'a RawValue>;
 
 /// What is believed of a token.
 #[derive(Debug)]
@@ -54,18 +52,20 @@ impl Rules {
 
     /// Reads the claims of a token whose signature is right.
     pub(super) fn read(&self, json: &[u8], now: Timestamp) -> Result<Claims> {
-        let claims: Object<'_> =
-            serde_json::from_slice(json).map_err(|_| refusal("the token's claims are no JSON object"))?;
+        let claims = object(json).ok_or_else(|| refusal("the token's claims are no JSON object"))?;
         let expires_at = within_its_time(&claims, now)?;
         must_name(&claims, "iss", &self.issuer, "issuer")?;
         must_name(&claims, "aud", &self.audience, "audience")?;
         Ok(Claims { user: self.user(&claims)?, rooms: self.rooms(&claims)?, expires_at })
     }
 
-    fn user(&self, claims: &Object<'_>) -> Result<User> {
+    fn user(&self, claims: &Members<'_>) -> Result<User> {
         let claim = &self.user;
         let value = find(claims, claim)
             .ok_or_else(|| refusal(format!("the token has no {claim}, which says who it is (auth.user-claim)")))?;
+        if input::is_cut(value.get()) {
+            return Err(refusal(format!("the token's {claim} is no valid text: it has half a surrogate pair")));
+        }
         let id = text(claim, value)?;
         let unfit = |claim: &str, why: String| refusal(format!("the token's {claim} cannot be taken: {why}"));
         let user_id = UserId::parse(&id).map_err(|why| unfit(claim, why))?;
@@ -76,7 +76,7 @@ impl Rules {
         }
     }
 
-    fn rooms(&self, claims: &Object<'_>) -> Result<Vec<String>> {
+    fn rooms(&self, claims: &Members<'_>) -> Result<Vec<String>> {
         let Some(value) = find(claims, &self.rooms) else { return Ok(Vec::new()) };
         let claim = &self.rooms;
         let rooms: Vec<&RawValue> = serde_json::from_str(value.get())
@@ -87,18 +87,18 @@ impl Rules {
 
 /// The claim at a path such as `data.id`, unless it is null. A field whose own name has dots, as in
 /// `https://example.com/user`, goes before one that is nested; longer names before shorter ones.
-fn find<'a>(claims: &Object<'a>, path: &str) -> Option<&'a RawValue> {
-    let whole = claims.get(path).copied().filter(|value| value.get() != "null");
+fn find<'a>(claims: &Members<'a>, path: &str) -> Option<&'a RawValue> {
+    let whole = claims.get(path).filter(|value| value.get() != "null");
     whole.or_else(|| {
         path.rmatch_indices('.').find_map(|(dot, _)| {
-            let nested: Object<'a> = serde_json::from_str(claims.get(&path[..dot])?.get()).ok()?;
+            let nested = Members::of(claims.get(&path[..dot])?.get())?;
             find(&nested, &path[dot + 1..])
         })
     })
 }
 
 /// When it ends, if now is between its `nbf` and its `exp`.
-fn within_its_time(claims: &Object<'_>, now: Timestamp) -> Result<Timestamp> {
+fn within_its_time(claims: &Members<'_>, now: Timestamp) -> Result<Timestamp> {
     let end = date(claims, "exp")?.ok_or_else(|| refusal("the token has no exp, which says when it ends"))?;
     let begin = date(claims, "nbf")?;
     date(claims, "iat")?;
@@ -116,7 +116,7 @@ fn within_its_time(claims: &Object<'_>, now: Timestamp) -> Result<Timestamp> {
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, with or without a fraction. What is before 1970 counts as
 /// its first moment.
-fn date(claims: &Object<'_>, claim: &str) -> Result<Option<Timestamp>> {
+fn date(claims: &Members<'_>, claim: &str) -> Result<Option<Timestamp>> {
     let Some(value) = find(claims, claim) else { return Ok(None) };
     let number =
         Some(value.get()).filter(|text| text.starts_with(|first: char| first == '-' || first.is_ascii_digit()));
@@ -134,17 +134,20 @@ fn date(claims: &Object<'_>, claim: &str) -> Result<Option<Timestamp>> {
 }
 
 /// Refuses a token whose claim neither is a text nor lists it; an empty text: whatever the token says.
-fn must_name(claims: &Object<'_>, claim: &str, expected: &str, what: &str) -> Result<()> {
+fn must_name(claims: &Members<'_>, claim: &str, expected: &str, what: &str) -> Result<()> {
     if expected.is_empty() {
         return Ok(());
     }
     let value = find(claims, claim).ok_or_else(|| refusal(format!("the token has no {claim}, its {what}")))?;
-    let names: Vec<String> = match serde_json::from_str(value.get()) {
-        Ok(name) => vec![name],
-        Err(_) => serde_json::from_str(value.get()).map_err(|_| {
-            refusal(format!("the token's {claim} must be a string or a list of them, not {}", kind(value)))
-        })?,
+    let all = match input::decoded(value.get()) {
+        Some(name) => Some(vec![name]),
+        None => serde_json::from_str::<Vec<&RawValue>>(value.get())
+            .ok()
+            .and_then(|names| names.into_iter().map(|name| input::decoded(name.get())).collect()),
     };
+    let names = all.ok_or_else(|| {
+        refusal(format!("the token's {claim} must be a string or a list of them, not {}", kind(value)))
+    })?;
     if names.iter().any(|name| name == expected) {
         return Ok(());
     }
@@ -153,11 +156,16 @@ fn must_name(claims: &Object<'_>, claim: &str, expected: &str, what: &str) -> Re
     Err(refusal(format!("the token's {claim} is {named}, another {what} than this server's")))
 }
 
+/// The members of an object's JSON.
+pub(super) fn object(json: &[u8]) -> Option<Members<'_>> {
+    Members::of(str::from_utf8(json).ok()?)
+}
+
 /// A string, or a whole number as it is written.
 fn text(claim: &str, value: &RawValue) -> Result<String> {
     let json = value.get();
-    if json.starts_with('"') {
-        return serde_json::from_str(json).map_err(|_| refusal(format!("the token's {claim} is no valid text")));
+    if let Some(text) = input::decoded(json) {
+        return Ok(text.into_owned());
     }
     let digits = json.strip_prefix('-').unwrap_or(json);
     if (1..=DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()) {

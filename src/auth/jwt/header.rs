@@ -1,12 +1,14 @@
 //! A token's header (RFC 7515, section 4), of which three fields count.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::{
-    claims::{Object, kind},
+    claims::{kind, object},
     quoted, refusal,
 };
-use crate::error::Result;
+use crate::{error::Result, input};
 
 /// What a token says about its signature.
 pub(super) struct Header {
@@ -19,9 +21,8 @@ pub(super) struct Header {
 impl Header {
     /// Refuses `crit`, whatever it lists: this server knows no extension (RFC 7515, section 4.1.11).
     pub(super) fn parse(json: &[u8]) -> Result<Self> {
-        let fields: Object<'_> =
-            serde_json::from_slice(json).map_err(|_| refusal("the token's header is no JSON object"))?;
-        if fields.contains_key("crit") {
+        let fields = object(json).ok_or_else(|| refusal("the token's header is no JSON object"))?;
+        if fields.get("crit").is_some() {
             return Err(refusal("the token's header has crit, and this server knows no critical extension"));
         }
         let text = |field: &str| fields.get(field).map(|value| string(field, value)).transpose();
@@ -39,6 +40,7 @@ impl Header {
 }
 
 fn string(field: &str, value: &RawValue) -> Result<String> {
-    serde_json::from_str(value.get())
-        .map_err(|_| refusal(format!("the token's {field} must be a string, not {}", kind(value))))
+    input::decoded(value.get())
+        .map(Cow::into_owned)
+        .ok_or_else(|| refusal(format!("the token's {field} must be a string, not {}", kind(value))))
 }

@@ -82,7 +82,7 @@ fn a_user_is_a_string_or_a_whole_number() {
     assert!(reason(id("1.5")).ends_with("1.5"));
     assert!(reason(id("\"\"")).starts_with("the token's sub cannot be taken: "), "{}", reason(id("\"\"")));
     assert!(reason(id("\"a\\u0001\"")).contains("control characters"));
-    assert_eq!(reason(id("\"\\ud83d\"")), "the token's sub is no valid text");
+    assert_eq!(reason(id("\"\\ud83d\"")), "the token's sub is no valid text: it has half a surrogate pair");
     assert_eq!(reason(id("null")), "the token has no sub, which says who it is (auth.user-claim)");
 }
 
@@ -96,6 +96,17 @@ fn a_name_is_the_id_where_there_is_none() {
         assert!(reason(name(json)).starts_with("the token's name must be "), "{json}");
     }
     assert!(reason(name(&format!("\"{}\"", "x".repeat(129)))).starts_with("the token's name cannot be taken: "));
+}
+
+#[test]
+fn half_an_emoji_is_a_replacement_character_everywhere_but_in_the_user() {
+    let claims = with(r#""name":"A \ud83d","rooms":["a\udc00"],"x\ud83d":"\ud83d","aud":"\ud83d""#).unwrap();
+    assert_eq!((&*claims.user.name, &claims.rooms[..]), ("A \u{fffd}", &["a\u{fffd}".to_owned()][..]));
+    let config =
+        AuthConfig { name_claim: "data.name".to_owned(), audience: "chat".to_owned(), ..AuthConfig::default() };
+    let nested = r#"{"sub":"ada","exp":1763712060,"aud":["\ud83d","chat"],"data":{"\ud83d":1,"name":"Ada"}}"#;
+    assert_eq!(&*read(&config, nested).unwrap().user.name, "Ada");
+    assert!(reason(with(r#""sub":"ada \ud83d""#)).starts_with("the token's sub is no valid text"));
 }
 
 #[test]
