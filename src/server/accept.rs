@@ -14,6 +14,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse};
+use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header::RETRY_AFTER};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -46,7 +47,7 @@ const HEADERS: usize = 48;
 const HEADERS_MAX: usize = 256;
 /// How long to wait where the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(100);
-/// How long a connection that makes room for others may take to close.
+/// How long a connection that makes room for others may take for an answer that has not left yet.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Connections whose refusal is waited for, and for how long.
 const REFUSALS: usize = 8;
@@ -118,7 +119,7 @@ pub(super) async fn serve(
         };
         // Boxed: a WebSocket's task need not have room for what comes before.
         tokio::spawn(go_on(Box::pin(connection.begin(stream))));
-        // Those that make room for others need a moment.
+        // The tasks of those that make room for others have to run. Clients have no part in it.
         connections.settled().await;
     }
     drop(closing);
@@ -240,6 +241,7 @@ impl Connection {
         let Self { app, router, http, peer, mut closing, place, close, .. } = *self;
         let connection = Arc::new(Closable { place: Mutex::new(place), close: close.clone() });
         let stream = Ahead::new(stream, bytes, &app.memory, connection.clone());
+        let closable = connection.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let client = || address::of(&app, peer, request.headers()).0.0;
             let place = connection.place.lock().work(client);
@@ -269,8 +271,15 @@ impl Connection {
             }
             () = close.notified() => {
                 connection.as_mut().graceful_shutdown();
-                // Only what has not left yet is waited for.
-                timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
+                match connection.as_mut().now_or_never() {
+                    Some(result) => result,
+                    // Only what has not left yet is waited for.
+                    None if closable.place.lock().may_linger() => {
+                        timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
+                    }
+                    // hyper would wait for the rest of a request that has not arrived whole.
+                    None => Ok(()),
+                }
             }
         };
         if let Err(error) = result {

@@ -39,7 +39,7 @@ pub(super) struct Connections {
 #[derive(Debug, Clone, Copy)]
 struct Room {
     connections: usize,
-    /// Connections that may be on their way out beside these.
+    /// Connections that may be on their way out beside these; as many again may send their last answer.
     leaving: usize,
 }
 
@@ -52,8 +52,10 @@ struct State {
     idle: BTreeMap<u64, Idle>,
     idle_by_address: BTreeSet<(IpAddr, u64)>,
     next: u64,
-    /// Those that were told to close, and have not yet.
+    /// Those that were told to close, and whose tasks have not run since.
     leaving: usize,
+    /// Those that were told to close, and still send their last answer.
+    lingering: usize,
 }
 
 struct Idle {
@@ -67,10 +69,14 @@ pub(super) struct Place {
     /// Whose it is: the peer's, or that of the client for whom a trusted proxy asks at this moment.
     address: Option<IpAddr>,
     is_proxied: bool,
+    /// A request has arrived whole at some time: part of an answer may not have left yet.
+    has_begun: bool,
     /// Where it stands among those that are idle.
     idle: Option<u64>,
     /// It was told to close, and is not counted among those that may stay.
     is_leaving: bool,
+    /// It sends its last answer.
+    is_lingering: bool,
 }
 
 /// Why there is no place.
@@ -133,7 +139,15 @@ impl Connections {
         state.all += 1;
         state.belongs_to(address);
         let is_proxied = address.is_none();
-        let mut place = Place { connections: self.clone(), address, is_proxied, idle: None, is_leaving: false };
+        let mut place = Place {
+            connections: self.clone(),
+            address,
+            is_proxied,
+            has_begun: false,
+            idle: None,
+            is_leaving: false,
+            is_lingering: false,
+        };
         place.wait_in(&mut state, close);
         self.gauge().set(state.all as f64);
         Ok(place)
@@ -144,7 +158,8 @@ impl Connections {
         self.state.lock().close_one_of(None);
     }
 
-    /// Waits until connections that were told to close have done so, where there are many of them.
+    /// Waits until the tasks of connections that were told to close have run, where there are many of them. No client
+    /// can make this long: how many may send a last answer is bounded, and they are not waited for.
     pub(super) async fn settled(&self) {
         while self.state.lock().leaving >= self.room.leaving {
             // A place that is freed in between leaves a permit.
@@ -174,7 +189,7 @@ impl Connections {
 impl Room {
     fn of(files: usize, open: usize) -> Self {
         let reserve = RESERVE.min(files / 4);
-        Self { connections: files.saturating_sub(open + reserve).max(1), leaving: (reserve / 2).max(1) }
+        Self { connections: files.saturating_sub(open + reserve).max(1), leaving: (reserve / 4).max(1) }
     }
 }
 
@@ -224,6 +239,7 @@ impl Place {
     pub(super) fn work(&mut self, client: impl FnOnce() -> IpAddr) -> Result<(), Full> {
         let connections = self.connections.clone();
         let mut state = connections.state.lock();
+        self.has_begun = true;
         if let Some(number) = self.idle.take() {
             self.is_leaving = state.forget_idle(number).is_none();
         }
@@ -249,6 +265,22 @@ impl Place {
         self.wait_in(&mut state, close);
     }
 
+    /// It was told to close. Whether it may take a moment for an answer that has not left yet; where not, it has to be
+    /// dropped at once.
+    pub(super) fn may_linger(&mut self) -> bool {
+        let mut state = self.connections.state.lock();
+        if let Some(number) = self.idle.take() {
+            self.is_leaving = state.forget_idle(number).is_none();
+        }
+        if self.is_leaving && self.has_begun && state.lingering < self.connections.room.leaving {
+            state.leaving -= 1;
+            state.lingering += 1;
+            self.is_lingering = true;
+            self.connections.left.notify_one();
+        }
+        self.is_lingering
+    }
+
     fn wait_in(&mut self, state: &mut State, close: &Arc<Notify>) {
         if self.is_leaving || self.idle.is_some() {
             return;
@@ -268,6 +300,10 @@ impl Drop for Place {
         let mut state = self.connections.state.lock();
         if let Some(number) = self.idle {
             self.is_leaving = state.forget_idle(number).is_none();
+        }
+        if self.is_lingering {
+            state.lingering -= 1;
+            return;
         }
         if self.is_leaving {
             state.leaving -= 1;

@@ -90,6 +90,28 @@ async fn connections_that_say_nothing_or_half_a_request_make_room_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_halves_of_requests_from_one_address_holds_up_no_other() {
+    let half = "GET / HTTP/1.1\r\n";
+    let whole = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+    for flood in [half.to_owned(), format!("{whole}{half}")] {
+        let data = tempfile::tempdir().unwrap();
+        let server = with_files(96, data.path(), &[]).await;
+        let mut crowd = Vec::new();
+        // Far more than may be open at a time. They wait in the system's queue, and the bystander stands behind them.
+        for _ in 0..900 {
+            let mut stream = connect(1, server.address).await;
+            // It may be closed already.
+            drop(stream.write_all(flood.as_bytes()).await);
+            crowd.push(stream);
+        }
+        for _ in 0..10 {
+            assert_eq!(ask(&mut connect(9, server.address).await, "").await, Some(200));
+        }
+        server.kill_9().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_whose_connections_all_work_is_refused_in_a_sentence_and_others_are_served() {
     for is_proxied in [false, true] {
         an_address_has_its_share(is_proxied).await;

@@ -78,6 +78,36 @@ fn a_proxys_connections_are_those_of_the_clients_it_asks_for() {
     assert_eq!(places[6].work(|| address(1)).err(), None, "its request is answered");
 }
 
+#[test]
+fn few_may_send_a_last_answer_and_nobody_waits_for_them() {
+    let connections = connections(0);
+    let mut places: Vec<_> = (1..=8).map(|from| connect(&connections, from).unwrap()).collect();
+    for (place, close) in &mut places[1..] {
+        place.work(|| address(1)).unwrap();
+        place.wait(close);
+    }
+    let mut newer = Vec::new();
+    let (mut may_linger, mut lingering) = (Vec::new(), Vec::new());
+    for (mut place, close) in places {
+        newer.push(connect(&connections, 9).unwrap());
+        assert!(is_told(&close));
+        let may = place.may_linger();
+        may_linger.push(may);
+        if may {
+            lingering.push(place);
+        }
+        assert!(connections.settled().now_or_never().is_some());
+    }
+    assert_eq!(
+        may_linger,
+        [false, true, true, false, false, false, false, false],
+        "the first one was never asked anything"
+    );
+    drop((lingering, newer));
+    let state = connections.state.lock();
+    assert_eq!((state.all, state.leaving, state.lingering, state.idle.len()), (0, 0, 0, 0));
+}
+
 #[tokio::test]
 async fn many_that_are_on_their_way_out_are_waited_for() {
     let connections = connections(0);
@@ -95,6 +125,6 @@ async fn many_that_are_on_their_way_out_are_waited_for() {
 fn some_files_are_kept_for_other_things() {
     for files in [16, 64, 256, 1_024, 1_000_000] {
         let Room { connections, leaving } = Room::of(files, 10);
-        assert!(connections + leaving + 10 < files && connections > 0, "{files}");
+        assert!(connections + 2 * leaving + 10 < files && connections > 0, "{files}");
     }
 }
