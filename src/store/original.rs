@@ -10,6 +10,8 @@ use std::{
     sync::OnceLock,
 };
 
+use parking_lot::Mutex;
+
 use super::database;
 
 /// Bytes of SQLite's header (<https://www.sqlite.org/fileformat.html#the_database_header>).
@@ -26,6 +28,8 @@ pub(super) struct Original {
     id: FileId,
     /// Known once they were written.
     header: OnceLock<Marks>,
+    /// How far the file was when it was last looked at.
+    age: Mutex<Age>,
     log_id: OnceLock<FileId>,
 }
 
@@ -50,8 +54,23 @@ struct FileId {
 
 /// What does not change in the header while a server runs: page size, versions of the format, of the schema, and the
 /// id that this server has put there.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Marks([u8; 12]);
+
+/// What never becomes less in the header, whoever writes through SQLite: of an older copy some of it is less.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Age {
+    schema: u32,
+    changes: u32,
+    pages: u32,
+}
+
+impl Age {
+    /// The number of changes does not rise with each of them. Pages become less only where it does.
+    fn is_behind(self, other: Self) -> bool {
+        self.schema < other.schema || (self.changes, self.pages) < (other.changes, other.pages)
+    }
+}
 
 impl Original {
     /// Opens the file, for its owner alone where it has to be made.
@@ -61,7 +80,7 @@ impl Original {
         let metadata = file.metadata()?;
         let log = PathBuf::from(format!("{}-wal", database.display()));
         let id = FileId { device: metadata.dev(), inode: metadata.ino() };
-        Ok(Self { database, log, file, id, header: OnceLock::new(), log_id: OnceLock::new() })
+        Ok(Self { database, log, file, id, header: OnceLock::new(), age: Mutex::default(), log_id: OnceLock::new() })
     }
 
     /// From now on this is how the files look: the database has all that was written so far, and its log is there.
@@ -82,7 +101,7 @@ impl Original {
             Some((id, _)) if id != self.id => return lost(&self.database, "replaced by another file"),
             Some(_) => {}
         }
-        if self.header.get().is_some_and(|header| self.marks().as_ref() != Some(header)) {
+        if self.header.get().is_some_and(|header| !self.is_as_known(header)) {
             return lost(&self.database, "overwritten");
         }
         let log = find(&self.log)?;
@@ -105,7 +124,26 @@ impl Original {
         Ok(Some(aside))
     }
 
+    fn is_as_known(&self, header: &Marks) -> bool {
+        // Held while the file is read: what another thread has seen since is no older.
+        let mut known = self.age.lock();
+        let mut is_same = || {
+            let Some((marks, age)) = self.read() else { return false };
+            let is_same = marks == *header && !age.is_behind(*known);
+            // What is remembered was read twice: somebody may be writing it at this moment.
+            if is_same && age != *known && self.read() == Some((marks, age)) {
+                *known = age;
+            }
+            is_same
+        };
+        is_same() || is_same()
+    }
+
     fn marks(&self) -> Option<Marks> {
+        self.read().map(|(marks, _)| marks)
+    }
+
+    fn read(&self) -> Option<(Marks, Age)> {
         let mut header = [0; HEADER];
         self.file.read_exact_at(&mut header, 0).ok()?;
         if !header.starts_with(MAGIC) {
@@ -115,7 +153,8 @@ impl Original {
         marks[..4].copy_from_slice(&header[16..20]);
         marks[4..8].copy_from_slice(&header[60..64]);
         marks[8..].copy_from_slice(&header[68..72]);
-        Some(Marks(marks))
+        let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        Some((Marks(marks), Age { schema: number(40), changes: number(24), pages: number(28) }))
     }
 }
 

@@ -44,7 +44,7 @@ async fn texts(folder: &Path) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_files_are_gone_acknowledges_nothing_more_and_ends() {
     type Harm = fn(&Path, &Path);
-    let harms: [(&str, Harm, &str); 9] = [
+    let harms: [(&str, Harm, &str); 10] = [
         ("folder removed", |data, _| fs::remove_dir_all(data).unwrap(), "removed or moved"),
         ("folder moved", |data, _| fs::rename(data, data.with_file_name("moved")).unwrap(), "removed or moved"),
         (
@@ -67,6 +67,15 @@ async fn a_server_whose_files_are_gone_acknowledges_nothing_more_and_ends() {
             "overwritten with a copy",
             |data, copy| {
                 fs::copy(copy, data.join("sockeye.db")).unwrap();
+            },
+            "overwritten",
+        ),
+        (
+            "overwritten with a copy that SQLite made",
+            |data, _| {
+                let (database, plain) = (data.join("sockeye.db"), data.with_file_name("plain"));
+                rusqlite::Connection::open(&database).unwrap().backup("main", &plain, None).unwrap();
+                fs::copy(plain, database).unwrap();
             },
             "overwritten",
         ),
