@@ -344,6 +344,9 @@ impl Engine {
         // Those who poll have yet to fetch it, and those who are moving to a WebSocket to arrive there.
         let until = Instant::now() + LAST_FETCHES;
         while Instant::now() < until && !self.links().is_empty() {
+            // Of those that were accepted before, some have become links only now.
+            let late: Vec<_> = self.links().values().filter(|link| !link.is_closed()).cloned().collect();
+            late.iter().for_each(|link| link.end(DisconnectReason::ServerShuttingDown, None));
             tokio::time::sleep(LOOK).await;
         }
     }
