@@ -72,7 +72,7 @@ pub(crate) use self::{
     plain::Settings as PlainSettings,
     pressure::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
-    requests::Handshake,
+    requests::{Handshake, asks_for_jsonp},
     session::{Answer, Application, Arrival, NotAnEvent, Session},
     upgrade::is_asked_for as asks_for_websocket,
 };

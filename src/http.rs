@@ -32,6 +32,7 @@ use self::{answer::Failed, openapi::Description};
 use crate::{app::App, error::Error};
 
 pub(crate) use answer::status;
+pub(crate) use caller::has_key;
 pub(crate) use extract::{json, whole};
 pub(crate) use frame::{REQUEST_ID, frame};
 pub(crate) use page::{OWN_FILES, guarded};

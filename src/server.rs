@@ -11,6 +11,7 @@ mod gate;
 mod health;
 mod host;
 mod negotiation;
+mod page;
 mod websocket;
 
 use std::{future::Future, sync::Arc, time::Duration};

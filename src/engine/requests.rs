@@ -163,6 +163,11 @@ pub(super) struct Query {
     recovery: Option<String>,
 }
 
+/// Whether a request wants its answer as a script, which a page of any origin may load.
+pub(crate) fn asks_for_jsonp(uri: &Uri) -> bool {
+    Query::of(uri).j.is_some()
+}
+
 impl Query {
     pub(super) fn of(uri: &Uri) -> Self {
         let text = uri.query().unwrap_or_default();

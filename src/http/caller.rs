@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::answer::{Failed, too_fast};
 use crate::{
@@ -80,11 +80,18 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
+/// Whether a request has a key that is valid now.
+pub(crate) fn has_key(app: &App, headers: &HeaderMap) -> bool {
+    bearer(headers).is_some_and(|token| is_key(token.expose()) && app.keys.find(token.expose()).is_ok())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") { bearer_token(token) } else { None }
+}
+
 fn who(parts: &Parts, app: &App) -> Result<Caller> {
-    let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token =
-        bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let token = token.and_then(|(_, token)| bearer_token(token));
+    let token = bearer(&parts.headers);
     if let Some(key) = token.as_ref().map(Secret::expose).filter(|token| is_key(token)) {
         return Ok(Caller::Backend(app.keys.find(key)?));
     }

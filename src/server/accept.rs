@@ -223,7 +223,7 @@ impl Connection {
                 return None;
             }
             let (ClientAddress(address), host) = address::of(&self.app, self.peer, request.headers());
-            if !gate::is_allowed(&self.app, request.headers(), host.as_ref()) {
+            if !gate::is_allowed(&self.app, request.uri(), request.headers(), host.as_ref()) {
                 return None;
             }
             let opening = self.app.engine.opening(&request, address)?;

@@ -9,16 +9,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, Method, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER},
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, ORIGIN, REFERER, RETRY_AFTER, USER_AGENT},
 };
 
-use super::host::RequestedHost;
+use super::{
+    host::RequestedHost,
+    page::{self, Page},
+};
 use crate::{
     app::App,
-    config::SentOrigin,
+    config::{AuthMode, SentOrigin},
+    engine,
     error::{Code, Error},
-    http::refusal,
+    http::{has_key, refusal},
 };
 
 /// Engine.IO's code for a request it forbids, and for one it cannot serve now
@@ -26,7 +30,9 @@ use crate::{
 const FORBIDDEN: u8 = 4;
 
 pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if let Err(stranger) = admit(&app, &request) {
+    let host = request.extensions().get::<RequestedHost>();
+    if let Err(stranger) = judge(&app, request.uri(), request.headers(), host) {
+        note(&app, request.headers(), host, &stranger);
         return refuse(StatusCode::FORBIDDEN, stranger.sentence());
     }
     if app.is_draining() && !has_session(request.uri()) {
@@ -38,7 +44,7 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
 /// Nobody new is let in.
 pub(super) fn closing() -> Response {
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "The server is closing");
-    response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
@@ -54,7 +60,9 @@ pub(super) async fn preflight(request: Request, next: Next) -> Response {
 
 /// The same before the HTTP API, in its shape of replies.
 pub(super) async fn api(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if let Err(stranger) = admit(&app, &request).and_then(|()| must_be_ours(&app, &request)) {
+    let (headers, host) = (request.headers(), request.extensions().get::<RequestedHost>());
+    if let Err(stranger) = judge_call(&app, headers, host) {
+        note(&app, headers, host, &stranger);
         return refusal(Error::Forbidden(stranger.sentence().to_owned()));
     }
     if app.is_draining() {
@@ -67,7 +75,7 @@ pub(super) async fn api(State(app): State<Arc<App>>, request: Request, next: Nex
 enum Stranger {
     /// Its page is neither the server's own nor listed.
     Origin,
-    /// On a loopback address, it is for a name that is none of that address.
+    /// On a loopback address, it is for a name that is none of that address. Any page can have such a name.
     Host,
 }
 
@@ -81,55 +89,78 @@ impl Stranger {
     }
 }
 
-/// Whether pages of the origin that the request names may connect.
-pub(super) fn is_allowed(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
-    judge(app, headers, host).is_ok()
+/// Whether a request under the path of Socket.IO, or for a plain WebSocket, may come in.
+pub(super) fn is_allowed(app: &App, uri: &Uri, headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
+    judge(app, uri, headers, host).is_ok()
 }
 
-fn judge(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    if app.live().cors.origins.iter().any(|allowed| allowed.allows(origin)) {
-        return Ok(());
+fn judge(app: &App, uri: &Uri, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
+    must_be_ours(app, headers, host)?;
+    let may_connect = match headers.get(ORIGIN) {
+        Some(origin) => is_listed_or_own(app, origin, host),
+        None => match page::of(headers, || engine::asks_for_jsonp(uri)) {
+            Page::Own | Page::None => true,
+            Page::Other(origin) => origin.is_some_and(|origin| is_listed_or_own(app, &origin, host)),
+        },
+    };
+    if may_connect { Ok(()) } else { Err(Stranger::Origin) }
+}
+
+/// Over HTTP, a backend may call the server by any name, and so may whoever has a token, where one is needed: a
+/// foreign page has neither.
+fn judge_call(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
+    let is_ours = match (host, headers.contains_key(ORIGIN) || headers.contains_key(AUTHORIZATION)) {
+        // Nothing says who asks: the name must be right, whatever asks.
+        (Some(host), false) if !host.is_ours(app.is_on_loopback(), &app.live().server.hosts) => Err(Stranger::Host),
+        _ => must_be_ours(app, headers, host),
+    };
+    is_ours.or_else(|stranger| {
+        let has_token = app.config.auth.mode == AuthMode::Jwt && headers.contains_key(AUTHORIZATION);
+        if has_token || has_key(app, headers) { Ok(()) } else { Err(stranger) }
+    })?;
+    match headers.get(ORIGIN) {
+        Some(origin) if !is_listed_or_own(app, origin, host) => Err(Stranger::Origin),
+        _ => Ok(()),
     }
-    match (SentOrigin::parse(origin), host) {
-        (Some(origin), Some(host)) if host.serves(&origin) => is_ours(app, host),
-        _ => Err(Stranger::Origin),
-    }
 }
 
-fn is_ours(app: &App, host: &RequestedHost) -> Result<(), Stranger> {
-    if host.is_ours(app.is_on_loopback(), &app.live().server.hosts) { Ok(()) } else { Err(Stranger::Host) }
-}
-
-fn admit(app: &App, request: &Request) -> Result<(), Stranger> {
-    let host = request.extensions().get::<RequestedHost>();
-    judge(app, request.headers(), host).inspect_err(|stranger| note(app, request, host, stranger))
-}
-
-/// Browsers send no Origin where they read from what they take for the page's own host. Such a page has no key and no
-/// token of anybody's, but in open mode it needs none.
-fn must_be_ours(app: &App, request: &Request) -> Result<(), Stranger> {
-    let headers = request.headers();
-    let host = request.extensions().get::<RequestedHost>();
+/// Browsers send no Origin where they read from what they take for the page's own host, so the host counts with every
+/// request of theirs. Other clients may call the server by any name.
+fn must_be_ours(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
     match host {
-        Some(host) if !headers.contains_key(ORIGIN) && !headers.contains_key(AUTHORIZATION) => {
-            is_ours(app, host).inspect_err(|stranger| note(app, request, Some(host), stranger))
+        Some(host) if is_of_browser(headers) && !host.is_ours(app.is_on_loopback(), &app.live().server.hosts) => {
+            Err(Stranger::Host)
         }
         _ => Ok(()),
     }
 }
 
-fn note(app: &App, request: &Request, host: Option<&RequestedHost>, stranger: &Stranger) {
+/// Whether a request has what every browser sends with every request, and pages cannot leave out.
+fn is_of_browser(headers: &HeaderMap) -> bool {
+    let is_mozilla = |agent: &HeaderValue| agent.as_bytes().starts_with(b"Mozilla/");
+    headers.contains_key(ORIGIN)
+        || headers.contains_key(ACCEPT_LANGUAGE)
+        || headers.contains_key("sec-fetch-site")
+        || headers.get(USER_AGENT).is_some_and(is_mozilla)
+}
+
+/// Whether a page of this origin is in `cors.origins`, or the server's own.
+fn is_listed_or_own(app: &App, origin: &HeaderValue, host: Option<&RequestedHost>) -> bool {
+    app.live().cors.origins.iter().any(|allowed| allowed.allows(origin))
+        || SentOrigin::parse(origin).zip(host).is_some_and(|(origin, host)| host.serves(&origin))
+}
+
+fn note(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>, stranger: &Stranger) {
     app.metrics.refused(Code::Forbidden);
     if app.refusal_lines.check().is_err() {
         return;
     }
-    let origin =
-        request.headers().get(ORIGIN).map_or("none".into(), |origin| String::from_utf8_lossy(origin.as_bytes()));
+    let text = |name| headers.get(name).map_or("none".into(), |value| String::from_utf8_lossy(value.as_bytes()));
+    let (origin, referer) = (text(ORIGIN), text(REFERER));
     let host = host.map_or_else(|| "none".to_owned(), ToString::to_string);
     match stranger {
         Stranger::Origin => {
-            tracing::info!(?origin, ?host, "origin refused: it is not the host's, nor one of cors.origins")
+            tracing::info!(?origin, ?referer, ?host, "origin refused: it is not the host's, nor one of cors.origins")
         }
         Stranger::Host => tracing::info!(
             ?origin,

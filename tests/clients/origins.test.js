@@ -234,3 +234,29 @@ describe("on a loopback address", () => {
     for (const host of ["dev.test", "evil.example"]) assert.deepEqual(await page(host), [403, 403], host);
   });
 });
+
+describe("what a browser asks without an Origin", () => {
+  const POLL = "/socket.io/?EIO=3&transport=polling";
+  const BROWSER = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)", "accept-language": "en" };
+
+  test("is refused under a name that is not this machine's, over polling and the API", async (t) => {
+    const server = await start(t);
+    const ask = async (path, headers) => (await server.request(path, { headers })).status;
+    const rebound = { ...BROWSER, host: `evil.test:${server.port}` };
+    assert.equal(await ask(POLL, rebound), 403);
+    assert.equal(await ask("/api/messages?room=lobby", { ...rebound, authorization: "x" }), 403);
+    assert.equal(await ask(POLL, BROWSER), 200);
+    assert.equal(await ask(POLL, { host: "a.container:8000" }), 200, "no browser");
+  });
+
+  test("is refused as a script of another site, unless its page is listed", async (t) => {
+    const server = await start(t, { "cors.origins": "https://app.example.com" });
+    const ask = async (headers) => (await server.request(`${POLL}&j=0`, { headers: { ...BROWSER, ...headers } })).status;
+    assert.equal(await ask({ "sec-fetch-site": "cross-site" }), 403);
+    assert.equal(await ask({ "sec-fetch-site": "cross-site", referer: "https://evil.test/" }), 403);
+    assert.equal(await ask({ referer: "https://evil.test/" }), 403);
+    assert.equal(await ask({ "sec-fetch-site": "cross-site", referer: "https://app.example.com/" }), 200);
+    assert.equal(await ask({ "sec-fetch-site": "same-origin", referer: `${server.url}/` }), 200);
+    assert.equal(await ask({}), 200);
+  });
+});
