@@ -156,7 +156,10 @@ fn note(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>, stranger: 
         return;
     }
     let text = |name| headers.get(name).map_or("none".into(), |value| String::from_utf8_lossy(value.as_bytes()));
-    let (origin, referer) = (text(ORIGIN), text(REFERER));
+    let origin = text(ORIGIN);
+    // Its query may have a token.
+    let referer = headers.get(REFERER).and_then(page::origin);
+    let referer = referer.map_or("none".into(), |referer| String::from_utf8_lossy(referer.as_bytes()).into_owned());
     let host = host.map_or_else(|| "none".to_owned(), ToString::to_string);
     match stranger {
         Stranger::Origin => {

@@ -28,7 +28,7 @@ pub(super) fn of(headers: &HeaderMap, is_jsonp: impl FnOnce() -> bool) -> Page {
 }
 
 /// A URL without what follows its host and port.
-fn origin(url: &HeaderValue) -> Option<HeaderValue> {
+pub(super) fn origin(url: &HeaderValue) -> Option<HeaderValue> {
     let url = url.to_str().ok()?;
     let authority = url.find("://")? + "://".len();
     let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |len| authority + len);
