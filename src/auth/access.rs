@@ -1,3 +1,5 @@
+//! The rooms that a user may enter.
+
 use std::sync::Arc;
 
 use wildmatch::WildMatch;

@@ -1,3 +1,5 @@
+//! A change of the store, and what follows its commit.
+
 use std::{future::Future, sync::Arc};
 
 use tokio::sync::oneshot;

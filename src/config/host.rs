@@ -1,3 +1,5 @@
+//! Names of hosts in settings, and the ports behind them.
+
 use serde::{Deserialize, Serialize};
 
 /// The name of a host as a browser writes it: lower case, other alphabets in Punycode, addresses in their short form;

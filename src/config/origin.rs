@@ -1,3 +1,5 @@
+//! Origins in `cors.origins`, and those that requests name.
+
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 

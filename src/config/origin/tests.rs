@@ -1,3 +1,5 @@
+//! Which origins are taken, which match, and what the others are answered.
+
 use proptest::prelude::*;
 
 use super::*;

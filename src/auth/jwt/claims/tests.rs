@@ -1,3 +1,5 @@
+//! Claims as backends make them, and what is refused about them.
+
 use proptest::prelude::*;
 use serde_json::json;
 

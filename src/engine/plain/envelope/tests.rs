@@ -1,3 +1,5 @@
+//! Envelopes as clients write them.
+
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value as Json, json};
 

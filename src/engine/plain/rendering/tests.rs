@@ -1,3 +1,5 @@
+//! Packets as clients of plain WebSocket get them.
+
 use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*};
