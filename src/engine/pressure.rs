@@ -19,23 +19,29 @@
 //! equal share are not read from; if that does not help within [`RELIEF_PAUSE`], those that hold most are dropped. At
 //! `limits.memory` itself, new connections, large HTTP bodies, and events of those above an equal share are refused.
 
+mod charge;
+mod received;
+
 use std::{
     sync::{
         Arc, Weak,
         atomic::{
-            AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
+            AtomicBool, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Bound;
+pub(crate) use charge::Charge;
+pub(super) use charge::PacketCharge;
+pub(super) use received::Received;
+pub(crate) use received::ReceivedCharge;
+
 use crate::config::LimitsConfig;
 
 /// Packets of one client that are taken in before others have a turn.
@@ -100,7 +106,7 @@ impl Kind {
 }
 
 /// `limits.received-bytes`, but never so few that one event with its attachments does not fit beside another message.
-fn received(limits: &LimitsConfig) -> usize {
+fn received_bytes(limits: &LimitsConfig) -> usize {
     match (limits.received_bytes, limits.payload_bytes) {
         (0, _) | (_, 0) => 0,
         (received, payload) => received.max(payload.saturating_mul(3).saturating_add(STEP)),
@@ -138,7 +144,7 @@ impl Account {
             held: Default::default(),
             is_scarce: AtomicBool::new(false),
             memory: Bound::new(limits.memory),
-            received: Bound::new(received(limits)),
+            received: Bound::new(received_bytes(limits)),
             output: Bound::new(limits.queued_bytes_total),
             logs,
             peak: AtomicUsize::new(0),
@@ -158,7 +164,7 @@ impl Account {
     /// Replaces the bounds that may change while the server runs.
     pub(super) fn rebound(&self, limits: &LimitsConfig) {
         self.memory.set(limits.memory);
-        self.received.set(received(limits));
+        self.received.set(received_bytes(limits));
         self.output.set(limits.queued_bytes_total);
         self.compare();
         self.resume();
@@ -280,204 +286,6 @@ impl Account {
     }
 }
 
-/// Bytes that are held, until it is dropped.
-pub(crate) struct Charge {
-    account: Arc<Account>,
-    kind: Kind,
-    bytes: usize,
-}
-
-impl Charge {
-    /// Charges the account.
-    pub(crate) fn new(account: &Arc<Account>, kind: Kind, bytes: usize) -> Self {
-        account.add(kind, bytes);
-        Self { account: account.clone(), kind, bytes }
-    }
-
-    /// What it is charged to.
-    pub(super) fn account(&self) -> &Arc<Account> {
-        &self.account
-    }
-
-    /// How much it is.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Makes it more or less.
-    pub(crate) fn resize(&mut self, bytes: usize) {
-        if bytes > self.bytes {
-            self.account.add(self.kind, bytes - self.bytes);
-        } else if bytes < self.bytes {
-            self.account.subtract(self.kind, self.bytes - bytes);
-        }
-        self.bytes = bytes;
-    }
-
-    /// These bytes, which hold the charge as long as anybody holds them.
-    pub(crate) fn hold(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(HeldBytes { bytes, _charge: self })
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.account.subtract(self.kind, self.bytes);
-    }
-}
-
-struct HeldBytes {
-    bytes: Bytes,
-    _charge: Charge,
-}
-
-impl AsRef<[u8]> for HeldBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// The charge of a packet. It counts as output while a queue holds it, and as part of the logs when only logs do.
-pub(super) struct PacketCharge {
-    account: Arc<Account>,
-    bytes: AtomicU32,
-    /// How many queues hold it.
-    queues: AtomicU32,
-    kind: AtomicU8,
-}
-
-impl PacketCharge {
-    pub(super) fn new(account: &Arc<Account>, bytes: usize) -> Self {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        account.add(Kind::Output, bytes as usize);
-        let (kind, queues) = (AtomicU8::new(Kind::Output as u8), AtomicU32::new(0));
-        Self { account: account.clone(), bytes: AtomicU32::new(bytes), queues, kind }
-    }
-
-    /// The packet has been written in another form, too.
-    pub(super) fn grow(&self, bytes: usize) {
-        let before = self.bytes();
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - before as u32);
-        self.account.add(self.kind(), bytes as usize);
-        self.bytes.fetch_add(bytes, Relaxed);
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes.load(Relaxed) as usize
-    }
-
-    /// A queue holds it.
-    pub(super) fn queued(&self) {
-        if self.queues.fetch_add(1, Relaxed) == 0 {
-            self.becomes(Kind::Output);
-        }
-    }
-
-    /// A queue holds it no longer; `is_last`: nor does anything else.
-    pub(super) fn unqueued(&self, is_last: bool) {
-        if self.queues.fetch_sub(1, Relaxed) == 1 && !is_last {
-            self.becomes(Kind::Logs);
-        }
-    }
-
-    /// A log holds it.
-    pub(super) fn logged(&self) {
-        if self.queues.load(Relaxed) == 0 {
-            self.becomes(Kind::Logs);
-        }
-    }
-
-    fn kind(&self) -> Kind {
-        if self.kind.load(Relaxed) == Kind::Logs as u8 { Kind::Logs } else { Kind::Output }
-    }
-
-    fn becomes(&self, kind: Kind) {
-        // Two threads that disagree leave it at one of the two; the sum is right whichever that is.
-        if self.kind.load(Relaxed) == kind as u8 || self.kind.swap(kind as u8, Relaxed) == kind as u8 {
-            return;
-        }
-        let (bytes, other) = (self.bytes(), if kind == Kind::Logs { Kind::Output } else { Kind::Logs });
-        self.account.add(kind, bytes);
-        self.account.subtract(other, bytes);
-    }
-}
-
-impl Drop for PacketCharge {
-    fn drop(&mut self) {
-        self.account.subtract(self.kind(), self.bytes());
-    }
-}
-
-/// The part of the account that is one connection's input: unfinished messages, and events that are not answered.
-pub(crate) struct Received {
-    account: Arc<Account>,
-    bytes: AtomicUsize,
-    /// Whoever waits until the connection may be read from again.
-    readers: Mutex<Vec<Waker>>,
-    has_readers: AtomicBool,
-    /// It is in the account's list.
-    is_paused: AtomicBool,
-}
-
-impl Received {
-    /// Of a new connection.
-    pub(super) fn new(account: &Arc<Account>) -> Arc<Self> {
-        Arc::new(Self {
-            account: account.clone(),
-            bytes: AtomicUsize::new(0),
-            readers: Mutex::default(),
-            has_readers: AtomicBool::new(false),
-            is_paused: AtomicBool::new(false),
-        })
-    }
-
-    /// Bytes that are held.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Relaxed)
-    }
-
-    /// Whether it holds more than an equal share.
-    fn is_above_share(&self) -> bool {
-        self.bytes() > self.account.equal_share()
-    }
-
-    /// Whether the connection may be read from.
-    pub(super) fn has_room(&self) -> bool {
-        let bytes = self.bytes.load(SeqCst);
-        bytes <= self.account.received.get() && !(self.account.is_scarce() && self.is_above_share())
-    }
-
-    /// [`Self::has_room`]; if not, whoever asks is woken when there is.
-    pub(super) fn poll_room(self: &Arc<Self>, cx: &Context<'_>) -> Poll<()> {
-        if self.has_room() {
-            return Poll::Ready(());
-        }
-        self.wait(cx);
-        if !self.is_paused.swap(true, SeqCst) {
-            self.account.paused.lock().push(Arc::downgrade(self));
-        }
-        // What was freed in the meantime woke nobody.
-        if self.has_room() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Whoever asks is woken by [`Self::wake`].
-    pub(super) fn wait(&self, cx: &Context<'_>) {
-        let mut readers = self.readers.lock();
-        if !readers.iter().any(|reader| reader.will_wake(cx.waker())) {
-            readers.push(cx.waker().clone());
-        }
-        self.has_readers.store(true, SeqCst);
-    }
-
-    /// Wakes whoever waits.
-    pub(super) fn wake(&self) {
-        if self.has_readers.swap(false, SeqCst) {
-            let readers = std::mem::take(&mut *self.readers.lock());
-            readers.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
 /// A connection that has its share of the account, until it is dropped.
 pub(super) struct Share(Arc<Account>);
 
@@ -491,71 +299,6 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Bytes that a connection's input holds, until it is dropped. Made in the engine, it goes with an event to its socket
-/// and its handler.
-pub(crate) struct ReceivedCharge {
-    received: Arc<Received>,
-    kind: Kind,
-    bytes: usize,
-}
-
-impl ReceivedCharge {
-    /// Charges for input that is not complete.
-    pub(super) fn input(received: &Arc<Received>) -> Self {
-        Self { received: received.clone(), kind: Kind::Input, bytes: 0 }
-    }
-
-    /// Charges for what is kept of a handshake, or of CONNECT; `None` for little, which is part of a connection.
-    pub(super) fn handshake(received: &Arc<Received>, bytes: usize) -> Option<Box<Self>> {
-        (bytes > SMALL_HANDSHAKE).then(|| {
-            let mut charge = Self { received: received.clone(), kind: Kind::Handshakes, bytes: 0 };
-            charge.resize(bytes);
-            Box::new(charge)
-        })
-    }
-
-    /// Charges for an event of so many bytes, its attachments included.
-    pub(super) fn event(received: &Arc<Received>, bytes: usize) -> Self {
-        let mut charge = Self { received: received.clone(), kind: Kind::Events, bytes: 0 };
-        charge.resize(bytes + EVENT_OVERHEAD);
-        charge
-    }
-
-    /// Makes it more or less.
-    pub(super) fn resize(&mut self, bytes: usize) {
-        if bytes > self.bytes {
-            self.received.bytes.fetch_add(bytes - self.bytes, Relaxed);
-            self.received.account.add(self.kind, bytes - self.bytes);
-        } else if bytes < self.bytes {
-            // Before the look at who waits: whoever begins to wait looks at the bytes last.
-            self.received.bytes.fetch_sub(self.bytes - bytes, SeqCst);
-            self.received.account.subtract(self.kind, self.bytes - bytes);
-            if self.received.has_readers.load(SeqCst) && self.received.has_room() {
-                self.received.wake();
-            }
-        }
-        self.bytes = bytes;
-    }
-
-    /// The event has become a write, which waits for its commit.
-    pub(crate) fn becomes_write(&mut self) {
-        self.received.account.add(Kind::Writes, self.bytes);
-        self.received.account.subtract(self.kind, self.bytes);
-        self.kind = Kind::Writes;
-    }
-
-    /// Whether the event must be refused: memory is used up, and its connection holds more than an equal share.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.received.account.is_full() && self.received.is_above_share()
-    }
-}
-
-impl Drop for ReceivedCharge {
-    fn drop(&mut self) {
-        self.resize(0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is charged, and who is told when there is too much.
 
-use std::sync::atomic::AtomicUsize;
+use std::{sync::atomic::AtomicUsize, task::Context};
 
 use bytes::Bytes;
 use futures_util::task::{ArcWake, waker};
@@ -85,9 +85,9 @@ fn a_connection_is_not_read_from_beyond_its_bound_and_is_woken_when_there_is_roo
 #[test]
 fn one_event_always_fits_beside_another_message() {
     let limits = |received_bytes, payload_bytes| LimitsConfig { received_bytes, payload_bytes, ..Default::default() };
-    assert_eq!(received(&limits(4_000_000, 1_000_000)), 4_000_000);
-    assert!(received(&limits(4_000_000, 10_000_000)) > 30_000_000);
-    assert_eq!((received(&limits(0, 1)), received(&limits(1, 0))), (0, 0), "none");
+    assert_eq!(received_bytes(&limits(4_000_000, 1_000_000)), 4_000_000);
+    assert!(received_bytes(&limits(4_000_000, 10_000_000)) > 30_000_000);
+    assert_eq!((received_bytes(&limits(0, 1)), received_bytes(&limits(1, 0))), (0, 0), "none");
 }
 
 #[test]
