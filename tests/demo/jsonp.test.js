@@ -1,15 +1,10 @@
 // The official client of v2 in a browser that is told to use JSONP, as browsers without cross-origin requests did.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { launchBrowser, PATIENCE } from "./person.js";
-import { startServer } from "./server.js";
+import { PAGES, TwoOrigins } from "./two-origins.js";
 
 const CLIENT = fileURLToPath(new URL("../clients/node_modules/socket.io-client-2/dist/socket.io.js", import.meta.url));
 
@@ -30,38 +25,17 @@ async function talk({ url, texts }) {
 }
 
 describe("JSONP in a browser", { timeout: 120_000 }, () => {
-  let data;
-  let server;
-  let browser;
-  let foreign;
+  const origins = new TwoOrigins();
+  before(() => origins.open());
+  after(() => origins.close());
 
-  before(async () => {
-    data = await mkdtemp(join(tmpdir(), "sockeye-jsonp-"));
-    foreign = createServer((request, response) => {
-      response.setHeader("content-type", "text/html; charset=utf-8").end("<title>elsewhere</title>");
-    });
-    await new Promise((resolve) => foreign.listen(0, "127.0.0.1", resolve));
-    foreign.origin = `http://127.0.0.1:${foreign.address().port}`;
-    server = await startServer({ data, settings: { "cors.origins": foreign.origin } });
-    browser = await launchBrowser();
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.kill();
-    foreign?.close();
-    if (data !== undefined) await rm(data, { recursive: true, force: true });
-  });
-
-  for (const where of ["the server's page", "a page of another origin"]) {
+  for (const where of PAGES) {
     it(`brings and takes events, in ${where}`, async () => {
       // The demo's own policy takes no script from a test.
-      const page = await (await browser.newContext({ bypassCSP: true })).newPage();
-      page.setDefaultTimeout(PATIENCE);
-      await page.goto(where === "the server's page" ? server.url : foreign.origin);
+      const page = await origins.page(where, { bypassCSP: true });
       await page.addScriptTag({ path: CLIENT });
       const texts = ["hello", 'ä 😀 "\u2028" </script>', "two\nlines and \\n two characters", "+&=%25"];
-      const { heard, kinds, reason } = await page.evaluate(talk, { url: server.url, texts });
+      const { heard, kinds, reason } = await page.evaluate(talk, { url: origins.server.url, texts });
       assert.deepEqual(heard, texts.map((text) => [text]));
       assert.ok(kinds.includes("script") && !kinds.includes("xmlhttprequest"), kinds.join());
       assert.equal(reason, "io client disconnect");

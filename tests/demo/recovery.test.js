@@ -2,14 +2,9 @@
 // origin too.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
-import { launchBrowser, PATIENCE } from "./person.js";
-import { startServer } from "./server.js";
+import { PAGES, TwoOrigins } from "./two-origins.js";
 
 /** In the page: connects, is cut off, and comes back; whether that was a recovery, over which transport. */
 async function comeBack({ url, transports }) {
@@ -31,37 +26,16 @@ async function comeBack({ url, transports }) {
 }
 
 describe("the official client in a browser", { timeout: 120_000 }, () => {
-  let data;
-  let server;
-  let browser;
-  let foreign;
-
-  before(async () => {
-    data = await mkdtemp(join(tmpdir(), "sockeye-recovery-"));
-    foreign = createServer((request, response) => {
-      response.setHeader("content-type", "text/html").end("<title>elsewhere</title>");
-    });
-    await new Promise((resolve) => foreign.listen(0, "127.0.0.1", resolve));
-    foreign.origin = `http://127.0.0.1:${foreign.address().port}`;
-    server = await startServer({ data, settings: { "cors.origins": foreign.origin } });
-    browser = await launchBrowser();
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.kill();
-    foreign?.close();
-    if (data !== undefined) await rm(data, { recursive: true, force: true });
-  });
+  const origins = new TwoOrigins();
+  before(() => origins.open());
+  after(() => origins.close());
 
   for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {
-    for (const where of ["the server's page", "a page of another origin"]) {
+    for (const where of PAGES) {
       it(`is recovered over ${transports.join(" upgraded to ")}, in ${where}`, async () => {
-        const page = await (await browser.newContext()).newPage();
-        page.setDefaultTimeout(PATIENCE);
-        await page.goto(where === "the server's page" ? server.url : foreign.origin);
-        await page.addScriptTag({ url: `${server.url}/socket.io/socket.io.js` });
-        const outcome = await page.evaluate(comeBack, { url: server.url, transports });
+        const page = await origins.page(where);
+        await page.addScriptTag({ url: `${origins.server.url}/socket.io/socket.io.js` });
+        const outcome = await page.evaluate(comeBack, { url: origins.server.url, transports });
         assert.deepEqual(outcome, { recovered: true, isSame: true, transport: transports.at(-1) });
         await page.context().close();
       });
