@@ -95,59 +95,66 @@ pub(super) fn is_allowed(app: &App, uri: &Uri, headers: &HeaderMap, host: Option
 }
 
 fn judge(app: &App, uri: &Uri, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
-    must_be_ours(app, headers, host)?;
     let may_connect = match headers.get(ORIGIN) {
-        Some(origin) => is_listed_or_own(app, origin, host),
-        None => match page::of(headers, || engine::asks_for_jsonp(uri)) {
-            Page::Own | Page::None => true,
-            Page::Other(origin) => origin.is_some_and(|origin| is_listed_or_own(app, &origin, host)),
-        },
+        Some(origin) => return judge_origin(app, origin, host),
+        // Browsers send none where they read from what they take for the page's own host. Other clients may call the
+        // server by any name.
+        None if is_of_browser(headers) => {
+            must_be_ours(app, host)?;
+            match page::of(headers, || engine::asks_for_jsonp(uri)) {
+                Page::Own | Page::None => true,
+                Page::Other(origin) => origin.is_some_and(|origin| judge_origin(app, &origin, host).is_ok()),
+            }
+        }
+        None => true,
     };
     if may_connect { Ok(()) } else { Err(Stranger::Origin) }
 }
 
-/// Over HTTP, a backend may call the server by any name, and so may whoever has a token, where one is needed: a
-/// foreign page has neither.
+/// Over HTTP, a backend with a key may call the server by any name, and where tokens are needed, so may whoever sends
+/// one: a foreign page has neither.
 fn judge_call(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
-    let is_ours = match (host, headers.contains_key(ORIGIN) || headers.contains_key(AUTHORIZATION)) {
-        // Nothing says who asks: the name must be right, whatever asks.
-        (Some(host), false) if !host.is_ours(app.is_on_loopback(), &app.live().server.hosts) => Err(Stranger::Host),
-        _ => must_be_ours(app, headers, host),
-    };
-    is_ours.or_else(|stranger| {
-        let has_token = app.config.auth.mode == AuthMode::Jwt && headers.contains_key(AUTHORIZATION);
-        if has_token || has_key(app, headers) { Ok(()) } else { Err(stranger) }
-    })?;
+    let has_authorization = headers.contains_key(AUTHORIZATION);
+    let has_token = app.config.auth.mode == AuthMode::Jwt && has_authorization;
     match headers.get(ORIGIN) {
-        Some(origin) if !is_listed_or_own(app, origin, host) => Err(Stranger::Origin),
-        _ => Ok(()),
+        Some(origin) => judge_origin(app, origin, host),
+        None if has_token || has_key(app, headers) => Ok(()),
+        None if is_of_browser(headers) || !has_authorization => must_be_ours(app, host),
+        None => Ok(()),
     }
 }
 
-/// Browsers send no Origin where they read from what they take for the page's own host, so the host counts with every
-/// request of theirs. Other clients may call the server by any name.
-fn must_be_ours(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Stranger> {
-    match host {
-        Some(host) if is_of_browser(headers) && !host.is_ours(app.is_on_loopback(), &app.live().server.hosts) => {
-            Err(Stranger::Host)
-        }
-        _ => Ok(()),
+/// The origin must be in `cors.origins`, or the server's own.
+fn judge_origin(app: &App, origin: &HeaderValue, host: Option<&RequestedHost>) -> Result<(), Stranger> {
+    if is_listed(app, origin) {
+        return Ok(());
+    }
+    match SentOrigin::parse(origin).zip(host) {
+        Some((origin, host)) if host.serves(&origin) => must_be_ours(app, Some(host)),
+        _ => Err(Stranger::Origin),
     }
 }
 
-/// Whether a request has what every browser sends with every request, and pages cannot leave out.
+/// On a loopback address, the host must be a name of that address, or that of a page in `cors.origins`: a proxy may
+/// serve both under one name.
+fn must_be_ours(app: &App, host: Option<&RequestedHost>) -> Result<(), Stranger> {
+    let is_ours = host.is_none_or(|host| {
+        host.is_ours(app.is_on_loopback(), &app.live().server.hosts)
+            || host.origins().iter().flatten().any(|origin| is_listed(app, origin))
+    });
+    if is_ours { Ok(()) } else { Err(Stranger::Host) }
+}
+
+fn is_listed(app: &App, origin: &HeaderValue) -> bool {
+    app.live().cors.origins.iter().any(|allowed| allowed.allows(origin))
+}
+
+/// Whether a request without an Origin has what browsers send with every request, and pages cannot leave out.
 fn is_of_browser(headers: &HeaderMap) -> bool {
     let is_mozilla = |agent: &HeaderValue| agent.as_bytes().starts_with(b"Mozilla/");
-    headers.contains_key(ORIGIN)
-        || headers.contains_key(ACCEPT_LANGUAGE)
+    headers.contains_key(ACCEPT_LANGUAGE)
         || headers.contains_key("sec-fetch-site")
         || headers.get(USER_AGENT).is_some_and(is_mozilla)
-}
-
-/// Whether a page of this origin is in `cors.origins`, or the server's own.
-fn is_listed_or_own(app: &App, origin: &HeaderValue, host: Option<&RequestedHost>) -> bool {
-    app.live().cors.origins.iter().any(|allowed| allowed.allows(origin))
-        || SentOrigin::parse(origin).zip(host).is_some_and(|(origin, host)| host.serves(&origin))
 }
 
 fn note(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>, stranger: &Stranger) {

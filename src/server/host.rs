@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, header::HOST};
+use http::{HeaderMap, HeaderValue, header::HOST};
 
 use crate::config::{HostPattern, SentOrigin, split_port};
 
@@ -77,6 +77,12 @@ impl RequestedHost {
     pub(super) fn is_ours(&self, is_on_loopback: bool, hosts: &[HostPattern]) -> bool {
         let is_proxied = self.forwarded.is_some() && hosts.is_empty();
         !is_on_loopback || is_proxied || self.is_of_loopback(hosts)
+    }
+
+    /// The origins that a page under this host has, over HTTP and HTTPS.
+    pub(super) fn origins(&self) -> [Option<HeaderValue>; 2] {
+        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
+        ["http", "https"].map(|scheme| HeaderValue::from_str(&format!("{scheme}://{}{port}", self.name)).ok())
     }
 
     fn is_of_loopback(&self, hosts: &[HostPattern]) -> bool {

@@ -249,6 +249,15 @@ describe("what a browser asks without an Origin", () => {
     assert.equal(await ask(POLL, { host: "a.container:8000" }), 200, "no browser");
   });
 
+  test("is taken under the name of a listed page, as a proxy passes it on, and whatever the name from such a page", async (t) => {
+    const server = await start(t, { "cors.origins": "https://app.example.com" });
+    const ask = async (headers) => (await server.request(POLL, { headers: { ...BROWSER, ...headers } })).status;
+    assert.equal(await ask({ host: "app.example.com" }), 200);
+    assert.equal(await ask({ host: "backend.internal", origin: "https://app.example.com" }), 200);
+    assert.equal(await ask({ host: "backend.internal", origin: "https://evil.test" }), 403);
+    assert.equal(await ask({ host: "other.example.com" }), 403);
+  });
+
   test("is refused as a script of another site, unless its page is listed", async (t) => {
     const server = await start(t, { "cors.origins": "https://app.example.com" });
     const ask = async (headers) => (await server.request(`${POLL}&j=0`, { headers: { ...BROWSER, ...headers } })).status;
