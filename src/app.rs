@@ -140,10 +140,9 @@ impl App {
         Ok(app)
     }
 
-    /// Remembers whether others than this machine can reach the server.
-    pub(crate) fn listen_on(&self, address: Option<SocketAddr>) {
-        let is_loopback = address.is_some_and(|address| address.ip().to_canonical().is_loopback());
-        self.is_on_loopback.store(is_loopback, Ordering::Relaxed);
+    /// Remembers whether the server listens on a loopback address.
+    pub(crate) fn set_address(&self, address: SocketAddr) {
+        self.is_on_loopback.store(address.ip().to_canonical().is_loopback(), Ordering::Relaxed);
     }
 
     /// Whether the server listens on a loopback address.

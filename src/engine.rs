@@ -72,7 +72,7 @@ pub(crate) use self::{
     plain::Settings as PlainSettings,
     pressure::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
-    requests::{Handshake, asks_for_jsonp},
+    requests::{Handshake, asks_for_jsonp, names_a_session},
     session::{Answer, Application, Arrival, NotAnEvent, Session},
     upgrade::is_asked_for as asks_for_websocket,
 };
@@ -287,6 +287,11 @@ impl Engine {
         self.links.lock()
     }
 
+    /// All links there are now; the lock is not held afterwards.
+    fn all_links(&self) -> Vec<Arc<Link>> {
+        self.links().values().cloned().collect()
+    }
+
     fn link(&self, sid: &str) -> Option<Arc<Link>> {
         self.links().get(sid).cloned()
     }
@@ -316,7 +321,7 @@ impl Engine {
 
     /// Sets the gauges of what waits.
     pub(crate) fn measure(&self) {
-        let links: Vec<_> = self.links().values().cloned().collect();
+        let links = self.all_links();
         let largest = links.iter().map(|link| link.output().bytes()).max().unwrap_or(0);
         self.metrics.queued_bytes.set(self.account.held(Kind::Output) as f64);
         self.metrics.queued_bytes_largest.set(largest as f64);
@@ -328,7 +333,7 @@ impl Engine {
     /// Drops all connections, in batches over this time, so that their clients do not all come back at once. Done
     /// sooner when all have gone by themselves.
     pub(crate) async fn drop_links(&self, over: Duration) {
-        let links: Vec<_> = self.links().values().cloned().collect();
+        let links = self.all_links();
         let most_batches = (over.as_secs_f64() * BATCHES_PER_SECOND).max(1.0) as usize;
         let batches = links.chunks(links.len().div_ceil(most_batches).max(1));
         let pause = over.div_f64(batches.len().max(1) as f64);
@@ -353,7 +358,7 @@ impl Engine {
 
     /// Ends all sockets there still are, those of clients that may have come back among them.
     pub(crate) fn close(&self) {
-        let links: Vec<_> = self.links().values().cloned().collect();
+        let links = self.all_links();
         for link in links {
             link.lose(DisconnectReason::ServerShuttingDown);
         }

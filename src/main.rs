@@ -116,7 +116,6 @@ fn scope(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     allocator::tune();
-    open_files::raise();
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve(cli.settings))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -223,6 +222,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let sources = sources(settings);
     let Loaded { config, warnings } = sources.clone().load_with_keys(check_keys)?;
     telemetry::start(&config.log);
+    open_files::raise();
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the process's own limit to the most that the system allows it (`ulimit -Hn`). To be called first in `main`:
-/// shells and service managers begin with 1,024 for the sake of old programs.
+/// Raises the process's own limit to the most that the system allows it (`ulimit -Hn`). Call it after logging has
+/// started and before listening: shells and service managers begin with 1,024 for the sake of old programs.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -11,7 +11,7 @@ pub fn raise() {
         && let Err(error) = setrlimit(Resource::Nofile, raised)
     {
         // macOS allows less than it says.
-        tracing::debug!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "the limit of open files cannot be raised");
     }
 }
 

@@ -195,7 +195,8 @@ impl OpenServer {
     /// unasked, for which the server drains too.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
-        app.listen_on(listener.local_addr().ok());
+        let address = listener.local_addr().map_err(|error| Error::internal("the listener has no address", error))?;
+        app.set_address(address);
         let closed = Arc::new(Notify::new());
         let accepting = background.spawn("accepting", {
             let (app, closed) = (app.clone(), closed.clone());

@@ -155,21 +155,26 @@ impl Store {
             return false;
         }
         let original = self.original.clone();
-        // From the file, not from what SQLite remembers of it.
-        let found = self.readers.read(move |_| Ok(original.check())).await;
-        match found {
-            Ok(Ok(Ok(_))) => {}
+        let found = self.readers.read(move |db| {
+            // From the file, not from what SQLite remembers of it.
+            let found = original.check();
+            if matches!(found, Ok(Ok(_))) {
+                db.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))?;
+            }
+            Ok(found)
+        });
+        match found.await {
+            Ok(Ok(Ok(_))) => true,
             Ok(Ok(Err(lost))) => {
                 tracing::debug!(%lost, "not ready");
-                return false;
+                false
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the database's file cannot be read");
-                return false;
+                false
             }
-            Err(_) => return false,
+            Err(_) => false,
         }
-        self.readers.read(|db| db.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))).await.is_ok()
     }
 
     /// Writes what is queued, runs what follows, and closes.

@@ -196,7 +196,7 @@ mod tests {
     type Start = fn(&mut Background) -> Ended;
 
     #[tokio::test]
-    async fn what_returns_panics_or_says_so_has_failed_and_the_first_reason_counts() {
+    async fn a_task_that_returns_panics_or_reports_an_error_fails_the_server_and_the_first_reason_counts() {
         let cases: [(_, Start); 5] = [
             (Some("it returned"), |background| background.spawn("it", async {})),
             (

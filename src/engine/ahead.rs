@@ -85,6 +85,9 @@ impl AsyncRead for Ahead {
             }
             let held = self.charge.bytes() + into.filled().len() - before;
             self.charge.resize(held.min(HEAD_MAX));
+            if self.targets.skip(into.filled().len() - before) {
+                return Poll::Ready(Ok(()));
+            }
             let Self { bytes, targets, .. } = &mut *self;
             targets.pass(&into.filled()[before..], bytes);
             into.set_filled(before);

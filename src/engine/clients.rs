@@ -12,8 +12,8 @@ use http::{
 
 use crate::config::RecoveryClients;
 
-/// How the user agents of JavaScript's clients begin, but for browsers: Node's polling, and runtimes with WebSockets and
-/// requests of their own.
+/// User agents of JavaScript's clients other than browsers: Node's polling, and runtimes with WebSockets and requests of
+/// their own. One that ends in `/` is followed by a version.
 const RUNTIMES: [&str; 5] = ["node-XMLHttpRequest", "node", "undici", "Bun/", "Deno/"];
 /// What stands in the user agents of clients that take arguments by their places: React Native's, and those for Java
 /// and Swift.

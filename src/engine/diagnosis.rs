@@ -6,21 +6,21 @@ use std::{num::NonZeroU32, sync::Arc};
 use governor::{DefaultDirectRateLimiter, Quota};
 
 use super::{
-    DisconnectReason, Protocol,
+    DisconnectReason,
     link::Link,
     packet::{Kind, Packet},
     websocket::Violation,
 };
 use crate::limits;
 
-/// Such lines in a second.
+/// Log lines per second about connections that are closed for what they sent.
 const LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
 /// How a packet of `socket.io-msgpack-parser` begins behind the type of its map: a name of a field, as MessagePack writes
 /// short texts.
 const MSGPACK_FIELDS: [&[u8]; 4] = [b"\xA4type", b"\xA4data", b"\xA3nsp", b"\xA2id"];
 
-/// Bounds the lines, so that whoever is closed in a loop does not fill the log.
+/// Limits these log lines, so that a client that reconnects in a loop cannot fill the log.
 pub(super) fn lines() -> DefaultDirectRateLimiter {
     limits::bucket(Quota::per_second(LINES))
 }
@@ -52,11 +52,8 @@ pub(super) fn of_text(link: &Link, text: &str, is_partial: bool) -> &'static str
     if packet.attachments > link.engine.attachments_max() {
         return "a packet with more attachments than limits.attachments allows";
     }
-    let namespace = match link.protocol {
-        Protocol::V3 => packet.namespace.split('?').next().unwrap_or_default(),
-        Protocol::V4 | Protocol::Plain => packet.namespace,
-    };
-    let Some(session) = link.session(namespace) else {
+    let (path, _) = packet.path(link.protocol);
+    let Some(session) = link.session(path) else {
         return match packet.kind {
             Kind::Connect => "CONNECT with an auth that is no JSON object",
             _ => "a packet for a namespace that it is not in",

@@ -158,13 +158,14 @@ impl Frame {
 
     /// What it costs, whoever holds it; charged once, by the first queue or log.
     pub(super) fn charge(&self, account: &Arc<Account>) -> &PacketCharge {
-        self.charge.get_or_init(|| {
-            let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
-            let parts: usize =
-                self.parts.iter().map(|part| size_of::<Self>() + part.buffer.capacity() + part.forms()).sum();
-            let own = size_of::<Self>() + self.buffer.capacity() + self.forms();
-            PacketCharge::new(account, own + attachments + parts)
-        })
+        self.charge.get_or_init(|| PacketCharge::new(account, self.cost()))
+    }
+
+    /// Bytes of it, its attachments, its parts and its other forms.
+    fn cost(&self) -> usize {
+        let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
+        let parts: usize = self.parts.iter().map(|part| part.cost()).sum();
+        size_of::<Self>() + self.buffer.capacity() + attachments + parts + self.forms()
     }
 
     /// Bytes of its other forms, which live as long as it does. One that a queue holds is charged there once more.
@@ -230,6 +231,7 @@ impl Frame {
         self.without_offset.get_or_init(|| {
             let form = if self.is_joined() {
                 let form = Self::joined(self.parts.iter().map(|part| part.without_offset().clone()).collect());
+                // The parts have been written in this form, too.
                 self.grown(form.buffer.capacity());
                 form
             } else {

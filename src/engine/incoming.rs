@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{
-    DisconnectReason, Protocol,
+    DisconnectReason,
     link::Link,
     packet::{Kind, Packet},
     pressure::ReceivedCharge,
@@ -83,30 +83,22 @@ impl Incoming {
 /// As Node does: what is no packet closes the connection, and so does one for a namespace that was not joined, or
 /// was already.
 fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
-    let mut namespace = packet.namespace;
-    let is_answer = packet.kind == Kind::Ack;
-    if !is_answer && (packet.kind != Kind::Event || packet.data.is_empty()) {
+    let (path, query) = packet.path(link.protocol);
+    if packet.kind != Kind::Ack && (packet.kind != Kind::Event || packet.data.is_empty()) {
         link.pay();
     }
     if packet.kind == Kind::Connect {
-        let (path, query) = match (link.protocol, namespace.split_once('?')) {
-            (Protocol::V3, Some((path, query))) => (path, Some(query)),
-            _ => (namespace, None),
-        };
         if link.session(path).is_some() {
             return Err(Refused(DisconnectReason::ForcedServerClose));
         }
         return connect(link, path, packet.data, query);
     }
-    if link.protocol == Protocol::V3 {
-        namespace = namespace.split_once('?').map_or(namespace, |(path, _)| path);
-    }
-    let Some(session) = link.session(namespace) else { return Err(Refused(DisconnectReason::ForcedServerClose)) };
+    let Some(session) = link.session(path) else { return Err(Refused(DisconnectReason::ForcedServerClose)) };
     match packet.kind {
         Kind::Event if packet.data.is_empty() => Ok(()),
         Kind::Event => {
             let arrival = link.arrival(packet.data, attachments, packet.id);
-            session.receive(arrival).map_err(|_| Refused(DisconnectReason::ForcedClose))
+            session.receive(arrival).map_err(Refused)
         }
         Kind::Ack => {
             let was_asked = session.acknowledged(packet.id, packet.data, attachments);

@@ -51,7 +51,7 @@ pub(crate) struct Link {
     pub(super) received: Arc<Received>,
     _share: Share,
     /// For a long query or Authorization header.
-    _kept: Option<Box<ReceivedCharge>>,
+    _handshake_charge: Option<Box<ReceivedCharge>>,
     /// What its packets are counted in; none where there is no limit.
     bucket: OnceLock<Option<DefaultDirectRateLimiter>>,
     /// A packet was taken in for which there was no token in the bucket: the next one waits for it.
@@ -96,7 +96,7 @@ impl Link {
         let protocol = handshake.protocol;
         let beat = Beat::new(protocol, &engine.settings, Instant::now());
         let received = Received::new(&engine.account);
-        let kept = handshake.query.len() + handshake.authorization.as_ref().map_or(0, String::len);
+        let bytes = handshake.query.len() + handshake.authorization.as_ref().map_or(0, String::len);
         let link = Arc::new(Self {
             sid,
             protocol,
@@ -104,7 +104,7 @@ impl Link {
             engine: engine.clone(),
             output: Mutex::new(Output::new(protocol, transport, &engine.account)),
             _share: Share::new(&engine.account),
-            _kept: ReceivedCharge::handshake(&received, kept),
+            _handshake_charge: ReceivedCharge::handshake(&received, bytes),
             received,
             bucket: OnceLock::new(),
             owes: AtomicBool::new(false),
@@ -129,7 +129,6 @@ impl Link {
         self.output.lock()
     }
 
-    /// An application's own code runs while it is held, and may panic.
     fn incoming(&self) -> MutexGuard<'_, Incoming> {
         self.incoming.lock()
     }

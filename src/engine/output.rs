@@ -21,7 +21,7 @@ use super::{Protocol, frame::Frame, pressure::Account};
 pub(super) struct Output {
     queue: Queue,
     transport: Transport,
-    /// No place in the flusher's list is needed: there is one, or the reader writes when it is done.
+    /// Already scheduled for flushing, or corked by the reader.
     is_scheduled: bool,
     /// The kernel takes no more until the socket is writable again.
     is_blocked: bool,

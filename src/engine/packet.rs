@@ -1,6 +1,8 @@
 //! Packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), as far as
 //! they can be read without looking into their JSON.
 
+use super::Protocol;
+
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -36,6 +38,14 @@ pub(crate) struct Packet<'a> {
 pub(crate) struct NotAPacket;
 
 impl<'a> Packet<'a> {
+    /// The namespace's path, and the query that clients of Engine.IO 3 put behind it.
+    pub(super) fn path(&self, protocol: Protocol) -> (&'a str, Option<&'a str>) {
+        match (protocol, self.namespace.split_once('?')) {
+            (Protocol::V3, Some((path, query))) => (path, Some(query)),
+            _ => (self.namespace, None),
+        }
+    }
+
     /// Takes a message of Engine.IO apart. The JSON is not looked into.
     pub(crate) fn parse(text: &'a str) -> Result<Self, NotAPacket> {
         let (kind, has_attachments) = match text.as_bytes().first() {

@@ -4,7 +4,6 @@ use std::{
     future::poll_fn,
     ops::ControlFlow,
     sync::{Arc, atomic::Ordering},
-    task::Poll,
 };
 
 use axum::{body::Body, response::Response};
@@ -167,7 +166,7 @@ async fn read(link: &Arc<Link>, body: &mut Body, charge: &mut ReceivedCharge) ->
     let mut deadline = Instant::now() + link.engine.settings.ping_timeout;
     loop {
         let asked = Instant::now();
-        poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
+        intake.ready(link).await;
         deadline += asked.elapsed();
         let is_closed = link.is_closed();
         if is_closed && link.output().is_closed() {
@@ -215,7 +214,7 @@ async fn take(link: &Arc<Link>, packets: Packets<'_>) {
             return;
         }
         if !intake.took(link) {
-            poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { intake.poll_ready(link, cx) }).await;
+            intake.ready(link).await;
         }
     }
 }

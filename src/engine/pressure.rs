@@ -222,14 +222,14 @@ impl Account {
         self.output.get().min(self.memory.get()) / self.connections.load(Relaxed).max(1)
     }
 
-    /// Whether an HTTP body may have so many more bytes.
-    pub(crate) fn takes_body(&self, bytes: usize) -> bool {
-        bytes <= SMALL_BODY || (!self.is_scarce() && self.held(Kind::Http) + bytes <= self.memory.get() / 4)
+    /// Whether an HTTP body of which `held` bytes are charged may have `more`.
+    pub(crate) fn takes_body(&self, held: usize, more: usize) -> bool {
+        held + more <= SMALL_BODY || (!self.is_scarce() && self.held(Kind::Http) + more <= self.memory.get() / 4)
     }
 
     /// How large a polling client's next body may be, where it may be as large as `most`.
     pub(super) fn body_size(&self, most: usize) -> usize {
-        if self.takes_body(most) { most } else { most.min(SMALL_BODY) }
+        if self.takes_body(0, most) { most } else { most.min(SMALL_BODY) }
     }
 
     fn add(&self, kind: Kind, bytes: usize) {
@@ -252,7 +252,7 @@ impl Account {
         self.peak.fetch_max(total, Relaxed);
         let is_scarce = total > most - most / 8;
         let was_scarce = self.is_scarce.swap(is_scarce, Relaxed);
-        if is_scarce || self.held(Kind::Logs) > self.logs || self.held(Kind::Handshakes) > self.logs {
+        if is_scarce || self.are_away_excessive() {
             self.relief.notify_one();
         }
         if was_scarce && !is_scarce {

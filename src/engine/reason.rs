@@ -1,3 +1,5 @@
+//! Why a socket was disconnected.
+
 /// Why a socket was disconnected, under Socket.IO's own names
 /// (<https://socket.io/docs/v4/server-socket-instance/#disconnect>), and one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

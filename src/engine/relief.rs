@@ -29,7 +29,8 @@ impl Engine {
                 let before = self.account.total();
                 time::sleep(RELIEF_PAUSE).await;
                 self.give_up_logs().await;
-                // What is only busy becomes less by itself: those that hold most are not read from meanwhile.
+                // Busy connections drain by themselves, since the largest are not read from meanwhile. Less than 1/64
+                // freed is no progress.
                 if self.account.is_scarce() && self.account.total() >= before - before / 64 {
                     self.drop_largest().await;
                 }
@@ -67,7 +68,7 @@ impl Engine {
             return;
         }
         let enough = self.account.held(Kind::Logs) / 4 * 3;
-        let links: Vec<_> = self.links().values().cloned().collect();
+        let links = self.all_links();
         let mut sessions: Vec<(usize, Arc<Session>)> = Vec::new();
         for link in links {
             sessions.extend(link.sessions().into_iter().map(|session| (session.log_bytes(), session)));
@@ -92,7 +93,7 @@ impl Engine {
     /// Of the connections that hold more than an equal share, an eighth.
     async fn drop_largest(&self) {
         let share = self.account.equal_share();
-        let links: Vec<_> = self.links().values().cloned().collect();
+        let links = self.all_links();
         let mut large: Vec<(usize, Arc<Link>)> = links.into_iter().map(|link| (link.held(), link)).collect();
         large.retain(|(bytes, _)| *bytes > share);
         large.sort_by_key(|(bytes, _)| Reverse(*bytes));

@@ -168,6 +168,11 @@ pub(crate) fn asks_for_jsonp(uri: &Uri) -> bool {
     Query::of(uri).j.is_some()
 }
 
+/// Whether a request belongs to a session that exists, or did.
+pub(crate) fn names_a_session(uri: &Uri) -> bool {
+    Query::of(uri).sid.is_some()
+}
+
 impl Query {
     pub(super) fn of(uri: &Uri) -> Self {
         let text = uri.query().unwrap_or_default();

@@ -110,7 +110,7 @@ pub(crate) struct Session {
     /// log.
     pid: Option<String>,
     /// For a long `auth`, which the layer above keeps as long.
-    _kept: Option<Box<ReceivedCharge>>,
+    _auth_charge: Option<Box<ReceivedCharge>>,
     state: Mutex<State>,
 }
 
@@ -136,7 +136,7 @@ enum Phase {
 }
 
 impl Session {
-    /// The client asks to be let into a namespace. `route` is what the library calls it.
+    /// The client asks to be let into a namespace.
     pub(super) fn open(link: &Arc<Link>, back: Back, behind: &Behind, namespace: &str, auth: &str) -> Arc<Self> {
         let engine = link.engine.clone();
         let id = back.sid();
@@ -153,7 +153,7 @@ impl Session {
             protocol: link.protocol,
             back,
             pid,
-            _kept: ReceivedCharge::handshake(&link.received, auth.len()),
+            _auth_charge: ReceivedCharge::handshake(&link.received, auth.len()),
             state: Mutex::new(State {
                 phase: Phase::Connecting(link.clone()),
                 application: None,

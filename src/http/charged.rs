@@ -27,7 +27,6 @@ use crate::{
 
 /// What is held of one request's body, until it is answered.
 pub(super) struct Held {
-    account: Arc<Account>,
     charge: Mutex<Charge>,
     is_refused: AtomicBool,
 }
@@ -36,7 +35,7 @@ impl Held {
     /// Nothing yet.
     pub(super) fn new(app: &App) -> Arc<Self> {
         let charge = Mutex::new(Charge::new(&app.memory, Kind::Http, 0));
-        Arc::new(Self { account: app.memory.clone(), charge, is_refused: AtomicBool::new(false) })
+        Arc::new(Self { charge, is_refused: AtomicBool::new(false) })
     }
 
     /// The request's body, which fails where there is no room for it.
@@ -47,20 +46,18 @@ impl Held {
     /// The response, or 503 where there is no room for the request's body or the response's.
     pub(super) fn response(&self, app: &App, response: Response) -> Response {
         let announced = response.body().size_hint().lower() as usize;
-        let response = match self.is_refused.load(Ordering::Relaxed) || !self.account.takes_body(announced) {
-            true => refusal(app),
-            false => response,
-        };
-        response.map(|body| Body::new(Charged { body, to: To::Response(self.account.clone()) }))
+        let has_room = !self.is_refused.load(Ordering::Relaxed) && app.memory.takes_body(0, announced);
+        let response = if has_room { response } else { refusal(app) };
+        response.map(|body| Body::new(Charged { body, to: To::Response(app.memory.clone()) }))
     }
 
     /// Whether there is room for more bytes; if so, they are charged.
     fn takes(&self, more: usize) -> bool {
         let mut charge = self.charge.lock();
-        let bytes = charge.bytes() + more;
-        let is_taken = self.account.takes_body(bytes);
+        let bytes = charge.bytes();
+        let is_taken = charge.account().takes_body(bytes, more);
         if is_taken {
-            charge.resize(bytes);
+            charge.resize(bytes + more);
         } else {
             self.is_refused.store(true, Ordering::Relaxed);
         }

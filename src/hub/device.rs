@@ -1,3 +1,5 @@
+//! What a user and backends are told about one socket.
+
 use std::{net::IpAddr, sync::Arc};
 
 use serde::Serialize;

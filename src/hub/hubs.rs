@@ -1,3 +1,5 @@
+//! The hubs of a server, by namespace.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::{RwLock, RwLockReadGuard};

@@ -1,3 +1,5 @@
+//! An event on its way out, and the answers to it.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;

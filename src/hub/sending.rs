@@ -47,20 +47,15 @@ impl Hub {
 
     /// Emits an event of the server's own, which can be written.
     pub(crate) fn tell<E: ServerEvent>(&self, to: To<'_>, event: &E) {
-        if let Err(error) = self.emit(to, event) {
-            tracing::error!(event = E::NAME, %error, "an event of the server's own was not emitted");
-        }
+        not_emitted::<E>(self.emit(to, event));
     }
 
-    /// The same at once, for all but perhaps one socket, and with what may be lost.
+    /// Emits a volatile event of the server's own at once, to all but `except`.
     pub(crate) fn tell_volatile<E: ServerEvent>(&self, to: To<'_>, except: Option<SocketId>, event: &E) {
-        match encode(event) {
-            Ok(event) => {
-                let outgoing = Outgoing { except, ..Outgoing::new(to, event).volatile() };
-                self.deliver(&outgoing);
-            }
-            Err(error) => tracing::error!(event = E::NAME, %error, "an event of the server's own was not emitted"),
-        }
+        let deliver = |event| self.deliver(&Outgoing { except, ..Outgoing::new(to, event).volatile() });
+        not_emitted::<E>(encode(event).map(|event| {
+            deliver(event);
+        }));
     }
 
     fn keep(&self, room: &Room, event: Encoded) {
@@ -223,6 +218,13 @@ impl Hub {
 
     fn sending(&self) -> MutexGuard<'_, Option<Run>> {
         self.sending.lock()
+    }
+}
+
+/// Logs that an event of the server's own could not be written.
+fn not_emitted<E: ServerEvent>(emitted: Result<()>) {
+    if let Err(error) = emitted {
+        tracing::error!(event = E::NAME, %error, "an event of the server's own was not emitted");
     }
 }
 

@@ -202,7 +202,7 @@ impl Connection {
     /// Waits for the first bytes. `None` where nothing comes of it.
     async fn begin(mut self, stream: TcpStream) -> Option<Begun> {
         let first = tokio::select! {
-            first = timeout(HEAD_TIMEOUT, listen(stream)) => first,
+            first = timeout(HEAD_TIMEOUT, first_bytes(stream)) => first,
             _ = self.closing.changed() => return None,
             () = self.close.notified() => return None,
         };
@@ -289,7 +289,7 @@ impl Connection {
 }
 
 /// Waits for the first bytes; `None` where the connection broke.
-async fn listen(mut stream: TcpStream) -> Option<(TcpStream, Vec<u8>)> {
+async fn first_bytes(mut stream: TcpStream) -> Option<(TcpStream, Vec<u8>)> {
     let bytes = poll_fn(|cx| {
         // While nothing is said, a connection has no buffer.
         let mut bytes = [MaybeUninit::uninit(); HANDSHAKE];

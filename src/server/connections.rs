@@ -194,6 +194,13 @@ impl Room {
 }
 
 impl State {
+    /// A place is idle no more. It is leaving if it was told to close meanwhile.
+    fn end_idle(&mut self, idle: &mut Option<u64>, is_leaving: &mut bool) {
+        if let Some(number) = idle.take() {
+            *is_leaving = self.forget_idle(number).is_none();
+        }
+    }
+
     fn belongs_to(&mut self, address: Option<IpAddr>) {
         if let Some(address) = address {
             *self.by_address.entry(address).or_default() += 1;
@@ -240,9 +247,7 @@ impl Place {
         let connections = self.connections.clone();
         let mut state = connections.state.lock();
         self.has_begun = true;
-        if let Some(number) = self.idle.take() {
-            self.is_leaving = state.forget_idle(number).is_none();
-        }
+        state.end_idle(&mut self.idle, &mut self.is_leaving);
         if self.is_leaving {
             return Err(Full::All);
         }
@@ -269,9 +274,7 @@ impl Place {
     /// dropped at once.
     pub(super) fn may_linger(&mut self) -> bool {
         let mut state = self.connections.state.lock();
-        if let Some(number) = self.idle.take() {
-            self.is_leaving = state.forget_idle(number).is_none();
-        }
+        state.end_idle(&mut self.idle, &mut self.is_leaving);
         if self.is_leaving && self.has_begun && state.lingering < self.connections.room.leaving {
             state.leaving -= 1;
             state.lingering += 1;
@@ -298,20 +301,16 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.connections.state.lock();
-        if let Some(number) = self.idle {
-            self.is_leaving = state.forget_idle(number).is_none();
-        }
+        state.end_idle(&mut self.idle, &mut self.is_leaving);
         if self.is_lingering {
             state.lingering -= 1;
-            return;
-        }
-        if self.is_leaving {
+        } else if self.is_leaving {
             state.leaving -= 1;
             self.connections.left.notify_one();
-            return;
+        } else {
+            state.all -= 1;
+            state.belongs_no_more_to(self.address);
         }
-        state.all -= 1;
-        state.belongs_no_more_to(self.address);
         self.connections.gauge().set(state.all as f64);
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
         note(&app, request.headers(), host, &stranger);
         return refuse(StatusCode::FORBIDDEN, stranger.sentence());
     }
-    if app.is_draining() && !has_session(request.uri()) {
+    if app.is_draining() && !engine::names_a_session(request.uri()) {
         return closing();
     }
     next.run(request).await
@@ -178,13 +178,6 @@ fn note(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>, stranger: 
             "host refused: it is no name of this loopback address, nor one of server.hosts, nor that of a proxy in server.trusted-proxies"
         ),
     }
-}
-
-/// Whether the request belongs to a session that exists already, or did.
-fn has_session(uri: &Uri) -> bool {
-    // Of two the last counts, and an empty one is none.
-    let mut pairs = uri.query().unwrap_or_default().rsplit('&');
-    pairs.find_map(|pair| pair.strip_prefix("sid=")).is_some_and(|sid| !sid.is_empty())
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

@@ -1,3 +1,5 @@
+//! What a handler is given: the sender, and the ways to emit.
+
 use std::{sync::Arc, time::Duration};
 
 use super::connect::Conn;

@@ -171,7 +171,7 @@ fn whereabouts(conn: &Arc<Conn>) -> Job {
 async fn quietly(conn: &Conn, what: &str, work: impl Future<Output = Result<()>> + Send) {
     let result = AssertUnwindSafe(work).catch_unwind().await;
     if let Err(error) = result.unwrap_or_else(|_| Err(Error::internal("the server failed", "the handler panicked"))) {
-        log(conn, what, &error);
+        log(conn, what, &error, true);
     }
 }
 

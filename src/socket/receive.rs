@@ -159,12 +159,7 @@ impl Call {
             None => metrics.done.increment(1),
             Some(error) => {
                 metrics.failed[error.code() as usize].increment(1);
-                log(&conn, &name, error);
-                if id.is_none() && conn.is_first_refusal(error.code()) {
-                    // Nobody may be listening to what its client is told.
-                    let (code, why) = (error.code().as_str(), error.to_string());
-                    tracing::info!(socket = %conn.id, event = &*name, code, why, "an event was refused");
-                }
+                log(&conn, &name, error, id.is_some());
             }
         }
         match (id, error) {
@@ -241,8 +236,9 @@ fn within_limits(
     Ok(())
 }
 
-/// The one place where a handler's error is logged. A client's own mistakes must not fill the log.
-pub(super) fn log(conn: &Conn, event: &str, error: &Error) {
+/// The one place where a handler's error is logged. A client's own mistakes must not fill the log. `has_ack`: whether
+/// the client is told by an acknowledgement, or nobody has to be told.
+pub(super) fn log(conn: &Conn, event: &str, error: &Error, has_ack: bool) {
     let code = error.code();
     match error {
         Error::Unavailable(_, Some(source)) => {
@@ -250,6 +246,10 @@ pub(super) fn log(conn: &Conn, event: &str, error: &Error) {
         }
         _ if event == RefreshToken::NAME && conn.app.refusal_lines.check().is_ok() => {
             tracing::info!(socket = %conn.id, user = %conn.user_id(), %code, %error, "token refused");
+        }
+        // Its client may not listen to the event that tells of the error.
+        _ if !has_ack && conn.is_first_refusal(code) => {
+            tracing::info!(socket = %conn.id, event, %code, %error, "an event was refused");
         }
         _ => tracing::debug!(socket = %conn.id, event, %code, %error, "an event was refused"),
     }

@@ -78,7 +78,7 @@ fn full(folder: &Path) -> String {
 }
 
 /// Says so where everybody may read what is stored.
-fn warn_of_others(folder: &Path) {
+fn warn_if_world_readable(folder: &Path) {
     let mode = |path: &Path| path.metadata().map(|file| file.permissions().mode()).unwrap_or(0);
     let is_closed = mode(folder) & 0o001 == 0;
     for file in ["sockeye.db", "sockeye.db-wal"].map(|name| folder.join(name)) {
@@ -91,7 +91,7 @@ fn warn_of_others(folder: &Path) {
 /// Opens for writing, and brings the schema up to date.
 pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
     let lock = lock::take(&config.path)?;
-    warn_of_others(&config.path);
+    warn_if_world_readable(&config.path);
     let prepared = prepare(config).map_err(|error| match is_full(&config.path) {
         true => anyhow::anyhow!(full(&config.path)),
         false => error,
@@ -117,7 +117,7 @@ fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, Original)> {
     migrate(&mut db)?;
     // By this the file is told from a copy of it.
     db.pragma_update(None, "application_id", rand::random_range(1..=i32::MAX))?;
-    empty_log(&db, &original, BUSY).context("the log of the database cannot be emptied")?;
+    empty_log(&db, &original, BUSY).context("the write-ahead log cannot be checkpointed")?;
     Ok((db, original))
 }
 

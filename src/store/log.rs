@@ -1,4 +1,4 @@
-//! How large the log beside the database gets. SQLite copies it into the database every now and then and begins anew,
+//! Keeps SQLite's write-ahead log small. SQLite copies it into the database every now and then and begins anew,
 //! but never makes it smaller, and cannot begin anew while somebody reads.
 
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl<'a> Log<'a> {
             && !had_failed
         {
             // Once: a full disk stays full for a while.
-            tracing::warn!(%error, "the log of the database cannot be emptied");
+            tracing::warn!(%error, "the write-ahead log cannot be checkpointed");
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Original {
     id: FileId,
     /// Known once they were written.
     header: OnceLock<Marks>,
-    /// How far the file was when it was last looked at.
+    /// The header's counters as last read.
     age: Mutex<Age>,
     log_id: OnceLock<FileId>,
 }
@@ -85,7 +85,7 @@ impl Original {
 
     /// From now on this is how the files look: the database has all that was written so far, and its log is there.
     pub(super) fn remember(&self) {
-        if let Some(marks) = self.marks() {
+        if let Ok(Some((marks, _))) = self.read() {
             self.header.get_or_init(|| marks);
         }
         if let Ok(Some((id, _))) = find(&self.log) {
@@ -101,7 +101,9 @@ impl Original {
             Some((id, _)) if id != self.id => return lost(&self.database, "replaced by another file"),
             Some(_) => {}
         }
-        if self.header.get().is_some_and(|header| !self.is_as_known(header)) {
+        if let Some(header) = self.header.get()
+            && !self.is_as_known(header)?
+        {
             return lost(&self.database, "overwritten");
         }
         let log = find(&self.log)?;
@@ -124,37 +126,38 @@ impl Original {
         Ok(Some(aside))
     }
 
-    fn is_as_known(&self, header: &Marks) -> bool {
+    fn is_as_known(&self, header: &Marks) -> io::Result<bool> {
         // Held while the file is read: what another thread has seen since is no older.
         let mut known = self.age.lock();
-        let mut is_same = || {
-            let Some((marks, age)) = self.read() else { return false };
+        let mut is_same = || -> io::Result<bool> {
+            let Some((marks, age)) = self.read()? else { return Ok(false) };
             let is_same = marks == *header && !age.is_behind(*known);
             // What is remembered was read twice: somebody may be writing it at this moment.
-            if is_same && age != *known && self.read() == Some((marks, age)) {
+            if is_same && age != *known && self.read()? == Some((marks, age)) {
                 *known = age;
             }
-            is_same
+            Ok(is_same)
         };
-        is_same() || is_same()
+        Ok(is_same()? || is_same()?)
     }
 
-    fn marks(&self) -> Option<Marks> {
-        self.read().map(|(marks, _)| marks)
-    }
-
-    fn read(&self) -> Option<(Marks, Age)> {
+    /// The header; `None` where the file is no database, or shorter than a header.
+    fn read(&self) -> io::Result<Option<(Marks, Age)>> {
         let mut header = [0; HEADER];
-        self.file.read_exact_at(&mut header, 0).ok()?;
+        match self.file.read_exact_at(&mut header, 0) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
         if !header.starts_with(MAGIC) {
-            return None;
+            return Ok(None);
         }
         let mut marks = [0; 12];
         marks[..4].copy_from_slice(&header[16..20]);
         marks[4..8].copy_from_slice(&header[60..64]);
         marks[8..].copy_from_slice(&header[68..72]);
         let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        Some((Marks(marks), Age { schema: number(40), changes: number(24), pages: number(28) }))
+        Ok(Some((Marks(marks), Age { schema: number(40), changes: number(24), pages: number(28) })))
     }
 }
 

@@ -242,7 +242,7 @@ fn check(opened: &Opened, log: impl FnOnce(u64)) -> Result<(), Lost> {
 /// Leaves what stands at the path alone. Returns why the server has to end.
 fn give_up(opened: &Opened, lost: &Lost) -> String {
     if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
-        tracing::error!(%error, "what is in the log is written into the database");
+        tracing::error!(%error, "SQLite may still write the lost database's log into the file that is there now");
     }
     match opened.original.set_log_aside() {
         Ok(None) => {}

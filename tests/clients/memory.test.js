@@ -29,7 +29,7 @@ const BACK_BYTES = 50_000_000;
 const SETTINGS = {
   "connects by polling": JWT,
   "connects by WebSocket": JWT,
-  "recovery logs": { "limits.events-per-second": 0, "recovery.total-bytes": MEMORY / 2 },
+  "recovery logs": { "limits.events-per-second": 0, "recovery.total-bytes": 32_000_000 },
   "2,000 clients that never read": { "limits.events-per-second": 0, "limits.queued-bytes-total": MEMORY / 2 },
 };
 

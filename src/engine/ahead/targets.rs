@@ -29,6 +29,18 @@ enum State {
 }
 
 impl Targets {
+    /// Whether the next bytes, this many, pass unchanged; if so, they have passed.
+    pub(super) fn skip(&mut self, len: usize) -> bool {
+        match &mut self.state {
+            State::Over => true,
+            State::Body(missing) if *missing > len as u64 => {
+                *missing -= len as u64;
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn new() -> Self {
         Self { state: State::Request, line: Vec::new(), body: 0 }
     }

@@ -2,6 +2,7 @@
 //! and room for what it holds. Where there is not, the connection is not read from, and TCP makes its client wait.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -111,6 +112,11 @@ impl Intake {
             && link.received.has_room()
     }
 
+    /// Waits until the next packet may be taken in, or the link is closed.
+    pub(in crate::engine) async fn ready(&mut self, link: &Arc<Link>) {
+        poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { self.poll_ready(link, cx) }).await;
+    }
+
     /// Ready when the next packet may be taken in. Until then the link's ping deadline stands still.
     pub(in crate::engine) fn poll_ready(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {
         if self.taken >= PACKETS_PER_TURN {
@@ -139,7 +145,7 @@ impl Intake {
             }
             match link.bucket().and_then(limits::wait) {
                 None if link.has_paid.swap(true, Relaxed) => link.owes.store(false, Relaxed),
-                None if link.bucket().is_none() => link.owes.store(false, Relaxed),
+                // The debt is paid. Now the token of the next packet.
                 None => {}
                 Some(wait) => self.token = Some(Box::pin(tokio::time::sleep(wait))),
             }

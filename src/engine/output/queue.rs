@@ -25,9 +25,9 @@ pub(super) struct Queue {
     frames: VecDeque<Arc<Frame>>,
     /// How many of the first frames are charged.
     charged: usize,
-    /// Of all frames, those that have not left.
+    /// Unsent bytes in the queue.
     bytes: usize,
-    /// Of the first frame, those that have.
+    /// Bytes of the first frame that are sent.
     written: usize,
     account: Arc<Account>,
     /// For the room that `frames` has, once it is more than an empty queue keeps.

@@ -141,6 +141,7 @@ impl Incoming {
             Said::Reply { id, data } => {
                 if let Phase::Inside { session, .. } = &self.phase {
                     let answer = data.map_or_else(|| "[]".to_owned(), |data| format!("[{data}]"));
+                    // Never an error: `answer` is a JSON array.
                     let was_asked = session.acknowledged(Some(id), &answer, Vec::new()).unwrap_or_default();
                     if !was_asked {
                         link.pay();

@@ -24,7 +24,7 @@ impl Charge {
     }
 
     /// What it is charged to.
-    pub(in crate::engine) fn account(&self) -> &Arc<Account> {
+    pub(crate) fn account(&self) -> &Arc<Account> {
         &self.account
     }
 

@@ -129,10 +129,11 @@ fn where_memory_is_scarce_only_those_above_an_equal_share_wait() {
 #[test]
 fn large_bodies_have_a_quarter_and_small_ones_always_have_room() {
     let account = account();
-    assert!(account.takes_body(MEMORY / 4) && !account.takes_body(MEMORY / 4 + 1));
+    assert!(account.takes_body(0, MEMORY / 4) && !account.takes_body(0, MEMORY / 4 + 1));
     let body = Charge::new(&account, Kind::Http, MEMORY / 4).hold(Bytes::from_static(b"x"));
-    assert!(!account.takes_body(SMALL_BODY + 1) && account.takes_body(SMALL_BODY));
+    assert!(!account.takes_body(0, SMALL_BODY + 1) && account.takes_body(0, SMALL_BODY));
     assert_eq!(account.body_size(1_000_000), SMALL_BODY);
+    assert!(!account.takes_body(SMALL_BODY, 1), "the part that is charged already counts too");
     let part = body.slice(..);
     drop(body);
     assert_eq!(account.total(), MEMORY / 4, "somebody still holds it");
