@@ -10,8 +10,10 @@ export async function lowContrast(page) {
   return found.filter(({ ratio }) => ratio < LEAST).map(({ what, ratio, ink, ground }) => `${ratio.toFixed(2)} ${ink} on ${ground}: ${what}`);
 }
 
-/** Runs in the page. */
-function measure() {
+/** Runs in the page. What still fades in is judged as it stays. */
+async function measure() {
+  const ending = document.getAnimations().filter(({ effect }) => Number.isFinite(effect.getComputedTiming().endTime));
+  await Promise.allSettled(ending.map(({ finished }) => finished));
   const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   /** Red, green, blue and alpha from 0 to 1, of any CSS colour. */
   const read = (color) => {
