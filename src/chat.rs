@@ -300,7 +300,7 @@ fn named<T>(body: &Body, name: &str, parse: fn(&str) -> Result<T, String>) -> Re
     if name.is_empty() {
         return Ok(None);
     }
-    field(body, name).map(|value| input::name(name, value, parse)).transpose().map_err(Error::BadPayload)
+    field(body, name).map(|value| input::key(name, value, parse)).transpose().map_err(Error::BadPayload)
 }
 
 /// Tells a room of a message, each user of a direct message under the other's id.

@@ -23,13 +23,19 @@ use self::{depth::AROUND, node::Node, wrong::Wrong};
 
 pub(crate) use depth::{DEPTH_MAX, check_depth, check_event_depth, is_too_deep};
 pub(crate) use members::Members;
-pub(crate) use name::{described, name};
+pub(crate) use name::{described, key, name};
 pub(crate) use placeholders::{are_placed, replaced};
 pub(crate) use query::{Fields, read_query};
-pub(crate) use text::{decoded, is_cut};
+pub(crate) use text::{CUT, decoded, is_cut};
 
 /// What serde calls a name that may also be written as a whole number.
 pub(crate) const NAME: &str = "name or whole number";
+
+/// What serde calls a name that tells one thing from another, as a user's id does.
+pub(crate) const KEY: &str = "key or whole number";
+
+/// What serde calls a string that does so.
+pub(crate) const KEY_TEXT: &str = "key";
 
 /// Reads a payload. `whole` is what the sentence about an error calls all of it.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, whole: &str) -> Result<T, String> {

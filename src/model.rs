@@ -9,7 +9,7 @@ mod user;
 
 pub use message::{Body, Message, MessageId};
 pub use room::{Direct, Room, RoomName, RoomRef};
-pub(crate) use text::named;
+pub(crate) use text::{idempotency_key, keyed, named};
 pub use timestamp::Timestamp;
 pub use user::{User, UserId};
 

@@ -111,6 +111,11 @@ impl Wrong {
         Self { instead: pages(instead).ok().map(|pattern| written(&pattern)), ..self }
     }
 
+    fn of_pages_without_origin(scheme: &str) -> Self {
+        let why = format!("pages of {scheme}: have no origin of their own, and most send null");
+        Self { instead: Some("null".to_owned()), ..Self::because(why) }
+    }
+
     fn sentence(self, text: &str) -> String {
         let instead = self.instead.unwrap_or_else(|| "https://app.example.com".to_owned());
         format!("{text:?} is no origin: {}; write scheme and host as in {instead:?}", self.why)
@@ -138,6 +143,12 @@ fn pages(text: &str) -> Result<Pattern, Wrong> {
         return Err(
             Wrong::because(format!("a page's scheme is never {scheme}")).meaning(&format!("{of_pages}://{rest}"))
         );
+    }
+    if is_without_origin(&scheme) {
+        return Err(Wrong::of_pages_without_origin(&scheme));
+    }
+    if scheme == "file" && !rest.is_empty() {
+        return Err(Wrong::because("a file's origin has neither host nor path").meaning("file://"));
     }
     if let Some(end) = rest.find(['/', '?', '#', '\\']) {
         let why = "it ends with the host or the port, without a slash or a path";
@@ -174,10 +185,7 @@ fn half_a_scheme(text: &str) -> Option<Wrong> {
         return None;
     }
     match &*scheme {
-        "data" | "blob" | "about" | "javascript" => {
-            let why = format!("pages of {scheme}: have no origin of their own, and most send null");
-            Some(Wrong { instead: Some("null".to_owned()), ..Wrong::because(why) })
-        }
+        scheme if is_without_origin(scheme) => Some(Wrong::of_pages_without_origin(scheme)),
         "http" | "https" | "ws" | "wss" | "file" | "app" | "capacitor" | "ionic" | "tauri" => {
             let why = "two slashes stand behind the scheme";
             Some(Wrong::because(why).meaning(&format!("{scheme}://{}", rest.trim_start_matches('/'))))
@@ -208,6 +216,11 @@ fn written(pattern: &Pattern) -> String {
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// Whether pages of this scheme have an opaque origin, or that of the page that opened them (HTML, section 7.1.1).
+fn is_without_origin(scheme: &str) -> bool {
+    ["data", "blob", "about", "javascript"].contains(&scheme)
 }
 
 fn is_of_web(scheme: &str) -> bool {

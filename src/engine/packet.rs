@@ -69,9 +69,16 @@ impl<'a> Packet<'a> {
         if rest.starts_with('/') {
             (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
         }
-        let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        // As for Node, blanks are a part of the number, and alone they are 0. Passed on with the JSON, a receiver would
+        // take them for an id.
+        let is_in_id = |byte: u8| matches!(byte, b'0'..=b'9' | b' ' | b'\t' | b'\n' | b'\r');
+        let end = rest.bytes().position(|byte| !is_in_id(byte)).unwrap_or(rest.len());
         let (id, data) = rest.split_at(end);
-        let id = if id.is_empty() { None } else { Some(digits(id).ok_or(NotAPacket)?) };
+        let id = match id.trim_ascii() {
+            _ if id.is_empty() => None,
+            "" => Some(0),
+            id => Some(digits(id).ok_or(NotAPacket)?),
+        };
         if has_attachments && data.is_empty() {
             return Err(NotAPacket);
         }
@@ -99,13 +106,31 @@ mod tests {
         );
         let packet = Packet::parse("0/chat").unwrap();
         assert_eq!(packet, Packet { kind: Kind::Connect, namespace: "/chat", id: None, attachments: 0, data: "" });
+        for (text, id) in
+            [("2 [\"a\"]", 0), ("2\t\n[\"a\"]", 0), ("27 [\"a\"]", 7), ("2\r 7[\"a\"]", 7), ("2/a, [\"a\"]", 0)]
+        {
+            let packet = Packet::parse(text).unwrap();
+            assert_eq!((packet.id, packet.data), (Some(id), "[\"a\"]"), "{text:?}");
+        }
         let packet = Packet::parse("2").unwrap();
         assert_eq!(packet, Packet { kind: Kind::Event, namespace: "/", id: None, attachments: 0, data: "" });
     }
 
     #[test]
     fn what_is_no_packet_is_refused() {
-        for text in ["", "7", "x", "5[\"a\"]", "50-[\"a\"]", "5-[\"a\"]", "5x-[]", "51-", "299999999999999999999[]"] {
+        for text in [
+            "",
+            "7",
+            "x",
+            "5[\"a\"]",
+            "50-[\"a\"]",
+            "5-[\"a\"]",
+            "5x-[]",
+            "51-",
+            "51-  ",
+            "27 8[]",
+            "299999999999999999999[]",
+        ] {
             assert_eq!(Packet::parse(text), Err(NotAPacket), "{text}");
         }
     }

@@ -24,7 +24,7 @@ use crate::{
     app::{App, ROOT},
     config::Scope,
     error::{Error, Result},
-    model::{RoomName, RoomRef, UserId},
+    model::{RoomName, RoomRef, UserId, idempotency_key},
     protocol::{Failure, Reply},
 };
 
@@ -61,6 +61,7 @@ struct Event {
     #[serde(default)]
     volatile: bool,
     /// Makes a retry within 24 h harmless: 1 to 128 characters, one per event and key of a backend.
+    #[serde(default, deserialize_with = "idempotency_key")]
     idempotency_key: Option<String>,
     /// Ask the clients for their answers.
     ack: Option<Ack>,

@@ -19,7 +19,7 @@ use crate::{
     chat::{self, Change},
     config::Scope,
     error::{Error, Result},
-    model::{Message, MessageId, RoomRef, User, UserId, named},
+    model::{Message, MessageId, RoomRef, User, UserId, idempotency_key, named},
     protocol::{self, DeleteMessage, EditMessage, Head, LoadMessages, Page, Reply, SendMessage},
     store::Known,
 };
@@ -42,6 +42,7 @@ struct NewMessage {
     #[serde(default, deserialize_with = "given")]
     to: Option<UserId>,
     /// Makes a retry within 24 h harmless: 1 to 128 characters, one per message and author.
+    #[serde(default, deserialize_with = "idempotency_key")]
     idempotency_key: Option<String>,
     /// What is said: an object, kept byte for byte. A plain value becomes `{ "value": ... }`.
     #[schema(value_type = Object)]

@@ -12,8 +12,9 @@ use serde::{
 };
 
 use super::{
-    NAME,
+    KEY, KEY_TEXT, NAME,
     node::{Kind, Node, is_whole},
+    text::{CUT, is_cut},
     wrong::Wrong,
 };
 
@@ -78,7 +79,8 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
         match &self.kind {
-            Kind::Number if name == NAME && is_whole(self.text) => visitor.visit_str(self.text),
+            Kind::Text(_) if [KEY, KEY_TEXT].contains(&name) && is_cut(self.text) => Err(Wrong::custom(CUT)),
+            Kind::Number if [NAME, KEY].contains(&name) && is_whole(self.text) => visitor.visit_str(self.text),
             // No type of Rust has such a name: it is how serde_json asks for the text, which it finds by itself.
             _ if name.starts_with('$') => {
                 let mut json = serde_json::Deserializer::from_str(self.text);

@@ -4,9 +4,20 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{decoded, node::is_whole, wrong::shortened};
+use super::{
+    decoded,
+    node::is_whole,
+    text::{CUT, is_cut},
+    wrong::shortened,
+};
 
-/// A user's id or a room's name, of the field that has this JSON: a string, or a whole number as it is written.
+/// What tells one thing from another, as a user's id or a room's name does: a [`name`] without half a surrogate pair,
+/// in place of which two that differ would have the same U+FFFD.
+pub(crate) fn key<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
+    if is_cut(json.get()) { Err(format!("{field}: {CUT}")) } else { name(field, json, parse) }
+}
+
+/// A name, of the field that has this JSON: a string, or a whole number as it is written.
 pub(crate) fn name<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
     let json = json.get();
     let text = match decoded(json) {

@@ -72,7 +72,28 @@ fn half_a_surrogate_pair_is_read_as_nodes_clients_would_hear_it() {
         assert_eq!(read::<String>(json, "it").unwrap(), text);
         assert_eq!(read::<Value>(&format!(r#"{{{json}:[{json}]}}"#), "it").unwrap(), json!({ text: [text] }));
     }
-    assert_eq!(read::<Bid>(r#"{"room":"\ud83d"}"#, "it").unwrap().room.to_string(), "\u{fffd}");
+}
+
+#[test]
+fn what_tells_one_thing_from_another_has_no_half_of_a_surrogate_pair() {
+    for (json, sentence) in [
+        (r#"{"room":"\ud83d"}"#, "room: half a surrogate pair is no character"),
+        (r#"{"room":"tea","by":["u1","a\ude00"]}"#, "by[1]: half a surrogate pair is no character"),
+    ] {
+        assert_eq!(refused(json), sentence, "{json}");
+    }
+    assert_eq!(read::<Bid>(r#"{"room":"\ud83d\ude00 \ufffd"}"#, "it").unwrap().room.to_string(), "\u{1f600} \u{fffd}");
+
+    #[derive(Debug, Deserialize)]
+    struct Retried {
+        #[serde(default, deserialize_with = "crate::model::idempotency_key")]
+        key: Option<String>,
+    }
+    let key = |json: &str| read::<Retried>(json, "it").map(|retried| retried.key);
+    assert_eq!(key(r#"{"key":"\ud83d\ude00"}"#), Ok(Some("\u{1f600}".to_owned())));
+    assert_eq!((key("{}"), key(r#"{"key":null}"#)), (Ok(None), Ok(None)));
+    assert_eq!(key(r#"{"key":"\ud83d"}"#), Err("key: half a surrogate pair is no character".to_owned()));
+    assert_eq!(key(r#"{"key":7}"#), Err("key must be a string, not 7".to_owned()));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 use std::borrow::Cow;
 
+/// What is wrong with a key that holds half a surrogate pair.
+pub(crate) const CUT: &str = "half a surrogate pair is no character";
+
 /// The text of a string's JSON, quotes and all; `None` where it is no string.
 pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
     let text = json.strip_prefix('"')?.strip_suffix('"')?;

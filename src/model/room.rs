@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{UserId, checked_name, text::named};
+use super::{UserId, checked_name, text::keyed};
 
 /// What the wire puts before the other user's id to name a direct message.
 const DIRECT: &str = "dm:";
@@ -49,7 +49,7 @@ impl Serialize for RoomName {
 
 impl<'de> Deserialize<'de> for RoomName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        named(deserializer, Self::parse)
+        keyed(deserializer, Self::parse)
     }
 }
 
@@ -104,7 +104,7 @@ impl Serialize for RoomRef {
 
 impl<'de> Deserialize<'de> for RoomRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        named(deserializer, Self::parse)
+        keyed(deserializer, Self::parse)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
 };
 
-use crate::input::NAME;
+use crate::input::{KEY, KEY_TEXT, NAME};
 
 /// The largest number of 19 digits: what has more is no name.
 const NUMBER_MAX: u64 = 9_999_999_999_999_999_999;
@@ -28,15 +28,40 @@ pub(crate) fn named<'de, D: Deserializer<'de>, T>(
     deserializer.deserialize_newtype_struct(NAME, Name(parse))
 }
 
+/// Reads what tells one thing from another, as a user's id does: a name that half a surrogate pair makes invalid.
+pub(crate) fn keyed<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_newtype_struct(KEY, Name(parse))
+}
+
+/// Reads an idempotency key: a string, which half a surrogate pair makes invalid, or null.
+pub(crate) fn idempotency_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Key(String);
+
+    impl<'de> Deserialize<'de> for Key {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_newtype_struct(KEY_TEXT, Text(|text| Ok(Self(text.to_owned()))))
+        }
+    }
+
+    Ok(Option::<Key>::deserialize(deserializer)?.map(|Key(text)| text))
+}
+
 struct Text<T>(fn(&str) -> Result<T, String>);
 
 struct Name<T>(fn(&str) -> Result<T, String>);
 
-impl<T> Visitor<'_> for Text<T> {
+impl<'de, T> Visitor<'de> for Text<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_str(self)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{checked_name, text::named};
+use super::{checked_name, text::keyed};
 
 /// The id of the server itself.
 const SYSTEM: &str = "system";
@@ -50,7 +50,7 @@ impl Serialize for UserId {
 
 impl<'de> Deserialize<'de> for UserId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        named(deserializer, Self::parse)
+        keyed(deserializer, Self::parse)
     }
 }
 

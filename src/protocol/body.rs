@@ -15,8 +15,8 @@ impl SendMessage {
     pub(super) fn parse(payload: &str) -> Result<Self, String> {
         let (body, [room, to, idempotency_key]) = split(payload, "the payload", ["room", "to", "idempotencyKey"])?;
         let send = Self {
-            room: room.map(|room| input::name("room", room, RoomRef::parse)).transpose()?,
-            to: to.map(|to| input::name("to", to, UserId::parse)).transpose()?,
+            room: room.map(|room| input::key("room", room, RoomRef::parse)).transpose()?,
+            to: to.map(|to| input::key("to", to, UserId::parse)).transpose()?,
             idempotency_key: idempotency_key
                 .filter(|key| key.get() != "null")
                 .map(|key| text("idempotencyKey", key))
@@ -62,6 +62,9 @@ impl EditMessage {
 }
 
 fn text(field: &str, value: &RawValue) -> Result<String, String> {
+    if input::is_cut(value.get()) {
+        return Err(format!("{field}: {}", input::CUT));
+    }
     let text = input::decoded(value.get());
     let text = text.ok_or_else(|| format!("{field} must be a string, not {}", described(value.get())))?;
     Ok(text.into_owned())

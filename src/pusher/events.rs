@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     hub::{Encoded, Outgoing, SocketId, To},
     input::check_depth,
-    model::named,
+    model::keyed,
     protocol,
 };
 
@@ -48,7 +48,7 @@ struct Name(String);
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        named(deserializer, |name| Ok(Self(name.to_owned())))
+        keyed(deserializer, |name| Ok(Self(name.to_owned())))
     }
 }
 

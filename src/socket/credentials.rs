@@ -24,9 +24,14 @@ pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentia
     let auth = |name| auth.as_ref().and_then(|auth| auth.get(name)).filter(|value| value.get() != "null");
     let query = Fields::of(&handshake.query);
     let query = |name| Ok::<_, Error>(query.get(name).map_err(Error::BadPayload)?.map(str::to_owned));
-    let named = |name| match auth(name) {
-        Some(value) => input::name(name, value, |text| Ok(text.to_owned())).map(Some).map_err(Error::BadPayload),
-        None => query(name),
+    let text = |text: &str| Ok(text.to_owned());
+    let user_id = match auth("userId") {
+        Some(value) => Some(input::key("userId", value, text).map_err(Error::BadPayload)?),
+        None => query("userId")?,
+    };
+    let name = match auth("name") {
+        Some(value) => Some(input::name("name", value, text).map_err(Error::BadPayload)?),
+        None => query("name")?,
     };
     let given = match auth("token") {
         Some(value) => bearer_token(&secret("token", value)?),
@@ -36,7 +41,7 @@ pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentia
         None => query("token")?.and_then(|token| bearer_token(&token)),
         token => token,
     };
-    Ok(Credentials { token, user_id: named("userId")?, name: named("name")? })
+    Ok(Credentials { token, user_id, name })
 }
 
 /// The sentence about it does not repeat it.

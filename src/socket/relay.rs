@@ -51,9 +51,9 @@ fn named<T>(relay: &Relay, text: &str, parse: fn(&str) -> Result<T, String>) -> 
     let missing = |what: &str| Error::BadPayload(format!("{what} is missing"));
     let argument = args.get(index).ok_or_else(|| missing(&format!("argument {index}")))?;
     let Some(field) = relay.field.as_deref() else {
-        return input::name(&format!("argument {index}"), argument, parse).map_err(Error::BadPayload);
+        return input::key(&format!("argument {index}"), argument, parse).map_err(Error::BadPayload);
     };
     let no_object = || Error::BadPayload(format!("argument 0 must be an object, not {}", described(argument.get())));
     let members = Members::of(argument.get()).ok_or_else(no_object)?;
-    input::name(field, members.get(field).ok_or_else(|| missing(field))?, parse).map_err(Error::BadPayload)
+    input::key(field, members.get(field).ok_or_else(|| missing(field))?, parse).map_err(Error::BadPayload)
 }

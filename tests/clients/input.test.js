@@ -87,6 +87,34 @@ describe("half an emoji", () => {
     await done(ada, "join-room", { room: "tea", note: HALF, [HALF]: 1 });
   });
 
+  test("in an id, a room's name or an idempotency key it is refused: others would be taken for it", async (t) => {
+    const { server, key } = await withKey(t, { "relay.draw.to": "room", "relay.draw.field": "board" });
+    const guest = server.client({ auth: { userId: HALF } });
+    const { message, data } = await new Promise((resolve) => guest.on("connect_error", resolve));
+    assert.deepEqual([message, data.code], ["bad-payload", "bad-payload"]);
+    const ada = await server.user("ada");
+    for (const [event, payload] of [
+      ["join-room", { room: HALF }],
+      ["send-message", { room: HALF, text: "x" }],
+      ["send-message", { to: HALF, text: "x" }],
+      ["send-message", { idempotencyKey: HALF, text: "x" }],
+      ["draw", { board: HALF }],
+    ]) {
+      assert.equal(await refused(ada, event, payload), "bad-payload", JSON.stringify(payload));
+    }
+    for (const body of [
+      { room: HALF, body: {} },
+      { idempotencyKey: HALF, body: {} },
+      { from: { id: HALF }, body: {} },
+    ]) {
+      assert.equal((await call(server, key, "POST", "/api/messages", body)).status, 400, JSON.stringify(body));
+    }
+    for (const event of [{ to: { users: [HALF] } }, { to: { everyone: true }, idempotencyKey: HALF }]) {
+      assert.equal((await call(server, key, "POST", "/api/events", { event: "tick", ...event })).status, 400);
+    }
+    assert.equal((await done(ada, "send-message", { idempotencyKey: "\u{1f600}", text: "x" })).from.id, "ada");
+  });
+
   test("from a backend", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");

@@ -90,6 +90,20 @@ test("a relayed event keeps its place among the sender's saved messages", async 
   assert.deepEqual(heard.slice(0, 200), Array.from({ length: 200 }, (_, n) => n));
 });
 
+test("blanks before the JSON of an event are not passed on", async (t) => {
+  const server = await start(t, EVERYONE);
+  const [ada, raw] = [await server.user("ada"), await server.websocket()];
+  raw.socket.send('40{"userId":"raw"}');
+  await raw.frames.take((text) => text.includes('"session"'), "a session");
+  for (const packet of ['42 ["message","A"]', '42\t\n["message","B"]', '427 ["message","C"]']) raw.socket.send(packet);
+  raw.socket.send('451- ["message",{"_placeholder":true,"num":0}]');
+  raw.socket.send(Buffer.from("D"));
+  // A blank would be an id to its client: it would hear a function after the text, or the offset.
+  for (const text of ["A", "B", "C"]) assert.deepEqual(await all(ada, "message"), [text]);
+  const [binary, ...more] = await all(ada, "message");
+  assert.deepEqual([String(binary), more], ["D", []]);
+});
+
 test("a wrong placeholder closes its sender's connection and reaches nobody", async (t) => {
   const server = await start(t);
   const [ada, raw] = [await server.user("ada"), await server.websocket()];

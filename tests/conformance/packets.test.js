@@ -54,6 +54,12 @@ conformance("packets", PATIENT, (server) => {
       assert.equal(await session.next(), "437[]");
     });
 
+    test(`${over}: blanks before the JSON are a part of the id, and alone they are 0`, async () => {
+      const { session } = await connect(server, way);
+      await session.send('42 ["echo",1]', '42\t\n["echo",2]', '427 ["echo",3]', '42 8[ "echo" ,4 ]');
+      for (const answer of ["430[1]", "430[2]", "437[3]", "438[4]"]) assert.equal(await session.next(), answer);
+    });
+
     test(`${over}: an event without an id is answered by an event without one`, async () => {
       const socket = await connect(server, way);
       await socket.emit("emit-back", 1, "two", { three: 3 });

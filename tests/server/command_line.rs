@@ -98,6 +98,23 @@ async fn a_key_file_that_no_token_can_be_checked_with_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_has_a_name_at_each_level() {
+    for setting in ["user-claim", "name-claim", "rooms-claim"] {
+        for (claim, code) in [("", 2), ("a..b", 2), (".sub", 2), ("sub.", 2), ("a.b.c", 0), ("https://a.example/b", 0)]
+        {
+            let said = said(&["check-config", "--set", &format!("auth.{setting}={claim:?}")], &[]).await;
+            assert_eq!(said.code, code, "{setting} {claim}: {}", said.errors);
+            assert_eq!(
+                said.errors.contains(&format!("auth.{setting} must name a claim")),
+                code == 2,
+                "{}",
+                said.errors
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_no_client_can_ask_for_is_refused() {
     let wrong = [
         ("/chat room", "percent-encode"),

@@ -19,6 +19,7 @@ mod input;
 mod limits;
 mod operations;
 mod order;
+mod packaging;
 mod plain_websocket;
 mod saved_messages;
 mod settings;

@@ -63,10 +63,7 @@ impl Rules {
         let claim = &self.user;
         let value = find(claims, claim)
             .ok_or_else(|| refusal(format!("the token has no {claim}, which says who it is (auth.user-claim)")))?;
-        if input::is_cut(value.get()) {
-            return Err(refusal(format!("the token's {claim} is no valid text: it has half a surrogate pair")));
-        }
-        let id = text(claim, value)?;
+        let id = key(claim, value)?;
         let unfit = |claim: &str, why: String| refusal(format!("the token's {claim} cannot be taken: {why}"));
         let user_id = UserId::parse(&id).map_err(|why| unfit(claim, why))?;
         let name = find(claims, &self.name).map(|value| text(&self.name, value)).transpose()?;
@@ -81,7 +78,7 @@ impl Rules {
         let claim = &self.rooms;
         let rooms: Vec<&RawValue> = serde_json::from_str(value.get())
             .map_err(|_| refusal(format!("the token's {claim} must be a list of strings, not {}", kind(value))))?;
-        rooms.into_iter().map(|room| text(&format!("{claim}, in each of its entries,"), room)).collect()
+        rooms.into_iter().map(|room| key(&format!("{claim}, in each of its entries,"), room)).collect()
     }
 }
 
@@ -159,6 +156,14 @@ fn must_name(claims: &Members<'_>, claim: &str, expected: &str, what: &str) -> R
 /// The members of an object's JSON.
 pub(super) fn object(json: &[u8]) -> Option<Members<'_>> {
     Members::of(str::from_utf8(json).ok()?)
+}
+
+/// As [`text`], for what tells one thing from another.
+fn key(claim: &str, value: &RawValue) -> Result<String> {
+    if input::is_cut(value.get()) {
+        return Err(refusal(format!("the token's {claim} cannot be taken: {}", input::CUT)));
+    }
+    text(claim, value)
 }
 
 /// A string, or a whole number as it is written.

@@ -71,7 +71,7 @@ fn check_claims(auth: &AuthConfig, findings: &mut Findings) {
         ("auth.rooms-claim", &auth.rooms_claim),
     ];
     for (key, claim) in claims {
-        if claim.is_empty() {
+        if claim.split('.').any(str::is_empty) {
             findings.wrong(&[key], "must name a claim, as in \"sub\" or \"data.id\"");
         }
     }

@@ -133,6 +133,12 @@ fn what_can_never_match_is_refused_with_the_right_form() {
         ("about:blank", "null"),
         ("https:", "https://app.example.com"),
         ("file:///index.html", "file://"),
+        ("file://localhost", "file://"),
+        ("File://server/share", "file://"),
+        ("javascript://x", "null"),
+        ("data://", "null"),
+        ("about://blank", "null"),
+        ("blob://https", "null"),
         ("capacitor://localhost/", "capacitor://localhost"),
     ] {
         let said = Origin::parse(text).unwrap_err();

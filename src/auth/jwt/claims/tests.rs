@@ -84,7 +84,7 @@ fn a_user_is_a_string_or_a_whole_number() {
     assert!(reason(id("1.5")).ends_with("1.5"));
     assert!(reason(id("\"\"")).starts_with("the token's sub cannot be taken: "), "{}", reason(id("\"\"")));
     assert!(reason(id("\"a\\u0001\"")).contains("control characters"));
-    assert_eq!(reason(id("\"\\ud83d\"")), "the token's sub is no valid text: it has half a surrogate pair");
+    assert_eq!(reason(id("\"\\ud83d\"")), "the token's sub cannot be taken: half a surrogate pair is no character");
     assert_eq!(reason(id("null")), "the token has no sub, which says who it is (auth.user-claim)");
 }
 
