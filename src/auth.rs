@@ -1,9 +1,9 @@
 //! Credentials become an identity, the same for every way in.
 
 mod access;
+mod api_keys;
 mod expiry;
 mod jwt;
-mod keys;
 
 use std::sync::{
     Arc, Once,
@@ -14,10 +14,10 @@ use arc_swap::ArcSwap;
 use uuid::Uuid;
 
 pub use access::Access;
+pub use api_keys::{Key, Keys, is_key, new_key};
 pub use expiry::{Due, Expiry};
 pub(crate) use jwt::Verifier;
 pub use jwt::{Issue, issue};
-pub use keys::{Key, Keys, is_key, new_key};
 
 use crate::{
     config::{AuthMode, Config, ConfigError, Secret},

@@ -7,7 +7,7 @@ mod check;
 mod duration;
 mod file;
 mod findings;
-mod host;
+mod host_pattern;
 mod kind;
 mod load;
 mod log_level;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use duration::parse_duration;
 pub use findings::ConfigErrors;
-pub use host::{HostPattern, split_port};
+pub use host_pattern::{HostPattern, split_port};
 pub use load::{Loaded, Sources};
 pub use origin::{Origin, SentOrigin};
 pub use reference::{default_toml, settings_table};

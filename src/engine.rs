@@ -1,23 +1,25 @@
 //! Socket.IO below the library: every client's byte stream, from the handshake to the last write.
 //!
 //! ```text
-//! http ─ upgrade ─ reader ──┐                              ┌── the library, for CONNECT (back)
-//!   └─── polling ───────────┴─ link ─ incoming ─ session ──┴── the layer above, for events (Application)
+//! http ─ upgrade ─ reader ──┐                              ┌── the library, for CONNECT (library)
+//!   └─── polling ───────────┴─ connection ─ assembly ─ socket ──┴── the layer above, for events (Application)
 //!                               │                   │
 //!                            output ──── frames ────┘
 //! ```
 //!
-//! A `Link` is a session of Engine.IO: its id is the client's secret, and it dies with the network. A `Session`
-//! is a socket of Socket.IO: a client in a namespace, with its log of events; it outlives links. What leaves a
-//! client is a `Frame`, framed once and shared by all who receive it; the lock of a link's output is the order.
+//! A `Connection` is a session of Engine.IO: its id is the client's secret, and it dies with the network. A `Socket`
+//! is a socket of Socket.IO: a client in a namespace, with its log of events; it outlives connections. What leaves a
+//! client is a `Frame`, framed once and shared by all who receive it; the lock of a connection's output is the order.
 //!
-//! Clients that speak no Socket.IO come in by `plain`, which stands in for `requests` and `incoming`: such a `Link` is
-//! a WebSocket and no more, its one `Session` dies with it, and each `Frame` is rendered for all of them once.
+//! Clients that speak no Socket.IO come in by `plain`, which stands in for `requests` and `assembly`: such a `Connection` is
+//! a WebSocket and no more, its one `Socket` dies with it, and each `Frame` is rendered for all of them once.
 
 mod ahead;
-mod back;
+mod assembly;
+mod away;
 mod clients;
 mod connect;
+mod connection;
 mod diagnosis;
 mod flush;
 mod frame;
@@ -25,27 +27,25 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod heartbeat;
-mod incoming;
 mod jsonp;
-mod link;
-mod log;
+mod library;
 mod offset;
 mod opening;
 mod output;
 mod packet;
-mod parked;
 mod payload;
 mod plain;
 mod polling;
 mod pressure;
 mod reader;
 mod reason;
+mod recovery_log;
 mod relief;
 mod requests;
-mod session;
+mod socket;
+mod timers;
 mod upgrade;
 mod websocket;
-mod wheel;
 
 use std::{
     collections::HashMap,
@@ -66,17 +66,17 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::{
     ahead::{Ahead, HEAD_MAX},
-    back::{Behind, Library},
-    flush::Batch,
+    flush::PendingFlush,
     frame::Frame,
+    library::{EngineSide, Library},
     plain::Settings as PlainSettings,
     pressure::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
     requests::{Handshake, asks_for_jsonp, names_a_session},
-    session::{Answer, Application, Arrival, NotAnEvent, Session},
+    socket::{Answer, Application, Arrival, NotAnEvent, Socket},
     upgrade::is_asked_for as asks_for_websocket,
 };
-pub use link::TransportName;
+pub use connection::TransportName;
 pub use reason::DisconnectReason;
 pub use requests::ClientAddress;
 
@@ -86,11 +86,11 @@ use crate::{
     metrics::Metrics,
     supervise::Background,
 };
-use link::Link;
+use away::AwaySockets;
+use connection::Connection;
 use offset::Offsets;
-use parked::Parked;
+use timers::Timers;
 use websocket::opcode;
-use wheel::Wheel;
 
 /// How many batches a drain has in a second, at the most.
 const BATCHES_PER_SECOND: f64 = 20.0;
@@ -173,17 +173,17 @@ impl Recovery {
     }
 }
 
-/// All links and sockets, and what they share.
+/// All connections and sockets, and what they share.
 pub(crate) struct Engine {
     settings: Settings,
     metrics: Metrics,
     limits: Arc<Limits>,
     library: OnceLock<Library>,
     namespaces: OnceLock<matchit::Router<String>>,
-    links: Mutex<HashMap<String, Arc<Link>>>,
-    parked: Parked,
+    connections: Mutex<HashMap<String, Arc<Connection>>>,
+    away: AwaySockets,
     offsets: Offsets,
-    wheel: Wheel,
+    timers: Timers,
     flushers: flush::Flushers,
     account: Arc<Account>,
     /// Lines about connections that are closed for what they sent.
@@ -199,15 +199,15 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(settings: Settings, account: &Arc<Account>, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
-            parked: Parked::new(settings.recovery.clone(), metrics.clone()),
+            away: AwaySockets::new(settings.recovery.clone(), metrics.clone()),
             settings,
             metrics,
             limits,
             library: OnceLock::new(),
             namespaces: OnceLock::new(),
-            links: Mutex::default(),
+            connections: Mutex::default(),
             offsets: Offsets::new(),
-            wheel: Wheel::new(),
+            timers: Timers::new(),
             flushers: flush::Flushers::new(),
             account: account.clone(),
             mistake_lines: diagnosis::lines(),
@@ -232,7 +232,7 @@ impl Engine {
         flush::Flushers::run(self, background);
         background.spawn("clock", {
             let engine = self.clone();
-            async move { engine.wheel.run().await }
+            async move { engine.timers.run().await }
         });
         background.spawn("relief", {
             let engine = self.clone();
@@ -283,25 +283,25 @@ impl Engine {
         any(plain::serve).with_state(self.clone())
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.links.lock()
+    fn connections(&self) -> MutexGuard<'_, HashMap<String, Arc<Connection>>> {
+        self.connections.lock()
     }
 
-    /// All links there are now; the lock is not held afterwards.
-    fn all_links(&self) -> Vec<Arc<Link>> {
-        self.links().values().cloned().collect()
+    /// All connections there are now; the lock is not held afterwards.
+    fn all_connections(&self) -> Vec<Arc<Connection>> {
+        self.connections().values().cloned().collect()
     }
 
-    fn link(&self, sid: &str) -> Option<Arc<Link>> {
-        self.links().get(sid).cloned()
+    fn connection(&self, sid: &str) -> Option<Arc<Connection>> {
+        self.connections().get(sid).cloned()
     }
 
-    fn add_link(&self, link: &Arc<Link>) {
-        self.links().insert(link.sid.clone(), link.clone());
+    fn add_connection(&self, connection: &Arc<Connection>) {
+        self.connections().insert(connection.sid.clone(), connection.clone());
     }
 
-    fn remove_link(&self, sid: &str) {
-        self.links().remove(sid);
+    fn remove_connection(&self, sid: &str) {
+        self.connections().remove(sid);
     }
 
     /// Attachments of one packet, at the most.
@@ -314,15 +314,15 @@ impl Engine {
         self.settings.recovery.is_on().then_some(&self.offsets)
     }
 
-    /// A place for the links that something is pushed to.
-    pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch::new(self)
+    /// A place for the connections that something is pushed to.
+    pub(crate) fn pending_flush(&self) -> PendingFlush<'_> {
+        PendingFlush::new(self)
     }
 
     /// Sets the gauges of what waits.
     pub(crate) fn measure(&self) {
-        let links = self.all_links();
-        let largest = links.iter().map(|link| link.output().bytes()).max().unwrap_or(0);
+        let connections = self.all_connections();
+        let largest = connections.iter().map(|connection| connection.output().bytes()).max().unwrap_or(0);
         self.metrics.queued_bytes.set(self.account.held(Kind::Output) as f64);
         self.metrics.queued_bytes_largest.set(largest as f64);
         for (kind, bytes) in self.account.by_kind() {
@@ -332,38 +332,39 @@ impl Engine {
 
     /// Drops all connections, in batches over this time, so that their clients do not all come back at once. Done
     /// sooner when all have gone by themselves.
-    pub(crate) async fn drop_links(&self, over: Duration) {
-        let links = self.all_links();
+    pub(crate) async fn drop_connections(&self, over: Duration) {
+        let connections = self.all_connections();
         let most_batches = (over.as_secs_f64() * BATCHES_PER_SECOND).max(1.0) as usize;
-        let batches = links.chunks(links.len().div_ceil(most_batches).max(1));
+        let batches = connections.chunks(connections.len().div_ceil(most_batches).max(1));
         let pause = over.div_f64(batches.len().max(1) as f64);
         for batch in batches {
             let next = Instant::now() + pause;
-            while Instant::now() < next && !self.links().is_empty() {
+            while Instant::now() < next && !self.connections().is_empty() {
                 tokio::time::sleep(LOOK.min(next.saturating_duration_since(Instant::now()))).await;
             }
-            for link in batch {
-                link.end(DisconnectReason::ServerShuttingDown, None);
+            for connection in batch {
+                connection.end(DisconnectReason::ServerShuttingDown, None);
             }
         }
         // Those who poll have yet to fetch it, and those who are moving to a WebSocket to arrive there.
         let until = Instant::now() + LAST_FETCHES;
-        while Instant::now() < until && !self.links().is_empty() {
-            // Of those that were accepted before, some have become links only now.
-            let late: Vec<_> = self.links().values().filter(|link| !link.is_closed()).cloned().collect();
-            late.iter().for_each(|link| link.end(DisconnectReason::ServerShuttingDown, None));
+        while Instant::now() < until && !self.connections().is_empty() {
+            // Of those that were accepted before, some have become connections only now.
+            let late: Vec<_> =
+                self.connections().values().filter(|connection| !connection.is_closed()).cloned().collect();
+            late.iter().for_each(|connection| connection.end(DisconnectReason::ServerShuttingDown, None));
             tokio::time::sleep(LOOK).await;
         }
     }
 
     /// Ends all sockets there still are, those of clients that may have come back among them.
     pub(crate) fn close(&self) {
-        let links = self.all_links();
-        for link in links {
-            link.lose(DisconnectReason::ServerShuttingDown);
+        let connections = self.all_connections();
+        for connection in connections {
+            connection.lose(DisconnectReason::ServerShuttingDown);
         }
-        for session in self.parked.all() {
-            session.finish(DisconnectReason::ServerShuttingDown);
+        for socket in self.away.all() {
+            socket.finish(DisconnectReason::ServerShuttingDown);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The table of contents: every event of the chat, one file each, named after it.
 
-mod away;
-mod back;
+mod came_back;
 mod connection;
 mod delete_message;
 mod disconnect;
@@ -15,8 +14,9 @@ mod mark_read;
 mod refresh_token;
 mod send_message;
 mod typing;
+mod went_away;
 
-use crate::{protocol::RefreshToken, socket::Events};
+use crate::{namespace::Events, protocol::RefreshToken};
 
 /// What every namespace has, whatever else it has: where there are tokens, they end.
 pub(crate) fn everywhere(events: Events) -> Events {
@@ -38,7 +38,7 @@ pub(crate) fn events() -> Events {
         .writes(mark_read::mark_read)
         .on(typing::typing)
         .on(refresh_token::refresh_token)
-        .away(away::away)
-        .back(back::back)
+        .away(went_away::away)
+        .back(came_back::back)
         .disconnect(disconnect::disconnect)
 }

@@ -7,10 +7,10 @@ mod charged;
 mod describe;
 mod events;
 mod extract;
-mod frame;
+mod layers;
 mod messages;
 mod openapi;
-mod page;
+mod page_policy;
 mod rooms;
 mod users;
 
@@ -34,8 +34,8 @@ use crate::{app::App, error::Error};
 pub(crate) use answer::status;
 pub(crate) use caller::has_key;
 pub(crate) use extract::{json, whole};
-pub(crate) use frame::{REQUEST_ID, frame};
-pub(crate) use page::{OWN_FILES, guarded};
+pub(crate) use layers::{REQUEST_ID, frame};
+pub(crate) use page_policy::{OWN_FILES, guarded};
 #[cfg(test)]
 pub(crate) use rooms::Rooms;
 
@@ -53,7 +53,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         let config = utoipa_swagger_ui::Config::default().validator_url("none").use_base_layout();
         let page = SwaggerUi::new("/api/docs").config(config);
         let page = Router::from(page.url("/api/openapi.json", openapi::with_unique_ids(description)));
-        router.merge(page.layer(map_response(async |response| guarded(page::DOCS, response))))
+        router.merge(page.layer(map_response(async |response| guarded(page_policy::DOCS, response))))
     } else {
         router
     };
@@ -62,7 +62,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/api", any(|| async { no_such_path() }))
         .route("/api/", any(|| async { no_such_path() }))
         .route("/api/{*path}", any(|| async { no_such_path() }))
-        .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, page::NOSNIFF))
+        .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, page_policy::NOSNIFF))
         .with_state(app.clone())
 }
 

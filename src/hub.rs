@@ -26,7 +26,7 @@ pub use outgoing::{Answered, Encoded, Outgoing, encode};
 
 use self::run::Run;
 use crate::{
-    engine::{Application, Engine, Session},
+    engine::{Application, Engine, Socket},
     metrics::Metrics,
     model::{Room, RoomName, User, UserId},
     turn::{self, Keeper},
@@ -77,13 +77,13 @@ pub struct Hub {
 }
 
 /// In the order in which they are told.
-type Sockets = IndexMap<SocketId, Arc<Session>>;
+type Sockets = IndexMap<SocketId, Arc<Socket>>;
 
 #[derive(Default)]
 struct State {
     everyone: Sockets,
     heard: HashMap<SocketId, Heard>,
-    users: HashMap<UserId, Vec<Arc<Session>>>,
+    users: HashMap<UserId, Vec<Arc<Socket>>>,
     rooms: HashMap<Room, Sockets>,
     /// The names of those rooms that have one, ordered, so that a page of them costs no more than it holds.
     names: BTreeSet<RoomName>,
@@ -111,45 +111,45 @@ impl Hub {
 
     /// A socket can hear from the moment on in which `connect` lets it in, if that does: what is told after its client
     /// has read CONNECT reaches it.
-    pub(crate) fn attach(&self, session: &Arc<Session>, user: &User, connect: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn attach(&self, socket: &Arc<Socket>, user: &User, connect: impl FnOnce() -> bool) -> bool {
         let mut state = self.state_mut();
         if !connect() {
             return false;
         }
-        state.heard.insert(session.id, Heard { user: user.clone(), rooms: HashSet::new() });
-        state.users.entry(user.id.clone()).or_default().push(session.clone());
-        state.everyone.insert(session.id, session.clone());
+        state.heard.insert(socket.id, Heard { user: user.clone(), rooms: HashSet::new() });
+        state.users.entry(user.id.clone()).or_default().push(socket.clone());
+        state.everyone.insert(socket.id, socket.clone());
         true
     }
 
     /// A socket is gone. Returns the rooms it heard.
-    pub fn detach(&self, socket: SocketId) -> HashSet<Room> {
+    pub fn detach(&self, id: SocketId) -> HashSet<Room> {
         let mut state = self.state_mut();
-        state.everyone.swap_remove(&socket);
-        let Some(heard) = state.heard.remove(&socket) else { return HashSet::new() };
+        state.everyone.swap_remove(&id);
+        let Some(heard) = state.heard.remove(&id) else { return HashSet::new() };
         if let Some(sockets) = state.users.get_mut(&heard.user.id) {
-            sockets.retain(|session| session.id != socket);
+            sockets.retain(|socket| socket.id != id);
             if sockets.is_empty() {
                 state.users.remove(&heard.user.id);
             }
         }
         for room in &heard.rooms {
-            state.leave(socket, room);
+            state.leave(id, room);
         }
         heard.rooms
     }
 
     /// The socket hears a room from now on. False if it did already, or is gone.
-    pub fn subscribe(&self, socket: SocketId, room: &Room) -> bool {
+    pub fn subscribe(&self, id: SocketId, room: &Room) -> bool {
         let mut state = self.state_mut();
-        let Some(heard) = state.heard.get_mut(&socket) else { return false };
+        let Some(heard) = state.heard.get_mut(&id) else { return false };
         if !heard.rooms.insert(room.clone()) {
             return false;
         }
-        let Some(session) = state.everyone.get(&socket).cloned() else { return false };
+        let Some(socket) = state.everyone.get(&id).cloned() else { return false };
         let sockets = state.rooms.entry(room.clone()).or_default();
         let is_first = sockets.is_empty();
-        sockets.insert(socket, session);
+        sockets.insert(id, socket);
         if is_first && let Room::Named(name) = room {
             state.names.insert(name.clone());
         }
@@ -157,28 +157,28 @@ impl Hub {
     }
 
     /// The socket hears a room no longer. False if it did not.
-    pub fn unsubscribe(&self, socket: SocketId, room: &Room) -> bool {
+    pub fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
         let mut state = self.state_mut();
-        if !state.heard.get_mut(&socket).is_some_and(|heard| heard.rooms.remove(room)) {
+        if !state.heard.get_mut(&id).is_some_and(|heard| heard.rooms.remove(room)) {
             return false;
         }
-        state.leave(socket, room);
+        state.leave(id, room);
         true
     }
 
     /// How many rooms the socket hears.
-    pub fn room_count(&self, socket: SocketId) -> usize {
-        self.state().heard.get(&socket).map_or(0, |heard| heard.rooms.len())
+    pub fn room_count(&self, id: SocketId) -> usize {
+        self.state().heard.get(&id).map_or(0, |heard| heard.rooms.len())
     }
 
     /// The rooms the socket hears.
-    pub fn rooms_of(&self, socket: SocketId) -> Vec<Room> {
-        self.state().heard.get(&socket).map(|heard| heard.rooms.iter().cloned().collect()).unwrap_or_default()
+    pub fn rooms_of(&self, id: SocketId) -> Vec<Room> {
+        self.state().heard.get(&id).map(|heard| heard.rooms.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Whether the socket hears a room. Direct messages are heard by whoever is one of the two.
-    pub fn hears(&self, socket: SocketId, room: &Room) -> bool {
-        self.state().heard.get(&socket).is_some_and(|heard| match room {
+    pub fn hears(&self, id: SocketId, room: &Room) -> bool {
+        self.state().heard.get(&id).is_some_and(|heard| match room {
             Room::Named(_) => heard.rooms.contains(room),
             Room::Direct(direct) => direct.has(&heard.user.id),
         })
@@ -186,11 +186,7 @@ impl Hub {
 
     /// All sockets of a user, those whose client has gone and may come back among them.
     pub fn sockets_of(&self, user: &UserId) -> Vec<SocketId> {
-        self.state()
-            .users
-            .get(user)
-            .map(|sockets| sockets.iter().map(|session| session.id).collect())
-            .unwrap_or_default()
+        self.state().users.get(user).map(|sockets| sockets.iter().map(|socket| socket.id).collect()).unwrap_or_default()
     }
 
     /// The rooms whose names begin like this and that connected sockets hear.
@@ -200,7 +196,7 @@ impl Hub {
         let names = names.take_while(|name| name.as_str().starts_with(prefix));
         let is_heard = |name: &&RoomName| {
             let sockets = state.rooms.get(&Room::Named((*name).clone()));
-            sockets.is_some_and(|sockets| sockets.values().any(|session| session.is_connected()))
+            sockets.is_some_and(|sockets| sockets.values().any(|socket| socket.is_connected()))
         };
         names.filter(is_heard).cloned().collect()
     }
@@ -209,9 +205,9 @@ impl Hub {
     pub fn audience(&self, room: &Room) -> Vec<UserId> {
         let state = self.state();
         let mut users = Vec::new();
-        state.each_of(To::Room(room), &mut |session| {
-            if session.is_connected() {
-                users.extend(state.heard.get(&session.id).map(|heard| heard.user.id.clone()));
+        state.each_of(To::Room(room), &mut |socket| {
+            if socket.is_connected() {
+                users.extend(state.heard.get(&socket.id).map(|heard| heard.user.id.clone()));
             }
         });
         users
@@ -219,23 +215,23 @@ impl Hub {
 
     /// What is known of a user's sockets, as their clients know them.
     pub fn devices_of(&self, user: &UserId) -> Vec<Device> {
-        let sessions = self.state().users.get(user).cloned().unwrap_or_default();
-        sessions.iter().map(|session| Device::of(session)).collect()
+        let sockets = self.state().users.get(user).cloned().unwrap_or_default();
+        sockets.iter().map(|socket| Device::of(socket)).collect()
     }
 
     /// Whether the socket's handlers were told that its client has gone, or it is over.
-    pub fn is_away(&self, socket: SocketId) -> bool {
-        self.application(socket).is_none_or(|application| application.is_away())
+    pub fn is_away(&self, id: SocketId) -> bool {
+        self.application(id).is_none_or(|application| application.is_away())
     }
 
     /// Whether the socket's user may enter a room, as far as their token goes.
-    pub fn may_hear(&self, socket: SocketId, room: &Room) -> bool {
-        self.application(socket).is_some_and(|application| application.may_hear(room))
+    pub fn may_hear(&self, id: SocketId, room: &Room) -> bool {
+        self.application(id).is_some_and(|application| application.may_hear(room))
     }
 
-    fn application(&self, socket: SocketId) -> Option<Arc<dyn Application>> {
-        let session = self.state().everyone.get(&socket).cloned();
-        session?.application()
+    fn application(&self, id: SocketId) -> Option<Arc<dyn Application>> {
+        let socket = self.state().everyone.get(&id).cloned();
+        socket?.application()
     }
 
     /// Whether any socket hears a room.
@@ -251,12 +247,12 @@ impl Hub {
     /// The socket that its client knows by this id.
     pub fn socket(&self, client_id: &str) -> Option<SocketId> {
         let state = self.state();
-        if let Ok(socket) = client_id.parse::<SocketId>() {
-            return state.everyone.contains_key(&socket).then_some(socket);
+        if let Ok(id) = client_id.parse::<SocketId>() {
+            return state.everyone.contains_key(&id).then_some(id);
         }
         // One of a v2 client outside of the root namespace: they are few, and their ids have a namespace.
-        let mut sessions = state.everyone.values().filter(|_| client_id.contains('#'));
-        sessions.find(|session| session.is_known_as(client_id)).map(|session| session.id)
+        let mut sockets = state.everyone.values().filter(|_| client_id.contains('#'));
+        sockets.find(|socket| socket.is_known_as(client_id)).map(|socket| socket.id)
     }
 
     /// All sockets there are.
@@ -276,13 +272,13 @@ impl Hub {
 
     /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. With `close`, the client's
     /// whole connection is closed, as Node's `socket.disconnect(true)` does.
-    pub fn kick(&self, socket: SocketId, close: bool) {
+    pub fn kick(&self, id: SocketId, close: bool) {
         self.settle();
         // It may end the client's sockets in other namespaces too.
         turn::settle();
-        let session = self.state().everyone.get(&socket).cloned();
-        if let Some(session) = session {
-            session.kick(close);
+        let socket = self.state().everyone.get(&id).cloned();
+        if let Some(socket) = socket {
+            socket.kick(close);
         }
     }
 
@@ -298,9 +294,9 @@ impl Hub {
 }
 
 impl State {
-    fn leave(&mut self, socket: SocketId, room: &Room) {
+    fn leave(&mut self, id: SocketId, room: &Room) {
         if let Some(sockets) = self.rooms.get_mut(room) {
-            sockets.swap_remove(&socket);
+            sockets.swap_remove(&id);
             if sockets.is_empty() {
                 self.rooms.remove(room);
                 if let Room::Named(name) = room {
@@ -316,35 +312,35 @@ impl State {
             To::Room(Room::Direct(direct)) => direct.users().any(|user| self.users.contains_key(user)),
             To::Room(room @ Room::Named(_)) => self.rooms.contains_key(room),
             To::User(user) => self.users.contains_key(user),
-            To::Socket(socket) => self.everyone.contains_key(&socket),
+            To::Socket(id) => self.everyone.contains_key(&id),
             To::Any(all) => all.iter().any(|to| self.has_receivers(*to)),
         }
     }
 
     /// Calls for each receiver, once.
-    fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Session>)) {
+    fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
         let mut left_out = HashSet::new();
         for to in outgoing.except_any {
-            self.each_of(*to, &mut |session| {
-                left_out.insert(session.id);
+            self.each_of(*to, &mut |socket| {
+                left_out.insert(socket.id);
             });
         }
-        let mut tell = |session: &Arc<Session>| {
-            if outgoing.except != Some(session.id) && !left_out.contains(&session.id) {
-                tell(session);
+        let mut tell = |socket: &Arc<Socket>| {
+            if outgoing.except != Some(socket.id) && !left_out.contains(&socket.id) {
+                tell(socket);
             }
         };
         let To::Any(_) = outgoing.to else { return self.each_of(outgoing.to, &mut tell) };
         let mut told = HashSet::new();
-        self.each_of(outgoing.to, &mut |session| {
-            if told.insert(session.id) {
-                tell(session);
+        self.each_of(outgoing.to, &mut |socket| {
+            if told.insert(socket.id) {
+                tell(socket);
             }
         });
     }
 
     /// The two users of a direct message are different, or there is only one.
-    fn each_of(&self, to: To<'_>, tell: &mut dyn FnMut(&Arc<Session>)) {
+    fn each_of(&self, to: To<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
         match to {
             To::Everyone => self.everyone.values().for_each(tell),
             To::Room(room @ Room::Named(_)) => {
@@ -354,7 +350,7 @@ impl State {
                 direct.users().filter_map(|user| self.users.get(user)).flatten().for_each(tell);
             }
             To::User(user) => self.users.get(user).into_iter().flatten().for_each(tell),
-            To::Socket(socket) => self.everyone.get(&socket).into_iter().for_each(tell),
+            To::Socket(id) => self.everyone.get(&id).into_iter().for_each(tell),
             To::Any(all) => all.iter().for_each(|to| self.each_of(*to, tell)),
         }
     }

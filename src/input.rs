@@ -8,12 +8,12 @@ mod decode;
 mod depth;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod members;
 mod name;
 mod node;
+mod object;
 mod placeholders;
 mod query;
-mod text;
+mod surrogates;
 mod wrong;
 
 use serde::de::DeserializeOwned;
@@ -22,11 +22,11 @@ use serde_json::value::RawValue;
 use self::{depth::AROUND, node::Node, wrong::Wrong};
 
 pub(crate) use depth::{DEPTH_MAX, check_depth, check_event_depth, is_too_deep};
-pub(crate) use members::Members;
 pub(crate) use name::{described, key, name};
+pub(crate) use object::Object;
 pub(crate) use placeholders::{are_placed, replaced};
 pub(crate) use query::{Fields, read_query};
-pub(crate) use text::{CUT, decoded, is_cut};
+pub(crate) use surrogates::{CUT, decoded, is_cut};
 
 /// What serde calls a name that may also be written as a whole number.
 pub(crate) const NAME: &str = "name or whole number";

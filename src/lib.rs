@@ -28,7 +28,7 @@
 //! One straight line goes through it, the same for every event:
 //!
 //! ```text
-//! frame -> socket/ (decode, order) -> handlers/send_message.rs -> chat::post -> store -> hub -> frames
+//! frame -> namespace/ (decode, order) -> handlers/send_message.rs -> chat::post -> store -> hub -> frames
 //!               ^---------------------- reply: data or error ---------------------------|
 //! ```
 //!
@@ -40,7 +40,7 @@
 //! | who hears what | [`hub`], the only emitter |
 //! | a setting | [`config`] |
 //! | a client's bytes: handshake, frames, order, recovery | [`engine`] |
-//! | a socket's events: queue, handlers, replies | [`socket`] |
+//! | a socket's events: queue, handlers, replies | [`namespace`] |
 
 pub mod allocator;
 pub mod app;
@@ -58,12 +58,12 @@ mod input;
 pub mod limits;
 pub mod metrics;
 pub mod model;
+pub mod namespace;
 pub mod open_files;
 pub mod presence;
 pub mod protocol;
 mod pusher;
 pub mod server;
-pub mod socket;
 pub mod store;
 mod supervise;
 pub mod telemetry;
@@ -73,6 +73,6 @@ pub use config::Config;
 pub use engine::DisconnectReason;
 pub use error::{Error, Result};
 pub use hub::{Answered, Encoded, Hub, Outgoing, To};
+pub use namespace::{Ctx, Entrant, Events, Refusal};
 pub use protocol::{Args, Arguments, ClientEvent, Raw, ServerEvent};
 pub use server::{Reloader, Server};
-pub use socket::{Ctx, Entrant, Events, Refusal};

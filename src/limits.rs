@@ -1,6 +1,6 @@
 //! How much one client may take, and how much all of them.
 
-mod requests;
+mod http_rate;
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use governor::{
 };
 use parking_lot::Mutex;
 
-pub use requests::Requests;
+pub use http_rate::Requests;
 
 use crate::{
     config::LimitsConfig,

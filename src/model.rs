@@ -1,15 +1,15 @@
 //! The nouns. Each is parsed on its way in, so that a wrong one cannot exist further inside.
 
 mod message;
+mod parse;
 mod room;
 mod schema;
-mod text;
 mod timestamp;
 mod user;
 
 pub use message::{Body, Message, MessageId};
+pub(crate) use parse::{idempotency_key, keyed, named};
 pub use room::{Direct, Room, RoomName, RoomRef};
-pub(crate) use text::{idempotency_key, keyed, named};
 pub use timestamp::Timestamp;
 pub use user::{User, UserId};
 

@@ -4,15 +4,15 @@ mod accept;
 mod address;
 mod busy;
 mod client_files;
-mod connections;
 mod demo;
 mod drain;
 mod gate;
 mod health;
-mod host;
 mod negotiation;
-mod page;
-mod websocket;
+mod plain_websocket;
+mod referring_page;
+mod requested_host;
+mod tcp_connections;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -30,9 +30,9 @@ use crate::{
     handlers, http,
     hub::To,
     metrics::Metrics,
+    namespace::{self, Ctx, Events},
     protocol::{ClientEvent, IntoReply},
     pusher,
-    socket::{self, Ctx, Events},
     supervise::Background,
 };
 use accept::Expected;
@@ -138,7 +138,7 @@ impl Server {
         let mut background = Background::default();
         let app = App::open(self.config, auth, fixed, metrics.clone(), &mut background)?;
         let namespaces = self.namespaces.into_iter().map(|(path, events)| (path, handlers::everywhere(events)));
-        socket::open(&app, namespaces.collect());
+        namespace::open(&app, namespaces.collect());
         let router = router(&app);
         if let Some(listener) = self.metrics_listener {
             let engine = app.engine.clone();
@@ -246,7 +246,7 @@ fn router(app: &Arc<App>) -> Router {
     let drained = middleware::from_fn_with_state(app.clone(), drain::drain);
     let socket_io = socket_io.layer(cors).layer(middleware::from_fn(gate::preflight)).layer(drained.clone());
     let for_browsers = socket_io.merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut others = Router::new().merge(websocket::routes(app)).merge(health::routes(app));
+    let mut others = Router::new().merge(plain_websocket::routes(app)).merge(health::routes(app));
     if app.config.server.demo {
         others = others.fallback(demo::file);
     }
@@ -274,7 +274,7 @@ async fn drain(app: &App) {
         }
     }
     // Dropped, not kicked: unchanged clients come back by themselves, and not all of them at once.
-    app.engine.drop_links(limit).await;
+    app.engine.drop_connections(limit).await;
     app.engine.close();
     // Their disconnect handlers are the last of their events.
     let all_gone = async {

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use super::host::{HostPattern, split_port};
+use super::host_pattern::{HostPattern, split_port};
 
 /// Which origins are meant: one as a browser sends it (RFC 6454, section 6.2), with scheme, host and a port unless it
 /// is the scheme's own; or many, with `*` for the names below a host or for the port; or `*`, or `null`.

@@ -4,14 +4,14 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     DisconnectReason, Protocol,
-    back::{Back, Behind},
+    connection::Connection,
     frame::Frame,
-    link::Link,
-    session::{Resumed, Seen, Session},
+    library::{EngineSide, LibrarySession},
+    socket::{Resumed, Seen, Socket},
 };
 use crate::{
     error::Error,
-    input::{self, Members, check_depth},
+    input::{self, Object, check_depth},
     protocol::Failure,
 };
 
@@ -29,13 +29,13 @@ struct Return {
 impl Return {
     /// `None` where it has never been here. Fields of these names may as well be the application's own, of any type.
     fn of(auth: &str) -> Option<Self> {
-        let auth = Members::of(auth)?;
+        let auth = Object::of(auth)?;
         let text = |name| auth.get(name).and_then(|value| input::decoded(value.get())).map(Cow::into_owned);
         Some(Self { pid: text("pid")?, offset: text("offset") })
     }
 }
 
-impl Link {
+impl Connection {
     /// CONNECT, with the JSON of `auth`, or nothing.
     pub(super) fn connect(self: &Arc<Self>, namespace: &str, auth: &str) {
         if namespace.len() > NAMESPACE_MAX {
@@ -51,12 +51,12 @@ impl Link {
         if self.resume(namespace, auth) {
             return;
         }
-        let behind = Behind::default();
+        let engine_side = EngineSide::default();
         let Some(route) = self.engine.route(namespace) else {
             return self.refuse_connect(namespace, "Invalid namespace", None);
         };
-        match Back::open(self.engine.library(), &behind) {
-            Some(back) => self.connect_through(back, &behind, namespace, route, auth),
+        match LibrarySession::open(self.engine.library(), &engine_side) {
+            Some(session) => self.connect_through(session, &engine_side, namespace, route, auth),
             None => self.refuse_with(namespace, &Error::unavailable("no session could be opened")),
         }
     }
@@ -64,17 +64,17 @@ impl Link {
     /// CONNECT through a session of the library that is open already.
     pub(super) fn connect_through(
         self: &Arc<Self>,
-        back: Back,
-        behind: &Behind,
+        session: LibrarySession,
+        engine_side: &EngineSide,
         namespace: &str,
         route: &str,
         auth: &str,
     ) {
-        let session = Session::open(self, back, behind, namespace, auth);
-        if self.add_session(&session) {
-            session.ask_in(route, auth);
+        let socket = Socket::open(self, session, engine_side, namespace, auth);
+        if self.add_socket(&socket) {
+            socket.ask_in(route, auth);
         } else {
-            session.finish(DisconnectReason::TransportClose);
+            socket.finish(DisconnectReason::TransportClose);
         }
     }
 
@@ -87,14 +87,14 @@ impl Link {
             return false;
         }
         let Some(Return { pid, offset }) = Return::of(auth) else { return false };
-        let found = self.engine.parked.find(&pid).filter(|session| &*session.namespace == namespace);
-        let resumed = found.map(|session| {
+        let found = self.engine.away.find(&pid).filter(|socket| &*socket.namespace == namespace);
+        let resumed = found.map(|socket| {
             let seen = match offset.map(|offset| self.engine.offsets.parse(&offset)) {
                 None => Seen::Nothing,
                 Some(Some(number)) => Seen::Until(number),
                 Some(None) => Seen::Unknown,
             };
-            session.resume(self, seen, auth)
+            socket.resume(self, seen, auth)
         });
         self.engine.metrics.recovered(match resumed {
             Some(Resumed::Yes) => "recovered",
@@ -135,8 +135,8 @@ impl Link {
 
     /// The server closes the whole connection: DISCONNECT for every namespace, then the end.
     pub(super) fn kick(self: &Arc<Self>) {
-        for session in self.sessions() {
-            session.kick(false);
+        for socket in self.sockets() {
+            socket.kick(false);
         }
         self.end(DisconnectReason::ServerNamespaceDisconnect, None);
     }

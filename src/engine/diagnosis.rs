@@ -7,13 +7,13 @@ use governor::{DefaultDirectRateLimiter, Quota};
 
 use super::{
     DisconnectReason,
-    link::Link,
+    connection::Connection,
     packet::{Kind, Packet},
     websocket::Violation,
 };
 use crate::limits;
 
-/// Log lines per second about connections that are closed for what they sent.
+/// RecoveryLog lines per second about connections that are closed for what they sent.
 const LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
 /// How a packet of `socket.io-msgpack-parser` begins behind the type of its map: a name of a field, as MessagePack writes
@@ -25,7 +25,7 @@ pub(super) fn lines() -> DefaultDirectRateLimiter {
     limits::bucket(Quota::per_second(LINES))
 }
 
-impl Link {
+impl Connection {
     /// Ends a connection for what its client sent.
     pub(super) fn end_for_mistake(self: &Arc<Self>, reason: DisconnectReason, why: &str) {
         self.note_mistake(reason, why);
@@ -37,23 +37,23 @@ impl Link {
         if self.engine.mistake_lines.check().is_err() {
             return;
         }
-        let socket = self.sessions().first().map(|session| tracing::field::display(session.id));
+        let socket = self.sockets().first().map(|socket| tracing::field::display(socket.id));
         let address = self.handshake.address.map(tracing::field::display);
         tracing::info!(socket, address, %reason, why, "connection closed for what it sent");
     }
 }
 
 /// What is wrong with a packet of Socket.IO. `is_partial`: attachments of the packet before are missing.
-pub(super) fn of_text(link: &Link, text: &str, is_partial: bool) -> &'static str {
+pub(super) fn of_text(connection: &Connection, text: &str, is_partial: bool) -> &'static str {
     let Ok(packet) = Packet::parse(text) else { return "a text that is no packet of Socket.IO" };
     if is_partial {
         return "a text where an attachment of the packet before is missing";
     }
-    if packet.attachments > link.engine.attachments_max() {
+    if packet.attachments > connection.engine.attachments_max() {
         return "a packet with more attachments than limits.attachments allows";
     }
-    let (path, _) = packet.path(link.protocol);
-    let Some(session) = link.session(path) else {
+    let (path, _) = packet.path(connection.protocol);
+    let Some(socket) = connection.socket(path) else {
         return match packet.kind {
             Kind::Connect => "CONNECT with an auth that is no JSON object",
             _ => "a packet for a namespace that it is not in",
@@ -61,7 +61,7 @@ pub(super) fn of_text(link: &Link, text: &str, is_partial: bool) -> &'static str
     };
     match packet.kind {
         Kind::Connect => "CONNECT for a namespace that it has asked for already",
-        Kind::Event if !session.is_connected() => "an event before CONNECT was answered",
+        Kind::Event if !socket.is_connected() => "an event before CONNECT was answered",
         Kind::Event => "an event that is no JSON array with a name in front, or has a name of Socket.IO's own",
         Kind::Ack => "an acknowledgement that is no JSON array",
         Kind::Disconnect => "DISCONNECT with data",

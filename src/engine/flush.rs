@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Engine, link::Link};
+use super::{Engine, connection::Connection};
 use crate::supervise::Background;
 
 /// One list per thread of the runtime, each with a task that writes.
@@ -15,7 +15,7 @@ pub(super) struct Flushers {
 
 #[derive(Default)]
 struct List {
-    links: Mutex<Vec<Arc<Link>>>,
+    connections: Mutex<Vec<Arc<Connection>>>,
     wake: Notify,
 }
 
@@ -33,13 +33,14 @@ impl Flushers {
         }
     }
 
-    fn schedule(&self, links: &mut Vec<Arc<Link>>) {
+    fn schedule(&self, connections: &mut Vec<Arc<Connection>>) {
         if let [list] = self.lists.as_slice() {
-            list.add(links);
+            list.add(connections);
             return;
         }
         for (index, list) in self.lists.iter().enumerate() {
-            let mut own: Vec<_> = links.extract_if(.., |link| link.shard() % self.lists.len() == index).collect();
+            let mut own: Vec<_> =
+                connections.extract_if(.., |connection| connection.shard() % self.lists.len() == index).collect();
             if !own.is_empty() {
                 list.add(&mut own);
             }
@@ -48,22 +49,22 @@ impl Flushers {
 }
 
 impl List {
-    fn add(&self, links: &mut Vec<Arc<Link>>) {
-        self.links.lock().append(links);
+    fn add(&self, connections: &mut Vec<Arc<Connection>>) {
+        self.connections.lock().append(connections);
         self.wake.notify_one();
     }
 
     async fn flush(&self) {
-        let mut links = Vec::new();
+        let mut connections = Vec::new();
         loop {
             self.wake.notified().await;
             loop {
-                std::mem::swap(&mut links, &mut *self.links.lock());
-                if links.is_empty() {
+                std::mem::swap(&mut connections, &mut *self.connections.lock());
+                if connections.is_empty() {
                     break;
                 }
-                for link in links.drain(..) {
-                    link.flush();
+                for connection in connections.drain(..) {
+                    connection.flush();
                 }
                 tokio::task::yield_now().await;
             }
@@ -71,35 +72,35 @@ impl List {
     }
 }
 
-/// The links that something was pushed to, until it is dropped: then they are flushed, and those that could not
+/// The connections that something was pushed to, until it is dropped: then they are flushed, and those that could not
 /// take it are dropped. Never while a lock is held that a disconnect needs.
-pub(crate) struct Batch<'a> {
+pub(crate) struct PendingFlush<'a> {
     engine: &'a Engine,
-    dirty: Vec<Arc<Link>>,
-    slow: Vec<Arc<Link>>,
+    dirty: Vec<Arc<Connection>>,
+    slow: Vec<Arc<Connection>>,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> PendingFlush<'a> {
     pub(super) fn new(engine: &'a Engine) -> Self {
         Self { engine, dirty: Vec::new(), slow: Vec::new() }
     }
 
-    pub(super) fn flush(&mut self, link: &Arc<Link>) {
-        self.dirty.push(link.clone());
+    pub(super) fn add(&mut self, connection: &Arc<Connection>) {
+        self.dirty.push(connection.clone());
     }
 
-    pub(super) fn drop_slow(&mut self, link: &Arc<Link>) {
-        self.slow.push(link.clone());
+    pub(super) fn add_slow(&mut self, connection: &Arc<Connection>) {
+        self.slow.push(connection.clone());
     }
 }
 
-impl Drop for Batch<'_> {
+impl Drop for PendingFlush<'_> {
     fn drop(&mut self) {
         if !self.dirty.is_empty() {
             self.engine.flushers.schedule(&mut self.dirty);
         }
-        for link in self.slow.drain(..) {
-            link.drop_slow();
+        for connection in self.slow.drain(..) {
+            connection.drop_slow();
         }
     }
 }

@@ -1,11 +1,11 @@
-//! When a link must be pinged, given up, or let go.
+//! When a connection must be pinged, given up, or let go.
 
 use std::time::{Duration, Instant};
 
 use super::{
     DisconnectReason, Protocol, Settings,
     pressure::STALL_MAX,
-    wheel::{Ticket, Timed, Wheel},
+    timers::{Ticket, Timer, Timers},
 };
 
 /// How long a client that was told goodbye may take to hang up.
@@ -15,7 +15,7 @@ const FETCHING: Duration = Duration::from_secs(30);
 /// How long a client of plain WebSocket may take to read it, and to hang up.
 const READING: Duration = Duration::from_secs(5);
 
-/// A link's clock. Engine.IO 4: the server pings, one interval after the last pong, and the first time one
+/// A connection's clock. Engine.IO 4: the server pings, one interval after the last pong, and the first time one
 /// interval after the handshake. Engine.IO 3: the client does. Plain WebSocket: the server pings at every interval,
 /// and the client must be heard of, whatever it sends.
 pub(super) struct Beat {
@@ -30,7 +30,7 @@ pub(super) struct Beat {
     leave: Option<Instant>,
     /// Since when the server does not read from it: `heard` stands still.
     stalled: Option<Instant>,
-    /// What the wheel knows of.
+    /// The timer that is set.
     scheduled: Option<(Instant, Ticket)>,
 }
 
@@ -118,24 +118,24 @@ impl Beat {
         [self.ping, heard, stalled, self.connect, self.leave].into_iter().flatten().min()
     }
 
-    /// Sees to it that the wheel calls no later than something is due.
-    pub(super) fn schedule(&mut self, wheel: &Wheel, timed: impl FnOnce() -> Timed) {
-        let Some(next) = self.next() else { return self.unschedule(wheel) };
+    /// Sets the timer so that it goes off no later than something is due.
+    pub(super) fn schedule(&mut self, timers: &Timers, timer: impl FnOnce() -> Timer) {
+        let Some(next) = self.next() else { return self.unschedule(timers) };
         if self.scheduled.is_some_and(|(scheduled, _)| scheduled <= next) {
             return;
         }
-        self.unschedule(wheel);
-        self.scheduled = Some((next, wheel.add(next, timed())));
+        self.unschedule(timers);
+        self.scheduled = Some((next, timers.add(next, timer())));
     }
 
     /// Nothing is due any more.
-    pub(super) fn unschedule(&mut self, wheel: &Wheel) {
+    pub(super) fn unschedule(&mut self, timers: &Timers) {
         if let Some((_, ticket)) = self.scheduled.take() {
-            wheel.remove(ticket);
+            timers.remove(ticket);
         }
     }
 
-    /// Whether this call of the wheel is the one that counts. From then on it knows of none.
+    /// Whether this timer is the one that was set last. It is set no longer then.
     pub(super) fn is_scheduled_for(&mut self, ticket: Ticket) -> bool {
         let is_it = self.scheduled.is_some_and(|(_, own)| own == ticket);
         if is_it {
@@ -145,7 +145,7 @@ impl Beat {
     }
 
     /// What is due now; it is due no longer then.
-    pub(super) fn due(&mut self, now: Instant, has_sessions: bool, settings: &Settings) -> Due {
+    pub(super) fn due(&mut self, now: Instant, has_sockets: bool, settings: &Settings) -> Due {
         let is_due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if is_due(self.leave) {
             return Due::Leave;
@@ -158,7 +158,7 @@ impl Beat {
         if is_due(self.connect) {
             // Looked at once, as in Node. A client of plain WebSocket may be refused after this, and must not stay.
             self.connect = (self.protocol == Protocol::Plain).then(|| now + settings.connect_timeout);
-            if !has_sessions {
+            if !has_sockets {
                 return Due::ConnectTimeout;
             }
         }

@@ -60,8 +60,8 @@ impl Opening {
         head.push_str("\r\n");
         let (reader, writer) = stream.into_split();
         let decoder = Decoder::new(engine.settings.max_payload.get());
-        let link = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
-        let mut reader = Reader::new(link, reader, decoder);
+        let connection = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
+        let mut reader = Reader::new(connection, reader, decoder);
         reader.feed(ahead);
         Some(reader)
     }

@@ -1,6 +1,6 @@
 //! What waits to be sent to one client.
 
-mod queue;
+mod unsent;
 
 use std::{
     io,
@@ -14,12 +14,12 @@ use rustix::{
 };
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
-use self::queue::Queue;
+use self::unsent::Unsent;
 use super::{Protocol, frame::Frame, pressure::Account};
 
 /// The frames that wait, in the order in which they leave, and the way out.
 pub(super) struct Output {
-    queue: Queue,
+    queue: Unsent,
     transport: Transport,
     /// Already scheduled for flushing, or corked by the reader.
     is_scheduled: bool,
@@ -91,7 +91,7 @@ pub(super) enum Flushed {
 
 impl Output {
     pub(super) fn new(protocol: Protocol, transport: Transport, account: &Arc<Account>) -> Self {
-        let queue = Queue::new(protocol, account);
+        let queue = Unsent::new(protocol, account);
         Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, farewell: None }
     }
 

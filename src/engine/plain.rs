@@ -1,12 +1,12 @@
 //! Plain WebSocket: clients with nothing but `new WebSocket(url)`.
 //!
-//! Such a client is a `Link` with one `Session` in the root namespace, let in as every other. Here is what it says
+//! Such a client is a `Connection` with one `Socket` in the root namespace, let in as every other. Here is what it says
 //! and hears instead of packets: JSON envelopes, or bare texts until its first envelope. It cannot come back to its
-//! session, which ends with the connection.
+//! socket, which ends with the connection.
 
 mod close;
 mod envelope;
-mod incoming;
+mod inbound;
 mod rendering;
 
 use std::{
@@ -29,19 +29,19 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     ClientAddress, Engine, Handshake, Protocol,
+    connection::Connection,
     frame::Frame,
-    link::Link,
     output::Transport,
     reader::Reader,
     requests,
-    session::Session,
+    socket::Socket,
     upgrade::{self, Stream},
     websocket::Decoder,
 };
 use envelope::Asked;
 
 pub(super) use close::goodbye;
-pub(super) use incoming::Incoming;
+pub(super) use inbound::Inbound;
 pub(super) use rendering::{bare_text, envelope};
 
 /// The one version of WebSocket there is (RFC 6455, section 4.1).
@@ -61,21 +61,21 @@ pub(crate) struct Settings {
     pub(crate) open_at_once: bool,
 }
 
-/// What such a link has beside the others.
+/// What such a connection has beside the others.
 #[derive(Default)]
 pub(super) struct Plain {
     /// It has sent an envelope: from then on it gets no bare texts.
     has_envelopes: AtomicBool,
     /// What became of its wish to be let in; for its reader.
     verdict: Mutex<Option<Verdict>>,
-    /// Events that wait for their answer, by the ids under which the session acknowledges them.
+    /// Events that wait for their answer, by the ids under which the socket acknowledges them.
     asked: Mutex<HashMap<u64, Asked>>,
     next_id: AtomicU64,
 }
 
 /// Whether a client is let in.
 enum Verdict {
-    Yes(Arc<Session>),
+    Yes(Arc<Socket>),
     No(Refusal),
 }
 
@@ -104,7 +104,7 @@ impl Plain {
         self.asked.lock()
     }
 
-    /// Remembers what is to be answered, under an id for the session.
+    /// Remembers what is to be answered, under an id for the socket.
     fn ask(&self, asked: Asked) -> u64 {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.asked().insert(id, asked);
@@ -121,10 +121,10 @@ impl Plain {
     }
 }
 
-impl Link {
+impl Connection {
     /// The client is let in. Its reader goes on with what has arrived since it asked.
-    pub(super) fn let_in(&self, session: &Arc<Session>) {
-        self.decided(|| Verdict::Yes(session.clone()));
+    pub(super) fn let_in(&self, socket: &Arc<Socket>) {
+        self.decided(|| Verdict::Yes(socket.clone()));
     }
 
     /// The client is not let in, with a message, which is a code where there is no JSON.
@@ -158,9 +158,9 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     tokio::spawn(async move {
         let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
         let decoder = Decoder::new(engine.settings.max_payload.get());
-        let link = Link::new(&engine, requests::secret(), handshake, Transport::WebSocket(writer), waiting);
-        let incoming = Incoming::new(&link);
-        let mut reader = Reader::plain(link, reader, decoder, incoming);
+        let connection = Connection::new(&engine, requests::secret(), handshake, Transport::WebSocket(writer), waiting);
+        let inbound = Inbound::new(&connection);
+        let mut reader = Reader::plain(connection, reader, decoder, inbound);
         reader.feed(&mut ahead);
         reader.run().await;
     });

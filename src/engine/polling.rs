@@ -15,8 +15,9 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    DisconnectReason, Protocol, jsonp,
-    link::{Intake, Link},
+    DisconnectReason, Protocol,
+    connection::{Connection, Intake},
+    jsonp,
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
     pressure::{Charge, Kind, ReceivedCharge},
@@ -24,8 +25,8 @@ use super::{
 };
 
 /// The answer to a GET.
-pub(super) async fn get(link: &Arc<Link>) -> Response {
-    let (is_alone, is_moving) = match link.output().transport() {
+pub(super) async fn get(connection: &Arc<Connection>) -> Response {
+    let (is_alone, is_moving) = match connection.output().transport() {
         Transport::Polling { request, upgrade } => {
             let is_alone = matches!(request, Waiting::None);
             if is_alone {
@@ -37,44 +38,44 @@ pub(super) async fn get(link: &Arc<Link>) -> Response {
         Transport::WebSocket(_) | Transport::Closed => return refuse(Refusal::BadRequest),
     };
     if !is_alone {
-        link.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
+        connection.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    // If the client hangs up while it waits, this is dropped, and so is the link.
-    let mut waiting = HangsUp(Some(link));
-    let payload = poll_fn(|cx| link.poll_payload(cx)).await;
+    // If the client hangs up while it waits, this is dropped, and so is the connection.
+    let mut waiting = HangsUp(Some(connection));
+    let payload = poll_fn(|cx| connection.poll_payload(cx)).await;
     waiting.0 = None;
     let payload = match payload {
         Some(payload) => payload,
         // UPGRADE may have been on its way already: as one that comes behind it.
         None if is_moving => return refuse(Refusal::BadRequest),
-        None => link.close_payload(),
+        None => connection.close_payload(),
     };
-    let body = match &link.handshake.jsonp {
+    let body = match &connection.handshake.jsonp {
         Some(callback) => callback.script(&payload),
         None => payload,
     };
-    let charge = Charge::new(&link.engine.account, Kind::Http, body.len());
+    let charge = Charge::new(&connection.engine.account, Kind::Http, body.len());
     plain(StatusCode::OK, charge.hold(body.into()))
 }
 
-struct HangsUp<'a>(Option<&'a Arc<Link>>);
+struct HangsUp<'a>(Option<&'a Arc<Connection>>);
 
 impl Drop for HangsUp<'_> {
     fn drop(&mut self) {
-        if let Some(link) = self.0 {
+        if let Some(connection) = self.0 {
             // An upgrade may have let it go in the meantime.
-            if !link.output().is_websocket() {
-                link.lose(DisconnectReason::TransportError);
+            if !connection.output().is_websocket() {
+                connection.lose(DisconnectReason::TransportError);
             }
         }
     }
 }
 
 /// The answer to a POST. What the body holds has been taken in by then.
-pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
+pub(super) async fn post(connection: &Arc<Connection>, request: Request<Body>) -> Response {
     {
-        let mut output = link.output();
+        let mut output = connection.output();
         let is_closing = output.has_farewell();
         match output.transport() {
             Transport::Polling { .. } => {}
@@ -84,13 +85,13 @@ pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
             Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
         }
     }
-    if link.is_posting.swap(true, Ordering::Relaxed) {
-        link.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
+    if connection.is_posting.swap(true, Ordering::Relaxed) {
+        connection.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    // If the client hangs up while its body is read or waits for its turn, this is dropped, and so is the link.
-    let mut posting = Posting { link, is_done: false };
-    let response = take_body(link, request).await;
+    // If the client hangs up while its body is read or waits for its turn, this is dropped, and so is the connection.
+    let mut posting = Posting { connection, is_done: false };
+    let response = take_body(connection, request).await;
     posting.is_done = true;
     drop(posting);
     response
@@ -98,46 +99,46 @@ pub(super) async fn post(link: &Arc<Link>, request: Request<Body>) -> Response {
 
 /// A POST that is being read.
 struct Posting<'a> {
-    link: &'a Arc<Link>,
+    connection: &'a Arc<Connection>,
     is_done: bool,
 }
 
 impl Drop for Posting<'_> {
     fn drop(&mut self) {
-        self.link.is_posting.store(false, Ordering::Relaxed);
+        self.connection.is_posting.store(false, Ordering::Relaxed);
         if !self.is_done {
-            self.link.lose(DisconnectReason::TransportError);
+            self.connection.lose(DisconnectReason::TransportError);
         }
     }
 }
 
-async fn take_body(link: &Arc<Link>, request: Request<Body>) -> Response {
+async fn take_body(connection: &Arc<Connection>, request: Request<Body>) -> Response {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
-    if is_binary && link.protocol == Protocol::V4 {
-        link.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
+    if is_binary && connection.protocol == Protocol::V4 {
+        connection.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
         return plain(StatusCode::BAD_REQUEST, String::new());
     }
-    let mut charge = ReceivedCharge::input(&link.received);
+    let mut charge = ReceivedCharge::input(&connection.received);
     let mut body = request.into_body();
-    let whole = match read(link, &mut body, &mut charge).await {
+    let whole = match read(connection, &mut body, &mut charge).await {
         Ok(whole) => whole,
         Err(Unread::TooLarge) => return plain(StatusCode::PAYLOAD_TOO_LARGE, String::new()),
         Err(Unread::Broken) => {
-            link.lose(DisconnectReason::TransportError);
+            connection.lose(DisconnectReason::TransportError);
             return plain(StatusCode::BAD_REQUEST, String::new());
         }
     };
     match std::str::from_utf8(&whole) {
-        _ if is_binary => take(link, Packets::of_bytes(&whole)).await,
-        Ok(form) if link.handshake.jsonp.is_some() => {
+        _ if is_binary => take(connection, Packets::of_bytes(&whole)).await,
+        Ok(form) if connection.handshake.jsonp.is_some() => {
             // As Node: a form without a payload says nothing.
             if let Some(text) = jsonp::payload(form) {
                 charge.resize(whole.len() + text.len());
-                take(link, Packets::of_text(&text, link.protocol)).await;
+                take(connection, Packets::of_text(&text, connection.protocol)).await;
             }
         }
-        Ok(text) => take(link, Packets::of_text(text, link.protocol)).await,
-        Err(_) => link.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD),
+        Ok(text) => take(connection, Packets::of_text(text, connection.protocol)).await,
+        Err(_) => connection.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD),
     }
     let mut response = plain(StatusCode::OK, "ok".to_owned());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
@@ -153,23 +154,23 @@ enum Unread {
     Broken,
 }
 
-/// Bytes of a body that count when the link is closed: enough for a goodbye.
+/// Bytes of a body that count when the connection is closed: enough for a goodbye.
 const GOODBYE: usize = 64;
 
 /// Reads a body, which must come within `server.ping-timeout`. While there is no room for more of it, its client waits,
-/// and that time does not count. Of a link that is closed and has yet to be
+/// and that time does not count. Of a connection that is closed and has yet to be
 /// told so, a body is read and not kept.
-async fn read(link: &Arc<Link>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
-    let most = link.engine.settings.max_payload.get();
+async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
+    let most = connection.engine.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);
     let mut intake = Intake::default();
-    let mut deadline = Instant::now() + link.engine.settings.ping_timeout;
+    let mut deadline = Instant::now() + connection.engine.settings.ping_timeout;
     loop {
         let asked = Instant::now();
-        intake.ready(link).await;
+        intake.ready(connection).await;
         deadline += asked.elapsed();
-        let is_closed = link.is_closed();
-        if is_closed && link.output().is_closed() {
+        let is_closed = connection.is_closed();
+        if is_closed && connection.output().is_closed() {
             return Err(Unread::Broken);
         }
         let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Unread::Broken)?;
@@ -190,31 +191,31 @@ async fn read(link: &Arc<Link>, body: &mut Body, charge: &mut ReceivedCharge) ->
 }
 
 /// Takes packets in, each when there is room for it.
-async fn take(link: &Arc<Link>, packets: Packets<'_>) {
+async fn take(connection: &Arc<Connection>, packets: Packets<'_>) {
     let mut intake = Intake::default();
     for packet in packets {
         let flow = match packet {
-            packet if link.is_closed() => {
+            packet if connection.is_closed() => {
                 // Nobody will come for the goodbye.
                 if packet == Ok(Packet::Text("1")) {
-                    link.forget();
+                    connection.forget();
                 }
                 ControlFlow::Continue(())
             }
             // Node passes it over.
             Ok(Packet::Text("")) => ControlFlow::Continue(()),
-            Ok(Packet::Text(text)) => link.take_text(text),
-            Ok(Packet::Binary(data)) => link.take_binary(data),
+            Ok(Packet::Text(text)) => connection.take_text(text),
+            Ok(Packet::Binary(data)) => connection.take_binary(data),
             Err(payload::NotAPayload) => {
-                link.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD);
+                connection.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD);
                 ControlFlow::Continue(())
             }
         };
         if flow.is_break() {
             return;
         }
-        if !intake.took(link) {
-            intake.ready(link).await;
+        if !intake.took(connection) {
+            intake.ready(connection).await;
         }
     }
 }

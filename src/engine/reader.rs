@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{
     DisconnectReason, Protocol,
+    connection::{Connection, Intake},
     frame::Frame,
-    link::{Intake, Link},
     plain,
     pressure::{ReceivedCharge, SCARCE_CHUNK},
     websocket::{Decoder, Message, Stop, opcode},
@@ -34,7 +34,7 @@ thread_local! {
 
 /// Reads from a WebSocket until it ends.
 pub(crate) struct Reader {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     stream: OwnedReadHalf,
     decoder: Decoder,
     intake: Intake,
@@ -43,20 +43,25 @@ pub(crate) struct Reader {
     /// Messages wait in the decoder for their turn.
     is_paused: bool,
     /// Where a client of plain WebSocket is on its way in.
-    plain: Option<Box<plain::Incoming>>,
+    plain: Option<Box<plain::Inbound>>,
     /// Nothing that comes now counts: the client was told goodbye.
     is_leaving: bool,
 }
 
 impl Reader {
-    pub(super) fn new(link: Arc<Link>, stream: OwnedReadHalf, decoder: Decoder) -> Self {
+    pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf, decoder: Decoder) -> Self {
         let intake = Intake::default();
-        Self { link, stream, decoder, intake, charge: None, is_paused: false, plain: None, is_leaving: false }
+        Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain: None, is_leaving: false }
     }
 
     /// Of a client of plain WebSocket.
-    pub(super) fn plain(link: Arc<Link>, stream: OwnedReadHalf, decoder: Decoder, plain: plain::Incoming) -> Self {
-        let mut reader = Self::new(link, stream, decoder);
+    pub(super) fn plain(
+        connection: Arc<Connection>,
+        stream: OwnedReadHalf,
+        decoder: Decoder,
+        plain: plain::Inbound,
+    ) -> Self {
+        let mut reader = Self::new(connection, stream, decoder);
         reader.plain = Some(Box::new(plain));
         reader
     }
@@ -74,21 +79,21 @@ impl Reader {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             {
-                let mut output = self.link.output();
+                let mut output = self.connection.output();
                 if !output.watch(cx) {
                     return Poll::Ready(());
                 }
                 let is_writable = output.poll_unblocked(cx);
                 drop(output);
                 if is_writable {
-                    self.link.flush();
+                    self.connection.flush();
                     continue;
                 }
             }
             self.go_on();
             if !self.is_leaving {
-                match self.intake.poll_ready(&self.link, cx) {
-                    Poll::Pending if self.link.is_closed() => self.leave(),
+                match self.intake.poll_ready(&self.connection, cx) {
+                    Poll::Pending if self.connection.is_closed() => self.leave(),
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(()) if std::mem::take(&mut self.is_paused) => {
                         self.take(&mut []);
@@ -97,7 +102,7 @@ impl Reader {
                     Poll::Ready(()) => {}
                 }
             }
-            let chunk = if self.link.engine.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
+            let chunk = if self.connection.engine.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
             let read = BUFFER.with_borrow_mut(|buffer| {
                 let mut bytes = ReadBuf::new(&mut buffer[..chunk]);
                 let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
@@ -111,13 +116,13 @@ impl Reader {
                 })
             });
             if let Some(()) = ready!(read) {
-                self.link.lose(DisconnectReason::TransportClose);
+                self.connection.lose(DisconnectReason::TransportClose);
                 return Poll::Ready(());
             }
         }
     }
 
-    /// The link is closed: what has arrived is forgotten, and only the end of the connection is waited for.
+    /// The connection is closed: what has arrived is forgotten, and only the end of the connection is waited for.
     fn leave(&mut self) {
         self.is_leaving = true;
         self.decoder = Decoder::new(0);
@@ -126,13 +131,13 @@ impl Reader {
 
     /// Takes in what a client of plain WebSocket had sent before it was let in.
     fn go_on(&mut self) {
-        let (Some(incoming), Some(plain)) = (&mut self.plain, &self.link.plain) else { return };
+        let (Some(incoming), Some(plain)) = (&mut self.plain, &self.connection.plain) else { return };
         if self.is_leaving || !plain.is_decided() {
             return;
         }
-        self.link.output().cork();
-        self.is_leaving = incoming.go_on(&self.link, plain).is_break();
-        self.link.flush();
+        self.connection.output().cork();
+        self.is_leaving = incoming.go_on(&self.connection, plain).is_break();
+        self.connection.flush();
     }
 
     /// Takes bytes in. What is answered at once leaves in one write.
@@ -140,22 +145,22 @@ impl Reader {
         if self.is_leaving {
             return;
         }
-        self.link.output().cork();
-        let Self { link, decoder, intake, plain, .. } = self;
+        self.connection.output().cork();
+        let Self { connection, decoder, intake, plain, .. } = self;
         let frames = decoder.count();
         let taken = decoder.feed(bytes, &mut |message| {
             let flow = match plain {
-                None => take(link, message),
-                Some(plain) => take_plain(link, plain, message),
+                None => take(connection, message),
+                Some(plain) => take_plain(connection, plain, message),
             };
             match flow {
                 ControlFlow::Break(()) => ControlFlow::Break(Stop::End),
-                ControlFlow::Continue(()) if intake.took(link) => ControlFlow::Continue(()),
+                ControlFlow::Continue(()) if intake.took(connection) => ControlFlow::Continue(()),
                 ControlFlow::Continue(()) => ControlFlow::Break(Stop::Pause),
             }
         });
         if plain.is_some() && decoder.count() != frames {
-            link.frame_arrived();
+            connection.frame_arrived();
         }
         match taken {
             Ok(ControlFlow::Continue(())) => {}
@@ -163,63 +168,66 @@ impl Reader {
             Ok(ControlFlow::Break(Stop::End)) => self.is_leaving = true,
             Err(violation) => {
                 self.is_leaving = true;
-                self.link.violated(violation);
+                self.connection.violated(violation);
             }
         }
         let held = if self.is_leaving { 0 } else { self.decoder.held() };
         if held > 0 {
-            self.charge.get_or_insert_with(|| Box::new(ReceivedCharge::input(&self.link.received))).resize(held);
+            self.charge.get_or_insert_with(|| Box::new(ReceivedCharge::input(&self.connection.received))).resize(held);
         } else if self.charge.is_some() {
             self.charge = None;
         }
-        self.link.flush();
+        self.connection.flush();
     }
 }
 
-fn take_plain(link: &Arc<Link>, plain: &mut plain::Incoming, message: Message<'_>) -> ControlFlow<()> {
-    match (message, &link.plain) {
-        (Message::Text(text), Some(state)) if !link.is_closed() => plain.take(link, state, text),
+fn take_plain(connection: &Arc<Connection>, plain: &mut plain::Inbound, message: Message<'_>) -> ControlFlow<()> {
+    match (message, &connection.plain) {
+        (Message::Text(text), Some(state)) if !connection.is_closed() => plain.take(connection, state, text),
         (Message::Text(_), _) => ControlFlow::Continue(()),
-        (message, _) => take(link, message),
+        (message, _) => take(connection, message),
     }
 }
 
-fn take(link: &Arc<Link>, message: Message<'_>) -> ControlFlow<()> {
+fn take(connection: &Arc<Connection>, message: Message<'_>) -> ControlFlow<()> {
     match message {
-        Message::Text(text) => link.take_text(text),
-        Message::Binary(data) => match link.protocol {
+        Message::Text(text) => connection.take_text(text),
+        Message::Binary(data) => match connection.protocol {
             Protocol::Plain => {
-                link.note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
-                link.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
+                connection
+                    .note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
+                connection.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
                 ControlFlow::Break(())
             }
-            Protocol::V4 => link.take_binary(Bytes::copy_from_slice(data)),
+            Protocol::V4 => connection.take_binary(Bytes::copy_from_slice(data)),
             Protocol::V3 => match data {
-                [4, data @ ..] => link.take_binary(Bytes::copy_from_slice(data)),
-                _ => link.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3"),
+                [4, data @ ..] => connection.take_binary(Bytes::copy_from_slice(data)),
+                _ => {
+                    connection.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3")
+                }
             },
         },
         Message::Ping(data) => {
-            link.pay();
-            link.send(&Frame::control(opcode::PONG, data));
+            connection.pay();
+            connection.send(&Frame::control(opcode::PONG, data));
             ControlFlow::Continue(())
         }
         Message::Pong => {
-            link.pay();
+            connection.pay();
             ControlFlow::Continue(())
         }
         Message::Close(status) => {
-            link.answer_close(status);
+            connection.answer_close(status);
             ControlFlow::Break(())
         }
     }
 }
 
-/// An application's own code runs in this task, and may panic: the link does not outlive that.
+/// An application's own code runs in this task, and may panic: the connection does not outlive that.
 impl Drop for Reader {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.link.lose(DisconnectReason::TransportError);
+            self.connection.lose(DisconnectReason::TransportError);
         }
     }
 }
@@ -234,8 +242,8 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn new(link: &Link, stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
-        Self { stream, decoder, charge: ReceivedCharge::input(&link.received), ahead }
+    pub(super) fn new(connection: &Connection, stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
+        Self { stream, decoder, charge: ReceivedCharge::input(&connection.received), ahead }
     }
 
     /// The next text; `None` when something else comes, or the connection ends.
@@ -268,10 +276,10 @@ impl Probe {
         }
     }
 
-    /// It is what was tried for: from now on the link speaks through it. What came after the last text that was asked
+    /// It is what was tried for: from now on the connection speaks through it. What came after the last text that was asked
     /// for is taken in by the reader.
-    pub(super) fn into_reader(self, link: Arc<Link>) -> Reader {
-        let mut reader = Reader::new(link, self.stream, self.decoder);
+    pub(super) fn into_reader(self, connection: Arc<Connection>) -> Reader {
+        let mut reader = Reader::new(connection, self.stream, self.decoder);
         (reader.is_paused, reader.charge) = (true, Some(Box::new(self.charge)));
         reader
     }

@@ -7,9 +7,9 @@ use tokio::{task, time};
 
 use super::{
     Engine,
-    link::Link,
+    connection::Connection,
     pressure::{Kind, RELIEF_PAUSE},
-    session::Session,
+    socket::Socket,
 };
 use crate::allocator;
 
@@ -56,7 +56,7 @@ impl Engine {
     async fn give_up_logs(&self) {
         let mut given_up = 0;
         while self.account.are_away_excessive()
-            && let Some(oldest) = self.parked.oldest()
+            && let Some(oldest) = self.away.oldest()
         {
             oldest.give_up();
             given_up += 1;
@@ -68,18 +68,18 @@ impl Engine {
             return;
         }
         let enough = self.account.held(Kind::Logs) / 4 * 3;
-        let links = self.all_links();
-        let mut sessions: Vec<(usize, Arc<Session>)> = Vec::new();
-        for link in links {
-            sessions.extend(link.sessions().into_iter().map(|session| (session.log_bytes(), session)));
+        let connections = self.all_connections();
+        let mut sockets: Vec<(usize, Arc<Socket>)> = Vec::new();
+        for connection in connections {
+            sockets.extend(connection.sockets().into_iter().map(|socket| (socket.log_bytes(), socket)));
         }
-        sessions.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        sockets.sort_by_key(|(bytes, _)| Reverse(*bytes));
         let mut given_up = 0;
-        for (_, session) in sessions.iter().take_while(|(bytes, _)| *bytes > 0) {
+        for (_, socket) in sockets.iter().take_while(|(bytes, _)| *bytes > 0) {
             if self.account.held(Kind::Logs) <= enough {
                 break;
             }
-            session.give_up_log();
+            socket.give_up_log();
             given_up += 1;
             if given_up % AT_A_TIME == 0 {
                 task::yield_now().await;
@@ -93,8 +93,9 @@ impl Engine {
     /// Of the connections that hold more than an equal share, an eighth.
     async fn drop_largest(&self) {
         let share = self.account.equal_share();
-        let links = self.all_links();
-        let mut large: Vec<(usize, Arc<Link>)> = links.into_iter().map(|link| (link.held(), link)).collect();
+        let connections = self.all_connections();
+        let mut large: Vec<(usize, Arc<Connection>)> =
+            connections.into_iter().map(|connection| (connection.held(), connection)).collect();
         large.retain(|(bytes, _)| *bytes > share);
         large.sort_by_key(|(bytes, _)| Reverse(*bytes));
         large.truncate(large.len().div_ceil(8));
@@ -102,9 +103,9 @@ impl Engine {
             return;
         }
         tracing::warn!(connections = large.len(), share, "connections are dropped: limits.memory is used up");
-        for (index, (_, link)) in large.iter().enumerate() {
+        for (index, (_, connection)) in large.iter().enumerate() {
             self.metrics.limited("memory");
-            link.drop_greedy();
+            connection.drop_greedy();
             if index % AT_A_TIME == AT_A_TIME - 1 {
                 task::yield_now().await;
             }

@@ -15,12 +15,11 @@ use rand::{Rng, distr::Alphanumeric};
 use serde::Serialize;
 
 use super::{
-    Engine, Protocol,
-    back::{Back, Behind},
-    clients,
+    Engine, Protocol, clients,
+    connection::Connection,
     frame::Frame,
     jsonp,
-    link::Link,
+    library::{EngineSide, LibrarySession},
     output::{Request as Waiting, Transport, Upgrade},
     polling,
     reader::Reader,
@@ -221,15 +220,15 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
         _ => return refuse(Refusal::UnknownTransport),
     };
     if let Some(sid) = &query.sid {
-        let Some(link) = engine.link(sid) else { return refuse(Refusal::UnknownSession) };
-        if link.protocol != query.protocol() {
+        let Some(connection) = engine.connection(sid) else { return refuse(Refusal::UnknownSession) };
+        if connection.protocol != query.protocol() {
             return refuse(Refusal::BadRequest);
         }
         return match (is_upgrade, is_websocket, request.method()) {
-            (true, true, _) => upgrade_link(link, &mut request),
+            (true, true, _) => upgrade_link(connection, &mut request),
             (true, false, _) => accept_and_close(&mut request),
-            (false, false, &Method::GET) => polling::get(&link).await,
-            (false, false, &Method::POST) => polling::post(&link, request).await,
+            (false, false, &Method::GET) => polling::get(&connection).await,
+            (false, false, &Method::POST) => polling::post(&connection, request).await,
             (false, false, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             (false, true, _) => refuse(Refusal::BadRequest),
         };
@@ -250,16 +249,18 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     let Some(waiting) = engine.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
         let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
-        let Some(link) = open(&engine, handshake, transport, waiting, None) else { return refuse(Refusal::BadRequest) };
-        return polling::get(&link).await;
+        let Some(connection) = open(&engine, handshake, transport, waiting, None) else {
+            return refuse(Refusal::BadRequest);
+        };
+        return polling::get(&connection).await;
     }
     let Some(words) = upgrade::Handshake::of(&mut request) else { return refuse(Refusal::BadRequest) };
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
         let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
         let decoder = Decoder::new(engine.settings.max_payload.get());
-        let Some(link) = open(&engine, handshake, Transport::WebSocket(writer), waiting, None) else { return };
-        let mut reader = Reader::new(link, reader, decoder);
+        let Some(connection) = open(&engine, handshake, Transport::WebSocket(writer), waiting, None) else { return };
+        let mut reader = Reader::new(connection, reader, decoder);
         reader.feed(&mut ahead);
         reader.run().await;
     });
@@ -271,9 +272,9 @@ pub(super) fn secret() -> String {
     rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect()
 }
 
-fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
+fn upgrade_link(connection: Arc<Connection>, request: &mut Request<Body>) -> Response {
     let Some(words) = upgrade::Handshake::of(request) else { return refuse_upgrade(Refusal::BadRequest) };
-    let is_first = link.begin_upgrade();
+    let is_first = connection.begin_upgrade();
     let (response, upgraded) = words.accept();
     if !is_first {
         tokio::spawn(upgrade::close(upgraded));
@@ -281,8 +282,8 @@ fn upgrade_link(link: Arc<Link>, request: &mut Request<Body>) -> Response {
     }
     tokio::spawn(async move {
         match upgrade::stream(upgraded).await {
-            Some(stream) => upgrade::probe(link, stream).await,
-            None => link.abandon_upgrade(),
+            Some(stream) => upgrade::probe(connection, stream).await,
+            None => connection.abandon_upgrade(),
         }
     });
     response
@@ -296,7 +297,7 @@ fn accept_and_close(request: &mut Request<Body>) -> Response {
     response
 }
 
-/// A new link: OPEN is the first thing it sends, after the response's head where that is left to it. Clients of
+/// A new connection: OPEN is the first thing it sends, after the response's head where that is left to it. Clients of
 /// Engine.IO 3 are in the root namespace without asking, and take the session's id for that of their socket.
 pub(super) fn open(
     engine: &Arc<Engine>,
@@ -304,15 +305,15 @@ pub(super) fn open(
     transport: Transport,
     waiting: crate::limits::Waiting,
     head: Option<&Arc<Frame>>,
-) -> Option<Arc<Link>> {
+) -> Option<Arc<Connection>> {
     let upgrades: &[&str] = if matches!(transport, Transport::WebSocket(_)) { &[] } else { &["websocket"] };
     let protocol = handshake.protocol;
-    let behind = Behind::default();
+    let engine_side = EngineSide::default();
     let (sid, root) = match protocol {
         Protocol::V4 | Protocol::Plain => (secret(), None),
         Protocol::V3 => {
-            let back = Back::open(engine.library(), &behind)?;
-            (back.sid().to_string(), Some(back))
+            let session = LibrarySession::open(engine.library(), &engine_side)?;
+            (session.sid().to_string(), Some(session))
         }
     };
     let settings = &engine.settings;
@@ -324,16 +325,16 @@ pub(super) fn open(
         max_payload: settings.max_payload.get(),
     };
     let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
-    let link = Link::new(engine, sid, handshake, transport, waiting);
+    let connection = Connection::new(engine, sid, handshake, transport, waiting);
     if let Some(head) = head {
-        link.output().cork();
-        link.send(head);
+        connection.output().cork();
+        connection.send(head);
     }
-    link.send(&Frame::engine(&packet));
-    if let Some(back) = root
+    connection.send(&Frame::engine(&packet));
+    if let Some(session) = root
         && let Some(route) = engine.route("/")
     {
-        link.connect_through(back, &behind, "/", route, "");
+        connection.connect_through(session, &engine_side, "/", route, "");
     }
-    Some(link)
+    Some(connection)
 }

@@ -1,4 +1,4 @@
-//! The WebSocket handshake (RFC 6455, section 4.2) and what follows it: a new link, or a polling one that moves.
+//! The WebSocket handshake (RFC 6455, section 4.2) and what follows it: a new connection, or a polling one that moves.
 
 use std::{collections::HashSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
@@ -21,8 +21,8 @@ use tokio::{
 use super::{
     Ahead, Protocol,
     ahead::Kept,
+    connection::Connection,
     frame::Frame,
-    link::Link,
     reader::Probe,
     websocket::{Decoder, opcode},
 };
@@ -147,30 +147,30 @@ pub(super) async fn close(upgrade: OnUpgrade) {
     }
 }
 
-/// A polling link tries a WebSocket, which is the only one. Where nothing comes of it in time, polling goes on; where
-/// the link ends, so does the WebSocket.
-pub(super) async fn probe(link: Arc<Link>, stream: Stream) {
+/// A polling connection tries a WebSocket, which is the only one. Where nothing comes of it in time, polling goes on; where
+/// the connection ends, so does the WebSocket.
+pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
     let Stream { reader, writer, ahead, kept: _kept } = stream;
-    let decoder = Decoder::new(link.engine.settings.max_payload.get());
-    let mut probe = Probe::new(&link, reader, decoder, ahead);
+    let decoder = Decoder::new(connection.engine.settings.max_payload.get());
+    let mut probe = Probe::new(&connection, reader, decoder, ahead);
     let is_taken = tokio::select! {
-        is_taken = is_taken(&link, &mut probe, &writer) => is_taken,
-        () = tokio::time::sleep(link.engine.settings.upgrade_timeout) => false,
-        () = over(&link) => false,
+        is_taken = is_taken(&connection, &mut probe, &writer) => is_taken,
+        () = tokio::time::sleep(connection.engine.settings.upgrade_timeout) => false,
+        () = over(&connection) => false,
     };
     if !is_taken {
         // It may be gone already.
-        drop(writer.try_write(Frame::control(opcode::CLOSE, &[]).wire(link.protocol)));
-        return link.abandon_upgrade();
+        drop(writer.try_write(Frame::control(opcode::CLOSE, &[]).wire(connection.protocol)));
+        return connection.abandon_upgrade();
     }
-    if link.finish_upgrade(writer) {
-        probe.into_reader(link).run().await;
+    if connection.finish_upgrade(writer) {
+        probe.into_reader(connection).run().await;
     }
 }
 
 /// Whether the client completes the upgrade: `2probe` is answered `3probe`, `5` moves the session here, and anything else
 /// fails it. After the probe a waiting poll is answered with NOOP, since the client waits for that answer before `5`.
-async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
+async fn is_taken(connection: &Connection, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
     let mut releases = None;
     loop {
         let text = match &mut releases {
@@ -178,14 +178,14 @@ async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bo
             Some(releases) => tokio::select! {
                 text = probe.next() => text,
                 _ = Interval::tick(releases) => {
-                    link.release_poll();
+                    connection.release_poll();
                     continue;
                 }
             },
         };
         match text.as_deref() {
             Some("5") => return true,
-            Some("2probe") if writer.try_write(Frame::engine("3probe").wire(link.protocol)).is_ok() => {
+            Some("2probe") if writer.try_write(Frame::engine("3probe").wire(connection.protocol)).is_ok() => {
                 let mut interval = interval_at(Instant::now() + RELEASE, RELEASE);
                 interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 releases = Some(interval);
@@ -196,6 +196,6 @@ async fn is_taken(link: &Link, probe: &mut Probe, writer: &OwnedWriteHalf) -> bo
 }
 
 /// Done when nothing leaves any more.
-async fn over(link: &Link) {
-    poll_fn(|cx| if link.output().watch(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
+async fn over(connection: &Connection) {
+    poll_fn(|cx| if connection.output().watch(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
 }

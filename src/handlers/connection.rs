@@ -2,8 +2,8 @@ use crate::{
     chat,
     error::Result,
     model::{Room, RoomRef, Timestamp},
+    namespace::Ctx,
     protocol::Session,
-    socket::Ctx,
     store::Known,
 };
 

@@ -2,8 +2,8 @@ use crate::{
     chat::{self, Change},
     error::Result,
     model::Message,
+    namespace::Ctx,
     protocol::DeleteMessage,
-    socket::Ctx,
 };
 
 /// Leaves a tombstone; the room hears `message-deleted`.

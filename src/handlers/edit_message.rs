@@ -2,8 +2,8 @@ use crate::{
     chat::{self, Change},
     error::Result,
     model::Message,
+    namespace::Ctx,
     protocol::EditMessage,
-    socket::Ctx,
 };
 
 /// Replaces a message's body; the room hears `message-edited`.

@@ -1,8 +1,8 @@
 use crate::{
     chat,
     error::Result,
+    namespace::Ctx,
     protocol::{JoinRoom, JoinedRoom},
-    socket::Ctx,
 };
 
 /// This socket hears the room from now on, and catches up.

@@ -1,4 +1,4 @@
-use crate::{chat, error::Result, protocol::LeaveRoom, socket::Ctx};
+use crate::{chat, error::Result, namespace::Ctx, protocol::LeaveRoom};
 
 /// Ends the membership; all the user's sockets leave.
 pub async fn leave_room(ctx: Ctx, payload: LeaveRoom) -> Result<()> {

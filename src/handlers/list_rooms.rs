@@ -1,8 +1,8 @@
 use crate::{
     chat,
     error::Result,
+    namespace::Ctx,
     protocol::{ListRooms, RoomList},
-    socket::Ctx,
 };
 
 /// The user's memberships.

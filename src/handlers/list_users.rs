@@ -1,8 +1,8 @@
 use crate::{
     chat,
     error::Result,
+    namespace::Ctx,
     protocol::{ListUsers, UserList},
-    socket::Ctx,
 };
 
 /// Who belongs to a room, those online first.

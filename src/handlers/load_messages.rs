@@ -1,8 +1,8 @@
 use crate::{
     chat,
     error::Result,
+    namespace::Ctx,
     protocol::{LoadMessages, Page},
-    socket::Ctx,
 };
 
 /// A page of history.

@@ -1,8 +1,8 @@
 use crate::{
     chat::{self, Change},
     error::Result,
+    namespace::Ctx,
     protocol::{MarkRead, ReadMark},
-    socket::Ctx,
 };
 
 /// Moves the user's mark; their other sockets hear `message-read`, and the other user of a direct message.

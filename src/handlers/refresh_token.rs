@@ -1,8 +1,8 @@
 use crate::{
     chat,
     error::{Error, Result},
+    namespace::Ctx,
     protocol::{RefreshToken, TokenExpiry},
-    socket::Ctx,
 };
 
 /// Goes on with a new token of the same user.

@@ -2,8 +2,8 @@ use crate::{
     chat::{self, Change},
     error::Result,
     model::Message,
+    namespace::Ctx,
     protocol::SendMessage,
-    socket::Ctx,
 };
 
 /// Saves a message; the room hears `message-saved`.

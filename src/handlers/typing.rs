@@ -2,8 +2,8 @@ use crate::{
     chat,
     error::{Error, Result},
     model::Room,
+    namespace::Ctx,
     protocol::SetTyping,
-    socket::Ctx,
 };
 
 /// Tells the others, unless they are too many.

@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     emission::Emission,
-    replies::{Replies, Turns},
+    replies::{Replies, Reservations},
 };
 use super::{
     answer::{Answer, Done, Failed},
@@ -233,17 +233,18 @@ async fn perform(
     emissions: Vec<Emission>,
 ) -> Result<Vec<Arc<Emitted>>> {
     let work = async move {
-        let mut turns =
-            Turns::take(&replies, &caller, emissions.iter().filter_map(|emission| emission.once.as_ref())).await?;
+        let mut reservations =
+            Reservations::take(&replies, &caller, emissions.iter().filter_map(|emission| emission.once.as_ref()))
+                .await?;
         let mut results = Vec::with_capacity(emissions.len());
         for emission in &emissions {
-            if let Some(earlier) = emission.once.as_ref().and_then(|once| turns.earlier(once)) {
+            if let Some(earlier) = emission.once.as_ref().and_then(|once| reservations.earlier(once)) {
                 results.push(earlier);
                 continue;
             }
             let emitted = Arc::new(emission.emit(&app).await?);
             if let Some(once) = &emission.once {
-                turns.keep(once, &emitted);
+                reservations.keep(once, &emitted);
             }
             results.push(emitted);
         }

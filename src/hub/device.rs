@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    engine::{Session, TransportName},
+    engine::{Socket, TransportName},
     model::Timestamp,
 };
 
@@ -33,12 +33,12 @@ pub struct Device {
 }
 
 impl Device {
-    pub(super) fn of(session: &Session) -> Self {
-        let connection = session.connection();
+    pub(super) fn of(socket: &Socket) -> Self {
+        let connection = socket.connection();
         Self {
-            socket_id: session.client_id(),
-            namespace: session.namespace.clone(),
-            connected_at: session.connected_at,
+            socket_id: socket.client_id(),
+            namespace: socket.namespace.clone(),
+            connected_at: socket.connected_at,
             transport: connection.map(|(transport, _)| transport),
             address: connection.and_then(|(_, address)| address),
             away: connection.is_none(),

@@ -30,8 +30,8 @@ impl<'a> Outgoing<'a> {
 
     /// Leaves one socket out.
     #[must_use]
-    pub fn except(mut self, socket: SocketId) -> Self {
-        self.except = Some(socket);
+    pub fn except(mut self, id: SocketId) -> Self {
+        self.except = Some(id);
         self
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Encoded, Hub, Outgoing, SocketId, To};
 use crate::{
-    engine::{Batch, Frame, Session},
+    engine::{Frame, PendingFlush, Socket},
     model::Room,
     protocol::Arguments,
 };
@@ -24,7 +24,7 @@ pub(super) struct Run {
 
 /// An acknowledgement among the events.
 struct Answer {
-    session: Arc<Session>,
+    socket: Arc<Socket>,
     id: u64,
     arguments: Arguments,
     /// How many of the events come before it.
@@ -33,8 +33,8 @@ struct Answer {
 
 impl Answer {
     /// Gives it to its client; how many it reached.
-    fn give(self, batch: &mut Batch<'_>) -> usize {
-        usize::from(self.session.acknowledge(self.id, &self.arguments.json, self.arguments.attachments, batch))
+    fn give(self, pending: &mut PendingFlush<'_>) -> usize {
+        usize::from(self.socket.acknowledge(self.id, &self.arguments.json, self.arguments.attachments, pending))
     }
 }
 
@@ -64,12 +64,12 @@ impl Run {
     }
 
     /// Takes an acknowledgement in, behind the events there are.
-    pub(super) fn answer(&mut self, session: &Arc<Session>, id: u64, arguments: Arguments) {
-        self.answers.push(Answer { session: session.clone(), id, arguments, place: self.events.len() });
+    pub(super) fn answer(&mut self, socket: &Arc<Socket>, id: u64, arguments: Arguments) {
+        self.answers.push(Answer { socket: socket.clone(), id, arguments, place: self.events.len() });
     }
 
     /// Puts everything into the queues. Returns into how many.
-    pub(super) fn tell(self, hub: &Hub, batch: &mut Batch<'_>) -> usize {
+    pub(super) fn tell(self, hub: &Hub, pending: &mut PendingFlush<'_>) -> usize {
         let Self { room, events, answers, .. } = self;
         let frames: Vec<_> = events.iter().map(|event| hub.frame(event)).collect();
         let state = hub.state();
@@ -77,31 +77,31 @@ impl Run {
         let joined = is_worth_it.then(|| Frame::joined(frames.clone()));
         let mut by_socket: HashMap<SocketId, Vec<Answer>> = HashMap::new();
         for answer in answers {
-            by_socket.entry(answer.session.id).or_default().push(answer);
+            by_socket.entry(answer.socket.id).or_default().push(answer);
         }
         let mut delivered = 0;
-        state.each_of(To::Room(&room), &mut |session| {
-            delivered += match (by_socket.remove(&session.id), &joined) {
-                (None, Some(joined)) => frames.len() * usize::from(session.deliver(joined, false, batch)),
-                (answers, _) => one_by_one(session, &frames, answers.unwrap_or_default(), batch),
+        state.each_of(To::Room(&room), &mut |socket| {
+            delivered += match (by_socket.remove(&socket.id), &joined) {
+                (None, Some(joined)) => frames.len() * usize::from(socket.deliver(joined, false, pending)),
+                (answers, _) => one_by_one(socket, &frames, answers.unwrap_or_default(), pending),
             };
         });
         drop(state);
-        delivered + by_socket.into_values().flatten().map(|answer| answer.give(batch)).sum::<usize>()
+        delivered + by_socket.into_values().flatten().map(|answer| answer.give(pending)).sum::<usize>()
     }
 }
 
 /// Events, and answers in their places among them.
-fn one_by_one(session: &Session, frames: &[Arc<Frame>], answers: Vec<Answer>, batch: &mut Batch<'_>) -> usize {
+fn one_by_one(socket: &Socket, frames: &[Arc<Frame>], answers: Vec<Answer>, pending: &mut PendingFlush<'_>) -> usize {
     let mut answers = answers.into_iter().peekable();
     let mut delivered = 0;
     for (index, frame) in frames.iter().enumerate() {
         while let Some(answer) = answers.next_if(|answer| answer.place <= index) {
-            delivered += answer.give(batch);
+            delivered += answer.give(pending);
         }
-        delivered += usize::from(session.deliver(frame, false, batch));
+        delivered += usize::from(socket.deliver(frame, false, pending));
     }
-    delivered + answers.map(|answer| answer.give(batch)).sum::<usize>()
+    delivered + answers.map(|answer| answer.give(pending)).sum::<usize>()
 }
 
 fn size(Encoded { json, attachments }: &Encoded) -> usize {

@@ -14,7 +14,7 @@ use parking_lot::MutexGuard;
 
 use super::{Answered, Encoded, Hub, Outgoing, Receiver, SocketId, To, encode, outgoing::check_name, run::Run};
 use crate::{
-    engine::{Batch, Frame, Session},
+    engine::{Frame, PendingFlush, Socket},
     error::{Error, Result},
     model::Room,
     protocol::{Arguments, ServerEvent},
@@ -59,7 +59,7 @@ impl Hub {
     }
 
     fn keep(&self, room: &Room, event: Encoded) {
-        let mut batch = self.engine.batch();
+        let mut pending = self.engine.pending_flush();
         let mut sending = self.sending();
         let event = match sending.as_mut() {
             None => event,
@@ -68,7 +68,7 @@ impl Hub {
                 Err(event) => event,
             },
         };
-        self.catch_up(&mut sending, &mut batch);
+        self.catch_up(&mut sending, &mut pending);
         *sending = Some(Run::of(room, event));
         self.is_behind.store(true, Ordering::Release);
     }
@@ -90,14 +90,14 @@ impl Hub {
     }
 
     fn deliver(&self, outgoing: &Outgoing<'_>) -> usize {
-        let mut batch = self.engine.batch();
+        let mut pending = self.engine.pending_flush();
         let mut frame = None;
         let mut delivered = 0;
         let mut sending = self.sending();
-        self.catch_up(&mut sending, &mut batch);
-        self.state().each(outgoing, &mut |session| {
+        self.catch_up(&mut sending, &mut pending);
+        self.state().each(outgoing, &mut |socket| {
             let frame = frame.get_or_insert_with(|| self.frame(&outgoing.event));
-            delivered += usize::from(session.deliver(frame, outgoing.is_volatile, &mut batch));
+            delivered += usize::from(socket.deliver(frame, outgoing.is_volatile, &mut pending));
         });
         drop(sending);
         self.delivered(delivered);
@@ -110,42 +110,42 @@ impl Hub {
     }
 
     /// Answers an event of a socket, after what it was told before.
-    pub(crate) fn acknowledge(&self, session: &Arc<Session>, id: u64, arguments: Arguments) {
+    pub(crate) fn acknowledge(&self, socket: &Arc<Socket>, id: u64, arguments: Arguments) {
         let arguments = match self.check_attachments(&arguments.attachments) {
             Ok(()) => arguments,
             Err(error) => {
-                tracing::error!(socket = %session.id, %error, "an acknowledgement was not sent as it is");
+                tracing::error!(socket = %socket.id, %error, "an acknowledgement was not sent as it is");
                 Arguments::failed(&error)
             }
         };
-        let mut batch = self.engine.batch();
+        let mut pending = self.engine.pending_flush();
         if self.is_behind.load(Ordering::Acquire) {
             let may_wait = turn::keep(&self.this);
             let mut sending = self.sending();
             match sending.as_mut() {
-                Some(run) if may_wait => return run.answer(session, id, arguments),
-                _ => self.catch_up(&mut sending, &mut batch),
+                Some(run) if may_wait => return run.answer(socket, id, arguments),
+                _ => self.catch_up(&mut sending, &mut pending),
             }
         } else {
             // Another namespace of this client may be behind.
             turn::settle();
         }
-        let is_sent = session.acknowledge(id, &arguments.json, arguments.attachments, &mut batch);
+        let is_sent = socket.acknowledge(id, &arguments.json, arguments.attachments, &mut pending);
         self.metrics.deliveries.increment(u64::from(is_sent));
     }
 
     /// Puts into queues what was kept for the end of a turn: before something that does not pass through here.
     pub(crate) fn settle(&self) {
         if self.is_behind.load(Ordering::Acquire) {
-            let mut batch = self.engine.batch();
+            let mut pending = self.engine.pending_flush();
             let mut sending = self.sending();
-            self.catch_up(&mut sending, &mut batch);
+            self.catch_up(&mut sending, &mut pending);
         }
     }
 
-    fn catch_up(&self, sending: &mut Option<Run>, batch: &mut Batch<'_>) {
+    fn catch_up(&self, sending: &mut Option<Run>, pending: &mut PendingFlush<'_>) {
         if let Some(run) = sending.take() {
-            let delivered = run.tell(self, batch);
+            let delivered = run.tell(self, pending);
             // Not before: whoever sees that nothing is behind passes by the lock.
             self.is_behind.store(false, Ordering::Release);
             self.delivered(delivered);
@@ -156,18 +156,18 @@ impl Hub {
     pub fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
         let state = self.state();
         let mut receivers = Vec::new();
-        state.each(outgoing, &mut |session| {
-            let user = state.heard.get(&session.id).map(|heard| heard.user.id.clone());
-            receivers.extend(user.map(|user| Receiver { socket: session.id, client_id: session.client_id(), user }));
+        state.each(outgoing, &mut |socket| {
+            let user = state.heard.get(&socket.id).map(|heard| heard.user.id.clone());
+            receivers.extend(user.map(|user| Receiver { socket: socket.id, client_id: socket.client_id(), user }));
         });
         receivers
     }
 
     /// Emits an event to one socket and waits for its acknowledgement. `unavailable` where the client has gone or
     /// does not answer in time.
-    pub async fn ask<E: ServerEvent>(&self, socket: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
+    pub async fn ask<E: ServerEvent>(&self, id: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
         let (_, answered) = self
-            .ask_all(&Outgoing::new(To::Socket(socket), encode(event)?), timeout)
+            .ask_all(&Outgoing::new(To::Socket(id), encode(event)?), timeout)
             .await?
             .pop()
             .ok_or_else(|| Error::unavailable("the client has gone"))?;
@@ -185,28 +185,28 @@ impl Hub {
         self.check_attachments(&outgoing.event.attachments)?;
         let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
         let asked = {
-            let mut batch = self.engine.batch();
+            let mut pending = self.engine.pending_flush();
             let Encoded { json, attachments } = &outgoing.event;
             let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
             let mut asked = Vec::new();
             let mut sending = self.sending();
-            self.catch_up(&mut sending, &mut batch);
-            self.state().each(outgoing, &mut |session| {
-                asked.extend(session.ask(&frame, id, &mut batch).map(|answer| (session.clone(), answer)));
+            self.catch_up(&mut sending, &mut pending);
+            self.state().each(outgoing, &mut |socket| {
+                asked.extend(socket.ask(&frame, id, &mut pending).map(|answer| (socket.clone(), answer)));
             });
             asked
         };
         let deadline = tokio::time::Instant::now() + timeout;
         let kept = &AtomicUsize::new(0);
-        let answers = join_all(asked.into_iter().map(|(session, answer)| async move {
+        let answers = join_all(asked.into_iter().map(|(socket, answer)| async move {
             // Whoever stops waiting, for whatever reason, leaves nothing behind.
-            let _forget = Asked { session: &session, id };
+            let _forget = Asked { socket: &socket, id };
             let answered = match tokio::time::timeout_at(deadline, answer).await {
                 Ok(Ok(answer)) => Answered::within(answer, kept),
                 Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
                 Err(_) => Err(Error::unavailable("the client did not answer in time")),
             };
-            (session.id, answered)
+            (socket.id, answered)
         }));
         Ok(answers.await)
     }
@@ -236,12 +236,12 @@ impl Keeper for Hub {
 
 /// An acknowledgement that somebody waits for.
 struct Asked<'a> {
-    session: &'a Session,
+    socket: &'a Socket,
     id: u64,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.session.forget(self.id);
+        self.socket.forget(self.id);
     }
 }

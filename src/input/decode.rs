@@ -14,7 +14,7 @@ use serde::{
 use super::{
     KEY, KEY_TEXT, NAME,
     node::{Kind, Node, is_whole},
-    text::{CUT, is_cut},
+    surrogates::{CUT, is_cut},
     wrong::Wrong,
 };
 
@@ -64,7 +64,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
                 }
             }
             Kind::Object(members) => {
-                let members = Members { members, next: 0 };
+                let members = Object { members, next: 0 };
                 stacker::maybe_grow(STACK_LEFT, STACK_ADDED, || visitor.visit_map(members))
             }
         }
@@ -99,7 +99,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
         match &self.kind {
             Kind::Text(text) | Kind::Word(text) => visitor.visit_enum(text.as_ref().into_deserializer()),
             Kind::Object(members) if members.len() == 1 => {
-                visitor.visit_enum(MapAccessDeserializer::new(Members { members, next: 0 }))
+                visitor.visit_enum(MapAccessDeserializer::new(Object { members, next: 0 }))
             }
             _ => self.deserialize_any(visitor),
         }
@@ -165,12 +165,12 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
     }
 }
 
-struct Members<'de, 'a> {
+struct Object<'de, 'a> {
     members: &'de [(Cow<'a, str>, Node<'a>)],
     next: usize,
 }
 
-impl<'de> MapAccess<'de> for Members<'de, '_> {
+impl<'de> MapAccess<'de> for Object<'de, '_> {
     type Error = Wrong;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, value::RawValue};
 
-use super::{Members, are_placed, decoded, is_too_deep, node::Node, read, read_strictly, replaced};
+use super::{Object, are_placed, decoded, is_too_deep, node::Node, read, read_strictly, replaced};
 
 /// What serde_json takes for JSON is read, and nothing else is; what serde_json makes a value of, is made the same.
 pub fn json(text: &str) {
@@ -14,7 +14,7 @@ pub fn json(text: &str) {
     if let Ok(expected) = serde_json::from_str::<Value>(text) {
         assert_eq!(value, Ok(expected), "{text:?}");
     }
-    assert_eq!(Members::of(text).is_some(), is_json && text.trim_start().starts_with('{'), "{text:?}");
+    assert_eq!(Object::of(text).is_some(), is_json && text.trim_start().starts_with('{'), "{text:?}");
     if is_json {
         let node = Node::parse(text).expect("it is JSON");
         assert_eq!(node.text, text.trim_matches([' ', '\t', '\n', '\r']), "{text:?}");

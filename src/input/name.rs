@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{
     decoded,
     node::is_whole,
-    text::{CUT, is_cut},
+    surrogates::{CUT, is_cut},
     wrong::shortened,
 };
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{RoomRef, Timestamp, User, text::parsed};
+use super::{RoomRef, Timestamp, User, parse::parsed};
 
 /// A message's id: a UUID of version 7 (RFC 9562), so ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{UserId, checked_name, text::keyed};
+use super::{UserId, checked_name, parse::keyed};
 
 /// What the wire puts before the other user's id to name a direct message.
 const DIRECT: &str = "dm:";

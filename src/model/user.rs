@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{checked_name, text::keyed};
+use super::{checked_name, parse::keyed};
 
 /// The id of the server itself.
 const SYSTEM: &str = "system";

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{EditMessage, SendMessage};
 use crate::{
-    input::{self, Members, check_depth, described},
+    input::{self, Object, check_depth, described},
     model::{Body, MessageId, NAME_MAX_CHARS, RoomRef, UserId},
 };
 
@@ -85,7 +85,7 @@ fn split<'a, const N: usize>(
     if !text.starts_with('{') {
         return Ok((Body::from_json(format!("{{\"value\":{text}}}")), found));
     }
-    let members = Members::of(text).ok_or_else(|| format!("{whole} is not valid JSON"))?;
+    let members = Object::of(text).ok_or_else(|| format!("{whole} is not valid JSON"))?;
     let mut kept = String::with_capacity(text.len());
     let mut end = 1;
     for (key, value) in members.iter() {
@@ -110,7 +110,7 @@ fn split<'a, const N: usize>(
 
 /// One field of a body, as JSON.
 pub(crate) fn field<'a>(body: &'a Body, name: &str) -> Option<&'a RawValue> {
-    Members::of(body.as_str())?.get(name)
+    Object::of(body.as_str())?.get(name)
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ use tower::Service;
 use super::{
     address,
     busy::{Busy, Closable},
-    connections::{Connections, Full, Place},
     gate,
+    tcp_connections::{Connections, Full, Place},
 };
 use crate::{
     app::App,

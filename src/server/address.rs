@@ -13,7 +13,7 @@ use axum::{
 use http::HeaderMap;
 use ipnet::IpNet;
 
-use super::host::RequestedHost;
+use super::requested_host::RequestedHost;
 use crate::{app::App, config::split_port, engine::ClientAddress};
 
 pub(super) async fn resolve(

@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::connections::Place;
+use super::tcp_connections::Place;
 
 /// A connection that may be told to close while it is idle.
 pub(super) struct Closable {

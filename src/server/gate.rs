@@ -14,8 +14,8 @@ use http::{
 };
 
 use super::{
-    host::RequestedHost,
-    page::{self, Page},
+    referring_page::{self, Page},
+    requested_host::RequestedHost,
 };
 use crate::{
     app::App,
@@ -101,7 +101,7 @@ fn judge(app: &App, uri: &Uri, headers: &HeaderMap, host: Option<&RequestedHost>
         // server by any name.
         None if is_of_browser(headers) => {
             must_be_ours(app, host)?;
-            match page::of(headers, || engine::asks_for_jsonp(uri)) {
+            match referring_page::of(headers, || engine::asks_for_jsonp(uri)) {
                 Page::Own | Page::None => true,
                 Page::Other(origin) => origin.is_some_and(|origin| judge_origin(app, &origin, host).is_ok()),
             }
@@ -165,7 +165,7 @@ fn note(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>, stranger: 
     let text = |name| headers.get(name).map_or("none".into(), |value| String::from_utf8_lossy(value.as_bytes()));
     let origin = text(ORIGIN);
     // Its query may have a token.
-    let referer = headers.get(REFERER).and_then(page::origin);
+    let referer = headers.get(REFERER).and_then(referring_page::origin);
     let referer = referer.map_or("none".into(), |referer| String::from_utf8_lossy(referer.as_bytes()).into_owned());
     let host = host.map_or_else(|| "none".to_owned(), ToString::to_string);
     match stranger {

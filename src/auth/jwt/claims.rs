@@ -8,7 +8,7 @@ use super::{quoted, refusal};
 use crate::{
     config::AuthConfig,
     error::{Error, Result},
-    input::{self, Members},
+    input::{self, Object},
     model::{Timestamp, User, UserId},
 };
 
@@ -59,7 +59,7 @@ impl Rules {
         Ok(Claims { user: self.user(&claims)?, rooms: self.rooms(&claims)?, expires_at })
     }
 
-    fn user(&self, claims: &Members<'_>) -> Result<User> {
+    fn user(&self, claims: &Object<'_>) -> Result<User> {
         let claim = &self.user;
         let value = find(claims, claim)
             .ok_or_else(|| refusal(format!("the token has no {claim}, which says who it is (auth.user-claim)")))?;
@@ -73,7 +73,7 @@ impl Rules {
         }
     }
 
-    fn rooms(&self, claims: &Members<'_>) -> Result<Vec<String>> {
+    fn rooms(&self, claims: &Object<'_>) -> Result<Vec<String>> {
         let Some(value) = find(claims, &self.rooms) else { return Ok(Vec::new()) };
         let claim = &self.rooms;
         let rooms: Vec<&RawValue> = serde_json::from_str(value.get())
@@ -84,18 +84,18 @@ impl Rules {
 
 /// The claim at a path such as `data.id`, unless it is null. A field whose own name has dots, as in
 /// `https://example.com/user`, goes before one that is nested; longer names before shorter ones.
-fn find<'a>(claims: &Members<'a>, path: &str) -> Option<&'a RawValue> {
+fn find<'a>(claims: &Object<'a>, path: &str) -> Option<&'a RawValue> {
     let whole = claims.get(path).filter(|value| value.get() != "null");
     whole.or_else(|| {
         path.rmatch_indices('.').find_map(|(dot, _)| {
-            let nested = Members::of(claims.get(&path[..dot])?.get())?;
+            let nested = Object::of(claims.get(&path[..dot])?.get())?;
             find(&nested, &path[dot + 1..])
         })
     })
 }
 
 /// When it ends, if now is between its `nbf` and its `exp`.
-fn within_its_time(claims: &Members<'_>, now: Timestamp) -> Result<Timestamp> {
+fn within_its_time(claims: &Object<'_>, now: Timestamp) -> Result<Timestamp> {
     let end = date(claims, "exp")?.ok_or_else(|| refusal("the token has no exp, which says when it ends"))?;
     let begin = date(claims, "nbf")?;
     date(claims, "iat")?;
@@ -113,7 +113,7 @@ fn within_its_time(claims: &Members<'_>, now: Timestamp) -> Result<Timestamp> {
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, with or without a fraction. What is before 1970 counts as
 /// its first moment.
-fn date(claims: &Members<'_>, claim: &str) -> Result<Option<Timestamp>> {
+fn date(claims: &Object<'_>, claim: &str) -> Result<Option<Timestamp>> {
     let Some(value) = find(claims, claim) else { return Ok(None) };
     let number =
         Some(value.get()).filter(|text| text.starts_with(|first: char| first == '-' || first.is_ascii_digit()));
@@ -131,7 +131,7 @@ fn date(claims: &Members<'_>, claim: &str) -> Result<Option<Timestamp>> {
 }
 
 /// Refuses a token whose claim neither is a text nor lists it; an empty text: whatever the token says.
-fn must_name(claims: &Members<'_>, claim: &str, expected: &str, what: &str) -> Result<()> {
+fn must_name(claims: &Object<'_>, claim: &str, expected: &str, what: &str) -> Result<()> {
     if expected.is_empty() {
         return Ok(());
     }
@@ -154,8 +154,8 @@ fn must_name(claims: &Members<'_>, claim: &str, expected: &str, what: &str) -> R
 }
 
 /// The members of an object's JSON.
-pub(super) fn object(json: &[u8]) -> Option<Members<'_>> {
-    Members::of(str::from_utf8(json).ok()?)
+pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
+    Object::of(str::from_utf8(json).ok()?)
 }
 
 /// As [`text`], for what tells one thing from another.

@@ -9,7 +9,7 @@ use super::Refusal;
 use crate::{
     engine::frame::Frame,
     error::{Code, Error},
-    input::{self, Members, described},
+    input::{self, Object, described},
 };
 
 /// Bytes of an event's name and of a request's id, which are kept until the answer.
@@ -54,7 +54,7 @@ impl<'a> Said<'a> {
         if !text.trim_start().starts_with('{') {
             return Err(Unsaid::NoEnvelope);
         }
-        let fields = Members::of(text).ok_or(Unsaid::NoEnvelope)?;
+        let fields = Object::of(text).ok_or(Unsaid::NoEnvelope)?;
         let event_type = match fields.get("eventType").map(|value| input::decoded(value.get())) {
             None => None,
             Some(Some(name)) if name == EVENT || name == REPLY => Some(name),
@@ -85,7 +85,7 @@ impl<'a> Said<'a> {
 
 impl Asked {
     /// The event's name, and what an answer repeats.
-    fn of<'a>(fields: &Members<'a>) -> Result<(Cow<'a, str>, Self), Unsaid> {
+    fn of<'a>(fields: &Object<'a>) -> Result<(Cow<'a, str>, Self), Unsaid> {
         let request_id = fields.get("requestId").map(RawValue::get);
         let may_be_echoed = |id: &str| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX;
         if let Some(id) = request_id.filter(|id| !may_be_echoed(id)) {

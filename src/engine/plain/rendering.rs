@@ -17,7 +17,7 @@ use crate::{
         frame::Frame,
         packet::{Kind, Packet},
     },
-    input::{self, Members},
+    input::{self, Object},
 };
 
 /// The event that is a bare text, whatever else is.
@@ -77,7 +77,7 @@ fn saved_text(json: &str) -> Option<String> {
         body: &'a RawValue,
     }
     let Saved { message: Message { body } } = serde_json::from_str(json).ok()?;
-    let members = Members::of(body.get())?;
+    let members = Object::of(body.get())?;
     let value = members.get("value").filter(|_| members.iter().count() == 1);
     let text = value.and_then(|value| input::decoded(value.get()));
     Some(text.unwrap_or_else(|| body.get().into()).into_owned())

@@ -7,7 +7,7 @@ use futures_util::task::{ArcWake, waker};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::engine::{Protocol, frame::Frame, log::Log, offset::Offsets};
+use crate::engine::{Protocol, frame::Frame, offset::Offsets, recovery_log::RecoveryLog};
 
 const MEMORY: usize = 8_000_000;
 
@@ -35,7 +35,7 @@ impl ArcWake for Woken {
 fn a_packet_is_charged_once_however_many_hold_it_and_for_what_holds_it() {
     let (account, offsets) = (account(), Offsets::new());
     let frame = event(100_000, &offsets);
-    let mut logs: Vec<_> = (0..100).map(|_| Log::default()).collect();
+    let mut logs: Vec<_> = (0..100).map(|_| RecoveryLog::default()).collect();
     let charge = frame.charge(&account);
     charge.queued();
     charge.queued();

@@ -49,7 +49,7 @@ struct Kept {
 }
 
 /// The places of one request, held by it.
-pub(super) struct Turns<'a> {
+pub(super) struct Reservations<'a> {
     replies: &'a Replies,
     caller: &'a str,
     held: BTreeMap<&'a str, (Arc<Place>, OwnedMutexGuard<Option<Kept>>)>,
@@ -75,7 +75,7 @@ impl Default for Replies {
     }
 }
 
-impl<'a> Turns<'a> {
+impl<'a> Reservations<'a> {
     /// Waits until no other request with one of these keys is under way. `conflict` where one of them stands for
     /// another event.
     pub(super) async fn take(

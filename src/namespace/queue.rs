@@ -21,7 +21,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    connect::Conn,
+    app_socket::AppSocket,
     ctx::Ctx,
     events::Outcome,
     receive::{Call, log},
@@ -116,34 +116,34 @@ impl Drop for Pending {
 }
 
 /// The last job of a socket.
-fn farewell(conn: &Arc<Conn>, reason: DisconnectReason) -> Job {
-    let conn = conn.clone();
+fn farewell(socket: &Arc<AppSocket>, reason: DisconnectReason) -> Job {
+    let socket = socket.clone();
     let work = async move {
-        for handler in &conn.events.disconnect {
+        for handler in &socket.events.disconnect {
             let work = async {
-                handler(conn.ctx(), reason).await;
+                handler(socket.ctx(), reason).await;
                 Ok(())
             };
-            quietly(&conn, "disconnect", work).await;
+            quietly(&socket, "disconnect", work).await;
         }
-        conn.hub.detach(conn.id);
-        conn.app.expiry.forget(&(conn.path().to_owned(), conn.id));
-        if !conn.queue.is_away() {
-            conn.app.metrics.connections.decrement(1);
+        socket.hub.detach(socket.id);
+        socket.app.expiry.forget(&(socket.path().to_owned(), socket.id));
+        if !socket.queue.is_away() {
+            socket.app.metrics.connections.decrement(1);
         }
-        conn.app.metrics.disconnected(reason.as_str());
-        conn.log("disconnected", Some(reason));
+        socket.app.metrics.disconnected(reason.as_str());
+        socket.log("disconnected", Some(reason));
     };
     Job::Alone(work.boxed())
 }
 
 /// Tells the handlers where the client is now, if they do not know yet: it may have gone and come back since.
-fn whereabouts(conn: &Arc<Conn>) -> Job {
-    let conn = conn.clone();
+fn whereabouts(socket: &Arc<AppSocket>) -> Job {
+    let socket = socket.clone();
     let work = async move {
-        let is_away = conn.session.is_away();
+        let is_away = socket.inner.is_away();
         let was_away = {
-            let mut state = conn.queue.state();
+            let mut state = socket.queue.state();
             if state.gone.is_some() {
                 // The farewell says where it was.
                 return;
@@ -151,16 +151,16 @@ fn whereabouts(conn: &Arc<Conn>) -> Job {
             std::mem::replace(&mut state.is_away, is_away)
         };
         if is_away && !was_away {
-            conn.app.metrics.connections.decrement(1);
-            conn.log("away", None);
-            for handler in &conn.events.away {
-                quietly(&conn, "away", async { handler(conn.ctx()).await }).await;
+            socket.app.metrics.connections.decrement(1);
+            socket.log("away", None);
+            for handler in &socket.events.away {
+                quietly(&socket, "away", async { handler(socket.ctx()).await }).await;
             }
         } else if was_away && !is_away {
-            conn.app.metrics.connections.increment(1);
-            conn.log("back", None);
-            for handler in &conn.events.back {
-                quietly(&conn, "back", async { handler(conn.ctx()).await }).await;
+            socket.app.metrics.connections.increment(1);
+            socket.log("back", None);
+            for handler in &socket.events.back {
+                quietly(&socket, "back", async { handler(socket.ctx()).await }).await;
             }
         }
     };
@@ -168,10 +168,10 @@ fn whereabouts(conn: &Arc<Conn>) -> Job {
 }
 
 /// Runs a handler nobody waits for.
-async fn quietly(conn: &Conn, what: &str, work: impl Future<Output = Result<()>> + Send) {
+async fn quietly(socket: &AppSocket, what: &str, work: impl Future<Output = Result<()>> + Send) {
     let result = AssertUnwindSafe(work).catch_unwind().await;
     if let Err(error) = result.unwrap_or_else(|_| Err(Error::internal("the server failed", "the handler panicked"))) {
-        log(conn, what, &error, true);
+        log(socket, what, &error, true);
     }
 }
 
@@ -208,39 +208,39 @@ impl Queue {
     }
 
     /// CONNECT has passed: the connection handler runs, then what has arrived since.
-    pub(super) fn open(conn: &Arc<Conn>) {
-        let this = conn.clone();
+    pub(super) fn open(socket: &Arc<AppSocket>) {
+        let this = socket.clone();
         let work = async move {
             for handler in &this.events.connection {
                 quietly(&this, "connection", async { handler(this.ctx()).await }).await;
             }
         };
-        let mut state = conn.queue.state();
+        let mut state = socket.queue.state();
         state.jobs.push_front(Job::Alone(work.boxed()));
         if let Some(reason) = state.gone {
-            state.jobs.push_back(farewell(conn, reason));
+            state.jobs.push_back(farewell(socket, reason));
         }
         state.phase = Phase::Idle;
         drop(state);
-        Self::run(conn);
+        Self::run(socket);
     }
 
     /// The socket is gone: its farewell is its last job. Only the first reason counts.
-    pub(super) fn end(conn: &Arc<Conn>, reason: DisconnectReason) {
-        let mut state = conn.queue.state();
+    pub(super) fn end(socket: &Arc<AppSocket>, reason: DisconnectReason) {
+        let mut state = socket.queue.state();
         let is_first = state.gone.is_none();
         state.gone.get_or_insert(reason);
         let is_open = state.phase != Phase::Closed;
         drop(state);
         // While CONNECT has not passed, `open` sees to it.
         if is_first && is_open {
-            Self::push(conn, farewell(conn, reason));
+            Self::push(socket, farewell(socket, reason));
         }
     }
 
     /// The client has gone, or has come back.
-    pub(super) fn moved(conn: &Arc<Conn>) {
-        Self::push(conn, whereabouts(conn));
+    pub(super) fn moved(socket: &Arc<AppSocket>) {
+        Self::push(socket, whereabouts(socket));
     }
 
     /// Whether the handlers know that the client has gone.
@@ -248,43 +248,43 @@ impl Queue {
         self.state().is_away
     }
 
-    pub(super) fn push(conn: &Arc<Conn>, job: Job) {
-        conn.queue.state().jobs.push_back(job);
-        Self::run(conn);
+    pub(super) fn push(socket: &Arc<AppSocket>, job: Job) {
+        socket.queue.state().jobs.push_back(job);
+        Self::run(socket);
     }
 
     fn settle(call: Call, number: u64, outcome: Outcome) {
-        let conn = call.conn.clone();
-        let mut state = conn.queue.state();
+        let socket = call.socket.clone();
+        let mut state = socket.queue.state();
         let place = (number - state.answered) as usize;
         state.writes[place] = Some((call, outcome));
         drop(state);
         // What follows a commit holds up all others that follow it: handlers run elsewhere.
-        if conn.queue.claim()
-            && let Some(work) = Self::advance(&conn)
+        if socket.queue.claim()
+            && let Some(work) = Self::advance(&socket)
         {
-            Self::spawn(conn, work);
+            Self::spawn(socket, work);
         }
     }
 
     /// Does here and now what can be done, unless somebody does already; goes on in a task where a handler waits.
-    fn run(conn: &Arc<Conn>) {
-        if !conn.queue.claim() {
+    fn run(socket: &Arc<AppSocket>) {
+        if !socket.queue.claim() {
             return;
         }
-        while let Some(mut work) = Self::advance(conn) {
+        while let Some(mut work) = Self::advance(socket) {
             // Whoever is polled with this waker is polled again by the task, with one that wakes.
             if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-                return Self::spawn(conn.clone(), work);
+                return Self::spawn(socket.clone(), work);
             }
         }
     }
 
-    fn spawn(conn: Arc<Conn>, work: BoxFuture<'static, ()>) {
+    fn spawn(socket: Arc<AppSocket>, work: BoxFuture<'static, ()>) {
         // By the handle: where the store's thread gives up a write, there is no runtime around it.
-        conn.app.runtime.clone().spawn(async move {
+        socket.app.runtime.clone().spawn(async move {
             work.await;
-            while let Some(work) = Self::advance(&conn) {
+            while let Some(work) = Self::advance(&socket) {
                 work.await;
             }
         });
@@ -302,14 +302,14 @@ impl Queue {
 
     /// Answers and begins writes, as far as their turn has come. Returns the work that is to be done alone then;
     /// `None` when there is nothing to do for now.
-    fn advance(conn: &Arc<Conn>) -> Option<BoxFuture<'static, ()>> {
+    fn advance(socket: &Arc<AppSocket>) -> Option<BoxFuture<'static, ()>> {
         loop {
-            match conn.queue.next()? {
+            match socket.queue.next()? {
                 Next::Answer(call, outcome) => call.answer(outcome),
                 Next::Alone(work) => return Some(work),
                 Next::Write(pending, begin) => {
                     // Where it panics, `pending` is dropped, and thereby answered.
-                    drop(catch_unwind(AssertUnwindSafe(|| begin(conn.ctx(), pending))));
+                    drop(catch_unwind(AssertUnwindSafe(|| begin(socket.ctx(), pending))));
                 }
             }
         }

@@ -2,46 +2,46 @@
 
 use bytes::Bytes;
 
-use super::connect::Conn;
+use super::app_socket::AppSocket;
 use crate::{
     chat,
     config::{Relay, RelayTo},
     error::{Error, Result},
     hub::{Encoded, Outgoing, SocketId, To},
-    input::{self, Members, described},
+    input::{self, Object, described},
     model::{RoomRef, UserId},
     protocol::Args,
 };
 
 /// Passes an event on: the very text and attachments that came in.
-pub(super) fn emit(conn: &Conn, name: &str, text: String, attachments: Vec<Bytes>) -> Result<()> {
-    let relay = &conn.app.config.relay[name];
+pub(super) fn emit(socket: &AppSocket, name: &str, text: String, attachments: Vec<Bytes>) -> Result<()> {
+    let relay = &socket.app.config.relay[name];
     let event = |text| Encoded::received(text, attachments);
     match relay.to {
-        RelayTo::Everyone => send(conn, relay, To::Everyone, None, event(text)),
-        RelayTo::Others => send(conn, relay, To::Everyone, Some(conn.id), event(text)),
+        RelayTo::Everyone => send(socket, relay, To::Everyone, None, event(text)),
+        RelayTo::Others => send(socket, relay, To::Everyone, Some(socket.id), event(text)),
         RelayTo::User => {
             let user = named(relay, &text, UserId::parse)?;
             let argument = format!("argument {}", relay.argument.unwrap_or(0));
-            conn.app.auth.check_receiver(relay.field.as_deref().unwrap_or(&argument), &user)?;
-            send(conn, relay, To::User(&user), None, event(text))
+            socket.app.auth.check_receiver(relay.field.as_deref().unwrap_or(&argument), &user)?;
+            send(socket, relay, To::User(&user), None, event(text))
         }
         RelayTo::Room => {
-            let room = chat::enter(&conn.identity(), named(relay, &text, RoomRef::parse)?)?;
-            if !conn.hub.hears(conn.id, &room) {
+            let room = chat::enter(&socket.identity(), named(relay, &text, RoomRef::parse)?)?;
+            if !socket.hub.hears(socket.id, &room) {
                 return Err(Error::Forbidden("join the room first".to_owned()));
             }
-            send(conn, relay, To::Room(&room), None, event(text))
+            send(socket, relay, To::Room(&room), None, event(text))
         }
     }
 }
 
-fn send(conn: &Conn, relay: &Relay, to: To<'_>, except: Option<SocketId>, event: Encoded) -> Result<()> {
+fn send(socket: &AppSocket, relay: &Relay, to: To<'_>, except: Option<SocketId>, event: Encoded) -> Result<()> {
     let mut outgoing = Outgoing::new(to, event);
-    if let Some(except) = except.or_else(|| relay.except_sender.then_some(conn.id)) {
+    if let Some(except) = except.or_else(|| relay.except_sender.then_some(socket.id)) {
         outgoing = outgoing.except(except);
     }
-    conn.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing }).map(drop)
+    socket.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing }).map(drop)
 }
 
 /// The room or the user that an event names. `bad-payload` where it names none.
@@ -54,6 +54,6 @@ fn named<T>(relay: &Relay, text: &str, parse: fn(&str) -> Result<T, String>) -> 
         return input::key(&format!("argument {index}"), argument, parse).map_err(Error::BadPayload);
     };
     let no_object = || Error::BadPayload(format!("argument 0 must be an object, not {}", described(argument.get())));
-    let members = Members::of(argument.get()).ok_or_else(no_object)?;
+    let members = Object::of(argument.get()).ok_or_else(no_object)?;
     input::key(field, members.get(field).ok_or_else(|| missing(field))?, parse).map_err(Error::BadPayload)
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::{
-    connect::Conn,
+    app_socket::AppSocket,
     events::Outcome,
     queue::{Entered, Job, Queue},
     relay,
@@ -22,7 +22,7 @@ use crate::{
     protocol::{Args, ClientEvent, EventError, IntoReply, RefreshToken, SOCKET_IO, acknowledgement},
 };
 
-impl Application for Conn {
+impl Application for AppSocket {
     fn receive(self: Arc<Self>, arrival: Arrival<'_>) -> Result<(), NotAnEvent> {
         let Arrival { json, attachments, id, charge, is_within_rate } = arrival;
         let (name, args) = Args::parse(json, &attachments).map_err(|_| NotAnEvent)?;
@@ -81,19 +81,19 @@ impl Application for Conn {
     }
 
     fn welcome(self: Arc<Self>, id: u64) {
-        let conn = self.clone();
+        let socket = self.clone();
         let work = async move {
-            let (arguments, _) = acknowledgement(Ok(chat::welcome(&conn.app, &conn.identity())));
-            conn.hub.acknowledge(&conn.session, id, arguments);
+            let (arguments, _) = acknowledgement(Ok(chat::welcome(&socket.app, &socket.identity())));
+            socket.hub.acknowledge(&socket.inner, id, arguments);
         };
         Queue::push(&self, Job::Alone(work.boxed()));
     }
 
     fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
-        let conn = self.clone();
+        let socket = self.clone();
         let work = async move {
             // What was answered before may be kept by another thread's turn.
-            conn.hub.settle();
+            socket.hub.settle();
             then();
         };
         Queue::push(&self, Job::Alone(work.boxed()));
@@ -102,7 +102,7 @@ impl Application for Conn {
 
 /// An event that was received and is to be answered, once.
 pub(super) struct Call {
-    pub(super) conn: Arc<Conn>,
+    pub(super) socket: Arc<AppSocket>,
     name: Arc<str>,
     metrics: Arc<EventMetrics>,
     arrived: Instant,
@@ -117,8 +117,8 @@ struct Origin {
 }
 
 impl Call {
-    fn new(conn: &Arc<Conn>, name: Arc<str>, metrics: &Arc<EventMetrics>, origin: Origin) -> Self {
-        Self { conn: conn.clone(), name, metrics: metrics.clone(), arrived: Instant::now(), origin }
+    fn new(socket: &Arc<AppSocket>, name: Arc<str>, metrics: &Arc<EventMetrics>, origin: Origin) -> Self {
+        Self { socket: socket.clone(), name, metrics: metrics.clone(), arrived: Instant::now(), origin }
     }
 
     /// It waits for a commit from now on.
@@ -148,45 +148,52 @@ impl Call {
 
     /// Acknowledges the event, or says what went wrong where no acknowledgement was asked for.
     pub(super) fn answer(self, outcome: Outcome) {
-        self.conn.queue.leave();
+        self.socket.queue.leave();
         self.tell(outcome);
     }
 
     fn tell(self, (arguments, error): Outcome) {
-        let Self { conn, name, metrics, arrived, origin: Origin { id, charge: _charge } } = self;
+        let Self { socket, name, metrics, arrived, origin: Origin { id, charge: _charge } } = self;
         metrics.handler_seconds.record(arrived.elapsed());
         match &error {
             None => metrics.done.increment(1),
             Some(error) => {
                 metrics.failed[error.code() as usize].increment(1);
-                log(&conn, &name, error, id.is_some());
+                log(&socket, &name, error, id.is_some());
             }
         }
         match (id, error) {
             // A client that has gone does not wait for it any more.
-            (Some(id), _) => conn.hub.acknowledge(&conn.session, id, arguments),
-            (None, Some(error)) => conn.hub.tell(To::Socket(conn.id), &EventError::new(&name, &error)),
+            (Some(id), _) => socket.hub.acknowledge(&socket.inner, id, arguments),
+            (None, Some(error)) => socket.hub.tell(To::Socket(socket.id), &EventError::new(&name, &error)),
             (None, None) => {}
         }
     }
 }
 
 /// What has no place in the queue is answered before its turn: waiting would need a place.
-fn refuse_at_once(conn: &Arc<Conn>, name: &str, id: Option<u64>) {
-    conn.app.metrics.limited("events-in-flight");
+fn refuse_at_once(socket: &Arc<AppSocket>, name: &str, id: Option<u64>) {
+    socket.app.metrics.limited("events-in-flight");
     let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
     let origin = Origin { id, charge: None };
-    Call::new(conn, name.into(), &conn.events.unknown, origin).tell(acknowledgement::<()>(Err(error)));
+    Call::new(socket, name.into(), &socket.events.unknown, origin).tell(acknowledgement::<()>(Err(error)));
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.
-fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, origin: Origin, within_limits: Result<()>) -> Job {
-    let event = conn.events.events.get_key_value(name);
-    let relay = conn.events.relays.get_key_value(name).filter(|_| event.is_none());
+fn event(
+    socket: &Arc<AppSocket>,
+    json: &str,
+    name: &str,
+    args: &Args<'_>,
+    origin: Origin,
+    within_limits: Result<()>,
+) -> Job {
+    let event = socket.events.events.get_key_value(name);
+    let relay = socket.events.relays.get_key_value(name).filter(|_| event.is_none());
     let call = match (event, relay) {
-        (Some((name, event)), _) => Call::new(conn, name.clone(), &event.metrics, origin),
-        (None, Some((name, metrics))) => Call::new(conn, name.clone(), metrics, origin),
-        (None, None) => Call::new(conn, shown(name).into(), &conn.events.unknown, origin),
+        (Some((name, event)), _) => Call::new(socket, name.clone(), &event.metrics, origin),
+        (None, Some((name, metrics))) => Call::new(socket, name.clone(), metrics, origin),
+        (None, None) => Call::new(socket, shown(name).into(), &socket.events.unknown, origin),
     };
     if let Err(error) = within_limits.and_then(|()| args.check_depth()) {
         return call.refuse(error);
@@ -199,9 +206,9 @@ fn event(conn: &Arc<Conn>, json: &str, name: &str, args: &Args<'_>, origin: Orig
         return call.refuse(Error::UnknownEvent(name));
     }
     // Passed on when its turn comes: who hears it may depend on the events before it.
-    let (conn, name) = (conn.clone(), call.name.clone());
+    let (socket, name) = (socket.clone(), call.name.clone());
     let (text, attachments) = (json.to_owned(), args.attachments().to_vec());
-    Job::Alone(call.run(async move { relay::emit(&conn, &name, text, attachments) }).boxed())
+    Job::Alone(call.run(async move { relay::emit(&socket, &name, text, attachments) }).boxed())
 }
 
 /// A client's own name for an event, no longer than any of ours.
@@ -210,27 +217,27 @@ fn shown(name: &str) -> String {
 }
 
 fn within_limits(
-    conn: &Conn,
+    socket: &AppSocket,
     text: &str,
     attachments: &[Bytes],
     is_within_rate: bool,
     charge: &ReceivedCharge,
 ) -> Result<()> {
-    let identity = conn.identity();
+    let identity = socket.identity();
     if identity.has_expired() {
         return Err(Error::TokenExpired(identity.expires_at));
     }
     if charge.is_refused() {
-        conn.app.metrics.limited("memory");
+        socket.app.metrics.limited("memory");
         return Err(Error::RateLimited("the server holds too much for this connection (limits.memory)".to_owned()));
     }
     if !is_within_rate {
-        conn.app.metrics.limited("events-per-second");
+        socket.app.metrics.limited("events-per-second");
         return Err(Error::RateLimited("too many events (limits.events-per-second)".to_owned()));
     }
     let bytes = text.len() + attachments.iter().map(Bytes::len).sum::<usize>();
-    if bytes > LimitsConfig::or_none(conn.app.limits.config().payload_bytes) {
-        conn.app.metrics.limited("payload-bytes");
+    if bytes > LimitsConfig::or_none(socket.app.limits.config().payload_bytes) {
+        socket.app.metrics.limited("payload-bytes");
         return Err(Error::TooLarge(format!("{bytes} bytes are too many (limits.payload-bytes)")));
     }
     Ok(())
@@ -238,19 +245,19 @@ fn within_limits(
 
 /// The one place where a handler's error is logged. A client's own mistakes must not fill the log. `has_ack`: whether
 /// the client is told by an acknowledgement, or nobody has to be told.
-pub(super) fn log(conn: &Conn, event: &str, error: &Error, has_ack: bool) {
+pub(super) fn log(socket: &AppSocket, event: &str, error: &Error, has_ack: bool) {
     let code = error.code();
     match error {
         Error::Unavailable(_, Some(source)) => {
-            tracing::error!(socket = %conn.id, event, %error, source, "an event failed");
+            tracing::error!(socket = %socket.id, event, %error, source, "an event failed");
         }
-        _ if event == RefreshToken::NAME && conn.app.refusal_lines.check().is_ok() => {
-            tracing::info!(socket = %conn.id, user = %conn.user_id(), %code, %error, "token refused");
+        _ if event == RefreshToken::NAME && socket.app.refusal_lines.check().is_ok() => {
+            tracing::info!(socket = %socket.id, user = %socket.user_id(), %code, %error, "token refused");
         }
         // Its client may not listen to the event that tells of the error.
-        _ if !has_ack && conn.is_first_refusal(code) => {
-            tracing::info!(socket = %conn.id, event, %code, %error, "an event was refused");
+        _ if !has_ack && socket.is_first_refusal(code) => {
+            tracing::info!(socket = %socket.id, event, %code, %error, "an event was refused");
         }
-        _ => tracing::debug!(socket = %conn.id, event, %code, %error, "an event was refused"),
+        _ => tracing::debug!(socket = %socket.id, event, %code, %error, "an event was refused"),
     }
 }

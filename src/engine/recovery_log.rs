@@ -13,7 +13,7 @@ const KEPT: usize = 32;
 
 /// Events in the order they were sent. Recovery is possible from any of them, and from the one just before.
 #[derive(Default)]
-pub(super) struct Log {
+pub(super) struct RecoveryLog {
     /// One event each, or several that were joined.
     entries: VecDeque<Arc<Frame>>,
     /// How many of the first entry's events are forgotten.
@@ -29,7 +29,7 @@ pub(super) struct Log {
     slots: Option<Box<Charge>>,
 }
 
-impl Log {
+impl RecoveryLog {
     /// Appends an event, or several that were joined; the oldest make room.
     pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize, account: &Arc<Account>) {
         self.bytes += size(frame);
@@ -147,13 +147,13 @@ mod tests {
         (0..count).map(|_| Frame::event("/", None, "[\"a\"]", Vec::new(), Some(&offsets))).collect()
     }
 
-    fn numbers(log: &mut Log, after: u64) -> Option<Vec<u64>> {
+    fn numbers(log: &mut RecoveryLog, after: u64) -> Option<Vec<u64>> {
         log.is_whole_after(after).then(|| log.after(after).map(|frame| frame.number()).collect())
     }
 
     #[test]
     fn it_begins_where_the_client_stopped() {
-        let mut log = Log::default();
+        let mut log = RecoveryLog::default();
         for frame in frames(5) {
             log.push(&frame, 10, 1_000, &Account::unbounded());
         }
@@ -167,13 +167,13 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_never_has_a_hole() {
-        let mut log = Log::default();
+        let mut log = RecoveryLog::default();
         for frame in frames(5) {
             log.push(&frame, 3, 1_000, &Account::unbounded());
         }
         assert_eq!(numbers(&mut log, 1), None, "2 is gone");
         assert_eq!(numbers(&mut log, 2), Some(vec![3, 4, 5]));
-        let mut small = Log::default();
+        let mut small = RecoveryLog::default();
         for frame in frames(5) {
             let most_bytes = 2 * size(&frame);
             small.push(&frame, 100, most_bytes, &Account::unbounded());
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn events_that_were_joined_are_counted_recovered_and_forgotten_one_by_one() {
-        let joined = |log: &mut Log, most| {
+        let joined = |log: &mut RecoveryLog, most| {
             let all = frames(6);
             let (first, others) = all.split_first().unwrap();
             log.push(first, most, 1_000, &Account::unbounded());
@@ -192,7 +192,7 @@ mod tests {
             size(first)
         };
         for after in 0..=6 {
-            let mut log = Log::default();
+            let mut log = RecoveryLog::default();
             let size = joined(&mut log, 10);
             assert_eq!(numbers(&mut log, after), Some((after + 1..=6).collect()), "{after}");
             let left = 6 - after as usize;
@@ -200,13 +200,13 @@ mod tests {
             assert_eq!(numbers(&mut log, after), Some((after + 1..=6).collect()), "{after}, again");
         }
         for most in 1..6 {
-            let mut log = Log::default();
+            let mut log = RecoveryLog::default();
             joined(&mut log, most);
             let gone = 6 - most as u64;
             assert_eq!(numbers(&mut log, gone - 1), None, "{gone} is gone");
             assert_eq!(numbers(&mut log, gone), Some((gone + 1..=6).collect()));
         }
-        let mut log = Log::default();
+        let mut log = RecoveryLog::default();
         joined(&mut log, 4);
         log.pinged();
         joined(&mut log, 7);
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_pong_confirms_what_was_sent_before_its_ping() {
-        let mut log = Log::default();
+        let mut log = RecoveryLog::default();
         let frames = frames(4);
         log.push(&frames[0], 10, 1_000, &Account::unbounded());
         log.push(&frames[1], 10, 1_000, &Account::unbounded());

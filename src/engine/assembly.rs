@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     DisconnectReason,
-    link::Link,
+    connection::Connection,
     packet::{Kind, Packet},
     pressure::ReceivedCharge,
 };
@@ -21,7 +21,7 @@ pub(super) struct Refused(pub(super) DisconnectReason);
 
 /// A packet whose attachments have not all arrived.
 #[derive(Default)]
-pub(super) struct Incoming(Option<Box<Partial>>);
+pub(super) struct Assembly(Option<Box<Partial>>);
 
 struct Partial {
     text: String,
@@ -31,37 +31,37 @@ struct Partial {
     charge: ReceivedCharge,
 }
 
-impl Incoming {
+impl Assembly {
     /// Whether attachments are missing.
     pub(super) fn is_partial(&self) -> bool {
         self.0.is_some()
     }
 
     /// A text message.
-    pub(super) fn text(&mut self, link: &Arc<Link>, text: &str) -> Result<(), Refused> {
+    pub(super) fn text(&mut self, connection: &Arc<Connection>, text: &str) -> Result<(), Refused> {
         let packet = Packet::parse(text).map_err(|_| Refused(DisconnectReason::ForcedClose))?;
         if self.0.is_some() {
             return Err(Refused(DisconnectReason::ForcedClose));
         }
-        if packet.attachments > link.engine.attachments_max() {
-            link.engine.metrics.limited("attachments");
+        if packet.attachments > connection.engine.attachments_max() {
+            connection.engine.metrics.limited("attachments");
             return Err(Refused(DisconnectReason::ForcedClose));
         }
         if packet.attachments > 0 {
             let (text, missing) = (text.to_owned(), packet.attachments);
-            let mut charge = ReceivedCharge::input(&link.received);
+            let mut charge = ReceivedCharge::input(&connection.received);
             charge.resize(text.len());
             self.0 = Some(Box::new(Partial { text, missing, attachments: Vec::new(), cost: 0, charge }));
             return Ok(());
         }
-        take(link, &packet, Vec::new())
+        take(connection, &packet, Vec::new())
     }
 
     /// A binary message.
-    pub(super) fn binary(&mut self, link: &Arc<Link>, data: Bytes) -> Result<(), Refused> {
+    pub(super) fn binary(&mut self, connection: &Arc<Connection>, data: Bytes) -> Result<(), Refused> {
         let Some(partial) = &mut self.0 else { return Err(Refused(DisconnectReason::ForcedClose)) };
         partial.cost += data.len() + ATTACHMENT_COST;
-        if partial.cost > link.engine.settings.max_payload.get().saturating_mul(2) {
+        if partial.cost > connection.engine.settings.max_payload.get().saturating_mul(2) {
             return Err(Refused(DisconnectReason::ForcedClose));
         }
         partial.charge.resize(partial.text.len() + partial.cost);
@@ -76,40 +76,40 @@ impl Incoming {
         if !input::are_placed(packet.data, attachments.len()) {
             return Err(Refused(DisconnectReason::ForcedClose));
         }
-        take(link, &packet, attachments)
+        take(connection, &packet, attachments)
     }
 }
 
 /// As Node does: what is no packet closes the connection, and so does one for a namespace that was not joined, or
 /// was already.
-fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
-    let (path, query) = packet.path(link.protocol);
+fn take(connection: &Arc<Connection>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
+    let (path, query) = packet.path(connection.protocol);
     if packet.kind != Kind::Ack && (packet.kind != Kind::Event || packet.data.is_empty()) {
-        link.pay();
+        connection.pay();
     }
     if packet.kind == Kind::Connect {
-        if link.session(path).is_some() {
+        if connection.socket(path).is_some() {
             return Err(Refused(DisconnectReason::ForcedServerClose));
         }
-        return connect(link, path, packet.data, query);
+        return connect(connection, path, packet.data, query);
     }
-    let Some(session) = link.session(path) else { return Err(Refused(DisconnectReason::ForcedServerClose)) };
+    let Some(socket) = connection.socket(path) else { return Err(Refused(DisconnectReason::ForcedServerClose)) };
     match packet.kind {
         Kind::Event if packet.data.is_empty() => Ok(()),
         Kind::Event => {
-            let arrival = link.arrival(packet.data, attachments, packet.id);
-            session.receive(arrival).map_err(Refused)
+            let arrival = connection.arrival(packet.data, attachments, packet.id);
+            socket.receive(arrival).map_err(Refused)
         }
         Kind::Ack => {
-            let was_asked = session.acknowledged(packet.id, packet.data, attachments);
+            let was_asked = socket.acknowledged(packet.id, packet.data, attachments);
             // How many the server asks for is its own affair.
             if !was_asked.map_err(|_| Refused(DisconnectReason::ForcedClose))? {
-                link.pay();
+                connection.pay();
             }
             Ok(())
         }
         Kind::Disconnect if packet.data.is_empty() => {
-            session.left();
+            socket.left();
             Ok(())
         }
         Kind::Connect | Kind::Disconnect => Err(Refused(DisconnectReason::ForcedClose)),
@@ -118,15 +118,15 @@ fn take(link: &Arc<Link>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Resul
 }
 
 /// CONNECT: `auth` is an object, or missing.
-fn connect(link: &Arc<Link>, namespace: &str, auth: &str, query: Option<&str>) -> Result<(), Refused> {
+fn connect(connection: &Arc<Connection>, namespace: &str, auth: &str, query: Option<&str>) -> Result<(), Refused> {
     if let Some(query) = query {
-        link.connect(namespace, &input::Fields::of(query).to_json());
+        connection.connect(namespace, &input::Fields::of(query).to_json());
         return Ok(());
     }
     let is_object = || auth.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(auth).is_ok();
     if !auth.is_empty() && !is_object() {
         return Err(Refused(DisconnectReason::ForcedClose));
     }
-    link.connect(namespace, auth);
+    connection.connect(namespace, auth);
     Ok(())
 }

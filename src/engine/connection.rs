@@ -20,32 +20,33 @@ use governor::DefaultDirectRateLimiter;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    DisconnectReason, Engine, Handshake, Protocol, diagnosis,
-    flush::Batch,
+    DisconnectReason, Engine, Handshake, Protocol,
+    assembly::{Assembly, Refused},
+    diagnosis,
+    flush::PendingFlush,
     frame::Frame,
     heartbeat::{Beat, Due},
-    incoming::{Incoming, Refused},
     output::{Flushed, Output, Pushed, Transport},
     payload,
     plain::{self, Plain},
     pressure::{Received, ReceivedCharge, Share},
-    session::Session,
-    wheel::{Ticket, Timed},
+    socket::Socket,
+    timers::{Ticket, Timer},
 };
 pub(super) use intake::{Admission, Intake};
 
 use crate::limits::Waiting;
 
 /// A session of Engine.IO, or a plain WebSocket.
-pub(crate) struct Link {
-    /// The session's id: a secret of the client's.
+pub(crate) struct Connection {
+    /// The session's id (`sid`): a secret of the client's.
     pub(super) sid: String,
     pub(super) protocol: Protocol,
     pub(super) handshake: Handshake,
     pub(super) engine: Arc<Engine>,
     output: Mutex<Output>,
     /// Held while a packet is taken in: packets of a client are taken in one after the other.
-    incoming: Mutex<Incoming>,
+    assembly: Mutex<Assembly>,
     state: Mutex<State>,
     /// What is held of its input.
     pub(super) received: Arc<Received>,
@@ -78,14 +79,14 @@ pub enum TransportName {
 
 struct State {
     /// By namespace. Most clients have one.
-    sessions: Vec<Arc<Session>>,
+    sockets: Vec<Arc<Socket>>,
     beat: Beat,
     /// Counted against the limits until a namespace was joined.
     waiting: Option<Waiting>,
     is_closed: bool,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(
         engine: &Arc<Engine>,
         sid: String,
@@ -97,7 +98,7 @@ impl Link {
         let beat = Beat::new(protocol, &engine.settings, Instant::now());
         let received = Received::new(&engine.account);
         let bytes = handshake.query.len() + handshake.authorization.as_ref().map_or(0, String::len);
-        let link = Arc::new(Self {
+        let connection = Arc::new(Self {
             sid,
             protocol,
             handshake,
@@ -110,14 +111,14 @@ impl Link {
             owes: AtomicBool::new(false),
             has_paid: AtomicBool::new(false),
             admissions: AtomicUsize::new(0),
-            incoming: Mutex::default(),
+            assembly: Mutex::default(),
             is_posting: AtomicBool::new(false),
             plain: (protocol == Protocol::Plain).then(Box::default),
-            state: Mutex::new(State { sessions: Vec::new(), beat, waiting: Some(waiting), is_closed: false }),
+            state: Mutex::new(State { sockets: Vec::new(), beat, waiting: Some(waiting), is_closed: false }),
         });
-        engine.add_link(&link);
-        link.watch_clock();
-        link
+        engine.add_connection(&connection);
+        connection.watch_clock();
+        connection
     }
 
     /// Which of the flushers sees to it.
@@ -129,8 +130,8 @@ impl Link {
         self.output.lock()
     }
 
-    fn incoming(&self) -> MutexGuard<'_, Incoming> {
-        self.incoming.lock()
+    fn assembly(&self) -> MutexGuard<'_, Assembly> {
+        self.assembly.lock()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -145,16 +146,21 @@ impl Link {
     // What leaves.
 
     /// Puts a frame into the queue. Whoever calls must not hold the lock of anything a disconnect needs when
-    /// `batch` is dropped.
-    pub(super) fn push(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> Pushed {
-        let Some(plain) = &self.plain else { return self.enqueue(frame, is_volatile, batch) };
+    /// `pending` is dropped.
+    pub(super) fn push(
+        self: &Arc<Self>,
+        frame: &Arc<Frame>,
+        is_volatile: bool,
+        pending: &mut PendingFlush<'_>,
+    ) -> Pushed {
+        let Some(plain) = &self.plain else { return self.enqueue(frame, is_volatile, pending) };
         match plain.rendered(frame, &self.engine.settings.plain) {
-            Some(frame) => self.enqueue(&frame, is_volatile, batch),
+            Some(frame) => self.enqueue(&frame, is_volatile, pending),
             None => Pushed::Skipped,
         }
     }
 
-    fn enqueue(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> Pushed {
+    fn enqueue(self: &Arc<Self>, frame: &Arc<Frame>, is_volatile: bool, pending: &mut PendingFlush<'_>) -> Pushed {
         let most = self.engine.settings.queued_bytes.get();
         let mut output = self.output();
         let mut pushed = output.push(frame, is_volatile, most);
@@ -172,18 +178,18 @@ impl Link {
                 None => output.close(),
                 Some(_) => output.cut_short(plain::goodbye(DisconnectReason::SlowConsumer)),
             }
-            batch.drop_slow(self);
+            pending.add_slow(self);
             return Pushed::Full;
         }
         if pushed == Pushed::Schedule {
-            batch.flush(self);
+            pending.add(self);
         }
         pushed
     }
 
     /// Sends a packet that belongs to no socket.
     pub(super) fn send(self: &Arc<Self>, frame: &Arc<Frame>) {
-        self.enqueue(frame, false, &mut Batch::new(&self.engine));
+        self.enqueue(frame, false, &mut PendingFlush::new(&self.engine));
     }
 
     /// Writes what waits.
@@ -206,12 +212,12 @@ impl Link {
         }
         match (kind, self.protocol) {
             (b'4', _) => {
-                let mut incoming = self.incoming();
-                let is_partial = incoming.is_partial();
-                match incoming.text(self, &packet[1..]) {
+                let mut assembly = self.assembly();
+                let is_partial = assembly.is_partial();
+                match assembly.text(self, &packet[1..]) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(Refused(reason)) => {
-                        drop(incoming);
+                        drop(assembly);
                         self.refuse(reason, diagnosis::of_text(self, &packet[1..], is_partial))
                     }
                 }
@@ -244,15 +250,15 @@ impl Link {
 
     /// Takes a binary message in.
     pub(super) fn take_binary(self: &Arc<Self>, data: Bytes) -> ControlFlow<()> {
-        let mut incoming = self.incoming();
-        if !incoming.is_partial() {
-            drop(incoming);
+        let mut assembly = self.assembly();
+        if !assembly.is_partial() {
+            drop(assembly);
             return self.refuse(DisconnectReason::ForcedClose, diagnosis::of_binary(&data));
         }
-        match incoming.binary(self, data) {
+        match assembly.binary(self, data) {
             Ok(()) => ControlFlow::Continue(()),
             Err(Refused(reason)) => {
-                drop(incoming);
+                drop(assembly);
                 self.refuse(reason, "attachments that are too large, or not those that the packet speaks of")
             }
         }
@@ -272,14 +278,14 @@ impl Link {
     }
 
     fn pong(self: &Arc<Self>) {
-        let sessions = {
+        let sockets = {
             let mut state = self.state();
             state.beat.pong_arrived(Instant::now(), &self.engine.settings);
-            state.sessions.clone()
+            state.sockets.clone()
         };
         self.watch_clock();
-        for session in sessions {
-            session.confirmed();
+        for socket in sockets {
+            socket.confirmed();
         }
     }
 
@@ -291,21 +297,21 @@ impl Link {
 
     // Sockets.
 
-    pub(super) fn session(&self, namespace: &str) -> Option<Arc<Session>> {
-        self.state().sessions.iter().find(|session| &*session.namespace == namespace).cloned()
+    pub(super) fn socket(&self, namespace: &str) -> Option<Arc<Socket>> {
+        self.state().sockets.iter().find(|socket| &*socket.namespace == namespace).cloned()
     }
 
-    pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
-        self.state().sessions.clone()
+    pub(super) fn sockets(&self) -> Vec<Arc<Socket>> {
+        self.state().sockets.clone()
     }
 
-    /// False where the link is closed.
-    pub(super) fn add_session(&self, session: &Arc<Session>) -> bool {
+    /// False where the connection is closed.
+    pub(super) fn add_socket(&self, socket: &Arc<Socket>) -> bool {
         let mut state = self.state();
         if state.is_closed {
             return false;
         }
-        state.sessions.push(session.clone());
+        state.sockets.push(socket.clone());
         true
     }
 
@@ -317,11 +323,11 @@ impl Link {
     }
 
     /// A socket has left. A client that is in no namespace any more waits to be let in again, and counts as such.
-    pub(super) fn remove_session(self: &Arc<Self>, session: &Session) {
+    pub(super) fn remove_socket(self: &Arc<Self>, socket: &Socket) {
         let is_one_too_many = {
             let mut state = self.state();
-            state.sessions.retain(|other| !std::ptr::eq(&**other, session));
-            if state.is_closed || !state.sessions.is_empty() || state.waiting.is_some() {
+            state.sockets.retain(|other| !std::ptr::eq(&**other, socket));
+            if state.is_closed || !state.sockets.is_empty() || state.waiting.is_some() {
                 return;
             }
             state.waiting = self.engine.limits.wait(self.handshake.address);
@@ -338,24 +344,24 @@ impl Link {
 
     /// Sees to it that [`Self::tick`] is called when something is due.
     pub(super) fn watch_clock(self: &Arc<Self>) {
-        self.state().beat.schedule(&self.engine.wheel, || Timed::Link(Arc::downgrade(self)));
+        self.state().beat.schedule(&self.engine.timers, || Timer::Connection(Arc::downgrade(self)));
     }
 
     /// Something may be due.
     pub(super) fn tick(self: &Arc<Self>, ticket: Ticket, now: Instant) {
-        let has_sessions = {
+        let has_sockets = {
             let mut state = self.state();
             if !state.beat.is_scheduled_for(ticket) {
                 return;
             }
-            !state.sessions.is_empty()
+            !state.sockets.is_empty()
         };
-        let due = self.state().beat.due(now, has_sessions, &self.engine.settings);
+        let due = self.state().beat.due(now, has_sockets, &self.engine.settings);
         match due {
             Due::Nothing => {}
             Due::Ping => {
-                for session in self.sessions() {
-                    session.pinged();
+                for socket in self.sockets() {
+                    socket.pinged();
                 }
                 self.send(if self.plain.is_some() { &self.engine.plain_ping } else { &self.engine.ping });
             }
@@ -363,7 +369,7 @@ impl Link {
             Due::StallTimeout => return self.drop_greedy(),
             Due::ConnectTimeout => return self.end(DisconnectReason::ForcedServerClose, None),
             Due::Leave => {
-                self.engine.remove_link(&self.sid);
+                self.engine.remove_connection(&self.sid);
                 return self.output().close();
             }
         }

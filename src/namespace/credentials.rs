@@ -8,7 +8,7 @@ use crate::{
     config::Secret,
     engine::Handshake,
     error::{Error, Result},
-    input::{self, Fields, Members, described},
+    input::{self, Fields, Object, described},
 };
 
 /// `bad-payload` where a field is there and nothing that it may be. Null is as good as missing: it is what pages read
@@ -18,7 +18,7 @@ pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentia
         "" => None,
         auth => {
             let no_object = || Error::BadPayload("auth must be an object".to_owned());
-            Some(Members::of(auth).ok_or_else(no_object)?)
+            Some(Object::of(auth).ok_or_else(no_object)?)
         }
     };
     let auth = |name| auth.as_ref().and_then(|auth| auth.get(name)).filter(|value| value.get() != "null");

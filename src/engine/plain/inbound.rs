@@ -13,7 +13,7 @@ use super::{
     envelope::{self, Asked, Said, Unsaid},
 };
 use crate::{
-    engine::{DisconnectReason, link::Link, pressure::ReceivedCharge, session::Session},
+    engine::{DisconnectReason, connection::Connection, pressure::ReceivedCharge, socket::Socket},
     error::Error,
     input::described,
 };
@@ -22,7 +22,7 @@ use crate::{
 const HELD_MAX: usize = 256;
 
 /// Where a client is on its way in, and what it has sent too early.
-pub(in crate::engine) struct Incoming {
+pub(in crate::engine) struct Inbound {
     phase: Phase,
     held: VecDeque<String>,
     held_bytes: usize,
@@ -35,49 +35,54 @@ enum Phase {
     /// Being let in; with `Register`, what is to be answered.
     Entering(Option<Asked>),
     Inside {
-        session: Arc<Session>,
+        socket: Arc<Socket>,
         is_registered: bool,
     },
     /// It has said goodbye: nothing counts any more.
     Leaving,
 }
 
-impl Incoming {
-    pub(super) fn new(link: &Arc<Link>) -> Self {
-        let charge = ReceivedCharge::input(&link.received);
+impl Inbound {
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+        let charge = ReceivedCharge::input(&connection.received);
         let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0, charge };
-        if link.engine.settings.plain.open_at_once {
-            incoming.enter(link, None, "");
+        if connection.engine.settings.plain.open_at_once {
+            incoming.enter(connection, None, "");
         }
         incoming
     }
 
     /// Takes a text frame in. Breaks where nothing more can come.
-    pub(in crate::engine) fn take(&mut self, link: &Arc<Link>, plain: &Plain, text: &str) -> ControlFlow<()> {
+    pub(in crate::engine) fn take(
+        &mut self,
+        connection: &Arc<Connection>,
+        plain: &Plain,
+        text: &str,
+    ) -> ControlFlow<()> {
         match self.phase {
-            Phase::Entering(_) => self.hold(link, text),
+            Phase::Entering(_) => self.hold(connection, text),
             Phase::Leaving => ControlFlow::Continue(()),
-            Phase::Outside | Phase::Inside { .. } => self.understand(link, plain, text, None),
+            Phase::Outside | Phase::Inside { .. } => self.understand(connection, plain, text, None),
         }
     }
 
     /// Goes on where it was decided whether the client is let in.
-    pub(in crate::engine) fn go_on(&mut self, link: &Arc<Link>, plain: &Plain) -> ControlFlow<()> {
+    pub(in crate::engine) fn go_on(&mut self, connection: &Arc<Connection>, plain: &Plain) -> ControlFlow<()> {
         let Some(verdict) = plain.verdict().take() else { return ControlFlow::Continue(()) };
         let Phase::Entering(register) = std::mem::replace(&mut self.phase, Phase::Outside) else {
             return ControlFlow::Continue(());
         };
         let mut refusal = None;
         match (verdict, register) {
-            (Verdict::Yes(session), register) => {
+            (Verdict::Yes(socket), register) => {
                 let is_registered = register.is_some();
                 if let Some(asked) = register {
-                    session.welcome(plain.ask(asked));
+                    socket.welcome(plain.ask(asked));
                 }
-                self.phase = Phase::Inside { session, is_registered };
+                self.phase = Phase::Inside { socket, is_registered };
             }
             (Verdict::No(Refusal { error, .. }), Some(asked)) => {
-                link.send(&envelope::reply(Some(&asked), &envelope::failed(&error)));
+                connection.send(&envelope::reply(Some(&asked), &envelope::failed(&error)));
             }
             (Verdict::No(reason), None) => refusal = Some(reason),
         }
@@ -86,7 +91,7 @@ impl Incoming {
         {
             self.held_bytes -= text.len();
             self.charge.resize(self.held_bytes);
-            self.understand(link, plain, &text, refusal.as_ref())?;
+            self.understand(connection, plain, &text, refusal.as_ref())?;
         }
         ControlFlow::Continue(())
     }
@@ -94,7 +99,7 @@ impl Incoming {
     /// `refusal`: whoever sent this was not let in, and learns why.
     fn understand(
         &mut self,
-        link: &Arc<Link>,
+        connection: &Arc<Connection>,
         plain: &Plain,
         text: &str,
         refusal: Option<&Refusal>,
@@ -102,49 +107,49 @@ impl Incoming {
         let said = match Said::parse(text) {
             Ok(said) => said,
             Err(Unsaid::NoEnvelope) if plain.has_envelopes() => {
-                link.pay();
+                connection.pay();
                 let sentence = "this is no envelope, which is a JSON object whose eventType is ClientEvent or Reply";
-                return fail(link, None, &Error::BadPayload(sentence.to_owned()));
+                return fail(connection, None, &Error::BadPayload(sentence.to_owned()));
             }
-            Err(Unsaid::NoEnvelope) => return self.bare_text(link, text, refusal),
+            Err(Unsaid::NoEnvelope) => return self.bare_text(connection, text, refusal),
             Err(Unsaid::Wrong(asked, sentence)) => {
-                link.pay();
+                connection.pay();
                 plain.has_envelopes.store(true, Ordering::Relaxed);
-                return fail(link, Some(&asked), &Error::BadPayload(sentence));
+                return fail(connection, Some(&asked), &Error::BadPayload(sentence));
             }
         };
         plain.has_envelopes.store(true, Ordering::Relaxed);
         if !matches!(said, Said::Event { .. } | Said::Reply { .. }) {
-            link.pay();
+            connection.pay();
         }
         match said {
             Said::Heartbeat(asked) => {
-                link.send(&envelope::reply(Some(&asked), &envelope::done("null")));
+                connection.send(&envelope::reply(Some(&asked), &envelope::done("null")));
                 ControlFlow::Continue(())
             }
-            Said::Register(asked, credentials) => self.register(link, asked, credentials),
-            Said::Unregister(asked) => self.unregister(link, &asked),
+            Said::Register(asked, credentials) => self.register(connection, asked, credentials),
+            Said::Unregister(asked) => self.unregister(connection, &asked),
             Said::Event { name, asked, data } => match (&self.phase, refusal) {
-                (Phase::Inside { session, .. }, _) => {
+                (Phase::Inside { socket, .. }, _) => {
                     let name = match envelope::kebab(&name) {
-                        Some(kebab) if !session.knows(&name) => kebab.into(),
+                        Some(kebab) if !socket.knows(&name) => kebab.into(),
                         _ => name,
                     };
-                    event(link, plain, session, &name, asked, data)
+                    event(connection, plain, socket, &name, asked, data)
                 }
                 (_, Some(Refusal { error, .. })) => {
-                    link.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
+                    connection.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
                     ControlFlow::Continue(())
                 }
-                (_, None) => self.enter_with(link, text),
+                (_, None) => self.enter_with(connection, text),
             },
             Said::Reply { id, data } => {
-                if let Phase::Inside { session, .. } = &self.phase {
+                if let Phase::Inside { socket, .. } = &self.phase {
                     let answer = data.map_or_else(|| "[]".to_owned(), |data| format!("[{data}]"));
                     // Never an error: `answer` is a JSON array.
-                    let was_asked = session.acknowledged(Some(id), &answer, Vec::new()).unwrap_or_default();
+                    let was_asked = socket.acknowledged(Some(id), &answer, Vec::new()).unwrap_or_default();
                     if !was_asked {
-                        link.pay();
+                        connection.pay();
                     }
                 }
                 ControlFlow::Continue(())
@@ -152,41 +157,42 @@ impl Incoming {
         }
     }
 
-    fn bare_text(&mut self, link: &Arc<Link>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
+    fn bare_text(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
         match (&self.phase, refusal) {
-            (Phase::Inside { session, .. }, _) => {
-                let json = serde_json::to_string(&(&link.engine.settings.plain.text_event, text));
+            (Phase::Inside { socket, .. }, _) => {
+                let json = serde_json::to_string(&(&connection.engine.settings.plain.text_event, text));
                 let json = json.expect("text is JSON");
-                match session.receive(link.arrival(&json, Vec::new(), None)) {
+                match socket.receive(connection.arrival(&json, Vec::new(), None)) {
                     Ok(()) => ControlFlow::Continue(()),
-                    Err(reason) => link.refuse(reason, "a text that is no event"),
+                    Err(reason) => connection.refuse(reason, "a text that is no event"),
                 }
             }
             (_, Some(Refusal { code, .. })) => {
-                link.end_with(DisconnectReason::ForcedServerClose, None, close::refusal(code));
+                connection.end_with(DisconnectReason::ForcedServerClose, None, close::refusal(code));
                 ControlFlow::Break(())
             }
-            (_, None) => self.enter_with(link, text),
+            (_, None) => self.enter_with(connection, text),
         }
     }
 
     /// The client asks to be let in.
-    fn enter(&mut self, link: &Arc<Link>, register: Option<Asked>, credentials: &str) {
+    fn enter(&mut self, connection: &Arc<Connection>, register: Option<Asked>, credentials: &str) {
         self.phase = Phase::Entering(register);
-        link.connect("/", credentials);
+        connection.connect("/", credentials);
     }
 
     /// The client is let in without credentials of its own, and then this is taken in.
-    fn enter_with(&mut self, link: &Arc<Link>, text: &str) -> ControlFlow<()> {
-        self.enter(link, None, "");
-        self.hold(link, text)
+    fn enter_with(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
+        self.enter(connection, None, "");
+        self.hold(connection, text)
     }
 
-    fn hold(&mut self, link: &Arc<Link>, text: &str) -> ControlFlow<()> {
+    fn hold(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         let bytes = self.held_bytes + text.len();
-        if self.held.len() >= HELD_MAX || bytes > link.engine.settings.max_payload.get() {
-            link.note_mistake(DisconnectReason::ForcedServerClose, "more frames than may wait until it is let in");
-            link.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
+        if self.held.len() >= HELD_MAX || bytes > connection.engine.settings.max_payload.get() {
+            connection
+                .note_mistake(DisconnectReason::ForcedServerClose, "more frames than may wait until it is let in");
+            connection.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
             return ControlFlow::Break(());
         }
         self.held_bytes = bytes;
@@ -196,43 +202,48 @@ impl Incoming {
     }
 
     /// A client that was let in as somebody else begins anew, after what it has sent before.
-    fn register(&mut self, link: &Arc<Link>, asked: Asked, credentials: Option<&RawValue>) -> ControlFlow<()> {
+    fn register(
+        &mut self,
+        connection: &Arc<Connection>,
+        asked: Asked,
+        credentials: Option<&RawValue>,
+    ) -> ControlFlow<()> {
         let credentials = match credentials.map_or("null", RawValue::get) {
             "null" => "",
             object if object.starts_with('{') => object,
             other => {
                 let sentence = format!("requestData must be an object, not {}", described(other));
-                return fail(link, Some(&asked), &Error::BadPayload(sentence));
+                return fail(connection, Some(&asked), &Error::BadPayload(sentence));
             }
         };
         match &self.phase {
             Phase::Inside { is_registered: true, .. } => {
-                return fail(link, Some(&asked), &Error::Conflict("you are registered".to_owned()));
+                return fail(connection, Some(&asked), &Error::Conflict("you are registered".to_owned()));
             }
-            Phase::Inside { session, .. } => {
-                let (session, link, credentials) = (session.clone(), link.clone(), credentials.to_owned());
+            Phase::Inside { socket, .. } => {
+                let (socket, connection, credentials) = (socket.clone(), connection.clone(), credentials.to_owned());
                 self.phase = Phase::Entering(Some(asked));
-                session.clone().in_turn(Box::new(move || {
-                    session.finish(DisconnectReason::ClientNamespaceDisconnect);
-                    link.connect("/", &credentials);
+                socket.clone().in_turn(Box::new(move || {
+                    socket.finish(DisconnectReason::ClientNamespaceDisconnect);
+                    connection.connect("/", &credentials);
                 }));
             }
-            _ => self.enter(link, Some(asked), credentials),
+            _ => self.enter(connection, Some(asked), credentials),
         }
         ControlFlow::Continue(())
     }
 
     /// The answer comes after those to what was sent before, and nothing after it.
-    fn unregister(&mut self, link: &Arc<Link>, asked: &Asked) -> ControlFlow<()> {
+    fn unregister(&mut self, connection: &Arc<Connection>, asked: &Asked) -> ControlFlow<()> {
         let answer = envelope::reply(Some(asked), &envelope::done("null"));
         let phase = std::mem::replace(&mut self.phase, Phase::Leaving);
         let leave = {
-            let link = link.clone();
+            let connection = connection.clone();
             let reason = DisconnectReason::ClientNamespaceDisconnect;
-            move || link.end_with(reason, Some(&answer), close::goodbye(reason))
+            move || connection.end_with(reason, Some(&answer), close::goodbye(reason))
         };
         match phase {
-            Phase::Inside { session, .. } => session.in_turn(Box::new(leave)),
+            Phase::Inside { socket, .. } => socket.in_turn(Box::new(leave)),
             _ => leave(),
         }
         self.held.clear();
@@ -242,9 +253,9 @@ impl Incoming {
 }
 
 fn event(
-    link: &Arc<Link>,
+    connection: &Arc<Connection>,
     plain: &Plain,
-    session: &Session,
+    socket: &Socket,
     name: &str,
     asked: Asked,
     data: Option<&RawValue>,
@@ -255,15 +266,15 @@ fn event(
         None => format!("[{name_text}]"),
     };
     let id = plain.ask(asked);
-    if session.receive(link.arrival(&json, Vec::new(), Some(id))).is_err() {
-        link.pay();
+    if socket.receive(connection.arrival(&json, Vec::new(), Some(id))).is_err() {
+        connection.pay();
         let asked = plain.asked().remove(&id);
-        return fail(link, asked.as_ref(), &Error::UnknownEvent(name.to_owned()));
+        return fail(connection, asked.as_ref(), &Error::UnknownEvent(name.to_owned()));
     }
     ControlFlow::Continue(())
 }
 
-fn fail(link: &Arc<Link>, asked: Option<&Asked>, error: &Error) -> ControlFlow<()> {
-    link.send(&envelope::reply(asked, &envelope::failed(&envelope::error(error))));
+fn fail(connection: &Arc<Connection>, asked: Option<&Asked>, error: &Error) -> ControlFlow<()> {
+    connection.send(&envelope::reply(asked, &envelope::failed(&envelope::error(error))));
     ControlFlow::Continue(())
 }

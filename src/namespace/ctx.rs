@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::connect::Conn;
+use super::app_socket::AppSocket;
 use crate::{
     app::App,
     auth::Identity,
@@ -16,102 +16,102 @@ use crate::{
 /// What a handler knows and can do: who sent the event, and the hub of its namespace.
 #[derive(Clone)]
 pub struct Ctx {
-    conn: Arc<Conn>,
+    socket: Arc<AppSocket>,
 }
 
 impl Ctx {
-    pub(super) fn new(conn: Arc<Conn>) -> Self {
-        Self { conn }
+    pub(super) fn new(socket: Arc<AppSocket>) -> Self {
+        Self { socket }
     }
 
     /// The user behind this socket.
     pub fn user(&self) -> User {
-        self.conn.identity().user.clone()
+        self.socket.identity().user.clone()
     }
 
     /// The user, and what they may do.
     pub fn identity(&self) -> Arc<Identity> {
-        self.conn.identity()
+        self.socket.identity()
     }
 
     /// This socket's id. Tell nobody but its client.
     pub fn socket_id(&self) -> SocketId {
-        self.conn.id
+        self.socket.id
     }
 
     /// This socket's id as its client knows it: v2 clients put the namespace before it.
     pub fn client_id(&self) -> String {
-        self.conn.session.client_id()
+        self.socket.inner.client_id()
     }
 
     /// The path of this socket's namespace.
     pub fn namespace(&self) -> &str {
-        self.conn.path()
+        self.socket.path()
     }
 
     /// What CONNECT carried, as JSON text; `{}` where it carried nothing.
     pub fn auth(&self) -> &str {
-        if self.conn.auth.is_empty() { "{}" } else { &self.conn.auth }
+        if self.socket.auth.is_empty() { "{}" } else { &self.socket.auth }
     }
 
     /// Whether the client has gone and may come back. Its sockets hear on, and get what they missed.
     pub fn is_away(&self) -> bool {
-        self.conn.queue.is_away()
+        self.socket.queue.is_away()
     }
 
     /// The sockets of this namespace, and the way to emit to them.
     pub fn hub(&self) -> &Arc<Hub> {
-        &self.conn.hub
+        &self.socket.hub
     }
 
     /// The server.
     pub fn app(&self) -> &Arc<App> {
-        &self.conn.app
+        &self.socket.app
     }
 
     /// Emits to this socket alone. Errors as with [`Hub::emit`].
     pub fn emit<E: ServerEvent>(&self, event: &E) -> Result<()> {
-        self.conn.hub.emit(To::Socket(self.conn.id), event)
+        self.socket.hub.emit(To::Socket(self.socket.id), event)
     }
 
     /// Emits to this socket alone and waits for its client's acknowledgement. `unavailable` where the client goes or
     /// does not answer in time.
     pub async fn ask<E: ServerEvent>(&self, event: &E, timeout: Duration) -> Result<Answered> {
-        self.conn.hub.ask(self.conn.id, event, timeout).await
+        self.socket.hub.ask(self.socket.id, event, timeout).await
     }
 
     /// Ends this socket for good, so that an unchanged client stays away; with `close` the client's whole connection,
     /// as Node's `socket.disconnect(true)` does.
     pub fn disconnect(&self, close: bool) {
-        self.conn.hub.kick(self.conn.id, close);
+        self.socket.hub.kick(self.socket.id, close);
     }
 
     /// Emits to a room, to this socket too if it hears it. `bad-payload` where the name can be no room's; other errors as
     /// with [`Hub::emit`].
     pub fn emit_to_room<E: ServerEvent>(&self, room: &str, event: &E) -> Result<()> {
-        self.conn.hub.emit(To::Room(&named(room)?), event)
+        self.socket.hub.emit(To::Room(&named(room)?), event)
     }
 
     /// Makes this socket hear a room, for as long as it is connected; nothing is stored. `bad-payload` where the
     /// name can be no room's, `forbidden` where this user may not enter it.
     pub fn join(&self, room: &str) -> Result<()> {
         let room = named(room)?;
-        let who = self.conn.identity();
+        let who = self.socket.identity();
         if !who.access.allows(&who.user.id, &room) {
             return Err(Error::Forbidden("this room is not open to you".to_owned()));
         }
-        chat::hear(&self.conn.app, &self.conn.hub, &who, self.conn.id, &room)
+        chat::hear(&self.socket.app, &self.socket.hub, &who, self.socket.id, &room)
     }
 
     /// Makes this socket hear a room no longer.
     pub fn leave(&self, room: &str) -> Result<()> {
-        chat::unhear(&self.conn.app, &self.conn.hub, &self.conn.identity(), self.conn.id, &named(room)?);
+        chat::unhear(&self.socket.app, &self.socket.hub, &self.socket.identity(), self.socket.id, &named(room)?);
         Ok(())
     }
 
     /// From now on this socket has this identity. The user is the same.
     pub(crate) fn renew(&self, identity: Identity) {
-        self.conn.renew(identity);
+        self.socket.renew(identity);
     }
 }
 

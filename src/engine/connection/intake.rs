@@ -16,16 +16,16 @@ use bytes::Bytes;
 use governor::DefaultDirectRateLimiter;
 use tokio::time::Sleep;
 
-use super::Link;
+use super::Connection;
 use crate::{
     engine::{
         pressure::{ADMISSIONS, PACKETS_PER_TURN, ReceivedCharge},
-        session::Arrival,
+        socket::Arrival,
     },
     limits,
 };
 
-impl Link {
+impl Connection {
     fn bucket(&self) -> Option<&DefaultDirectRateLimiter> {
         self.bucket.get_or_init(|| self.engine.limits.bucket()).as_ref()
     }
@@ -83,7 +83,7 @@ impl Link {
 }
 
 /// A CONNECT that is undecided.
-pub(in crate::engine) struct Admission(Arc<Link>);
+pub(in crate::engine) struct Admission(Arc<Connection>);
 
 impl Drop for Admission {
     fn drop(&mut self) {
@@ -104,47 +104,47 @@ pub(in crate::engine) struct Intake {
 
 impl Intake {
     /// A packet was taken in. False where the next one must wait for [`Self::poll_ready`].
-    pub(in crate::engine) fn took(&mut self, link: &Link) -> bool {
+    pub(in crate::engine) fn took(&mut self, connection: &Connection) -> bool {
         self.taken += 1;
         self.taken < PACKETS_PER_TURN
-            && !link.owes.load(Relaxed)
-            && link.admissions.load(Relaxed) < ADMISSIONS
-            && link.received.has_room()
+            && !connection.owes.load(Relaxed)
+            && connection.admissions.load(Relaxed) < ADMISSIONS
+            && connection.received.has_room()
     }
 
-    /// Waits until the next packet may be taken in, or the link is closed.
-    pub(in crate::engine) async fn ready(&mut self, link: &Arc<Link>) {
-        poll_fn(|cx| if link.is_closed() { Poll::Ready(()) } else { self.poll_ready(link, cx) }).await;
+    /// Waits until the next packet may be taken in, or the connection is closed.
+    pub(in crate::engine) async fn ready(&mut self, connection: &Arc<Connection>) {
+        poll_fn(|cx| if connection.is_closed() { Poll::Ready(()) } else { self.poll_ready(connection, cx) }).await;
     }
 
-    /// Ready when the next packet may be taken in. Until then the link's ping deadline stands still.
-    pub(in crate::engine) fn poll_ready(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the next packet may be taken in. Until then the connection's ping deadline stands still.
+    pub(in crate::engine) fn poll_ready(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<()> {
         if self.taken >= PACKETS_PER_TURN {
             self.taken = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let is_ready = self.poll_token(link, cx).is_ready() && link.poll_room(cx).is_ready();
+        let is_ready = self.poll_token(connection, cx).is_ready() && connection.poll_room(cx).is_ready();
         if self.is_stalled == is_ready {
             self.is_stalled = !is_ready;
-            link.stall(self.is_stalled);
+            connection.stall(self.is_stalled);
         }
         if is_ready { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Pays what the link owes, and for the packet that has waited meanwhile: that may be an event, which is not to be
+    /// Pays what the connection owes, and for the packet that has waited meanwhile: that may be an event, which is not to be
     /// refused for what came before it.
-    fn poll_token(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_token(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(token) = &mut self.token {
                 ready!(token.as_mut().poll(cx));
                 self.token = None;
             }
-            if !link.owes.load(Relaxed) {
+            if !connection.owes.load(Relaxed) {
                 return Poll::Ready(());
             }
-            match link.bucket().and_then(limits::wait) {
-                None if link.has_paid.swap(true, Relaxed) => link.owes.store(false, Relaxed),
+            match connection.bucket().and_then(limits::wait) {
+                None if connection.has_paid.swap(true, Relaxed) => connection.owes.store(false, Relaxed),
                 // The debt is paid. Now the token of the next packet.
                 None => {}
                 Some(wait) => self.token = Some(Box::pin(tokio::time::sleep(wait))),
@@ -153,7 +153,7 @@ impl Intake {
     }
 }
 
-impl Link {
+impl Connection {
     /// It is not read from, or is again.
     fn stall(self: &Arc<Self>, is_stalled: bool) {
         {

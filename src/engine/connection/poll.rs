@@ -2,15 +2,15 @@
 
 use std::task::{Context, Poll};
 
-use super::Link;
+use super::Connection;
 use crate::engine::{
     frame::Frame,
     output::{Request, Transport},
     payload,
 };
 
-impl Link {
-    /// What a polling request is answered with; `Pending` where there is nothing yet, `None` where the link has become a
+impl Connection {
+    /// What a polling request is answered with; `Pending` where there is nothing yet, `None` where the connection has become a
     /// WebSocket in the meantime.
     pub(in crate::engine) fn poll_payload(&self, cx: &Context<'_>) -> Poll<Option<String>> {
         let most = self.engine.account.body_size(self.engine.settings.max_payload.get());
@@ -24,7 +24,7 @@ impl Link {
                     Transport::Polling { request, .. } => *request = Request::None,
                     Transport::Closing(_) if is_last => {
                         output.close();
-                        self.engine.remove_link(&self.sid);
+                        self.engine.remove_connection(&self.sid);
                     }
                     _ => {}
                 }

@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use super::decoded;
 
 /// The members of an object in their order. One may be there several times: the last one counts.
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'a> Members<'a> {
+impl<'a> Object<'a> {
     /// Of an object's JSON; `None` where it is none.
     pub(crate) fn of(json: &'a str) -> Option<Self> {
         if let Ok(InOrder(members)) = serde_json::from_str::<InOrder<Key<'a>, &'a RawValue>>(json) {

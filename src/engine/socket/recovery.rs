@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Phase, Session};
+use super::{Phase, Socket};
 use crate::engine::{
     DisconnectReason,
-    flush::Batch,
-    link::Link,
-    log::Log,
-    wheel::{Ticket, Timed},
+    connection::Connection,
+    flush::PendingFlush,
+    recovery_log::RecoveryLog,
+    timers::{Ticket, Timer},
 };
 
-impl Session {
+impl Socket {
     /// A ping is about to be sent.
     pub(in crate::engine) fn pinged(&self) {
         self.state().log.pinged();
@@ -35,10 +35,10 @@ impl Session {
     }
 
     /// The connection is gone.
-    pub(in crate::engine) fn unlinked(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
+    pub(in crate::engine) fn disconnected(self: &Arc<Self>, connection: &Arc<Connection>, reason: DisconnectReason) {
         let mut state = self.state();
         let (Phase::Connected(own) | Phase::Connecting(own)) = &state.phase else { return };
-        if !Arc::ptr_eq(own, link) {
+        if !Arc::ptr_eq(own, connection) {
             // The client has come back through another connection.
             return;
         }
@@ -48,31 +48,31 @@ impl Session {
             return self.finish(reason);
         }
         let until = Instant::now() + self.engine.settings.recovery.window;
-        let until = self.engine.wheel.add(until, Timed::Session(Arc::downgrade(self)));
+        let until = self.engine.timers.add(until, Timer::Socket(Arc::downgrade(self)));
         state.phase = Phase::Away { reason, until };
         state.asked.clear();
         let Some(application) = state.application.clone() else { return };
         application.leave_seat();
-        let evicted = self.engine.parked.add(self, application.user());
+        let evicted = self.engine.away.add(self, application.user());
         drop(state);
         application.moved();
-        for session in evicted {
-            session.give_up();
+        for socket in evicted {
+            socket.give_up();
         }
     }
 
     /// The client is back: what it missed leaves first, then CONNECT.
-    pub(in crate::engine) fn resume(self: &Arc<Self>, link: &Arc<Link>, seen: Seen, auth: &str) -> Resumed {
-        let mut batch = Batch::new(&self.engine);
+    pub(in crate::engine) fn resume(self: &Arc<Self>, connection: &Arc<Connection>, seen: Seen, auth: &str) -> Resumed {
+        let mut pending = PendingFlush::new(&self.engine);
         let Some(application) = self.state().application.clone() else { return Resumed::NotYours };
-        if !application.readmit(&link.handshake, auth) {
+        if !application.readmit(&connection.handshake, auth) {
             return Resumed::NotYours;
         }
         let mut guard = self.state();
         let state = &mut *guard;
         let hanging = match &state.phase {
             Phase::Away { .. } => None,
-            Phase::Connected(hanging) if !Arc::ptr_eq(hanging, link) => Some(hanging.clone()),
+            Phase::Connected(hanging) if !Arc::ptr_eq(hanging, connection) => Some(hanging.clone()),
             Phase::Connected(_) | Phase::Connecting(_) | Phase::Closed => return Resumed::NotYours,
         };
         if !state.replays.may_go_on(seen) {
@@ -86,25 +86,25 @@ impl Session {
             self.finish(DisconnectReason::TransportClose);
             return Resumed::Lost;
         }
-        if hanging.is_none() && !application.take_seat(&link.handshake) {
+        if hanging.is_none() && !application.take_seat(&connection.handshake) {
             return Resumed::NotYours;
         }
-        if !link.add_session(self) {
+        if !connection.add_socket(self) {
             if hanging.is_none() {
                 application.leave_seat();
             }
             return Resumed::NotYours;
         }
-        link.joined();
-        if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(link.clone())) {
-            self.engine.wheel.remove(until);
-            self.engine.parked.remove(self, &application.user());
+        connection.joined();
+        if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(connection.clone())) {
+            self.engine.timers.remove(until);
+            self.engine.away.remove(self, &application.user());
         }
         for frame in state.log.after(seen.number()) {
             state.replays.last = frame.number();
-            link.push(frame, false, &mut batch);
+            connection.push(frame, false, &mut pending);
         }
-        link.push(&self.connect_frame(), false, &mut batch);
+        connection.push(&self.connect_frame(), false, &mut pending);
         drop(guard);
         match hanging {
             None => application.moved(),
@@ -151,7 +151,7 @@ impl Seen {
     }
 
     /// Whether everything that came after it is still there.
-    fn is_in(self, log: &Log) -> bool {
+    fn is_in(self, log: &RecoveryLog) -> bool {
         !matches!(self, Self::Unknown) && log.is_whole_after(self.number())
     }
 }

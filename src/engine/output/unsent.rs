@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// The frames that wait for one client. What leaves at once is never charged: [`Self::settle`] charges what stays.
-pub(super) struct Queue {
+pub(super) struct Unsent {
     protocol: Protocol,
     frames: VecDeque<Arc<Frame>>,
     /// How many of the first frames are charged.
@@ -34,7 +34,7 @@ pub(super) struct Queue {
     slots: Option<Box<Charge>>,
 }
 
-impl Queue {
+impl Unsent {
     pub(super) fn new(protocol: Protocol, account: &Arc<Account>) -> Self {
         let frames = VecDeque::new();
         Self { protocol, frames, charged: 0, bytes: 0, written: 0, account: account.clone(), slots: None }
@@ -193,7 +193,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for Unsent {
     fn drop(&mut self) {
         self.truncate(0);
     }
@@ -237,7 +237,7 @@ mod tests {
             let mut frames: Vec<_> =
                 frames.iter().map(|(text, attachments, byte)| frame(*text, attachments, *byte)).collect();
             frames.push(Frame::joined(frames.clone()));
-            let mut queue = Queue::new(protocol, &Account::unbounded());
+            let mut queue = Unsent::new(protocol, &Account::unbounded());
             let (mut pushed, mut left) = (Vec::new(), Vec::new());
             for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 1_000])]) {
                 match step {
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_empty_queue_takes_any_frame_and_then_only_what_fits() {
-        let mut queue = Queue::new(Protocol::V4, &Account::unbounded());
+        let mut queue = Unsent::new(Protocol::V4, &Account::unbounded());
         let frame = Frame::engine("0123456789");
         assert!(queue.push(&frame, 5));
         assert!(!queue.push(&frame, 23));
@@ -279,7 +279,7 @@ mod tests {
     fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
         let frame = Frame::engine("0123456789");
         for (taken, left) in [(0, 0), (5, 7), (12, 0), (17, 7)] {
-            let mut queue = Queue::new(Protocol::Plain, &Account::unbounded());
+            let mut queue = Unsent::new(Protocol::Plain, &Account::unbounded());
             for _ in 0..3 {
                 assert!(queue.push(&frame, usize::MAX));
             }
@@ -309,7 +309,7 @@ mod tests {
         let wire = Frame::joined(packets.to_vec()).wire(Protocol::V4).to_vec();
         assert_eq!(wire, packets.iter().flat_map(|packet| packet.wire(Protocol::V4)).copied().collect::<Vec<_>>());
         for taken in 0..=wire.len() {
-            let mut queue = Queue::new(Protocol::V4, &Account::unbounded());
+            let mut queue = Unsent::new(Protocol::V4, &Account::unbounded());
             assert!(queue.push(&Frame::joined(packets.to_vec()), usize::MAX));
             assert!(queue.push(&packets[0], usize::MAX));
             let mut room = [taken].into_iter().filter(|taken| *taken > 0);
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_write_that_takes_nothing_fails() {
-        let mut queue = Queue::new(Protocol::V4, &Account::unbounded());
+        let mut queue = Unsent::new(Protocol::V4, &Account::unbounded());
         queue.push(&Frame::engine("2"), usize::MAX);
         assert_eq!(queue.write(|_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
         assert_eq!(queue.bytes(), 3);

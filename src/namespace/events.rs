@@ -56,7 +56,7 @@ impl Events {
         let handler = Arc::new(handler);
         let handler: Handler = Box::new(move |call, args| match E::from_args(args) {
             Ok(payload) => {
-                let (handler, ctx) = (handler.clone(), call.conn.ctx());
+                let (handler, ctx) = (handler.clone(), call.socket.ctx());
                 // Called when its turn comes, not before.
                 Job::Alone(Box::pin(call.run(async move { handler(ctx, payload).await })))
             }

@@ -1,17 +1,17 @@
-//! How a polling link moves to a WebSocket.
+//! How a polling connection moves to a WebSocket.
 
 use std::sync::Arc;
 
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::Link;
+use super::Connection;
 use crate::engine::{
     frame::Frame,
     output::{Request, Transport, Upgrade},
     websocket::opcode,
 };
 
-impl Link {
+impl Connection {
     /// A WebSocket is tried, one at a time. False where there is one already, or nothing to upgrade.
     pub(in crate::engine) fn begin_upgrade(&self) -> bool {
         let mut output = self.output();
@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    /// From now on everything goes through the WebSocket. False where the link was closed in the meantime.
+    /// From now on everything goes through the WebSocket. False where the connection was closed in the meantime.
     pub(in crate::engine) fn finish_upgrade(self: &Arc<Self>, writer: OwnedWriteHalf) -> bool {
         {
             let mut output = self.output();
@@ -57,7 +57,7 @@ impl Link {
                 Transport::Closing(way) if awaits_fetch => {
                     *way = Some(writer);
                     output.replace_farewell(&Frame::control(opcode::CLOSE, &[]));
-                    self.engine.remove_link(&self.sid);
+                    self.engine.remove_connection(&self.sid);
                 }
                 _ => return false,
             }

@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 
 use super::{
     DisconnectReason, Engine, Handshake, Protocol,
-    back::{Back, Behind},
-    flush::Batch,
+    connection::{Connection, TransportName},
+    flush::PendingFlush,
     frame::Frame,
-    link::{Link, TransportName},
-    log::Log,
+    library::{EngineSide, LibrarySession},
     output::Pushed,
     pressure::ReceivedCharge,
-    wheel::Ticket,
+    recovery_log::RecoveryLog,
+    timers::Ticket,
 };
 use recovery::Replays;
 pub(super) use recovery::{Resumed, Seen};
@@ -47,7 +47,7 @@ pub(crate) trait Application: Send + Sync {
     /// See [`Self::take_seat`].
     fn leave_seat(&self);
 
-    /// The client went, or came back. [`Session::is_away`] says which.
+    /// The client went, or came back. [`Socket::is_away`] says which.
     fn moved(self: Arc<Self>);
 
     /// It is over.
@@ -94,7 +94,7 @@ pub(crate) struct NotAnEvent;
 pub(crate) type Answer = (Vec<Box<RawValue>>, Vec<Bytes>);
 
 /// One client in one namespace.
-pub(crate) struct Session {
+pub(crate) struct Socket {
     /// As the client knows it too, but for clients of Engine.IO 3 outside of the root namespace.
     pub(crate) id: SocketId,
     /// The path of the namespace.
@@ -103,7 +103,7 @@ pub(crate) struct Session {
     pub(crate) connected_at: Timestamp,
     engine: Arc<Engine>,
     protocol: Protocol,
-    back: Back,
+    session: LibrarySession,
     /// What a client of Engine.IO 3 calls it outside of the root namespace.
     legacy_id: Option<String>,
     /// With what the client comes back. `None` where it cannot: then its events bear no offsets either, and it has no
@@ -117,7 +117,7 @@ pub(crate) struct Session {
 struct State {
     phase: Phase,
     application: Option<Arc<dyn Application>>,
-    log: Log,
+    log: RecoveryLog,
     replays: Replays,
     /// Who waits for the client's acknowledgements.
     asked: HashMap<u64, oneshot::Sender<Answer>>,
@@ -125,8 +125,8 @@ struct State {
 
 enum Phase {
     /// CONNECT has come, and is being decided on.
-    Connecting(Arc<Link>),
-    Connected(Arc<Link>),
+    Connecting(Arc<Connection>),
+    Connected(Arc<Connection>),
     /// The connection was lost; until when the client may come back.
     Away {
         reason: DisconnectReason,
@@ -135,41 +135,47 @@ enum Phase {
     Closed,
 }
 
-impl Session {
+impl Socket {
     /// The client asks to be let into a namespace.
-    pub(super) fn open(link: &Arc<Link>, back: Back, behind: &Behind, namespace: &str, auth: &str) -> Arc<Self> {
-        let engine = link.engine.clone();
-        let id = back.sid();
-        let pid = link.handshake.is_recoverable.then(|| {
+    pub(super) fn open(
+        connection: &Arc<Connection>,
+        session: LibrarySession,
+        engine_side: &EngineSide,
+        namespace: &str,
+        auth: &str,
+    ) -> Arc<Self> {
+        let engine = connection.engine.clone();
+        let id = session.sid();
+        let pid = connection.handshake.is_recoverable.then(|| {
             let secret = rand::rng().sample_iter(Alphanumeric).take(PID_SECRET).map(char::from);
             id.to_string().chars().chain(secret).collect()
         });
-        let has_legacy_id = link.protocol == Protocol::V3 && namespace != "/";
-        let session = Arc::new(Self {
+        let has_legacy_id = connection.protocol == Protocol::V3 && namespace != "/";
+        let socket = Arc::new(Self {
             id,
-            legacy_id: has_legacy_id.then(|| format!("{namespace}#{}", link.sid)),
+            legacy_id: has_legacy_id.then(|| format!("{namespace}#{}", connection.sid)),
             namespace: namespace.into(),
             connected_at: Timestamp::now(),
-            protocol: link.protocol,
-            back,
+            protocol: connection.protocol,
+            session,
             pid,
-            _auth_charge: ReceivedCharge::handshake(&link.received, auth.len()),
+            _auth_charge: ReceivedCharge::handshake(&connection.received, auth.len()),
             state: Mutex::new(State {
-                phase: Phase::Connecting(link.clone()),
+                phase: Phase::Connecting(connection.clone()),
                 application: None,
-                log: Log::default(),
+                log: RecoveryLog::default(),
                 replays: Replays::default(),
                 asked: HashMap::new(),
             }),
             engine,
         });
-        behind.set(&session, link);
-        session
+        engine_side.set(&socket, connection);
+        socket
     }
 
     /// Hands CONNECT to the library. `route` is what it calls the namespace.
     pub(super) fn ask_in(&self, route: &str, auth: &str) {
-        self.back.connect(self.engine.library(), route, auth);
+        self.session.connect(self.engine.library(), route, auth);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -179,7 +185,7 @@ impl Session {
     /// What the client said when it opened the connection; `None` when it has gone.
     pub(crate) fn handshake(&self) -> Option<Handshake> {
         match &self.state().phase {
-            Phase::Connecting(link) | Phase::Connected(link) => Some(link.handshake.clone()),
+            Phase::Connecting(connection) | Phase::Connected(connection) => Some(connection.handshake.clone()),
             Phase::Away { .. } | Phase::Closed => None,
         }
     }
@@ -196,11 +202,11 @@ impl Session {
 
     /// How the client is connected and from where; `None` while it is not.
     pub(crate) fn connection(&self) -> Option<(TransportName, Option<IpAddr>)> {
-        let link = match &self.state().phase {
-            Phase::Connected(link) => link.clone(),
+        let connection = match &self.state().phase {
+            Phase::Connected(connection) => connection.clone(),
             Phase::Connecting(_) | Phase::Away { .. } | Phase::Closed => return None,
         };
-        Some((link.transport_name(), link.handshake.address))
+        Some((connection.transport_name(), connection.handshake.address))
     }
 
     /// The layer above, until it is over.
@@ -222,36 +228,40 @@ impl Session {
 
     /// The client is not let in: CONNECT_ERROR, with a message and data as JSON, if there is any.
     pub(crate) fn refuse(self: &Arc<Self>, message: &str, data: Option<&str>) {
-        let link = {
+        let connection = {
             let mut state = self.state();
-            let Phase::Connecting(link) = std::mem::replace(&mut state.phase, Phase::Closed) else { return };
-            link
+            let Phase::Connecting(connection) = std::mem::replace(&mut state.phase, Phase::Closed) else { return };
+            connection
         };
         // First, so that the client may ask again as soon as it reads the answer.
-        link.remove_session(self);
-        link.refuse_connect(&self.namespace, message, data);
-        self.back.close(self.engine.library());
+        connection.remove_socket(self);
+        connection.refuse_connect(&self.namespace, message, data);
+        self.session.close(self.engine.library());
     }
 
     /// The client is let in: CONNECT leaves before anything else does. False where it has gone in the meantime.
-    pub(crate) fn connected(self: &Arc<Self>, application: Arc<dyn Application>, batch: &mut Batch<'_>) -> bool {
+    pub(crate) fn connected(
+        self: &Arc<Self>,
+        application: Arc<dyn Application>,
+        pending: &mut PendingFlush<'_>,
+    ) -> bool {
         let mut state = self.state();
-        let Phase::Connecting(link) = &state.phase else { return false };
-        let link = link.clone();
-        link.joined();
-        link.push(&self.connect_frame(), false, batch);
-        state.phase = Phase::Connected(link.clone());
+        let Phase::Connecting(connection) = &state.phase else { return false };
+        let connection = connection.clone();
+        connection.joined();
+        connection.push(&self.connect_frame(), false, pending);
+        state.phase = Phase::Connected(connection.clone());
         state.application = Some(application);
         if let Some(pid) = &self.pid {
-            self.engine.parked.know(pid, self);
+            self.engine.away.know(pid, self);
         }
-        link.let_in(self);
+        connection.let_in(self);
         true
     }
 
     /// From now on it needs nothing of the library.
     pub(crate) fn leave_library(&self) {
-        self.back.close(self.engine.library());
+        self.session.close(self.engine.library());
     }
 
     fn connect_frame(&self) -> Arc<Frame> {
@@ -265,7 +275,7 @@ impl Session {
 
     /// Puts an event, or several that were joined, into the queue, and into the log of what the client may miss. False
     /// where nobody will get it.
-    pub(crate) fn deliver(&self, frame: &Arc<Frame>, is_volatile: bool, batch: &mut Batch<'_>) -> bool {
+    pub(crate) fn deliver(&self, frame: &Arc<Frame>, is_volatile: bool, pending: &mut PendingFlush<'_>) -> bool {
         let mut state = self.state();
         let state = &mut *state;
         let frame = match (self.protocol, &self.pid) {
@@ -273,8 +283,8 @@ impl Session {
             _ => frame,
         };
         match &state.phase {
-            Phase::Connected(link) => {
-                let is_sent = match link.push(frame, is_volatile, batch) {
+            Phase::Connected(connection) => {
+                let is_sent = match connection.push(frame, is_volatile, pending) {
                     Pushed::Queued | Pushed::Schedule => true,
                     Pushed::Skipped => return false,
                     // The connection is gone, and this socket is about to learn of it.
@@ -294,25 +304,36 @@ impl Session {
         }
     }
 
-    fn log(&self, log: &mut Log, frame: &Arc<Frame>) {
+    fn log(&self, log: &mut RecoveryLog, frame: &Arc<Frame>) {
         let recovery = &self.engine.settings.recovery;
         log.push(frame, recovery.events, recovery.bytes, &self.engine.account);
     }
 
     /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments. False where nobody will
     /// get it.
-    pub(crate) fn acknowledge(&self, id: u64, json: &str, attachments: Vec<Bytes>, batch: &mut Batch<'_>) -> bool {
+    pub(crate) fn acknowledge(
+        &self,
+        id: u64,
+        json: &str,
+        attachments: Vec<Bytes>,
+        pending: &mut PendingFlush<'_>,
+    ) -> bool {
         let frame = Frame::ack(&self.namespace, id, json, attachments);
         let state = self.state();
-        let Phase::Connected(link) = &state.phase else { return false };
-        matches!(link.push(&frame, false, batch), Pushed::Queued | Pushed::Schedule)
+        let Phase::Connected(connection) = &state.phase else { return false };
+        matches!(connection.push(&frame, false, pending), Pushed::Queued | Pushed::Schedule)
     }
 
     /// Sends an event that asks for an acknowledgement, of this id. The receiver fails when the client has gone.
-    pub(crate) fn ask(&self, frame: &Arc<Frame>, id: u64, batch: &mut Batch<'_>) -> Option<oneshot::Receiver<Answer>> {
+    pub(crate) fn ask(
+        &self,
+        frame: &Arc<Frame>,
+        id: u64,
+        pending: &mut PendingFlush<'_>,
+    ) -> Option<oneshot::Receiver<Answer>> {
         let mut state = self.state();
-        let Phase::Connected(link) = &state.phase else { return None };
-        if !matches!(link.push(frame, false, batch), Pushed::Queued | Pushed::Schedule) {
+        let Phase::Connected(connection) = &state.phase else { return None };
+        if !matches!(connection.push(frame, false, pending), Pushed::Queued | Pushed::Schedule) {
             return None;
         }
         let (answer, answered) = oneshot::channel();
@@ -396,25 +417,25 @@ impl Session {
     /// Ends the socket for good: DISCONNECT goes first, so that an unchanged client stays away. With `close` the
     /// whole connection is closed.
     pub(crate) fn kick(self: &Arc<Self>, close: bool) {
-        let mut batch = Batch::new(&self.engine);
-        let link = match &self.state().phase {
-            Phase::Connected(link) => {
-                link.push(&Frame::disconnect(&self.namespace), false, &mut batch);
-                Some(link.clone())
+        let mut pending = PendingFlush::new(&self.engine);
+        let connection = match &self.state().phase {
+            Phase::Connected(connection) => {
+                connection.push(&Frame::disconnect(&self.namespace), false, &mut pending);
+                Some(connection.clone())
             }
             _ => None,
         };
         if self.protocol == Protocol::Plain
-            && let Some(link) = &link
+            && let Some(connection) = &connection
         {
             // It is all that this connection is for.
-            return link.end(DisconnectReason::ServerNamespaceDisconnect, None);
+            return connection.end(DisconnectReason::ServerNamespaceDisconnect, None);
         }
         self.finish(DisconnectReason::ServerNamespaceDisconnect);
         // Sent when it is over, so that the client may ask again as soon as it reads it.
-        drop(batch);
-        if let Some(link) = link.filter(|_| close) {
-            link.kick();
+        drop(pending);
+        if let Some(connection) = connection.filter(|_| close) {
+            connection.kick();
         }
     }
 
@@ -431,23 +452,23 @@ impl Session {
             let phase = std::mem::replace(&mut state.phase, Phase::Closed);
             let application = state.application.take();
             if let (Phase::Away { .. }, Some(application)) = (&phase, &application) {
-                self.engine.parked.remove(self, &application.user());
+                self.engine.away.remove(self, &application.user());
             }
-            state.log = Log::default();
+            state.log = RecoveryLog::default();
             state.asked = HashMap::new();
             (reason, phase, application)
         };
         match phase {
             Phase::Closed => return,
-            Phase::Connecting(link) => {
-                link.remove_session(self);
-                self.back.close(self.engine.library());
+            Phase::Connecting(connection) => {
+                connection.remove_socket(self);
+                self.session.close(self.engine.library());
             }
-            Phase::Connected(link) => link.remove_session(self),
-            Phase::Away { until, .. } => self.engine.wheel.remove(until),
+            Phase::Connected(connection) => connection.remove_socket(self),
+            Phase::Away { until, .. } => self.engine.timers.remove(until),
         }
         if let Some(pid) = &self.pid {
-            self.engine.parked.forget(pid);
+            self.engine.away.forget(pid);
         }
         if let Some(application) = application {
             application.ended(reason);

@@ -1,4 +1,4 @@
-use crate::{error::Result, model::Room, socket::Ctx};
+use crate::{error::Result, model::Room, namespace::Ctx};
 
 /// The client is back: so it is for the others.
 pub async fn back(ctx: Ctx) -> Result<()> {

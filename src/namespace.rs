@@ -4,6 +4,7 @@
 //! (`connect`). From then on the engine hands the socket's events to `receive`, in the order of arrival, and they
 //! go through a queue of the socket's own (`queue`).
 
+mod app_socket;
 mod connect;
 mod credentials;
 mod ctx;
@@ -26,7 +27,7 @@ pub use middleware::{Entrant, Refusal};
 
 use crate::{app::App, engine::Library};
 
-type Socket = LibrarySocket<LocalAdapter>;
+type OfLibrary = LibrarySocket<LocalAdapter>;
 
 /// The library has no pings of its own to send: the engine knows who is still there.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);

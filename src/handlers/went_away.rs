@@ -1,7 +1,7 @@
 use crate::{
     error::Result,
     model::{Room, Timestamp},
-    socket::Ctx,
+    namespace::Ctx,
     store::Seen,
 };
 

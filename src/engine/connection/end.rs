@@ -1,8 +1,8 @@
-//! How a link ends: with a goodbye, or without.
+//! How a connection ends: with a goodbye, or without.
 
 use std::{sync::Arc, time::Instant};
 
-use super::Link;
+use super::Connection;
 use crate::engine::{
     DisconnectReason,
     frame::Frame,
@@ -10,7 +10,7 @@ use crate::engine::{
     websocket::{Violation, opcode},
 };
 
-impl Link {
+impl Connection {
     /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
         let close = match (&self.plain, status) {
@@ -89,7 +89,7 @@ impl Link {
     /// What was said last is not fetched.
     pub(in crate::engine) fn forget(&self) {
         self.output().close();
-        self.engine.remove_link(&self.sid);
+        self.engine.remove_connection(&self.sid);
     }
 
     /// It did not keep up. A client of plain WebSocket was told so, after the frame that had left in part.
@@ -111,26 +111,26 @@ impl Link {
 
     /// With `awaits_fetch`, a polling client may still fetch what was said last.
     fn lost(self: &Arc<Self>, reason: DisconnectReason, awaits_fetch: bool) {
-        let sessions = {
+        let sockets = {
             let mut state = self.state();
             if std::mem::replace(&mut state.is_closed, true) {
                 return;
             }
             state.waiting = None;
             state.beat.leave(Instant::now(), reason);
-            std::mem::take(&mut state.sessions)
+            std::mem::take(&mut state.sockets)
         };
         self.received.wake();
         if !awaits_fetch {
-            self.engine.remove_link(&self.sid);
+            self.engine.remove_connection(&self.sid);
         }
         if self.output().is_closed() {
-            self.state().beat.unschedule(&self.engine.wheel);
+            self.state().beat.unschedule(&self.engine.timers);
         } else {
             self.watch_clock();
         }
-        for session in sessions {
-            session.unlinked(self, reason);
+        for socket in sockets {
+            socket.disconnected(self, reason);
         }
     }
 }

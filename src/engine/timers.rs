@@ -1,4 +1,4 @@
-//! The one clock: it calls links and sockets when something of theirs may be due. No connection has a timer.
+//! The one clock: it calls connections and sockets when something of theirs may be due. No connection has a timer.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use super::{link::Link, session::Session};
+use super::{connection::Connection, socket::Socket};
 
 /// Moments are rounded up to a multiple of this, which is what the runtime's timers know too.
 const TICK: Duration = Duration::from_millis(1);
@@ -25,9 +25,9 @@ fn offset(slot: u64) -> Duration {
 }
 
 /// Who is to be called.
-pub(super) enum Timed {
-    Link(Weak<Link>),
-    Session(Weak<Session>),
+pub(super) enum Timer {
+    Connection(Weak<Connection>),
+    Socket(Weak<Socket>),
 }
 
 /// A call that was asked for, and can be called off.
@@ -38,7 +38,7 @@ pub(super) struct Ticket {
 }
 
 /// What is due when. Whoever is gone by then is not called.
-pub(super) struct Wheel {
+pub(super) struct Timers {
     start: Instant,
     state: Mutex<State>,
     changed: Notify,
@@ -46,11 +46,11 @@ pub(super) struct Wheel {
 
 #[derive(Default)]
 struct State {
-    due: BTreeMap<Ticket, Timed>,
+    due: BTreeMap<Ticket, Timer>,
     next: u64,
 }
 
-impl Wheel {
+impl Timers {
     pub(super) fn new() -> Self {
         Self { start: Instant::now(), state: Mutex::default(), changed: Notify::new() }
     }
@@ -60,13 +60,13 @@ impl Wheel {
     }
 
     /// Calls at this moment, or up to a tick later.
-    pub(super) fn add(&self, moment: Instant, timed: Timed) -> Ticket {
+    pub(super) fn add(&self, moment: Instant, timer: Timer) -> Ticket {
         let slot = slot(moment.saturating_duration_since(self.start));
         let mut state = self.state();
         let is_first = state.due.first_key_value().is_none_or(|(first, _)| slot < first.slot);
         let ticket = Ticket { slot, number: state.next };
         state.next += 1;
-        state.due.insert(ticket, timed);
+        state.due.insert(ticket, timer);
         drop(state);
         if is_first {
             self.changed.notify_one();
@@ -83,16 +83,16 @@ impl Wheel {
     pub(super) async fn run(&self) {
         loop {
             let (due, next) = self.take_due(Instant::now());
-            for (ticket, timed) in due {
-                match timed {
-                    Timed::Link(link) => {
-                        if let Some(link) = link.upgrade() {
-                            link.tick(ticket, Instant::now());
+            for (ticket, timer) in due {
+                match timer {
+                    Timer::Connection(connection) => {
+                        if let Some(connection) = connection.upgrade() {
+                            connection.tick(ticket, Instant::now());
                         }
                     }
-                    Timed::Session(session) => {
-                        if let Some(session) = session.upgrade() {
-                            session.expire(ticket);
+                    Timer::Socket(socket) => {
+                        if let Some(socket) = socket.upgrade() {
+                            socket.expire(ticket);
                         }
                     }
                 }
@@ -108,7 +108,7 @@ impl Wheel {
     }
 
     /// What is due now, and when to look again.
-    fn take_due(&self, now: Instant) -> (Vec<(Ticket, Timed)>, Option<Instant>) {
+    fn take_due(&self, now: Instant) -> (Vec<(Ticket, Timer)>, Option<Instant>) {
         let mut due = Vec::new();
         let mut state = self.state();
         while let Some(entry) = state.due.first_entry() {
@@ -127,39 +127,39 @@ mod tests {
     use super::*;
 
     /// Links that are gone, so that a test needs none: it is asked when they are due.
-    fn nobody() -> Timed {
-        Timed::Link(Weak::new())
+    fn nobody() -> Timer {
+        Timer::Connection(Weak::new())
     }
 
     #[test]
     fn nothing_is_called_early_and_nothing_more_than_a_tick_late() {
-        let wheel = Wheel::new();
+        let timers = Timers::new();
         for micros in [0_u64, 1, 999, 1_000, 1_001, 14_500, 2_000_000] {
-            let moment = wheel.start + Duration::from_micros(micros);
-            let ticket = wheel.add(moment, nobody());
-            let (early, next) = wheel.take_due(moment - Duration::from_nanos(1));
+            let moment = timers.start + Duration::from_micros(micros);
+            let ticket = timers.add(moment, nobody());
+            let (early, next) = timers.take_due(moment - Duration::from_nanos(1));
             assert!(early.is_empty(), "{micros}");
             let next = next.unwrap();
             assert!(next >= moment && next < moment + TICK, "{micros}");
-            let (due, _) = wheel.take_due(next);
+            let (due, _) = timers.take_due(next);
             assert_eq!(due.iter().map(|(due, _)| *due).collect::<Vec<_>>(), [ticket], "{micros}");
         }
     }
 
     #[test]
     fn years_after_the_start_timers_are_due_one_by_one() {
-        let wheel = Wheel::new();
+        let timers = Timers::new();
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         for days in [49, 50, 496, 498, 3_650] {
-            let now = wheel.start + DAY * days;
-            let soon = wheel.add(now + Duration::from_secs(20), nobody());
-            let late = wheel.add(now + Duration::from_secs(120), nobody());
-            assert!(wheel.take_due(now).0.is_empty(), "{days} days");
-            let (due, next) = wheel.take_due(now + Duration::from_secs(20) + TICK);
+            let now = timers.start + DAY * days;
+            let soon = timers.add(now + Duration::from_secs(20), nobody());
+            let late = timers.add(now + Duration::from_secs(120), nobody());
+            assert!(timers.take_due(now).0.is_empty(), "{days} days");
+            let (due, next) = timers.take_due(now + Duration::from_secs(20) + TICK);
             assert_eq!(due.iter().map(|(due, _)| *due).collect::<Vec<_>>(), [soon], "{days} days");
             let until = next.unwrap() - (now + Duration::from_secs(120));
             assert!(until < TICK, "{days} days");
-            wheel.remove(late);
+            timers.remove(late);
         }
     }
 }

@@ -11,26 +11,26 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 
 use super::{
-    link::{Admission, Link},
-    session::Session,
+    connection::{Admission, Connection},
+    socket::Socket,
 };
 use crate::hub::SocketId;
 
 /// The library: a service that answers requests. `None` where it fails.
 pub(crate) type Library = Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
-/// The engine's session behind a socket of the library, as an extension of the request that opened it.
+/// The engine's socket behind a socket of the library, as an extension of the request that opened it.
 #[derive(Clone, Default)]
-pub(crate) struct Behind(Arc<OnceLock<(Arc<Session>, Admission)>>);
+pub(crate) struct EngineSide(Arc<OnceLock<(Arc<Socket>, Admission)>>);
 
-impl Behind {
-    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
-        self.0.get().map(|(session, _)| session)
+impl EngineSide {
+    pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
+        self.0.get().map(|(socket, _)| socket)
     }
 }
 
 /// A session of the library, open until CONNECT is decided on.
-pub(super) struct Back {
+pub(super) struct LibrarySession {
     sid: SocketId,
 }
 
@@ -39,12 +39,12 @@ struct Open {
     sid: SocketId,
 }
 
-impl Back {
+impl LibrarySession {
     /// Opens one. Its id is that of its sockets.
-    pub(super) fn open(library: &Library, behind: &Behind) -> Option<Self> {
+    pub(super) fn open(library: &Library, engine_side: &EngineSide) -> Option<Self> {
         static URI: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/socket.io/?EIO=4&transport=polling"));
         let mut request = request(Method::GET, URI.clone(), String::new());
-        request.extensions_mut().insert(behind.clone());
+        request.extensions_mut().insert(engine_side.clone());
         let answer = library(request).now_or_never().flatten()?;
         let open: Open = serde_json::from_slice(answer.strip_prefix(b"0")?).ok()?;
         Some(Self { sid: open.sid })
@@ -75,10 +75,10 @@ impl Back {
     }
 }
 
-impl Behind {
+impl EngineSide {
     /// Until the library has dropped it, its connection has one undecided CONNECT more.
-    pub(super) fn set(&self, session: &Arc<Session>, link: &Arc<Link>) {
-        assert!(self.0.set((session.clone(), link.admission())).is_ok(), "a session is made once");
+    pub(super) fn set(&self, socket: &Arc<Socket>, connection: &Arc<Connection>) {
+        assert!(self.0.set((socket.clone(), connection.admission())).is_ok(), "it is set once");
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     auth::Identity,
-    engine::{Handshake, Session},
+    engine::{Handshake, Socket},
     error::{Code, Error},
     input,
     model::User,
@@ -28,10 +28,10 @@ pub struct Entrant {
 }
 
 impl Entrant {
-    pub(super) fn new(identity: &Identity, session: &Session, auth: &str, handshake: &Handshake) -> Self {
+    pub(super) fn new(identity: &Identity, inner: &Socket, auth: &str, handshake: &Handshake) -> Self {
         Self {
             user: identity.user.clone(),
-            namespace: session.namespace.clone(),
+            namespace: inner.namespace.clone(),
             // It was taken as JSON.
             auth: input::read(auth, "auth").unwrap_or_default(),
             query: handshake.query.as_str().into(),
