@@ -19,9 +19,9 @@ use crate::{
     auth::Identity,
     config::LimitsConfig,
     error::{Error, Result},
-    hub::{Hub, SocketId, To},
+    hub::{Hub, To},
     input,
-    model::{Body, Message, MessageId, Room, RoomRef, User, UserId},
+    model::{Body, Message, MessageId, Room, RoomRef, SocketId, User, UserId},
     protocol::{
         DeleteMessage, EditMessage, JoinRoom, JoinedRoom, ListUsers, LoadMessages, MarkRead, MessageDeleted,
         MessageEdited, MessageRead, MessageSaved, PAGE_DEFAULT, PAGE_MAX, Page, ReadMark, RoomList, RoomUser,

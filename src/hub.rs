@@ -18,7 +18,6 @@ use std::{
 
 use indexmap::IndexMap;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use socketioxide_core::Sid;
 
 pub use device::Device;
 pub use hubs::Hubs;
@@ -28,12 +27,9 @@ use self::run::Run;
 use crate::{
     engine::{Application, Engine, Socket},
     metrics::Metrics,
-    model::{Room, RoomName, User, UserId},
+    model::{Room, RoomName, SocketId, User, UserId},
     turn::{self, Keeper},
 };
-
-/// A socket's id, as its client knows it too.
-pub type SocketId = Sid;
 
 /// Who is to hear an event.
 #[derive(Debug, Clone, Copy)]

@@ -4,12 +4,14 @@ mod message;
 mod parse;
 mod room;
 mod schema;
+mod socket_id;
 mod timestamp;
 mod user;
 
 pub use message::{Body, Message, MessageId};
 pub(crate) use parse::{idempotency_key, keyed, named};
 pub use room::{Direct, Room, RoomName, RoomRef};
+pub use socket_id::SocketId;
 pub use timestamp::Timestamp;
 pub use user::{User, UserId};
 

@@ -17,8 +17,8 @@ pub use typing::TypingNow;
 
 use crate::{
     config::PresenceConfig,
-    hub::{Hub, SocketId, To},
-    model::{Room, RoomName, RoomRef, User, UserId},
+    hub::{Hub, To},
+    model::{Room, RoomName, RoomRef, SocketId, User, UserId},
     protocol::{PresenceChanged, USERS_MAX},
 };
 

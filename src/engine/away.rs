@@ -8,7 +8,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{Recovery, socket::Socket};
-use crate::{hub::SocketId, metrics::Metrics, model::UserId};
+use crate::{metrics::Metrics, model::SocketId, model::UserId};
 
 /// By what a client names the socket it comes back to, and in the order of their going.
 pub(super) struct AwaySockets {

@@ -14,7 +14,7 @@ use super::{
     connection::{Admission, Connection},
     socket::Socket,
 };
-use crate::hub::SocketId;
+use crate::model::SocketId;
 
 /// The library: a service that answers requests. `None` where it fails.
 pub(crate) type Library = Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;

@@ -26,7 +26,7 @@ use recovery::Replays;
 pub(super) use recovery::{Resumed, Seen};
 
 use crate::{
-    hub::SocketId,
+    model::SocketId,
     model::{Room, Timestamp, UserId},
 };
 

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::{SocketId, To};
+use super::To;
 use crate::{
     engine::Answer,
     error::{Error, Result},
     input,
+    model::SocketId,
     protocol::{Args, SOCKET_IO, ServerEvent},
 };
 

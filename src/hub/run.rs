@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Encoded, Hub, Outgoing, SocketId, To};
+use super::{Encoded, Hub, Outgoing, To};
 use crate::{
     engine::{Frame, PendingFlush, Socket},
-    model::Room,
+    model::{Room, SocketId},
     protocol::Arguments,
 };
 

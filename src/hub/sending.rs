@@ -12,11 +12,11 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use parking_lot::MutexGuard;
 
-use super::{Answered, Encoded, Hub, Outgoing, Receiver, SocketId, To, encode, outgoing::check_name, run::Run};
+use super::{Answered, Encoded, Hub, Outgoing, Receiver, To, encode, outgoing::check_name, run::Run};
 use crate::{
     engine::{Frame, PendingFlush, Socket},
     error::{Error, Result},
-    model::Room,
+    model::{Room, SocketId},
     protocol::{Arguments, ServerEvent},
     turn::{self, Keeper},
 };

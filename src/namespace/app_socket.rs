@@ -14,9 +14,9 @@ use crate::{
     chat,
     engine::{DisconnectReason, Handshake, Socket},
     error::Code,
-    hub::{Hub, SocketId},
+    hub::Hub,
     limits::Seat,
-    model::UserId,
+    model::{SocketId, UserId},
 };
 
 /// A socket of a namespace: who it is, and its queue.

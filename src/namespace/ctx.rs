@@ -8,8 +8,8 @@ use crate::{
     auth::Identity,
     chat,
     error::{Error, Result},
-    hub::{Answered, Hub, SocketId, To},
-    model::{Room, RoomName, User},
+    hub::{Answered, Hub, To},
+    model::{Room, RoomName, SocketId, User},
     protocol::ServerEvent,
 };
 

@@ -7,9 +7,9 @@ use crate::{
     chat,
     config::{Relay, RelayTo},
     error::{Error, Result},
-    hub::{Encoded, Outgoing, SocketId, To},
+    hub::{Encoded, Outgoing, To},
     input::{self, Object, described},
-    model::{RoomRef, UserId},
+    model::{RoomRef, SocketId, UserId},
     protocol::Args,
 };
 

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
-    hub::{Hub, SocketId, To},
-    model::{Room, User},
+    hub::{Hub, To},
+    model::{Room, SocketId, User},
     protocol::Typing,
 };
 

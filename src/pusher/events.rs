@@ -17,9 +17,9 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
-    hub::{Encoded, Outgoing, SocketId, To},
+    hub::{Encoded, Outgoing, To},
     input::check_depth,
-    model::keyed,
+    model::{SocketId, keyed},
     protocol,
 };
 

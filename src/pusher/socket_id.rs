@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     error::{Error, Result},
-    hub::SocketId,
+    model::SocketId,
 };
 
 /// The id that a client has computed from its `socket.id`, as the README shows.

@@ -15,9 +15,9 @@ use crate::{
     app::App,
     config::LimitsConfig,
     error::{Error, Result},
-    hub::{self, Encoded, Hub, Outgoing, SocketId},
+    hub::{self, Encoded, Hub, Outgoing},
     input,
-    model::{Room, UserId, checked_name},
+    model::{Room, SocketId, UserId, checked_name},
     protocol::{self, Failure},
 };
 
