@@ -1,7 +1,7 @@
 //! Every setting, its default and a sentence about it; the only reader of file, environment and flags.
 //!
-//! The doc comments below are what `sockeye default-config` prints and what the README's table of settings
-//! says: a test writes both from here.
+//! The doc comments below are what `sockeye default-config` prints and what the table in
+//! `docs/configuration.md` says: a test writes both from here.
 
 mod check;
 mod duration;

@@ -1,5 +1,5 @@
-//! What is written from the code: `client-demo/src/wire.ts`, the README's tables, `sockeye.toml`. A test that
-//! finds one stale writes it anew and fails.
+//! What is written from the code: `client-demo/src/wire.ts`, tables in `docs`, `sockeye.toml`. A test that finds one
+//! stale writes it anew and fails.
 
 use std::{fs, path::Path};
 
@@ -121,8 +121,7 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
 }
 
 #[test]
-fn the_tables_of_the_readme_are_up_to_date() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md");
+fn the_tables_of_the_events_are_up_to_date() {
     let mut client = String::from("| event | payload | reply `data` | what others receive |\n|---|---|---|---|\n");
     for row in &CLIENT_EVENTS {
         client +=
@@ -133,11 +132,26 @@ fn the_tables_of_the_readme_are_up_to_date() {
     for row in &SERVER_EVENTS {
         server += &format!("| `{}` | `{}` | {} |\n", row.name, row.payload, row.note);
     }
-    let wanted = between(&readme, "client-events", &client);
-    let wanted = between(&wanted, "server-events", &server);
-    let wanted = between(&wanted, "settings", &config::settings_table());
-    let wanted = between(&wanted, "metrics", &metrics_table());
-    must_be_current("README.md", &wanted);
+    tables_must_be_current("docs/events.md", &[("client-events", &client), ("server-events", &server)]);
+}
+
+#[test]
+fn the_table_of_the_settings_is_up_to_date() {
+    tables_must_be_current("docs/configuration.md", &[("settings", &config::settings_table())]);
+}
+
+#[test]
+fn the_table_of_the_metrics_is_up_to_date() {
+    tables_must_be_current("docs/metrics.md", &[("metrics", &metrics_table())]);
+}
+
+/// The same for the tables of a page, each by its name.
+fn tables_must_be_current(path: &str, tables: &[(&str, &str)]) {
+    let mut page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path);
+    for (name, table) in tables {
+        page = between(&page, name, table);
+    }
+    must_be_current(path, &page);
 }
 
 /// Replaces what stands between `<!-- name -->` and `<!-- /name -->`.

@@ -76,3 +76,12 @@ pub use hub::{Answered, Encoded, Hub, Outgoing, To};
 pub use namespace::{Ctx, Entrant, Events, Refusal};
 pub use protocol::{Args, Arguments, ClientEvent, Raw, ServerEvent};
 pub use server::{Reloader, Server};
+
+/// The Rust in the documents, which `cargo test --doc` compiles.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/rust.md")]
+    struct OwnEvents;
+}

@@ -1,7 +1,7 @@
 //! THE WIRE. The only file that spells an event name or a payload of our Socket.IO wire: first the traits that
 //! tie a name to a payload, then the two tables of events, then the payloads in the same order.
 //!
-//! From it come the demo's `wire.ts`, the README's event tables (both checked by tests) and the types of the
+//! From it come the demo's `wire.ts`, the tables of `docs/events.md` (both checked by tests) and the types of the
 //! tests. A new event is one row and one struct here, one function in `handlers/`, one `.on` and one test.
 
 mod args;
@@ -55,15 +55,15 @@ pub trait ServerEvent: Serialize {
     const NAME: &'static str;
 }
 
-/// One row of the table of events: what README and `wire.ts` say of it.
+/// One row of the table of events: what `docs/events.md` and `wire.ts` say of it.
 pub struct Row {
     /// The event's name.
     pub name: &'static str,
-    /// The payload, as a reader of the README sees it.
+    /// The payload, as a reader of `docs/events.md` sees it.
     pub payload: &'static str,
     /// The payload's type in `wire.ts`.
     pub payload_type: &'static str,
-    /// The reply's `data`, as a reader of the README sees it; empty for server events.
+    /// The reply's `data`, as a reader of `docs/events.md` sees it; empty for server events.
     pub reply: &'static str,
     /// The reply's type in `wire.ts`; empty for server events.
     pub reply_type: &'static str,
@@ -71,7 +71,7 @@ pub struct Row {
     pub note: &'static str,
 }
 
-/// Client to server, in the order of the README. Every one may ask for an acknowledgement.
+/// Client to server, in the order of `docs/events.md`. Every one may ask for an acknowledgement.
 pub const CLIENT_EVENTS: [Row; 11] = [
     Row {
         name: SendMessage::NAME,
@@ -163,7 +163,7 @@ pub const CLIENT_EVENTS: [Row; 11] = [
     },
 ];
 
-/// Server to client, in the order of the README.
+/// Server to client, in the order of `docs/events.md`.
 pub const SERVER_EVENTS: [Row; 9] = [
     server_row(
         Session::NAME,

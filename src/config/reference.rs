@@ -238,7 +238,7 @@ pub fn default_toml() -> String {
     text
 }
 
-/// The README's table of settings, in Markdown.
+/// The table of settings in `docs/configuration.md`.
 pub fn settings_table() -> String {
     let mut table = String::from("| setting | default | |\n|---|---|---|\n");
     for Setting { section, key, sentence, default, .. } in &REFERENCE.settings {

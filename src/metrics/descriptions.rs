@@ -1,4 +1,4 @@
-//! What every metric is, as `# HELP` and the README say it.
+//! What every metric is, as `# HELP` and `docs/metrics.md` say it.
 
 use metrics::{Recorder, Unit};
 
@@ -12,7 +12,7 @@ pub(super) struct Description {
     help: &'static str,
 }
 
-/// All of them, in the order of the README.
+/// All of them, in the order of `docs/metrics.md`.
 const DESCRIPTIONS: [Description; 20] = [
     Description { name: "sockeye_connections", labels: "", help: "Sockets connected now." },
     Description { name: "sockeye_away", labels: "", help: "Sockets whose clients have gone and may come back." },
@@ -87,7 +87,7 @@ pub(super) fn describe(recorder: &impl Recorder) {
     }
 }
 
-/// The README's table of metrics, in Markdown.
+/// The table of metrics in `docs/metrics.md`.
 pub fn metrics_table() -> String {
     let mut table = String::from("| metric | |\n|---|---|\n");
     for Description { name, labels, help } in DESCRIPTIONS {

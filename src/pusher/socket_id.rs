@@ -8,7 +8,7 @@ use crate::{
     model::SocketId,
 };
 
-/// The id that a client has computed from its `socket.id`, as the README shows.
+/// The id that a client has computed from its `socket.id`, as `docs/pusher.md` shows.
 pub(super) fn parse(text: &str) -> Result<SocketId> {
     decode(text).ok_or_else(|| {
         Error::BadPayload(
@@ -35,7 +35,7 @@ mod tests {
 
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-    /// What the README's function does in JavaScript.
+    /// What the function of `docs/pusher.md` does in JavaScript.
     fn encode(id: &str) -> String {
         let half = |text: &str| text.chars().fold(0, |sum, c| sum * 64 + ALPHABET.find(c).unwrap() as u64);
         format!("{}.{}", half(&id[..8]), half(&id[8..]))

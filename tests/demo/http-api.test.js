@@ -1,4 +1,4 @@
-// The README's `fetchChatUsers()` in a browser: from a page of an allowed origin, and from a foreign one.
+// `fetchChatUsers()` of docs/http-api.md in a browser: from a page of an allowed origin, and from a foreign one.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
-import { Chapter } from "../clients/readme.js";
+import { Page } from "../clients/docs.js";
 import { launchBrowser, PATIENCE } from "./person.js";
 import { issueToken, startServer } from "./server.js";
 
@@ -65,7 +65,7 @@ describe("the HTTP API in a browser", { timeout: 120_000 }, () => {
    * and the methods and statuses of the answers that came.
    */
   async function fetchChatUsers(origin, token) {
-    const snippet = (await Chapter.of("HTTP API")).take("js", "fetchChatUsers").replaceAll("http://localhost:8000", server.url);
+    const snippet = (await Page.of("http-api.md")).take("js", "fetchChatUsers").replaceAll("http://localhost:8000", server.url);
     const context = await browser.newContext();
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);

@@ -1,4 +1,4 @@
-// What the README shows of Pusher's server library, as it stands there.
+// The blocks of docs/pusher.md, run as they stand there.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,13 +8,13 @@ import io2 from "socket.io-client-2";
 import { io } from "socket.io-client-4";
 
 import { done, fence, inTime, once, start, untaken } from "./harness.js";
-import { Chapter } from "./readme.js";
+import { Page } from "./docs.js";
 
-const chapter = await Chapter.of("Coming from Pusher");
+const docs = await Page.of("pusher.md");
 
 /** The table `[pusher]` as the harness takes settings. */
 function settings() {
-  const toml = chapter.take("toml", "secret");
+  const toml = docs.take("toml", "secret");
   assert.match(toml, /^\[pusher\]$/m);
   return Object.fromEntries([...toml.matchAll(/^(\S+) = "(.+)"$/gm)].map(([, key, value]) => [`pusher.${key}`, value]));
 }
@@ -26,9 +26,9 @@ function run(server, snippet, names, result) {
   return inTime(new Function(...Object.keys(names), body)(...Object.values(names)), "the end of the snippet");
 }
 
-/** The page of the README, once it is in its room. */
+/** The browser page that the document shows, once it is in its room. */
 async function open(t, server, shown) {
-  const socket = await run(server, chapter.take("js", "join-room"), { io, show: shown }, "socket");
+  const socket = await run(server, docs.take("js", "join-room"), { io, show: shown }, "socket");
   t.after(() => socket.disconnect());
   server.watch(socket);
   await once(socket, "session");
@@ -39,7 +39,7 @@ async function open(t, server, shown) {
 
 function runBackend(server) {
   const env = { PUSHER_SECRET: settings()["pusher.secret"] };
-  return run(server, chapter.take("js", "sendToUser"), { Pusher, process: { env } }, "pusher");
+  return run(server, docs.take("js", "sendToUser"), { Pusher, process: { env } }, "pusher");
 }
 
 test("the backend's events reach the page", async (t) => {
@@ -70,11 +70,11 @@ test("who sent it does not hear it, in the oldest generation either", async (t) 
   const senders = [await open(t, server, () => {}), old];
   for (const [index, sender] of senders.entries()) {
     const fetch = (path, { headers }) => pusher.trigger("orders", path, 1, { socket_id: headers["x-socket-id"] });
-    await run(server, chapter.take("js", "x-socket-id"), { socket: sender, fetch });
+    await run(server, docs.take("js", "x-socket-id"), { socket: sender, fetch });
     for (const hearer of [other, senders[1 - index]]) assert.equal(await once(hearer, "/orders/7/ship"), 1);
     await fence(other, sender);
     assert.deepEqual(untaken(sender, "/orders/7/ship"), []);
   }
 });
 
-test("there is nothing else", () => chapter.assertAllTaken());
+test("the page has no block that is not run", () => docs.assertAllTaken());

@@ -1,4 +1,4 @@
-// What the README shows of the HTTP API, as it stands there.
+// The blocks of docs/http-api.md, run as they stand there.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -9,9 +9,9 @@ import { promisify } from "node:util";
 import { call, newKey } from "./api.js";
 import { Api, JWT, token } from "./backend.js";
 import { BINARY, done, inTime, once, reload, start } from "./harness.js";
-import { Chapter } from "./readme.js";
+import { Page } from "./docs.js";
 
-const [events, api] = [await Chapter.of("Tell one member something"), await Chapter.of("HTTP API")];
+const docs = await Page.of("http-api.md");
 
 /** The standard output and the standard error of a shell's command, which finds `sockeye` and a key. */
 function shell(command, key = "") {
@@ -19,20 +19,20 @@ function shell(command, key = "") {
   return promisify(execFile)("sh", ["-c", command.replace("curl ", "curl -sS ")], { env });
 }
 
-/** A server with a key, and a way to run one of the first chapter's requests: its reply. */
+/** A server with a key, and a way to run one of the page's requests for events: its reply. */
 async function open(t) {
   const { key, settings } = newKey();
   const server = await start(t, settings);
   const request = async (words) => {
-    const { stdout } = await shell(events.take("sh", words).replace("http://localhost:8000", server.url), key);
+    const { stdout } = await shell(docs.take("sh", words).replace("http://localhost:8000", server.url), key);
     return JSON.parse(stdout);
   };
   return { server, key, request };
 }
 
-/** The reply that the README shows below a request. */
+/** The reply that the page shows below a request. */
 function shown(words) {
-  return JSON.parse(/^# (.*)$/m.exec(events.take("sh", words))[1]);
+  return JSON.parse(/^# (.*)$/m.exec(docs.take("sh", words))[1]);
 }
 
 /** Runs a page's or a backend's snippet with these names around it; returns what it calls `result`. */
@@ -42,12 +42,12 @@ function run(server, snippet, names, result) {
 }
 
 function backend(server, key, result) {
-  return run(server, events.take("js", "emitToMembers"), { process: { env: { SOCKEYE_KEY: key } } }, result);
+  return run(server, docs.take("js", "emitToMembers"), { process: { env: { SOCKEYE_KEY: key } } }, result);
 }
 
 test("a made key, its lines in the file and SIGHUP are all that emitToMembers needs", async (t) => {
   const server = await start(t);
-  const { stdout, stderr } = await shell(events.take("sh", "api-key"));
+  const { stdout, stderr } = await shell(docs.take("sh", "api-key"));
   assert.deepEqual(await reload(server, stderr.slice(stderr.indexOf("[key."))), ["key.backend.hash", "key.backend.scopes"]);
   const seven = await server.user("7");
   await backend(server, stdout.trim());
@@ -104,7 +104,7 @@ test("requests of the resources do what they say", async (t) => {
   const { server, key } = await open(t);
   const [ada, bob] = [await server.user("u7"), await server.user("u8")];
   const replies = [];
-  const requests = api.take("sh", "/api/messages").split(/(?<!\\)\n/).filter((line) => line !== "");
+  const requests = docs.take("sh", "/api/messages").split(/(?<!\\)\n/).filter((line) => line !== "");
   for (const line of requests) {
     const { stdout } = await shell(line.replace("http://localhost:8000", server.url), key);
     replies.push(JSON.parse(stdout));
@@ -128,7 +128,7 @@ test("a page reads who is here and who ever was, page by page", async (t) => {
   await Promise.all(known.map((id) => backend.done("POST", "/messages", { from: { id, name: id }, room: "tea", body: {} }, 201)));
   const ada = await token("ada");
   await server.connect({ auth: { token: ada } });
-  const fetchChatUsers = api.take("js", "fetchChatUsers");
+  const fetchChatUsers = docs.take("js", "fetchChatUsers");
   const [everybody, online] = await run(server, fetchChatUsers, { token: ada }, "[everybody, online]");
   assert.deepEqual(everybody.map(({ id }) => id), ["ada", ...known].sort());
   assert.deepEqual(online, [{ id: "ada", name: "ada", online: true }]);
@@ -138,7 +138,7 @@ test("a page reads who is here and who ever was, page by page", async (t) => {
 test("the table of a key says what it may do, and until when", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t);
-  const table = api.take("toml", "[key.backend]");
+  const table = docs.take("toml", "[key.backend]");
   assert.deepEqual(await reload(server, table), ["key.backend.expires-at", "key.backend.hash", "key.backend.scopes"]);
   const own = table.replace(/^hash = .*$/m, `hash = "${settings["key.backend.hash"]}"`);
   const status = async (method, path, body) => (await call(server, key, method, path, body)).status;
@@ -149,6 +149,4 @@ test("the table of a key says what it may do, and until when", async (t) => {
   }
 });
 
-test("there is nothing else", () => {
-  for (const chapter of [events, api]) chapter.assertAllTaken();
-});
+test("the page has no block that is not run", () => docs.assertAllTaken());

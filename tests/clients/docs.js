@@ -1,20 +1,19 @@
-// The README's own words, so that what it shows is what is tested.
+// The fenced blocks of a page of `docs/`, so that what the page shows is what is tested.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-/** A chapter's fenced blocks, those of its sections among them. Each is taken by the tests that run it. */
-export class Chapter {
+/** A page's fenced blocks. Each is taken by the tests that run it. */
+export class Page {
   #blocks;
 
-  static async of(heading) {
-    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-    const text = readme.split(/^(?=## )/m).find((text) => text.startsWith(`## ${heading}\n`));
-    assert.ok(text, `the README has a chapter "${heading}"`);
-    const chapter = new Chapter();
+  /** A page by its name, such as `http-api.md`; `../README.md` is the README. */
+  static async of(name) {
+    const text = await readFile(new URL(`../../docs/${name}`, import.meta.url), "utf8");
+    const page = new Page();
     const fenced = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
-    chapter.#blocks = fenced.map(([, language, text]) => ({ language, text, isTaken: false }));
-    return chapter;
+    page.#blocks = fenced.map(([, language, text]) => ({ language, text, isTaken: false }));
+    return page;
   }
 
   /** The text of the block in this language that has these words. */

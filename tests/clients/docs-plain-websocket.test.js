@@ -1,4 +1,4 @@
-// What the README shows of plain WebSocket, run as it stands there.
+// The blocks of docs/plain-websocket.md, run as they stand there.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,13 +7,13 @@ import { WebSocket } from "ws";
 
 import { Inbox, done, once, start } from "./harness.js";
 import { Plain } from "./plain.js";
-import { Chapter } from "./readme.js";
+import { Page } from "./docs.js";
 
-const chapter = await Chapter.of("Without Socket.IO");
+const docs = await Page.of("plain-websocket.md");
 
 /** A snippet in a page of its own: what it calls is put into the inbox, and its socket is closed with the test. */
 function run(t, server, words, ...functions) {
-  const text = chapter.take("js", words);
+  const text = docs.take("js", words);
   const inbox = new Inbox();
   const calls = functions.map((name) => (...args) => inbox.add([name, ...args]));
   const code = `${text.replaceAll("localhost:8000", server.host)}; return socket;`;
@@ -33,7 +33,7 @@ test("bare texts", async (t) => {
 });
 
 test("bare texts that are saved", async (t) => {
-  const [, section, key, value] = /^\[(\w+)\]\n([\w-]+) = "([\w-]+)"\n$/.exec(chapter.take("toml", "text-event"));
+  const [, section, key, value] = /^\[(\w+)\]\n([\w-]+) = "([\w-]+)"\n$/.exec(docs.take("toml", "text-event"));
   const server = await start(t, { [`${section}.${key}`]: value });
   const inbox = run(t, server, "show(data)", "show");
   assert.deepEqual(await inbox.take(() => true, "a text"), ["show", "hello"]);
@@ -62,4 +62,4 @@ test("envelopes", async (t) => {
   assert.deepEqual(saved, { success: true, message });
 });
 
-test("there is nothing else", () => chapter.assertAllTaken());
+test("the page has no block that is not run", () => docs.assertAllTaken());
