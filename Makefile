@@ -1,12 +1,13 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
 .PHONY: run demo test rust-tests conformance-tests client-tests demo-tests foreign-clients browser promtool python openssl bench \
-	fuzz lint
+	fuzz lint docs mdbook
 
 PYTHON := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo python3)
 OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 PROMTOOL := $(shell command -v promtool)
+MDBOOK := $(shell command -v mdbook)
 # How long each target is fuzzed.
 FUZZ_SECONDS := 600
 
@@ -86,6 +87,15 @@ endif
 promtool:
 ifeq ($(PROMTOOL),)
 	apt-get update && apt-get install -y --no-install-recommends prometheus
+endif
+
+# The documentation as a site with a search, into target/book.
+docs: mdbook
+	PATH="$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$$PATH" mdbook build docs
+
+mdbook:
+ifeq ($(MDBOOK),)
+	test -x $(or $(CARGO_HOME),$(HOME)/.cargo)/bin/mdbook || cargo install mdbook --locked --version 0.5.4
 endif
 
 bench: client-demo/$(INSTALLED) bench/peers/$(INSTALLED)
