@@ -1,0 +1,325 @@
+//! Which file of the library uses what another one defines. Names that a file only passes on (`pub use`) are followed
+//! to where they are defined. Files must not use each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{self, File};
+
+/// Files that still use each other in circles. Whoever unties one takes it out; none comes in.
+const IN_CIRCLES: &[&str] = &[
+    "src/engine/assembly.rs",
+    "src/engine/connection.rs",
+    "src/engine/connection/intake.rs",
+    "src/engine/diagnosis.rs",
+    "src/engine/flush.rs",
+    "src/engine/frame.rs",
+    "src/engine/heartbeat.rs",
+    "src/engine/library.rs",
+    "src/engine/output.rs",
+    "src/engine/output/unsent.rs",
+    "src/engine/payload.rs",
+    "src/engine/plain.rs",
+    "src/engine/plain/close.rs",
+    "src/engine/plain/envelope.rs",
+    "src/engine/plain/inbound.rs",
+    "src/engine/plain/rendering.rs",
+    "src/engine/polling.rs",
+    "src/engine/reader.rs",
+    "src/engine/recovery_log.rs",
+    "src/engine/requests.rs",
+    "src/engine/socket.rs",
+    "src/engine/socket/recovery.rs",
+    "src/engine/timers.rs",
+    "src/engine/upgrade.rs",
+    "src/namespace/app_socket.rs",
+    "src/namespace/ctx.rs",
+    "src/namespace/events.rs",
+    "src/namespace/queue.rs",
+    "src/namespace/receive.rs",
+    "src/namespace/relay.rs",
+    "src/store/inbox.rs",
+    "src/store/tables.rs",
+    "src/store/writer.rs",
+];
+
+/// The files of the library, and for each of them those that it uses.
+pub struct Imports {
+    files: Vec<File>,
+    by_module: BTreeMap<Vec<String>, usize>,
+    names: Vec<Names>,
+}
+
+/// What a file's `use` lines say.
+#[derive(Default)]
+struct Names {
+    /// The name in this file, and the path as it is written.
+    imported: BTreeMap<String, Vec<String>>,
+    /// Modules of which everything is imported.
+    globs: Vec<Vec<String>>,
+    /// Names that are only passed on.
+    passed_on: BTreeSet<String>,
+    /// Names of the items that the file defines.
+    defined: BTreeSet<String>,
+}
+
+/// What a path leads to.
+enum Target {
+    Module(Vec<String>),
+    Item(usize),
+}
+
+impl Imports {
+    pub fn read() -> Self {
+        let files = source::files();
+        let by_module = files.iter().enumerate().map(|(index, file)| (file.module.clone(), index)).collect();
+        let names = files.iter().map(|file| names(&file.tokens)).collect();
+        Self { files, by_module, names }
+    }
+
+    /// The pairs of files of which the first uses the second, by their paths.
+    pub fn all(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let root = self.by_module[&Vec::new()];
+        let users = (0..self.files.len()).filter(|&index| index != root);
+        users
+            .map(|index| {
+                let used = self.used_by(index).into_iter().filter(|&used| used != index && used != root);
+                (self.files[index].path.as_str(), used.map(|used| self.files[used].path.as_str()).collect())
+            })
+            .collect()
+    }
+
+    fn used_by(&self, index: usize) -> BTreeSet<usize> {
+        let (file, names) = (&self.files[index], &self.names[index]);
+        let imported = names.imported.iter().filter(|(name, _)| !names.passed_on.contains(*name)).map(|(_, path)| path);
+        let paths = imported.cloned().chain(paths(&file.tokens));
+        let items = paths.filter_map(|path| match self.resolve(index, &path, 0)? {
+            Target::Item(file) => Some(file),
+            Target::Module(_) => None,
+        });
+        items.collect()
+    }
+
+    /// Where a path leads that stands in a file; `None` where it leads out of the library.
+    fn resolve(&self, index: usize, path: &[String], depth: usize) -> Option<Target> {
+        let own = &self.files[index].module;
+        let (first, rest) = path.split_first()?;
+        match first.as_str() {
+            _ if depth > 16 => None,
+            "crate" => self.find(&[], rest, depth),
+            "self" => self.find(own, rest, depth),
+            "super" => {
+                let ups = path.iter().take_while(|part| *part == "super").count();
+                self.find(&own[..own.len().checked_sub(ups)?], &path[ups..], depth)
+            }
+            name => match self.names[index].imported.get(name) {
+                Some(whole) if whole.as_slice() != &path[..1] => {
+                    self.resolve(index, &[whole, rest].concat(), depth + 1)
+                }
+                _ if self.by_module.contains_key(&[own, &path[..1]].concat()) => self.find(own, path, depth),
+                _ => None,
+            },
+        }
+    }
+
+    /// Where a path leads that begins in a module.
+    fn find(&self, module: &[String], path: &[String], depth: usize) -> Option<Target> {
+        let mut module = module.to_vec();
+        let mut path = path;
+        while let Some((first, rest)) = path.split_first() {
+            module.push(first.clone());
+            if !self.by_module.contains_key(&module) {
+                module.pop();
+                break;
+            }
+            path = rest;
+        }
+        let index = *self.by_module.get(&module)?;
+        let Some((item, rest)) = path.split_first() else { return Some(Target::Module(module)) };
+        if let Some(whole) = self.names[index].imported.get(item) {
+            return self.resolve(index, &[whole, rest].concat(), depth + 1);
+        }
+        if self.names[index].defined.contains(item) {
+            return Some(Target::Item(index));
+        }
+        let mut globs = self.names[index].globs.iter().filter_map(|glob| {
+            let Target::Module(module) = self.resolve(index, glob, depth + 1)? else { return None };
+            Some(self.by_module[&module]).filter(|&index| self.names[index].defined.contains(item))
+        });
+        Some(Target::Item(globs.next().unwrap_or(index)))
+    }
+
+    /// The files that lead back to themselves. What the module around a file defines for its folder is no step: a file
+    /// stands in that module.
+    fn in_circles(&self) -> BTreeSet<&str> {
+        let mut all = self.all();
+        for (user, used) in &mut all {
+            used.retain(|used| !user.starts_with(&format!("{}/", used.trim_end_matches(".rs"))));
+        }
+        let leads_back = |start: &&str| {
+            let mut reached = BTreeSet::new();
+            let mut ahead: Vec<&str> = all[start].iter().copied().collect();
+            while let Some(next) = ahead.pop() {
+                if reached.insert(next) {
+                    ahead.extend(&all[next]);
+                }
+            }
+            reached.contains(start)
+        };
+        all.keys().copied().filter(leads_back).collect()
+    }
+}
+
+fn defined(tokens: &[String]) -> BTreeSet<String> {
+    const WORDS: [&str; 8] = ["struct", "enum", "fn", "trait", "type", "const", "static", "union"];
+    tokens.windows(2).filter(|pair| WORDS.contains(&pair[0].as_str())).map(|pair| pair[1].clone()).collect()
+}
+
+/// What the `use` lines of a file import, and what it defines.
+fn names(tokens: &[String]) -> Names {
+    let mut names = Names { defined: defined(tokens), ..Names::default() };
+    let mut public = BTreeSet::new();
+    let mut is_in_use = vec![false; tokens.len()];
+    for start in (0..tokens.len()).filter(|&at| tokens[at] == "use") {
+        let Some(length) = tokens[start..].iter().position(|token| token == ";") else { continue };
+        is_in_use[start..start + length].fill(true);
+        let is_public = start > 0 && (tokens[start - 1] == "pub" || tokens[start - 1] == ")");
+        let mut leaves = Vec::new();
+        expand(&tokens[start + 1..start + length], &mut Vec::new(), &mut leaves);
+        for (path, name) in leaves {
+            if name == "*" {
+                names.globs.push(path);
+                continue;
+            }
+            if is_public {
+                public.insert(name.clone());
+            }
+            names.imported.insert(name, path);
+        }
+    }
+    let used: BTreeSet<&String> =
+        tokens.iter().zip(&is_in_use).filter(|(_, in_use)| !**in_use).map(|(word, _)| word).collect();
+    names.passed_on = public.into_iter().filter(|name| !used.contains(name)).collect();
+    names
+}
+
+/// `a::{b, c as d}` as its leaves: the path and the name that it gets.
+fn expand(tokens: &[String], prefix: &mut Vec<String>, leaves: &mut Vec<(Vec<String>, String)>) {
+    let depth = prefix.len();
+    let mut at = 0;
+    while at < tokens.len() {
+        match tokens[at].as_str() {
+            "::" => {}
+            "{" => {
+                let close = closing(&tokens[at..]) + at;
+                for part in split_at_commas(&tokens[at + 1..close]) {
+                    expand(part, prefix, leaves);
+                }
+                prefix.truncate(depth);
+                return;
+            }
+            "as" => {
+                leaves.push((prefix.clone(), tokens[at + 1].clone()));
+                prefix.truncate(depth);
+                return;
+            }
+            part => prefix.push(part.to_owned()),
+        }
+        at += 1;
+    }
+    let mut path = prefix.clone();
+    let name = path.last().cloned().unwrap_or_default();
+    let name = if name == "self" || name == "*" {
+        path.pop();
+        if name == "*" { name } else { path.last().cloned().unwrap_or_default() }
+    } else {
+        name
+    };
+    if !path.is_empty() {
+        leaves.push((path, name));
+    }
+    prefix.truncate(depth);
+}
+
+/// Where the brace closes with which this begins.
+fn closing(tokens: &[String]) -> usize {
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.as_str() {
+            "{" => depth += 1,
+            "}" if depth == 1 => return at,
+            "}" => depth -= 1,
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+fn split_at_commas(tokens: &[String]) -> Vec<&[String]> {
+    let mut depth = 0;
+    let parts = tokens.split(|token| {
+        match token.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && token == ","
+    });
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// The paths of more than one part in a file's code, outside of its `use` lines.
+fn paths(tokens: &[String]) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let mut is_in_use = false;
+    let mut at = 0;
+    while at < tokens.len() {
+        match tokens[at].as_str() {
+            "use" => is_in_use = true,
+            ";" => is_in_use = false,
+            _ => {}
+        }
+        let begins = !is_in_use && tokens.get(at + 1).is_some_and(|next| next == "::") && is_word(&tokens[at]);
+        if !begins {
+            at += 1;
+            continue;
+        }
+        let mut path = vec![tokens[at].clone()];
+        while tokens.get(at + 1).is_some_and(|next| next == "::")
+            && tokens.get(at + 2).is_some_and(|next| is_word(next))
+        {
+            at += 2;
+            path.push(tokens[at].clone());
+        }
+        at += 1;
+        if path.len() > 1 {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+fn is_word(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_alphabetic() || first == '_')
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let imports = Imports::read();
+    let (found, known) = (imports.in_circles(), IN_CIRCLES.iter().copied().collect());
+    let all = imports.all();
+    let ties = |path: &&str| format!("{path} uses {:?}", all[path].intersection(&found).collect::<Vec<_>>());
+    let new: Vec<_> = found.difference(&known).map(ties).collect();
+    assert!(new.is_empty(), "files are in circles that were in none:\n{}", new.join("\n"));
+    let free: Vec<_> = known.difference(&found).collect();
+    assert!(free.is_empty(), "these files are in no circle any more: take them out of IN_CIRCLES: {free:#?}");
+}
+
+#[test]
+fn a_use_line_is_read_with_all_its_leaves() {
+    let line = "use a :: { b , c :: { self , d as e } , f :: * } ; b ( ) ; pub use g :: h ;";
+    let names = names(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    let imported: Vec<_> = names.imported.iter().map(|(name, path)| format!("{name}={}", path.join("::"))).collect();
+    assert_eq!(imported, ["b=a::b", "c=a::c", "e=a::c::d", "h=g::h"]);
+    assert_eq!(names.globs, [["a", "f"]]);
+    assert_eq!(names.passed_on.into_iter().collect::<Vec<_>>(), ["h"]);
+}
