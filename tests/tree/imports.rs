@@ -1,7 +1,7 @@
 //! Which file of the library uses what another one defines. Names that a file only passes on (`pub use`) are followed
 //! to where they are defined. Files must not use each other in a circle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::source::{self, File};
 
@@ -148,25 +148,40 @@ impl Imports {
         Some(Target::Item(globs.next().unwrap_or(index)))
     }
 
-    /// The files that lead back to themselves. What the module around a file defines for its folder is no step: a file
-    /// stands in that module.
-    fn in_circles(&self) -> BTreeSet<&str> {
+    /// For each file that leads back to itself the shortest way there. What the module around a file defines for its
+    /// folder is no step: a file stands in that module.
+    fn circles(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut all = self.all();
         for (user, used) in &mut all {
             used.retain(|used| !user.starts_with(&format!("{}/", used.trim_end_matches(".rs"))));
         }
-        let leads_back = |start: &&str| {
-            let mut reached = BTreeSet::new();
-            let mut ahead: Vec<&str> = all[start].iter().copied().collect();
-            while let Some(next) = ahead.pop() {
-                if reached.insert(next) {
-                    ahead.extend(&all[next]);
-                }
-            }
-            reached.contains(start)
-        };
-        all.keys().copied().filter(leads_back).collect()
+        all.keys().filter_map(|start| Some((*start, way_back(&all, start)?))).collect()
     }
+}
+
+fn way_back<'a>(all: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &'a str) -> Option<Vec<&'a str>> {
+    let mut came_from = BTreeMap::new();
+    let mut ahead = VecDeque::from([start]);
+    while let Some(next) = ahead.pop_front() {
+        for &used in &all[next] {
+            if used == start {
+                let mut way = vec![start];
+                let mut at = next;
+                while at != start {
+                    way.push(at);
+                    at = came_from[at];
+                }
+                way.push(start);
+                way.reverse();
+                return Some(way);
+            }
+            if !came_from.contains_key(used) {
+                came_from.insert(used, next);
+                ahead.push_back(used);
+            }
+        }
+    }
+    None
 }
 
 fn defined(tokens: &[String]) -> BTreeSet<String> {
@@ -305,12 +320,12 @@ fn is_word(token: &str) -> bool {
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let imports = Imports::read();
-    let (found, known) = (imports.in_circles(), IN_CIRCLES.iter().copied().collect());
-    let all = imports.all();
-    let ties = |path: &&str| format!("{path} uses {:?}", all[path].intersection(&found).collect::<Vec<_>>());
-    let new: Vec<_> = found.difference(&known).map(ties).collect();
+    let circles = imports.circles();
+    let known: BTreeSet<_> = IN_CIRCLES.iter().copied().collect();
+    let new = circles.iter().filter(|(path, _)| !known.contains(*path)).map(|(_, way)| way.join(" uses "));
+    let new: Vec<_> = new.collect();
     assert!(new.is_empty(), "files are in circles that were in none:\n{}", new.join("\n"));
-    let free: Vec<_> = known.difference(&found).collect();
+    let free: Vec<_> = known.iter().filter(|path| !circles.contains_key(*path)).collect();
     assert!(free.is_empty(), "these files are in no circle any more: take them out of IN_CIRCLES: {free:#?}");
 }
 
