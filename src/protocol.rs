@@ -115,9 +115,9 @@ pub const CLIENT_EVENTS: [Row; 11] = [
     },
     Row {
         name: LoadMessages::NAME,
-        payload: "{ room, before? or after?, limit? }, offsets",
+        payload: "{ room, before? or after?, limit? }",
         payload_type: "LoadMessages",
-        reply: "{ messages, more }",
+        reply: "{ messages, more }; before and after are offsets",
         reply_type: "Page",
         note: "",
     },
