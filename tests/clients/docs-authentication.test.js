@@ -1,9 +1,12 @@
-// The block of docs/authentication.md for a client whose token ends, run as it stands there.
+// The blocks of docs/authentication.md about tokens that end and tokens to try with, run as they stand there.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { delimiter, dirname } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 
-import { inTime, start } from "./harness.js";
+import { BINARY, inTime, start } from "./harness.js";
 import { Page } from "./docs.js";
 import { HS256, now, token } from "./jwt.js";
 
@@ -24,4 +27,13 @@ test("a client renews its token when it is told that it has ended", async (t) =>
   socket.connect();
   const reply = await inTime(renewed, "the answer to refresh-token");
   assert.deepEqual(reply, { success: true, data: { expiresAt: new Date(exp * 1000).toISOString() } });
+});
+
+test("sockeye token makes a token with the claims that are asked for", async () => {
+  const block = docs.take("sh", "sockeye token").replace("sockeye serve &", "");
+  const env = { PATH: `${dirname(BINARY)}${delimiter}${process.env.PATH}` };
+  const { stdout } = await promisify(execFile)("sh", ["-c", block], { env });
+  const { sub, name, rooms, exp } = JSON.parse(Buffer.from(stdout.split(".")[1], "base64url").toString());
+  assert.deepEqual([sub, name, rooms], ["u7", "Ada", ["team-*", "board"]]);
+  assert.ok(Math.abs(exp - now() - 3_600) < 60);
 });

@@ -149,4 +149,17 @@ test("the table of a key says what it may do, and until when", async (t) => {
   }
 });
 
+test("the page names every request that the API describes", async (t) => {
+  const server = await start(t);
+  const { paths } = await (await fetch(`${server.url}/api/openapi.json`)).json();
+  const requests = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+  assert.ok(requests.length > 15);
+  const emitting = ["POST /api/events", "POST /api/events/batch"];
+  for (const request of emitting) {
+    assert.ok(requests.includes(request) && docs.text.includes(`curl http://localhost:8000${request.slice(5)} `), request);
+  }
+  const missing = requests.filter((request) => !emitting.includes(request) && !docs.text.includes(`| \`${request}`));
+  assert.deepEqual(missing, []);
+});
+
 test("the page has no block that is not run", () => docs.assertAllTaken());

@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-/** A page's fenced blocks. Each is taken by the tests that run it. */
+/** A page: its text, and its fenced blocks, of which each is taken by the tests that run it. */
 export class Page {
+  text;
   #blocks;
 
   /** A page by its name, such as `http-api.md`; `../README.md` is the README. */
   static async of(name) {
     const text = await readFile(new URL(`../../docs/${name}`, import.meta.url), "utf8");
     const page = new Page();
+    page.text = text;
     const fenced = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
     page.#blocks = fenced.map(([, language, text]) => ({ language, text, isTaken: false }));
     return page;
