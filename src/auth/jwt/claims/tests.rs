@@ -109,7 +109,9 @@ fn half_an_emoji_is_a_replacement_character_everywhere_but_in_keys() {
     let nested = r#"{"sub":"ada","exp":1763712060,"aud":["\ud83d","chat"],"data":{"\ud83d":1,"name":"Ada"}}"#;
     assert_eq!(&*read(&config, nested).unwrap().user.name, "Ada");
     assert!(reason(with(r#""sub":"ada \ud83d""#)).starts_with("the token's sub cannot be taken: half"));
-    assert!(reason(with(r#""rooms":["a","a\udc00"]"#)).starts_with("the token's rooms, in each of its entries, cannot"));
+    assert!(
+        reason(with(r#""rooms":["a","a\udc00"]"#)).starts_with("the token's rooms, in each of its entries, cannot")
+    );
 }
 
 #[test]
