@@ -1,7 +1,7 @@
 //! What can go wrong, by what a client can do about it.
 //!
 //! Everything between a frame and the store returns this [`Error`]; `anyhow` is for `main` only. An error is
-//! logged once, where it is handled: in `socket/` for events, at start-up in `main`.
+//! logged once, where it is handled: in `namespace/` for events, at start-up in `main`.
 
 use serde::{Serialize, Serializer};
 
@@ -16,28 +16,28 @@ pub enum Error {
     /// The payload is not what the event takes. Send something else.
     #[error("{0}")]
     BadPayload(String),
-    /// Nobody handles this event: neither an event of the wire, nor a relay, nor one of the library's user.
+    /// The event has no handler: it is neither one of the wire's own, nor a relay, nor registered by the application.
     #[error("no such event: {0}")]
     UnknownEvent(String),
     /// The credentials are missing or wrong. Sign in again.
     #[error("{0}")]
     Unauthorized(String),
-    /// The token was good once, until then. Get a new one.
+    /// The token has expired, at the given time. Get a new one.
     #[error("{}", expired(*.0))]
     TokenExpired(Option<Timestamp>),
-    /// Known, and not allowed to.
+    /// The user is known, but may not do this.
     #[error("{0}")]
     Forbidden(String),
-    /// There is no such message, membership or user that this one may know of.
+    /// There is no such message, membership or user, or this user may not know of it.
     #[error("{0}")]
     NotFound(String),
-    /// It contradicts what is stored.
+    /// The request contradicts what is stored.
     #[error("{0}")]
     Conflict(String),
-    /// Too many, or too fast. Wait, then try again.
+    /// Too many requests, or too fast. Wait, then try again.
     #[error("{0}")]
     RateLimited(String),
-    /// Larger than `limits.payload-bytes`.
+    /// The payload is larger than `limits.payload-bytes`.
     #[error("{0}")]
     TooLarge(String),
     /// Not the client's fault: the store failed or is full, or the server is closing. Try again.
@@ -47,12 +47,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The server's own failure, with the cause for the log.
+    /// A failure of the server. The cause goes to the log only.
     pub fn internal(what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(what.to_owned(), Some(source.into()))
     }
 
-    /// A failure without a cause of its own, such as a full queue.
+    /// A temporary failure without a source, such as a full queue.
     pub fn unavailable(what: &str) -> Self {
         Self::Unavailable(what.to_owned(), None)
     }
@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The code a program can switch on.
+    /// The stable code, for programs.
     pub fn code(&self) -> Code {
         match self {
             Self::BadPayload(_) => Code::BadPayload,
@@ -117,7 +117,7 @@ impl Code {
         Self::Unavailable,
     ];
 
-    /// As it stands on the wire, in kebab-case.
+    /// The code as written on the wire, in kebab-case.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadPayload => "bad-payload",

@@ -1,4 +1,4 @@
-//! What every metric is, as `# HELP` and the README say it.
+//! The description of every metric, for `# HELP` and for the documentation.
 
 use metrics::{Recorder, Unit};
 
@@ -80,7 +80,7 @@ const DESCRIPTIONS: [Description; 20] = [
     },
 ];
 
-/// Tells a recorder what its metrics are, whatever kind they have.
+/// Registers the descriptions with a recorder.
 pub(super) fn describe(recorder: &impl Recorder) {
     for Description { name, help, .. } in DESCRIPTIONS {
         recorder.describe_gauge(name.into(), None::<Unit>, help.into());

@@ -1,3 +1,5 @@
+//! The arguments of an event, still JSON text.
+
 use std::borrow::Cow;
 
 use bytes::Bytes;

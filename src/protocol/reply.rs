@@ -1,3 +1,5 @@
+//! Replies to events: `{ success, data }` or `{ success, error }`, as acknowledgements carry them.
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;

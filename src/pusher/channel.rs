@@ -1,3 +1,5 @@
+//! The name of a Pusher channel, and the room or user it stands for.
+
 use crate::{
     error::{Error, Result},
     hub::To,

@@ -1,3 +1,5 @@
+//! Attributes of a channel that `info` asks for: counts of subscriptions and users.
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! The commands of the binary, their output and exit codes.
+
 use std::{net::TcpListener, os::unix::fs::PermissionsExt};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! What the HTTP API and handlers say of a user's sockets.
+
 use serde_json::{Value, json};
 use sockeye::{
     Events,

@@ -1,3 +1,5 @@
+//! The order in which a socket hears events and answers.
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

@@ -1,3 +1,5 @@
+//! Plain WebSocket clients.
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
