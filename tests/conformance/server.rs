@@ -1,4 +1,4 @@
-//! What the conformance suite talks to: small events on namespaces of every kind. See `tests/conformance/`.
+//! The server under test in the conformance suite: the events of `peer.mjs` with this crate, on namespaces of every kind.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
