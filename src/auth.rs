@@ -44,20 +44,21 @@ pub struct Credentials {
 
 /// Who a connection is, and what it may do.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Identity {
     /// The user.
     pub user: User,
     /// Nobody: a new user for each connection, not announced, with no stored memberships.
     pub is_guest: bool,
     /// The rooms.
-    pub access: Access,
+    pub(crate) access: Access,
     /// When the token ends.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Identity {
     /// One that may do everything, in the name of this user: a backend's.
-    pub fn trusted(user: User) -> Self {
+    pub(crate) fn trusted(user: User) -> Self {
         Self { user, is_guest: false, access: Access::to_everything(), expires_at: None }
     }
 

@@ -10,6 +10,7 @@ use crate::config::{AuthConfig, Config, ConfigErrors, Secret};
 
 /// What a new configuration changes, by the names of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Changes {
     /// What counts from now on.
     pub made: Vec<String>,
@@ -19,14 +20,14 @@ pub struct Changes {
 
 impl App {
     /// The settings as of now: those it began with, and over them what [`App::reload`] has changed.
-    pub fn live(&self) -> Guard<Arc<Config>> {
+    pub(crate) fn live(&self) -> Guard<Arc<Config>> {
         self.live.load()
     }
 
     /// Takes over what may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
     /// `server.hosts`, `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
     /// where something is wrong.
-    pub fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
+    pub(crate) fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
         let before = self.live();
         let mut now = self.config.clone();

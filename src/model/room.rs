@@ -165,7 +165,7 @@ impl Room {
 
     /// What the store knows it by: the name, or U+0001, `dm:` and the two sorted ids, the first with its length
     /// in bytes, so that no two pairs share a key.
-    pub fn key(&self) -> Cow<'_, str> {
+    pub(crate) fn key(&self) -> Cow<'_, str> {
         match self {
             Self::Named(name) => Cow::Borrowed(name.as_str()),
             Self::Direct(Direct { low, high }) => {
@@ -175,7 +175,7 @@ impl Room {
     }
 
     /// Back from [`Room::key`]; `None` for what it never wrote.
-    pub fn from_key(key: &str) -> Option<Self> {
+    pub(crate) fn from_key(key: &str) -> Option<Self> {
         let Some(pair) = key.strip_prefix(DIRECT_KEY) else {
             return Some(Self::Named(RoomName::parse(key).ok()?));
         };

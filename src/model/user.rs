@@ -22,7 +22,7 @@ impl UserId {
 
     /// The id of somebody who gave a name alone (open mode): `name:` and the name in NFKC, lower case, with
     /// single spaces, so that "Ada", " ada" and "ADA" are one user.
-    pub fn from_name(name: &str) -> Result<Self, String> {
+    pub(crate) fn from_name(name: &str) -> Result<Self, String> {
         let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
         let folded = folded.split_whitespace().collect::<Vec<_>>().join(" ");
         if folded.is_empty() {
@@ -37,7 +37,7 @@ impl UserId {
     }
 
     /// Whether this is the server itself, for which backends speak. No client can be it.
-    pub fn is_system(&self) -> bool {
+    pub(crate) fn is_system(&self) -> bool {
         &*self.0 == SYSTEM
     }
 }
@@ -69,6 +69,7 @@ impl std::fmt::Display for UserId {
 /// Who is behind a connection. One user may have many sockets: tabs, devices.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
+#[non_exhaustive]
 pub struct User {
     /// Unique, and what rights hang on.
     pub id: UserId,
@@ -87,7 +88,7 @@ impl User {
     }
 
     /// The server itself: who says what nobody else says.
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self { id: UserId(SYSTEM.into()), name: "System".into() }
     }
 }

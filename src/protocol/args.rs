@@ -22,7 +22,7 @@ pub struct Args<'a> {
 impl<'a> Args<'a> {
     /// Reads a packet's payload, the JSON array `["event", ...]`; the name comes back beside the arguments. As in
     /// Node, a number is a name too.
-    pub fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
+    pub(crate) fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
         let mut list: Vec<&RawValue> =
             serde_json::from_str(packet).map_err(|_| Error::BadPayload("an event is a JSON array".to_owned()))?;
         if list.is_empty() {
@@ -64,7 +64,7 @@ impl<'a> Args<'a> {
     }
 
     /// The text of the one argument; `{}` where it is missing. Several arguments or attachments are `bad-payload`.
-    pub fn single_text(&self) -> Result<&'a str> {
+    pub(crate) fn single_text(&self) -> Result<&'a str> {
         if !self.attachments.is_empty() {
             return Err(Error::BadPayload("this event takes no binary".to_owned()));
         }
