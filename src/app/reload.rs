@@ -12,9 +12,9 @@ use crate::config::{AuthConfig, Config, ConfigErrors, Secret};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// What counts from now on.
+    /// Settings whose new values count from now on.
     pub made: Vec<String>,
-    /// What has to wait for the next start.
+    /// Settings whose new values count after the next start.
     pub waiting: Vec<String>,
 }
 
@@ -24,9 +24,8 @@ impl App {
         self.live.load()
     }
 
-    /// Takes over what may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
-    /// `server.hosts`, `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
-    /// where something is wrong.
+    /// Takes over what may change while the server runs; [`Reloader::reload`](crate::Reloader::reload) names it. Nothing
+    /// changes where something is wrong.
     pub(crate) fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
         let before = self.live();

@@ -19,7 +19,7 @@ const DIRECT_KEY: &str = "\u{1}dm:";
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
-    /// Takes a name as it came from a client or the configuration.
+    /// Takes a name as it came from a client or the configuration. The error is a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         checked_name("a room's name", text)?;
         if text.starts_with(DIRECT) {
@@ -76,7 +76,7 @@ pub enum RoomRef {
 }
 
 impl RoomRef {
-    /// Takes a room as a client spells it.
+    /// Takes a room as a client spells it. The error is a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix(DIRECT) {
             Some(id) => Ok(Self::With(UserId::parse(id)?)),

@@ -18,7 +18,7 @@ impl SocketId {
     }
 }
 
-/// Takes the id as a client spells it.
+/// Takes the id as a client spells it; the error is a sentence that says what is wrong.
 impl FromStr for SocketId {
     type Err = String;
 

@@ -14,7 +14,8 @@ const SYSTEM: &str = "system";
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// Takes an id as it came from a token or a client.
+    /// Takes an id as it came from a token or a client: 1 to 128 characters, no control characters. The error is a
+    /// sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         checked_name("a user id", text)?;
         Ok(Self(text.into()))
@@ -80,7 +81,8 @@ pub struct User {
 }
 
 impl User {
-    /// A user whose name is checked like an id.
+    /// A user with this name, without the spaces around it: 1 to 128 characters, no control characters. The error is a
+    /// sentence that says what is wrong.
     pub fn new(id: UserId, name: &str) -> Result<Self, String> {
         let name = name.trim();
         checked_name("a name", name)?;

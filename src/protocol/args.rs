@@ -48,7 +48,7 @@ impl<'a> Args<'a> {
         self.list.is_empty()
     }
 
-    /// One of them as JSON text.
+    /// The argument at this index, counted from 0, as JSON text. `None` where there is none.
     pub fn get(&self, index: usize) -> Option<&'a RawValue> {
         self.list.get(index).copied()
     }
@@ -85,8 +85,8 @@ impl<'a> Args<'a> {
         .map_err(Error::BadPayload)
     }
 
-    /// All of them as a tuple or a sequence, for an event of several arguments:
-    /// `socket.emit("bid", item, amount)`.
+    /// All of them as a tuple or a sequence, for an event of several arguments: `socket.emit("bid", item, amount)`.
+    /// `bad-payload` where they are nothing that `T` can be read from.
     pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
         input::read_all(&self.list, "arguments").map_err(Error::BadPayload)
     }
