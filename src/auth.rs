@@ -44,20 +44,21 @@ pub struct Credentials {
 
 /// An authenticated user, and what they may do.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Identity {
     /// The user.
     pub user: User,
     /// Whether this is a guest: a new user for each connection, not announced, without stored memberships.
     pub is_guest: bool,
     /// The rooms that the user may enter.
-    pub access: Access,
+    pub(crate) access: Access,
     /// When the token expires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Identity {
     /// The identity of a backend that acts as this user; it may do everything.
-    pub fn trusted(user: User) -> Self {
+    pub(crate) fn trusted(user: User) -> Self {
         Self { user, is_guest: false, access: Access::to_everything(), expires_at: None }
     }
 

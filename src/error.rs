@@ -1,7 +1,9 @@
 //! What can go wrong, by what a client can do about it.
 //!
-//! Everything between a frame and the store returns this [`Error`]; `anyhow` is for `main` only. An error is
-//! logged once, where it is handled: in `namespace/` for events, at start-up in `main`.
+//! Everything between a frame and the store returns this [`Error`]. `anyhow` carries what only a person reads, at
+//! the terminal or in the log: in the command line (`cli`, and `auth::issue` and `store::backup`, which it alone
+//! calls), and inside `store/` for why it could not be opened or a commit failed. An error is logged once, where it
+//! is handled: in `namespace/` for events, at start-up in `cli`.
 
 use serde::{Serialize, Serializer};
 
@@ -12,6 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an event was refused or failed. Each variant is one stable [`Code`] on the wire.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The payload is not what the event takes. Send something else.
     #[error("{0}")]
@@ -89,6 +92,7 @@ fn expired(at: Option<Timestamp>) -> String {
 /// The codes of the wire, in replies, in `event-error` and as the message of a `connect_error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is documented at the variant of `Error` of the same name")]
+#[non_exhaustive]
 pub enum Code {
     BadPayload,
     UnknownEvent,
@@ -104,7 +108,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::BadPayload,
         Self::UnknownEvent,
         Self::Unauthorized,
@@ -143,5 +147,36 @@ impl std::fmt::Display for Code {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The files in which `anyhow` is named, by their paths below `folder`.
+    fn naming_anyhow(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                naming_anyhow(&path, found);
+            } else if fs::read_to_string(&path).unwrap().contains("anyhow::") {
+                let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+                found.push(path.strip_prefix(source).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn anyhow_is_where_this_file_says() {
+        let mut found = Vec::new();
+        naming_anyhow(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        // The example in `lib.rs` is an application's.
+        let is_told = |path: &str| {
+            ["lib.rs", "error.rs", "auth/jwt/issue.rs"].contains(&path)
+                || ["cli", "store/"].iter().any(|start| path.starts_with(start))
+        };
+        found.retain(|path| !is_told(path));
+        assert!(found.is_empty(), "{found:?}");
     }
 }

@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Duration};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-pub use descriptions::metrics_table;
+#[cfg(test)]
+pub(crate) use descriptions::metrics_table;
 
 use crate::error::Code;
 

@@ -121,12 +121,17 @@ impl Server {
         self
     }
 
-    /// Opens the store and serves. See [`OpenServer::serve`].
+    /// Opens the store and serves. Errors as with [`Self::open`] and [`OpenServer::serve`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.open()?.serve(listener, shutdown).await
     }
 
-    /// Opens the store and starts background tasks. Must be called on the runtime that will serve.
+    /// Opens the store and starts background tasks. `unavailable` where the settings are wrong or the store
+    /// cannot be opened.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime. It must be the one that will serve.
     pub fn open(self) -> Result<OpenServer> {
         self.config.check().map_err(|error| Error::internal("the configuration is wrong", error))?;
         let metrics = if self.metrics_listener.is_some() { Metrics::on() } else { Metrics::off() };
@@ -166,8 +171,11 @@ pub struct OpenServer {
 pub struct Reloader(Arc<App>);
 
 impl Reloader {
-    /// Applies the settings that may change (keys, limits, origins and the rest of [`App::reload`]); logs and returns which
-    /// they were. If any setting is invalid, nothing is changed.
+    /// Applies the settings that may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
+    /// `server.hosts`, `auth.*` except `auth.mode` and `auth.allow-open-public`, `api.requests-per-second` and
+    /// `api.asked-sockets`. Existing sockets and requests go on. The log and the result name what has changed.
+    ///
+    /// An error holds every mistake in the settings; then nothing has changed.
     pub fn reload(&self, config: &Config) -> Result<Changes, ConfigErrors> {
         let changes = self.0.reload(config)?;
         for setting in &changes.waiting {

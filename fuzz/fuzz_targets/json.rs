@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| sockeye::engine::fuzzing::json(text));
+libfuzzer_sys::fuzz_target!(|text: &str| sockeye::fuzzing::json(text));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sockeye::engine::fuzzing::websocket(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sockeye::fuzzing::websocket(data));

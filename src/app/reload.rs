@@ -10,6 +10,7 @@ use crate::config::{AuthConfig, Config, ConfigErrors, Secret};
 
 /// What a new configuration changes, by the names of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Changes {
     /// Settings that have been applied.
     pub made: Vec<String>,
@@ -19,14 +20,13 @@ pub struct Changes {
 
 impl App {
     /// The current settings: those of the start, with the changes of [`App::reload`].
-    pub fn live(&self) -> Guard<Arc<Config>> {
+    pub(crate) fn live(&self) -> Guard<Arc<Config>> {
         self.live.load()
     }
 
-    /// Applies the settings that may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
-    /// `server.hosts`, `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Existing sockets and requests
-    /// go on. If any setting is invalid, nothing is changed.
-    pub fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
+    /// Applies the settings that may change while the server runs; [`Reloader::reload`](crate::Reloader::reload) names it. If any
+    /// setting is invalid, nothing is changed.
+    pub(crate) fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
         let before = self.live();
         let mut now = self.config.clone();

@@ -21,7 +21,7 @@ const DIRECT_KEY: &str = "\u{1}dm:";
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
-    /// Parses a name from a client or the configuration.
+    /// Parses a name from a client or the configuration. The error is a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         checked_name("a room's name", text)?;
         if text.starts_with(DIRECT) {
@@ -78,7 +78,7 @@ pub enum RoomRef {
 }
 
 impl RoomRef {
-    /// Parses a room as clients write it.
+    /// Parses a room as clients write it. The error is a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix(DIRECT) {
             Some(id) => Ok(Self::With(UserId::parse(id)?)),
@@ -167,7 +167,7 @@ impl Room {
 
     /// The room's key in the store: the name, or U+0001, `dm:` and the two sorted ids, the first with its length
     /// in bytes, so that no two pairs share a key.
-    pub fn key(&self) -> Cow<'_, str> {
+    pub(crate) fn key(&self) -> Cow<'_, str> {
         match self {
             Self::Named(name) => Cow::Borrowed(name.as_str()),
             Self::Direct(Direct { low, high }) => {
@@ -177,7 +177,7 @@ impl Room {
     }
 
     /// Parses a [`Room::key`]; `None` where it is not one.
-    pub fn from_key(key: &str) -> Option<Self> {
+    pub(crate) fn from_key(key: &str) -> Option<Self> {
         let Some(pair) = key.strip_prefix(DIRECT_KEY) else {
             return Some(Self::Named(RoomName::parse(key).ok()?));
         };

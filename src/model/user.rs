@@ -24,7 +24,7 @@ impl UserId {
 
     /// The id of a client that gave only a name (open mode): `name:` and the name in NFKC, lower case, with
     /// single spaces, so that "Ada", " ada" and "ADA" are one user.
-    pub fn from_name(name: &str) -> Result<Self, String> {
+    pub(crate) fn from_name(name: &str) -> Result<Self, String> {
         let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
         let folded = folded.split_whitespace().collect::<Vec<_>>().join(" ");
         if folded.is_empty() {
@@ -39,7 +39,7 @@ impl UserId {
     }
 
     /// Whether this is the id of the server itself, under which backends post. No client can have it.
-    pub fn is_system(&self) -> bool {
+    pub(crate) fn is_system(&self) -> bool {
         &*self.0 == SYSTEM
     }
 }
@@ -71,6 +71,7 @@ impl std::fmt::Display for UserId {
 /// A user. One user may have many sockets: tabs, devices.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
+#[non_exhaustive]
 pub struct User {
     /// Unique; permissions depend on it.
     pub id: UserId,
@@ -81,7 +82,8 @@ pub struct User {
 }
 
 impl User {
-    /// A user whose name is checked like an id.
+    /// A user with this name, without the spaces around it: 1 to 128 characters, no control characters. The error is a
+    /// sentence that says what is wrong.
     pub fn new(id: UserId, name: &str) -> Result<Self, String> {
         let name = name.trim();
         checked_name("a name", name)?;
@@ -89,7 +91,7 @@ impl User {
     }
 
     /// The server itself, as the author of messages without another one.
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self { id: UserId(SYSTEM.into()), name: "System".into() }
     }
 }
