@@ -50,6 +50,7 @@ mod chat;
 #[doc(hidden)]
 pub mod cli;
 pub mod config;
+mod deadlines;
 mod engine;
 mod error;
 #[cfg(test)]
@@ -70,6 +71,7 @@ mod server;
 mod store;
 mod supervise;
 mod telemetry;
+mod token_expiry;
 mod turn;
 
 pub use app::{App, Changes};

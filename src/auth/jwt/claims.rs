@@ -12,8 +12,8 @@ use crate::{
     model::{Timestamp, User, UserId},
 };
 
-/// The leeway for clocks that differ.
-pub(in crate::auth) const LEEWAY: Duration = Duration::from_secs(30);
+/// How long a token is accepted after its `exp` and before its `nbf`, since clocks differ.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The last second of the year 9999. A larger number cannot be meant as seconds; as milliseconds it is 1978 or
 /// later.
