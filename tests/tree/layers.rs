@@ -7,7 +7,7 @@ use crate::{imports::Imports, read, source};
 
 /// The parts of the library, the lowest first. Those of one row know nothing of each other.
 pub const LAYERS: &[&[&str]] = &[
-    &["input", "allocator", "open_files", "supervise", "turn"],
+    &["input", "allocator", "deadlines", "open_files", "supervise", "turn"],
     &["model"],
     &["error"],
     &["protocol", "metrics"],
@@ -15,12 +15,13 @@ pub const LAYERS: &[&[&str]] = &[
     &["store", "limits", "telemetry"],
     &["auth", "engine"],
     &["hub"],
-    &["presence"],
+    &["presence", "token_expiry"],
     &["app"],
     &["chat"],
     &["namespace", "http"],
     &["handlers", "pusher"],
     &["server"],
+    &["cli"],
 ];
 
 /// What still points up. Whoever turns one round takes it out; none comes in.
