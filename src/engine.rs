@@ -230,7 +230,7 @@ impl Engine {
     /// Starts what runs in the background.
     pub(crate) fn run(self: &Arc<Self>, background: &mut Background) {
         flush::Flushers::run(self, background);
-        background.spawn("clock", {
+        background.spawn("timers", {
             let engine = self.clone();
             async move { engine.timers.run().await }
         });

@@ -47,6 +47,7 @@ pub mod app;
 pub mod auth;
 pub mod chat;
 pub mod config;
+mod deadlines;
 pub mod engine;
 pub mod error;
 #[cfg(test)]

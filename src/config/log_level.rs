@@ -5,12 +5,13 @@
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// The modules that log under `sockeye::`.
-const MODULES: [&str; 24] = [
+const MODULES: [&str; 25] = [
     "allocator",
     "app",
     "auth",
     "chat",
     "config",
+    "deadlines",
     "engine",
     "error",
     "handlers",

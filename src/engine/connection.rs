@@ -31,7 +31,7 @@ use super::{
     plain::{self, Plain},
     pressure::{Received, ReceivedCharge, Share},
     socket::Socket,
-    timers::{Ticket, Timer},
+    timers::{Ticket, Timed},
 };
 pub(super) use intake::{Admission, Intake};
 
@@ -342,13 +342,13 @@ impl Connection {
 
     // Time.
 
-    /// Sees to it that [`Self::tick`] is called when something is due.
+    /// Sets the timer so that [`Self::tick`] runs when the next heartbeat deadline comes.
     pub(super) fn watch_clock(self: &Arc<Self>) {
-        self.state().beat.schedule(&self.engine.timers, || Timer::Connection(Arc::downgrade(self)));
+        self.state().beat.schedule(&self.engine.timers, || Arc::downgrade(self) as _);
     }
 
-    /// Something may be due.
-    pub(super) fn tick(self: &Arc<Self>, ticket: Ticket, now: Instant) {
+    /// Acts on one heartbeat deadline that has come, and sets the timer again.
+    fn tick(self: &Arc<Self>, ticket: Ticket, now: Instant) {
         let has_sockets = {
             let mut state = self.state();
             if !state.beat.is_scheduled_for(ticket) {
@@ -374,5 +374,11 @@ impl Connection {
             }
         }
         self.watch_clock();
+    }
+}
+
+impl Timed for Connection {
+    fn timer_due(self: Arc<Self>, ticket: Ticket, now: Instant) {
+        self.tick(ticket, now);
     }
 }

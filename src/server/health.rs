@@ -40,7 +40,7 @@ mod tests {
     /// All but those of the store's threads, which have tests beside them.
     const TASKS: [&str; 11] = [
         "flusher-0",
-        "clock",
+        "timers",
         "relief",
         "memory",
         "publisher",

@@ -8,7 +8,7 @@ use crate::engine::{
     connection::Connection,
     flush::PendingFlush,
     recovery_log::RecoveryLog,
-    timers::{Ticket, Timer},
+    timers::{Ticket, Timed},
 };
 
 impl Socket {
@@ -48,7 +48,7 @@ impl Socket {
             return self.finish(reason);
         }
         let until = Instant::now() + self.engine.settings.recovery.window;
-        let until = self.engine.timers.add(until, Timer::Socket(Arc::downgrade(self)));
+        let until = self.engine.timers.insert(until, Arc::downgrade(self) as _);
         state.phase = Phase::Away { reason, until };
         state.asked.clear();
         let Some(application) = state.application.clone() else { return };
@@ -113,18 +113,20 @@ impl Socket {
         Resumed::Yes
     }
 
-    /// The time to come back is over, if it is still that time.
-    pub(in crate::engine) fn expire(self: &Arc<Self>, ticket: Ticket) {
-        self.finish_if(|phase| match phase {
-            Phase::Away { reason, until } if *until == ticket => Some(*reason),
-            _ => None,
-        });
-    }
-
     /// The client must not come back any more, if it has not.
     pub(in crate::engine) fn give_up(self: &Arc<Self>) {
         self.finish_if(|phase| match phase {
             Phase::Away { reason, .. } => Some(*reason),
+            _ => None,
+        });
+    }
+}
+
+impl Timed for Socket {
+    /// The recovery window is over. A ticket of an earlier window has no effect.
+    fn timer_due(self: Arc<Self>, ticket: Ticket, _: Instant) {
+        self.finish_if(|phase| match phase {
+            Phase::Away { reason, until } if *until == ticket => Some(*reason),
             _ => None,
         });
     }
