@@ -128,11 +128,11 @@ impl App {
         }
         background.spawn("presence", {
             let app = app.clone();
-            async move { app.presence.tell().await }
+            async move { app.presence.run().await }
         });
         background.spawn("typing", {
             let app = app.clone();
-            async move { app.typing.expire().await }
+            async move { app.typing.run().await }
         });
         background.spawn("token-expiry", {
             let app = app.clone();
