@@ -18,18 +18,18 @@ use tokio::runtime::Handle;
 pub use reload::Changes;
 
 use crate::{
-    auth::{Auth, Due, Expiry, Keys},
+    auth::{Auth, Keys},
     config::Config,
     engine::{Account, Bound, Engine, PlainSettings, Recovery, Settings},
-    error::{Error, Result},
-    hub::{Hub, Hubs, To},
+    error::Result,
+    hub::{Hub, Hubs},
     limits::{self, Limits, Requests},
     metrics::Metrics,
-    model::SocketId,
     presence::{Presence, TypingNow},
-    protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerClosing, ServerEvent},
+    protocol::{ClientEvent, MessageSaved, SendMessage, ServerClosing, ServerEvent},
     store::Store,
     supervise::{Background, Supervisor},
+    token_expiry::ExpiringTokens,
 };
 
 /// Log lines about refused connections in a second; the metrics count them all.
@@ -68,8 +68,8 @@ pub struct App {
     pub auth: Auth,
     /// The keys of backends.
     pub keys: Keys,
-    /// When tokens end, by namespace and socket.
-    pub expiry: Expiry<(String, SocketId)>,
+    /// The connected sockets whose tokens expire.
+    pub(crate) tokens: ExpiringTokens,
     /// What is counted.
     pub metrics: Metrics,
     /// Lines about refused connections: whoever is refused must not fill the log.
@@ -108,7 +108,7 @@ impl App {
             requests: Requests::new(config.api.requests_per_second),
             live: ArcSwap::from_pointee(config.clone()),
             keys: Keys::new(&config),
-            expiry: Expiry::default(),
+            tokens: ExpiringTokens::new(),
             is_draining: AtomicBool::new(false),
             is_on_loopback: AtomicBool::new(false),
             supervisor: background.supervisor().clone(),
@@ -136,7 +136,7 @@ impl App {
         });
         background.spawn("token-expiry", {
             let app = app.clone();
-            async move { app.end_tokens().await }
+            async move { app.tokens.run().await }
         });
         Ok(app)
     }
@@ -174,22 +174,6 @@ impl App {
     /// How many sockets there are in all namespaces, those whose clients may come back among them.
     pub fn socket_count(&self) -> usize {
         self.hubs.all().iter().map(|hub| hub.len()).sum()
-    }
-
-    /// Tells the sockets whose tokens have ended, and kicks those that got no new one.
-    async fn end_tokens(&self) {
-        loop {
-            for due in self.expiry.due().await {
-                let (Due::Tell((path, socket)) | Due::Kick((path, socket))) = &due;
-                let Some(hub) = self.hubs.get(path) else { continue };
-                match due {
-                    Due::Tell(_) => {
-                        hub.tell(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired(None)))
-                    }
-                    Due::Kick(_) => hub.kick(*socket, false),
-                }
-            }
-        }
     }
 }
 

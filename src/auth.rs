@@ -2,7 +2,6 @@
 
 mod access;
 mod api_keys;
-mod expiry;
 mod jwt;
 
 use std::sync::{
@@ -15,9 +14,8 @@ use uuid::Uuid;
 
 pub use access::Access;
 pub use api_keys::{Key, Keys, is_key, new_key};
-pub use expiry::{Due, Expiry};
-pub(crate) use jwt::Verifier;
 pub use jwt::{Issue, issue};
+pub(crate) use jwt::{LEEWAY, Verifier};
 
 use crate::{
     config::{AuthMode, Config, ConfigError, Secret},
@@ -51,7 +49,7 @@ pub struct Identity {
     pub is_guest: bool,
     /// The rooms.
     pub access: Access,
-    /// When the token ends.
+    /// When the token expires (`exp`). `None` for one without a token.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -61,10 +59,9 @@ impl Identity {
         Self { user, is_guest: false, access: Access::to_everything(), expires_at: None }
     }
 
-    /// Whether its token has ended, the leeway included.
+    /// Whether the token has expired and the leeway has passed since: events are refused then.
     pub fn has_expired(&self) -> bool {
-        self.expires_at
-            .is_some_and(|end| end.as_millis() + jwt::LEEWAY.as_millis() as u64 <= Timestamp::now().as_millis())
+        self.expires_at.is_some_and(|end| end.as_millis() + LEEWAY.as_millis() as u64 <= Timestamp::now().as_millis())
     }
 }
 

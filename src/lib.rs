@@ -68,6 +68,7 @@ pub mod server;
 pub mod store;
 mod supervise;
 pub mod telemetry;
+mod token_expiry;
 mod turn;
 
 pub use config::Config;

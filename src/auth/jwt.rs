@@ -20,7 +20,7 @@ use crate::{
     model::Timestamp,
 };
 
-pub(super) use claims::LEEWAY;
+pub(crate) use claims::LEEWAY;
 
 /// Characters of a token's own text that a refusal shows.
 const SHOWN_MAX: usize = 64;

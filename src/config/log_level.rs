@@ -5,7 +5,7 @@
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// The modules that log under `sockeye::`.
-const MODULES: [&str; 25] = [
+const MODULES: [&str; 26] = [
     "allocator",
     "app",
     "auth",
@@ -30,6 +30,7 @@ const MODULES: [&str; 25] = [
     "store",
     "supervise",
     "telemetry",
+    "token_expiry",
     "turn",
 ];
 /// How much alike a misspelt target is to the right one.

@@ -12,8 +12,8 @@ use crate::{
     model::{Timestamp, User, UserId},
 };
 
-/// How far clocks may differ.
-pub(in crate::auth) const LEEWAY: Duration = Duration::from_secs(30);
+/// How long a token is accepted after its `exp` and before its `nbf`, since clocks differ.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The last second of the year 9999. A larger date is none in seconds: in milliseconds it is the year 1978.
 const LAST_SECOND: f64 = 253_402_300_799.0;
