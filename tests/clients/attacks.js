@@ -151,7 +151,7 @@ export const ATTACKS = {
       const socket = await websocket(port, { path: "/socket.io/?EIO=4&transport=websocket&recovery=true" });
       await enter(socket, { userId: `log-${index}` });
       const own = frame(`42["own",{"user":"log-${index}","text":"${TEXT.slice(0, 20_000)}"}]`);
-      while (await write(socket, own)) await pause(250);
+      while (await write(socket, own)) await pause(500);
     });
   }),
   /** Clients with a long `auth` that go away at once, and may come back. */

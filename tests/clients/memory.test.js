@@ -35,7 +35,7 @@ const SETTINGS = {
   "connects by polling": JWT,
   "connects by WebSocket": JWT,
   // Logs stay, for clients that may come back.
-  "recovery logs": { "limits.events-per-second": 0, "recovery.total-bytes": MEMORY / 4 },
+  "recovery logs": { "limits.events-per-second": 0, "recovery.total-bytes": MEMORY / 8 },
   "2,000 clients that never read": { "limits.events-per-second": 0, "limits.queued-bytes-total": MEMORY / 2 },
 };
 
