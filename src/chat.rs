@@ -28,6 +28,7 @@ use crate::{
         SendMessage, ServerEvent, UserList, Welcome, field,
     },
     store::{self, CaughtUp, Direction},
+    tellings::Tellings,
 };
 
 /// Saves a message and tells its room.
@@ -46,9 +47,9 @@ pub fn post(app: &Arc<App>, who: &Identity, send: SendMessage) -> Result<impl Ch
         members,
         rooms_per_user: LimitsConfig::or_none(app.limits.config().rooms_per_user),
     };
-    Ok(change(app, message, move |hub, posted| {
+    Ok(change(app, message, move |hub, tellings, posted| {
         if posted.is_new {
-            announce(hub, &room, &posted.message, MessageSaved::new);
+            announce(hub, tellings, &room, &posted.message, MessageSaved::new);
         }
         posted.message
     }))
@@ -57,8 +58,8 @@ pub fn post(app: &Arc<App>, who: &Identity, send: SendMessage) -> Result<impl Ch
 /// Replaces a message's body and tells its room. Only its author may, and a moderator, for whom `None` stands.
 pub fn edit(app: &Arc<App>, who: Option<&Identity>, edit: EditMessage) -> impl Change<Output = Message> + use<> {
     let edit = store::EditMessage { id: edit.id, by: author(who), body: edit.body };
-    change(app, edit, |hub, (room, message)| {
-        announce(hub, &room, &message, MessageEdited::new);
+    change(app, edit, |hub, tellings, (room, message)| {
+        announce(hub, tellings, &room, &message, MessageEdited::new);
         message
     })
 }
@@ -66,9 +67,9 @@ pub fn edit(app: &Arc<App>, who: Option<&Identity>, edit: EditMessage) -> impl C
 /// Leaves a tombstone and tells its room. Only its author may, and a moderator, for whom `None` stands.
 pub fn delete(app: &Arc<App>, who: Option<&Identity>, delete: DeleteMessage) -> impl Change<Output = Message> + use<> {
     let delete = store::DeleteMessage { id: delete.id, by: author(who) };
-    change(app, delete, |hub, (room, message)| {
+    change(app, delete, |hub, tellings, (room, message)| {
         if let Some(room) = room {
-            announce(hub, &room, &message, MessageDeleted::new);
+            announce(hub, tellings, &room, &message, MessageDeleted::new);
         }
         message
     })
@@ -79,14 +80,14 @@ pub fn mark_read(app: &Arc<App>, who: &Identity, mark: MarkRead) -> Result<impl 
     let room = enter(who, mark.room)?;
     let user = who.user.id.clone();
     let mark = store::MarkRead { user: user.clone(), room: room.clone(), offset: mark.offset };
-    Ok(change(app, mark, move |hub, marked| {
+    Ok(change(app, mark, move |hub, tellings, marked| {
         let offset = marked.offset;
         if marked.moved {
             let event = |room| MessageRead { room, offset, user: user.clone() };
-            hub.tell(To::User(&user), &event(room.for_reader(&user)));
+            hub.tell_with(tellings, To::User(&user), &event(room.for_reader(&user)));
             if let Room::Direct(direct) = &room {
                 for other in direct.users().filter(|other| **other != user) {
-                    hub.tell(To::User(other), &event(room.for_reader(other)));
+                    hub.tell_with(tellings, To::User(other), &event(room.for_reader(other)));
                 }
             }
         }
@@ -103,9 +104,13 @@ pub async fn join(app: &Arc<App>, who: &Arc<Identity>, socket: SocketId, join: J
         hear(app, &app.hub, who, socket, &room)?;
     } else {
         let member = store::Join { user: who.user.id.clone(), room: room.clone(), rooms_per_user };
-        let (app, who, room) = (app.clone(), who.clone(), room.clone());
+        let (this, app, who, room) = (app, app.clone(), who.clone(), room.clone());
         // In commit order, so that a join is never undone by a leave before it.
-        change(&app.clone(), member, move |hub, _| hear(&app, hub, &who, socket, &room)).done().await??;
+        let hears = move |hub: &Hub, tellings: &mut Tellings, _| {
+            tellings.flush();
+            hear(&app, hub, &who, socket, &room)
+        };
+        change(this, member, hears).done().await??;
     }
     let caught_up = app.store.catch_up(room.clone(), who.user.id.clone(), join.since).await?;
     let (users, user_count) = here(app, &room);
@@ -181,7 +186,11 @@ pub async fn leave(app: &Arc<App>, who: &Identity, room: RoomRef) -> Result<()> 
         sockets_leave(&app.hub);
         return Ok(());
     }
-    change(app, leave, move |hub, ()| sockets_leave(hub)).done().await
+    let leaves = move |hub: &Hub, tellings: &mut Tellings, ()| {
+        tellings.flush();
+        sockets_leave(hub);
+    };
+    change(app, leave, leaves).done().await
 }
 
 /// A page of a room's messages.
@@ -304,14 +313,20 @@ fn named<T>(body: &Body, name: &str, parse: fn(&str) -> Result<T, String>) -> Re
 }
 
 /// Tells a room of a message, each user of a direct message under the other's id.
-fn announce<E: ServerEvent>(hub: &Hub, room: &Room, message: &Message, event: impl Fn(Message) -> E) {
+fn announce<E: ServerEvent>(
+    hub: &Hub,
+    tellings: &mut Tellings,
+    room: &Room,
+    message: &Message,
+    event: impl Fn(Message) -> E,
+) {
     let Room::Direct(direct) = room else {
-        hub.tell(To::Room(room), &event(message.clone()));
+        hub.tell_with(tellings, To::Room(room), &event(message.clone()));
         return;
     };
     for reader in direct.users() {
         let message = Message { room: room.for_reader(reader), ..message.clone() };
-        hub.tell(To::User(reader), &event(message));
+        hub.tell_with(tellings, To::User(reader), &event(message));
     }
 }
 

@@ -67,7 +67,7 @@ pub mod server;
 pub mod store;
 mod supervise;
 pub mod telemetry;
-mod turn;
+mod tellings;
 
 pub use config::Config;
 pub use engine::DisconnectReason;

@@ -14,6 +14,7 @@ use crate::{
     hub::Hub,
     model::{Room, RoomName, User, UserId},
     store,
+    tellings::Tellings,
 };
 
 /// What somebody whom the caller trusts may do in the name of a user: everything that this user may.
@@ -63,7 +64,11 @@ pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
         return Ok(Put { joined: false, sockets: sockets_hear(&app.hub) });
     }
     // In commit order, so that it is never undone by a leave before it.
-    change(app, member, move |hub, joined| Put { joined, sockets: sockets_hear(hub) }).done().await
+    let hear = move |hub: &Hub, tellings: &mut Tellings, joined| {
+        tellings.flush();
+        Put { joined, sockets: sockets_hear(hub) }
+    };
+    change(app, member, hear).done().await
 }
 
 /// Ends all sockets of a user in all namespaces, so that unchanged clients stay away. Returns how many there were.

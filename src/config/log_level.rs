@@ -29,7 +29,7 @@ const MODULES: [&str; 24] = [
     "store",
     "supervise",
     "telemetry",
-    "turn",
+    "tellings",
 ];
 /// How much alike a misspelt target is to the right one.
 const ALIKE: f64 = 0.85;

@@ -80,8 +80,10 @@ impl Events {
             let (handler, payload) = (handler.clone(), E::from_args(args).map_err(|error| error.of_event(E::NAME)));
             let begin: BeginWrite =
                 Box::new(move |ctx, pending| match payload.and_then(|payload| handler(ctx, payload)) {
-                    Ok(change) => change.then(|result| pending.settle(acknowledgement(result))),
-                    Err(error) => pending.settle(acknowledgement::<()>(Err(error))),
+                    Ok(change) => {
+                        change.then(|result, tellings| pending.settle(acknowledgement(result), Some(tellings)))
+                    }
+                    Err(error) => pending.settle(acknowledgement::<()>(Err(error)), None),
                 });
             Job::Write(call, begin)
         });

@@ -30,6 +30,7 @@ use crate::{
     engine::DisconnectReason,
     error::{Error, Result},
     protocol::acknowledgement,
+    tellings::Tellings,
 };
 
 /// Places an empty queue keeps.
@@ -96,9 +97,9 @@ pub(super) struct Pending {
 
 impl Pending {
     /// What became of it. It is answered when those before it are.
-    pub(super) fn settle(mut self, outcome: Outcome) {
+    pub(super) fn settle(mut self, outcome: Outcome, tellings: Option<&mut Tellings>) {
         if let Some(call) = self.call.take() {
-            Queue::settle(call, self.number, outcome);
+            Queue::settle(call, self.number, outcome, tellings);
         }
     }
 }
@@ -110,7 +111,7 @@ impl Drop for Pending {
                 true => call.panicked(),
                 false => Error::unavailable("the store is closing"),
             };
-            Queue::settle(call, self.number, acknowledgement::<()>(Err(error)));
+            Queue::settle(call, self.number, acknowledgement::<()>(Err(error)), None);
         }
     }
 }
@@ -253,7 +254,7 @@ impl Queue {
         Self::run(socket);
     }
 
-    fn settle(call: Call, number: u64, outcome: Outcome) {
+    fn settle(call: Call, number: u64, outcome: Outcome, tellings: Option<&mut Tellings>) {
         let socket = call.socket.clone();
         let mut state = socket.queue.state();
         let place = (number - state.answered) as usize;
@@ -261,7 +262,7 @@ impl Queue {
         drop(state);
         // What follows a commit holds up all others that follow it: handlers run elsewhere.
         if socket.queue.claim()
-            && let Some(work) = Self::advance(&socket)
+            && let Some(work) = Self::advance(&socket, tellings)
         {
             Self::spawn(socket, work);
         }
@@ -272,7 +273,7 @@ impl Queue {
         if !socket.queue.claim() {
             return;
         }
-        while let Some(mut work) = Self::advance(socket) {
+        while let Some(mut work) = Self::advance(socket, None) {
             // Whoever is polled with this waker is polled again by the task, with one that wakes.
             if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
                 return Self::spawn(socket.clone(), work);
@@ -284,7 +285,7 @@ impl Queue {
         // By the handle: where the store's thread gives up a write, there is no runtime around it.
         socket.app.runtime.clone().spawn(async move {
             work.await;
-            while let Some(work) = Self::advance(&socket) {
+            while let Some(work) = Self::advance(&socket, None) {
                 work.await;
             }
         });
@@ -302,10 +303,10 @@ impl Queue {
 
     /// Answers and begins writes, as far as their turn has come. Returns the work that is to be done alone then;
     /// `None` when there is nothing to do for now.
-    fn advance(socket: &Arc<AppSocket>) -> Option<BoxFuture<'static, ()>> {
+    fn advance(socket: &Arc<AppSocket>, mut tellings: Option<&mut Tellings>) -> Option<BoxFuture<'static, ()>> {
         loop {
             match socket.queue.next()? {
-                Next::Answer(call, outcome) => call.answer(outcome),
+                Next::Answer(call, outcome) => call.answer(outcome, tellings.as_deref_mut()),
                 Next::Alone(work) => return Some(work),
                 Next::Write(pending, begin) => {
                     // Where it panics, `pending` is dropped, and thereby answered.

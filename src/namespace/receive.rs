@@ -20,6 +20,7 @@ use crate::{
     metrics::EventMetrics,
     model::{NAME_MAX_CHARS, Room, UserId},
     protocol::{Args, ClientEvent, EventError, IntoReply, RefreshToken, SOCKET_IO, acknowledgement},
+    tellings::Tellings,
 };
 
 impl Application for AppSocket {
@@ -133,7 +134,7 @@ impl Call {
         // How the reply is written is the application's too.
         let outcome = AssertUnwindSafe(async { acknowledgement(work.await) }).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| acknowledgement::<()>(Err(self.panicked())));
-        self.answer(outcome);
+        self.answer(outcome, None);
     }
 
     /// What its client is told when its handler panicked.
@@ -143,16 +144,16 @@ impl Call {
 
     /// In its turn, what is wrong with it.
     pub(super) fn refuse(self, error: Error) -> Job {
-        Job::Alone(async { self.answer(acknowledgement::<()>(Err(error))) }.boxed())
+        Job::Alone(async { self.answer(acknowledgement::<()>(Err(error)), None) }.boxed())
     }
 
     /// Acknowledges the event, or says what went wrong where no acknowledgement was asked for.
-    pub(super) fn answer(self, outcome: Outcome) {
+    pub(super) fn answer(self, outcome: Outcome, tellings: Option<&mut Tellings>) {
         self.socket.queue.leave();
-        self.tell(outcome);
+        self.tell(outcome, tellings);
     }
 
-    fn tell(self, (arguments, error): Outcome) {
+    fn tell(self, (arguments, error): Outcome, tellings: Option<&mut Tellings>) {
         let Self { socket, name, metrics, arrived, origin: Origin { id, charge: _charge } } = self;
         metrics.handler_seconds.record(arrived.elapsed());
         match &error {
@@ -164,8 +165,17 @@ impl Call {
         }
         match (id, error) {
             // A client that has gone does not wait for it any more.
-            (Some(id), _) => socket.hub.acknowledge(&socket.inner, id, arguments),
-            (None, Some(error)) => socket.hub.tell(To::Socket(socket.id), &EventError::new(&name, &error)),
+            (Some(id), _) => match tellings {
+                Some(tellings) => socket.hub.acknowledge_with(tellings, &socket.inner, id, arguments),
+                None => socket.hub.acknowledge(&socket.inner, id, arguments),
+            },
+            (None, Some(error)) => {
+                let (to, event) = (To::Socket(socket.id), EventError::new(&name, &error));
+                match tellings {
+                    Some(tellings) => socket.hub.tell_with(tellings, to, &event),
+                    None => socket.hub.tell(to, &event),
+                }
+            }
             (None, None) => {}
         }
     }
@@ -176,7 +186,7 @@ fn refuse_at_once(socket: &Arc<AppSocket>, name: &str, id: Option<u64>) {
     socket.app.metrics.limited("events-in-flight");
     let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
     let origin = Origin { id, charge: None };
-    Call::new(socket, name.into(), &socket.events.unknown, origin).tell(acknowledgement::<()>(Err(error)));
+    Call::new(socket, name.into(), &socket.events.unknown, origin).tell(acknowledgement::<()>(Err(error)), None);
 }
 
 /// Makes a job of an event: decodes it now, runs it when its turn comes.

@@ -1,0 +1,60 @@
+//! The lock that puts a hub's events in order, and the run of events that is held back under it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+/// The lock under which events are put into queues: all sockets get two events in the same order. `R` is a run of
+/// events that is held back. It must be released before any other event is put into a queue.
+pub(super) struct Order<R> {
+    held: Mutex<Option<R>>,
+    /// Whether a run is held, or is being delivered. Read without the lock.
+    is_holding: AtomicBool,
+}
+
+/// The right to put events into queues.
+pub(super) struct InOrder<'a, R> {
+    held: MutexGuard<'a, Option<R>>,
+    is_holding: &'a AtomicBool,
+}
+
+impl<R> Default for Order<R> {
+    fn default() -> Self {
+        Self { held: Mutex::new(None), is_holding: AtomicBool::new(false) }
+    }
+}
+
+impl<R> Order<R> {
+    pub(super) fn lock(&self) -> InOrder<'_, R> {
+        InOrder { held: self.held.lock(), is_holding: &self.is_holding }
+    }
+
+    /// Whether a run is held, or is being delivered. Once this is false, everything that was held before is in the
+    /// queues.
+    pub(super) fn is_holding(&self) -> bool {
+        self.is_holding.load(Ordering::Acquire)
+    }
+}
+
+impl<R> InOrder<'_, R> {
+    /// The run that is held.
+    pub(super) fn run(&mut self) -> Option<&mut R> {
+        self.held.as_mut()
+    }
+
+    /// Holds a run. The one before it must have been released.
+    pub(super) fn hold(&mut self, run: R) {
+        debug_assert!(self.held.is_none(), "events would be lost");
+        *self.held = Some(run);
+        self.is_holding.store(true, Ordering::Release);
+    }
+
+    /// Delivers the run that is held, if there is one. Returns what `deliver` returns, the number of deliveries.
+    pub(super) fn release(&mut self, deliver: impl FnOnce(R) -> usize) -> usize {
+        let Some(run) = self.held.take() else { return 0 };
+        let delivered = deliver(run);
+        // Not earlier: a thread that reads `false` does not take the lock.
+        self.is_holding.store(false, Ordering::Release);
+        delivered
+    }
+}
