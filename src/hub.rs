@@ -39,7 +39,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use answered::Answered;
 pub use device::Device;
-pub use encoded::{Encoded, encode};
+pub use encoded::Encoded;
 pub use hubs::Hubs;
 pub use outgoing::Outgoing;
 pub use queries::Receiver;
@@ -99,12 +99,12 @@ impl Hub {
     }
 
     /// Makes a socket hear a room. False where it hears it already, or is gone.
-    pub fn subscribe(&self, id: SocketId, room: &Room) -> bool {
+    pub(crate) fn subscribe(&self, id: SocketId, room: &Room) -> bool {
         self.registry_mut().subscribe(id, room)
     }
 
     /// Makes a socket hear a room no longer. False where it did not hear it.
-    pub fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
+    pub(crate) fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
         self.registry_mut().unsubscribe(id, room)
     }
 

@@ -7,13 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 
-use super::{
-    Hub,
-    answered::Answered,
-    encoded::{Encoded, encode},
-    outgoing::Outgoing,
-    to::To,
-};
+use super::{Hub, answered::Answered, encoded::Encoded, outgoing::Outgoing, to::To};
 use crate::{
     engine::{Frame, Socket},
     error::{Error, Result},
@@ -26,7 +20,7 @@ impl Hub {
     /// does not answer in time.
     pub async fn ask<E: ServerEvent>(&self, id: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
         let (_, answered) = self
-            .ask_all(&Outgoing::new(To::Socket(id), encode(event)?), timeout)
+            .ask_all(&Outgoing::new(To::Socket(id), Encoded::of(event)?), timeout)
             .await?
             .pop()
             .ok_or_else(|| Error::unavailable("the client has gone"))?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Hub,
-    encoded::{Encoded, check_name, encode},
+    encoded::{Encoded, check_name},
     outgoing::Outgoing,
     run::Run,
     to::To,
@@ -20,19 +20,19 @@ impl Hub {
     /// Emits an event at once: puts it into its receivers' queues, and into the recovery logs of those that may miss
     /// it.
     ///
-    /// `internal` where Socket.IO reserves its name, or its payload cannot be written as JSON; the latter only where
+    /// `unavailable` where Socket.IO reserves its name, or its payload cannot be written as JSON; the latter only where
     /// there are receivers, for otherwise it is not written.
     pub fn emit<E: ServerEvent>(&self, to: To<'_>, event: &E) -> Result<()> {
         if !self.registry().has_receivers(to) {
             return check_name::<E>();
         }
-        self.deliver(&Outgoing::new(to, encode(event)?));
+        self.deliver(&Outgoing::new(to, Encoded::of(event)?));
         Ok(())
     }
 
     /// Emits an event to all but one socket. Errors as with [`Self::emit`].
     pub fn emit_except<E: ServerEvent>(&self, to: To<'_>, except: SocketId, event: &E) -> Result<()> {
-        self.deliver(&Outgoing::new(to, encode(event)?).except(except));
+        self.deliver(&Outgoing::new(to, Encoded::of(event)?).except(except));
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Hub {
 
     /// Emits a volatile event of the server's own at once, to all but `except`.
     pub(crate) fn tell_volatile<E: ServerEvent>(&self, to: To<'_>, except: Option<SocketId>, event: &E) {
-        log_failure::<E>(encode(event).map(|event| {
+        log_failure::<E>(Encoded::of(event).map(|event| {
             self.deliver(&Outgoing { except, ..Outgoing::new(to, event).volatile() });
         }));
     }
@@ -65,7 +65,7 @@ impl Hub {
         if !self.registry().has_receivers(to) {
             return check_name::<E>();
         }
-        let event = encode(event)?;
+        let event = Encoded::of(event)?;
         match to {
             To::Room(room @ Room::Named(_)) => self.hold(tellings, room, event),
             _ => {

@@ -16,6 +16,18 @@ pub struct Encoded {
 }
 
 impl Encoded {
+    /// An event with its payload. `unavailable` where Socket.IO reserves its name, the payload cannot be written as JSON,
+    /// or it has more than 1,000 levels.
+    pub fn of<E: ServerEvent>(event: &E) -> Result<Self> {
+        let unwritten = |cause: Box<dyn std::error::Error + Send + Sync>| {
+            Error::internal(&format!("the event {} could not be written", E::NAME), cause)
+        };
+        check_name::<E>()?;
+        let json = serde_json::to_string(&(E::NAME, event)).map_err(|error| unwritten(error.into()))?;
+        input::check_event_depth(&json).map_err(|sentence| unwritten(sentence.into()))?;
+        Ok(Self { json, attachments: Vec::new() })
+    }
+
     /// From the text of a JSON array, with placeholders for the attachments. `bad-payload` where clients would take it
     /// for a broken packet: it is no JSON, has no name or a reserved one, has a placeholder without its attachment, or
     /// more than 1,000 levels.
@@ -38,19 +50,7 @@ impl Encoded {
     }
 }
 
-/// Encodes an event with its payload. `internal` where Socket.IO reserves its name, or the payload cannot be written
-/// as JSON.
-pub fn encode<E: ServerEvent>(event: &E) -> Result<Encoded> {
-    let unwritten = |cause: Box<dyn std::error::Error + Send + Sync>| {
-        Error::internal(&format!("the event {} could not be written", E::NAME), cause)
-    };
-    check_name::<E>()?;
-    let json = serde_json::to_string(&(E::NAME, event)).map_err(|error| unwritten(error.into()))?;
-    input::check_event_depth(&json).map_err(|sentence| unwritten(sentence.into()))?;
-    Ok(Encoded { json, attachments: Vec::new() })
-}
-
-/// `internal` where Socket.IO reserves the event's name.
+/// `unavailable` where Socket.IO reserves the event's name.
 pub(super) fn check_name<E: ServerEvent>() -> Result<()> {
     if SOCKET_IO.contains(&E::NAME) {
         let what = format!("the event {} could not be emitted", E::NAME);

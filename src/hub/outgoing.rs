@@ -14,7 +14,7 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// An event from [`encode`](super::encode) or [`Encoded::new`], for these receivers.
+    /// An event from [`Encoded::of`] or [`Encoded::new`], for these receivers.
     pub fn new(to: To<'a>, event: Encoded) -> Self {
         Self { event, to, except: None, except_any: &[], is_volatile: false }
     }

@@ -21,7 +21,7 @@ pub struct Receiver {
 
 impl Hub {
     /// The sockets that would get this event now, also those that are away.
-    pub fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
+    pub(crate) fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
         let registry = self.registry();
         let mut receivers = Vec::new();
         registry.each(outgoing, &mut |socket| {
@@ -32,7 +32,7 @@ impl Hub {
     }
 
     /// Number of rooms that a socket hears.
-    pub fn room_count(&self, id: SocketId) -> usize {
+    pub(crate) fn room_count(&self, id: SocketId) -> usize {
         self.registry().rooms_of(id).map_or(0, |rooms| rooms.len())
     }
 
@@ -68,7 +68,7 @@ impl Hub {
     }
 
     /// The users of the connected sockets that hear a room: each user once for each socket.
-    pub fn audience(&self, room: &Room) -> Vec<UserId> {
+    pub(crate) fn audience(&self, room: &Room) -> Vec<UserId> {
         let registry = self.registry();
         let mut users = Vec::new();
         registry.each_of(To::Room(room), &mut |socket| {
@@ -80,18 +80,18 @@ impl Hub {
     }
 
     /// The sockets of a user, as the user and backends see them.
-    pub fn devices_of(&self, user: &UserId) -> Vec<Device> {
+    pub(crate) fn devices_of(&self, user: &UserId) -> Vec<Device> {
         let sockets = self.registry().sockets_of(user).to_vec();
         sockets.iter().map(|socket| Device::of(socket)).collect()
     }
 
     /// Whether a socket's handlers know that it is away. True also where the socket has ended.
-    pub fn is_away(&self, id: SocketId) -> bool {
+    pub(crate) fn is_away(&self, id: SocketId) -> bool {
         self.application(id).is_none_or(|application| application.is_away())
     }
 
     /// Whether a socket's user may enter a room, by their token.
-    pub fn may_hear(&self, id: SocketId, room: &Room) -> bool {
+    pub(crate) fn may_hear(&self, id: SocketId, room: &Room) -> bool {
         self.application(id).is_some_and(|application| application.may_hear(room))
     }
 
@@ -101,12 +101,12 @@ impl Hub {
     }
 
     /// Whether any socket hears a named room, also one that is away.
-    pub fn is_heard(&self, room: &Room) -> bool {
+    pub(crate) fn is_heard(&self, room: &Room) -> bool {
         self.registry().room(room).is_some()
     }
 
     /// The first `limit` names of rooms that sockets hear, sorted, beginning at `start`.
-    pub fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
+    pub(crate) fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
         self.registry().names().range::<RoomName, _>((start, Bound::Unbounded)).take(limit).cloned().collect()
     }
 

@@ -4,6 +4,7 @@ use crate::model::{Room, SocketId, UserId};
 
 /// Who is to hear an event.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum To<'a> {
     /// All sockets of the namespace.
     Everyone,

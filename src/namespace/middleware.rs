@@ -14,6 +14,7 @@ use crate::{
 
 /// A client that asks to be let into a namespace.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Entrant {
     /// Its user.
     pub user: User,

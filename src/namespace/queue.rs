@@ -68,7 +68,7 @@ struct State<A, W, R> {
 enum Phase {
     /// Not open yet: jobs wait.
     Waiting,
-    /// Nobody has the claim.
+    /// No caller has the claim.
     Idle,
     /// A caller has the claim.
     Claimed,
