@@ -10,14 +10,14 @@
 //!    socket comes, goes, joins or leaves;
 //! 3. the state of an `engine::Socket`;
 //! 4. the state of an `engine::Connection`, then its output;
-//! 5. locks under which no other is taken: a socket's queue of jobs, its identity and its seat (`namespace`), the
-//!    namespaces of `Hubs`, typing, presence, token expiry.
+//! 5. locks under which no other is taken: a socket's queue of jobs, its identity and its place in the limits
+//!    (`namespace`), the limits, the namespaces of `Hubs`, presence, typing, token expiry.
 //!
 //! Before the registry is written, held events are delivered to those who heard the room until then. For that the
 //! order lock is taken and given back first; it is never taken while the registry is held.
 //!
-//! No lock of this list is held while handlers, followers of a commit or other code of an application run, while a
-//! `PendingFlush` is dropped (it ends the sockets of slow clients, which runs their handlers), or over an `.await`.
+//! No lock of this list is held while code of an application runs (handlers, middleware) or a follower of a commit, while
+//! a `PendingFlush` is dropped (it ends the sockets of slow clients, which runs their handlers), or over an `.await`.
 
 mod acknowledge;
 mod answered;

@@ -58,3 +58,23 @@ impl<R> InOrder<'_, R> {
         delivered
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_held_until_it_is_delivered_and_is_delivered_once() {
+        let order = Order::default();
+        assert_eq!(order.lock().release(|run: &str| run.len()), 0);
+        order.lock().hold("run");
+        assert_eq!(order.lock().run(), Some(&mut "run"));
+        let deliver = |run: &str| {
+            assert!(order.is_holding(), "another thread must wait for the lock");
+            run.len()
+        };
+        assert_eq!(order.lock().release(deliver), 3);
+        assert!(!order.is_holding());
+        assert_eq!(order.lock().run(), None);
+    }
+}

@@ -109,13 +109,15 @@ impl AppSocket {
         // The client learns which limit is reached from the new socket that it asks for then.
         let seat = self.app.limits.admit(&self.user_id(), handshake.address).ok();
         let has_one = seat.is_some();
-        *self.seat.lock() = seat;
+        // Dropped without the lock.
+        let _previous = std::mem::replace(&mut *self.seat.lock(), seat);
         has_one
     }
 
     /// Gives its place in `limits` back.
     pub(super) fn leave_seat(&self) {
-        drop(self.seat.lock().take());
+        // Dropped without the lock.
+        let _seat = self.seat.lock().take();
     }
 
     /// Logs that the client came or went.
