@@ -1,4 +1,4 @@
-//! The table of contents: every event of the chat, one file each, named after it.
+//! The handlers of the chat, one file for each event, named after it.
 
 mod came_back;
 mod connection;
@@ -18,7 +18,7 @@ mod went_away;
 
 use crate::{namespace::Events, protocol::RefreshToken};
 
-/// What every namespace has, whatever else it has: where there are tokens, they end.
+/// Adds what every namespace needs: tokens end, so each has `refresh-token`.
 pub(crate) fn everywhere(events: Events) -> Events {
     if events.has::<RefreshToken>() { events } else { events.on(refresh_token::refresh_token) }
 }

@@ -1,355 +1,159 @@
-//! The only emitter. A hub knows the sockets of one namespace, which rooms each of them hears, and puts events
-//! into their queues.
+//! The hub of a namespace: its sockets, the rooms they hear, and the only way to emit to them.
+//!
+//! # Locks
+//!
+//! A lock may be taken while an earlier one of this list is held, never the other way round:
+//!
+//! 1. `Hub::order`: held while an event is put into queues, so that all sockets get two events in the
+//!    same order;
+//! 2. `Hub::registry`: read while receivers are found and their queues filled, written while a
+//!    socket comes, goes, joins or leaves;
+//! 3. the state of an `engine::Socket`;
+//! 4. the state of an `engine::Connection`, then its output;
+//! 5. locks under which no other is taken: a socket's queue of jobs, its identity and its place in the limits
+//!    (`namespace`), the limits, the namespaces of `Hubs`, presence, typing, token expiry.
+//!
+//! Before the registry is written, held events are delivered to those who heard the room until then. For that the
+//! order lock is taken and given back first; it is never taken while the registry is held.
+//!
+//! No lock of this list is held while code of an application runs (handlers, middleware) or a follower of a commit, while
+//! a `PendingFlush` is dropped (it ends the sockets of slow clients, which runs their handlers), or over an `.await`.
 
+mod acknowledge;
+mod answered;
+mod ask;
 mod device;
+mod emit;
+mod encoded;
 mod hubs;
+mod order;
 mod outgoing;
+mod queries;
+mod registry;
 mod run;
-mod sending;
+mod to;
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    ops::Bound,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64},
-    },
-};
+use std::sync::{Arc, Weak, atomic::AtomicU64};
 
-use indexmap::IndexMap;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+pub use answered::Answered;
 pub use device::Device;
+pub use encoded::Encoded;
 pub use hubs::Hubs;
-use outgoing::encode;
-pub use outgoing::{Answered, Encoded, Outgoing};
+pub use outgoing::Outgoing;
+pub use queries::Receiver;
+pub use to::To;
 
-use self::run::Run;
-use crate::{
-    engine::{Application, Engine, Socket},
-    metrics::Metrics,
-    model::{Room, RoomName, SocketId, User, UserId},
-    turn::{self, Keeper},
+use self::{
+    order::{InOrder, Order},
+    registry::Registry,
+    run::Run,
 };
-
-/// Who is to hear an event.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum To<'a> {
-    /// Every socket of the namespace.
-    Everyone,
-    /// The sockets that hear a room; in a direct message, those of both users.
-    Room(&'a Room),
-    /// All sockets of a user.
-    User(&'a UserId),
-    /// One socket.
-    Socket(SocketId),
-    /// All of these, each socket once.
-    Any(&'a [To<'a>]),
-}
-
-/// A socket that hears an event.
-#[derive(Debug, Clone)]
-pub struct Receiver {
-    /// Its id.
-    pub socket: SocketId,
-    /// Its id as its client knows it.
-    pub client_id: String,
-    /// Whose it is.
-    pub user: UserId,
-}
+use crate::{
+    engine::{Engine, Frame, PendingFlush, Socket},
+    metrics::Metrics,
+    model::{Room, SocketId, User},
+    tellings::Hold,
+};
 
 /// The sockets of one namespace.
 pub struct Hub {
     path: Arc<str>,
     engine: Arc<Engine>,
-    state: RwLock<State>,
-    /// Held while an event is put into queues: everybody hears two events in the same order. In it is what is put
-    /// there at the end of a turn, or before anything else is.
-    sending: Mutex<Option<Run>>,
-    /// Whether there is such a thing, or it is being put there.
-    is_behind: AtomicBool,
-    this: Weak<dyn Keeper>,
+    registry: RwLock<Registry>,
+    /// Holds back events of a commit, until its end or until something else has to come after them.
+    order: Order<Run>,
+    this: Weak<dyn Hold>,
     next_ack: AtomicU64,
     metrics: Metrics,
 }
 
-/// In the order in which they are told.
-type Sockets = IndexMap<SocketId, Arc<Socket>>;
-
-#[derive(Default)]
-struct State {
-    everyone: Sockets,
-    heard: HashMap<SocketId, Heard>,
-    users: HashMap<UserId, Vec<Arc<Socket>>>,
-    rooms: HashMap<Room, Sockets>,
-    /// The names of those rooms that have one, ordered, so that a page of them costs no more than it holds.
-    names: BTreeSet<RoomName>,
-}
-
-struct Heard {
-    user: User,
-    rooms: HashSet<Room>,
-}
-
 impl Hub {
-    /// Of the namespace with this path.
+    /// The hub of the namespace with this path, without sockets.
     pub(crate) fn new(path: &str, engine: Arc<Engine>, metrics: Metrics) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Self>| Self {
             path: path.into(),
             engine,
-            state: RwLock::default(),
-            sending: Mutex::default(),
-            is_behind: AtomicBool::new(false),
+            registry: RwLock::default(),
+            order: Order::default(),
             this: this.clone(),
             next_ack: AtomicU64::new(0),
             metrics,
         })
     }
 
-    /// A socket can hear from the moment on in which `connect` lets it in, if that does: what is told after its client
-    /// has read CONNECT reaches it.
+    /// Adds a socket, if `connect` lets it in. Events that are emitted after its client has read CONNECT reach it.
     pub(crate) fn attach(&self, socket: &Arc<Socket>, user: &User, connect: impl FnOnce() -> bool) -> bool {
-        let mut state = self.state_mut();
-        if !connect() {
-            return false;
+        let mut registry = self.registry_mut();
+        let is_in = connect();
+        if is_in {
+            registry.attach(socket, user);
         }
-        state.heard.insert(socket.id, Heard { user: user.clone(), rooms: HashSet::new() });
-        state.users.entry(user.id.clone()).or_default().push(socket.clone());
-        state.everyone.insert(socket.id, socket.clone());
-        true
+        is_in
     }
 
-    /// A socket is gone. Returns the rooms it heard.
-    pub(crate) fn detach(&self, id: SocketId) -> HashSet<Room> {
-        let mut state = self.state_mut();
-        state.everyone.swap_remove(&id);
-        let Some(heard) = state.heard.remove(&id) else { return HashSet::new() };
-        if let Some(sockets) = state.users.get_mut(&heard.user.id) {
-            sockets.retain(|socket| socket.id != id);
-            if sockets.is_empty() {
-                state.users.remove(&heard.user.id);
-            }
-        }
-        for room in &heard.rooms {
-            state.leave(id, room);
-        }
-        heard.rooms
+    /// Removes a socket.
+    pub(crate) fn detach(&self, id: SocketId) {
+        self.registry_mut().detach(id);
     }
 
-    /// The socket hears a room from now on. False if it did already, or is gone.
+    /// Makes a socket hear a room. False where it hears it already, or is gone.
     pub(crate) fn subscribe(&self, id: SocketId, room: &Room) -> bool {
-        let mut state = self.state_mut();
-        let Some(heard) = state.heard.get_mut(&id) else { return false };
-        if !heard.rooms.insert(room.clone()) {
-            return false;
-        }
-        let Some(socket) = state.everyone.get(&id).cloned() else { return false };
-        let sockets = state.rooms.entry(room.clone()).or_default();
-        let is_first = sockets.is_empty();
-        sockets.insert(id, socket);
-        if is_first && let Room::Named(name) = room {
-            state.names.insert(name.clone());
-        }
-        true
+        self.registry_mut().subscribe(id, room)
     }
 
-    /// The socket hears a room no longer. False if it did not.
+    /// Makes a socket hear a room no longer. False where it did not hear it.
     pub(crate) fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
-        let mut state = self.state_mut();
-        if !state.heard.get_mut(&id).is_some_and(|heard| heard.rooms.remove(room)) {
-            return false;
-        }
-        state.leave(id, room);
-        true
+        self.registry_mut().unsubscribe(id, room)
     }
 
-    /// How many rooms the socket hears.
-    pub(crate) fn room_count(&self, id: SocketId) -> usize {
-        self.state().heard.get(&id).map_or(0, |heard| heard.rooms.len())
-    }
-
-    /// The rooms the socket hears.
-    pub fn rooms_of(&self, id: SocketId) -> Vec<Room> {
-        self.state().heard.get(&id).map(|heard| heard.rooms.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    /// Whether the socket hears a room. Direct messages are heard by whoever is one of the two.
-    pub fn hears(&self, id: SocketId, room: &Room) -> bool {
-        self.state().heard.get(&id).is_some_and(|heard| match room {
-            Room::Named(_) => heard.rooms.contains(room),
-            Room::Direct(direct) => direct.has(&heard.user.id),
-        })
-    }
-
-    /// All sockets of a user, those whose client has gone and may come back among them.
-    pub fn sockets_of(&self, user: &UserId) -> Vec<SocketId> {
-        self.state().users.get(user).map(|sockets| sockets.iter().map(|socket| socket.id).collect()).unwrap_or_default()
-    }
-
-    /// The rooms whose names begin like this and that connected sockets hear.
-    pub fn rooms(&self, prefix: &str) -> Vec<RoomName> {
-        let state = self.state();
-        let names = state.names.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let names = names.take_while(|name| name.as_str().starts_with(prefix));
-        let is_heard = |name: &&RoomName| {
-            let sockets = state.rooms.get(&Room::Named((*name).clone()));
-            sockets.is_some_and(|sockets| sockets.values().any(|socket| socket.is_connected()))
-        };
-        names.filter(is_heard).cloned().collect()
-    }
-
-    /// Whose sockets hear a room and are connected: each user once for each socket.
-    pub(crate) fn audience(&self, room: &Room) -> Vec<UserId> {
-        let state = self.state();
-        let mut users = Vec::new();
-        state.each_of(To::Room(room), &mut |socket| {
-            if socket.is_connected() {
-                users.extend(state.heard.get(&socket.id).map(|heard| heard.user.id.clone()));
-            }
-        });
-        users
-    }
-
-    /// What is known of a user's sockets, as their clients know them.
-    pub(crate) fn devices_of(&self, user: &UserId) -> Vec<Device> {
-        let sockets = self.state().users.get(user).cloned().unwrap_or_default();
-        sockets.iter().map(|socket| Device::of(socket)).collect()
-    }
-
-    /// Whether the socket's handlers were told that its client has gone, or it is over.
-    pub(crate) fn is_away(&self, id: SocketId) -> bool {
-        self.application(id).is_none_or(|application| application.is_away())
-    }
-
-    /// Whether the socket's user may enter a room, as far as their token goes.
-    pub(crate) fn may_hear(&self, id: SocketId, room: &Room) -> bool {
-        self.application(id).is_some_and(|application| application.may_hear(room))
-    }
-
-    fn application(&self, id: SocketId) -> Option<Arc<dyn Application>> {
-        let socket = self.state().everyone.get(&id).cloned();
-        socket?.application()
-    }
-
-    /// Whether any socket hears a room.
-    pub(crate) fn is_heard(&self, room: &Room) -> bool {
-        self.state().rooms.contains_key(room)
-    }
-
-    /// Names of rooms that are heard, in their order.
-    pub(crate) fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
-        self.state().names.range::<RoomName, _>((start, Bound::Unbounded)).take(limit).cloned().collect()
-    }
-
-    /// The socket that its client knows by this id.
-    pub fn socket(&self, client_id: &str) -> Option<SocketId> {
-        let state = self.state();
-        if let Ok(id) = client_id.parse::<SocketId>() {
-            return state.everyone.contains_key(&id).then_some(id);
-        }
-        // One of a v2 client outside of the root namespace: they are few, and their ids have a namespace.
-        let mut sockets = state.everyone.values().filter(|_| client_id.contains('#'));
-        sockets.find(|socket| socket.is_known_as(client_id)).map(|socket| socket.id)
-    }
-
-    /// All sockets there are.
-    pub fn sockets(&self) -> Vec<SocketId> {
-        self.state().everyone.keys().copied().collect()
-    }
-
-    /// How many sockets there are.
-    pub fn len(&self) -> usize {
-        self.state().everyone.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Ends a socket for good: DISCONNECT goes first, so an unchanged client stays away. With `close`, the client's
-    /// whole connection is closed, as Node's `socket.disconnect(true)` does.
+    /// Ends a socket for good: DISCONNECT goes first, so that an unchanged client stays away. With `close` the
+    /// client's whole connection is closed, as Node's `socket.disconnect(true)` does.
     pub fn kick(&self, id: SocketId, close: bool) {
         self.settle();
-        // It may end the client's sockets in other namespaces too.
-        turn::settle();
-        let socket = self.state().everyone.get(&id).cloned();
+        let socket = self.registry().everyone().get(&id).cloned();
         if let Some(socket) = socket {
             socket.kick(close);
         }
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read()
+    /// Delivers the events that are held back, before something that does not pass through the hub. Returns the number
+    /// of deliveries.
+    pub(crate) fn settle(&self) -> usize {
+        if !self.order.is_holding() {
+            return 0;
+        }
+        let mut pending = self.engine.pending_flush();
+        let mut order = self.order.lock();
+        self.release(&mut order, &mut pending)
     }
 
-    /// What was told before goes to those who heard it then.
-    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+    /// Delivers the events that are held back. Returns the number of deliveries.
+    fn release(&self, order: &mut InOrder<'_, Run>, pending: &mut PendingFlush<'_>) -> usize {
+        let delivered = order.release(|run| run.deliver(&self.registry(), |event| self.frame(event), pending));
+        self.metrics.deliveries.increment(delivered as u64);
+        delivered
+    }
+
+    /// The frame of an event, with its offset. Offsets are in the order of delivery only while the order lock is held.
+    fn frame(&self, Encoded { json, attachments }: &Encoded) -> Arc<Frame> {
+        Frame::event(&self.path, None, json, attachments.clone(), self.engine.offsets())
+    }
+
+    fn registry(&self) -> RwLockReadGuard<'_, Registry> {
+        self.registry.read()
+    }
+
+    /// Held events go to those who hear the room before the change.
+    fn registry_mut(&self) -> RwLockWriteGuard<'_, Registry> {
         self.settle();
-        self.state.write()
+        self.registry.write()
     }
 }
 
-impl State {
-    fn leave(&mut self, id: SocketId, room: &Room) {
-        if let Some(sockets) = self.rooms.get_mut(room) {
-            sockets.swap_remove(&id);
-            if sockets.is_empty() {
-                self.rooms.remove(room);
-                if let Room::Named(name) = room {
-                    self.names.remove(name);
-                }
-            }
-        }
-    }
-
-    fn has_receivers(&self, to: To<'_>) -> bool {
-        match to {
-            To::Everyone => !self.everyone.is_empty(),
-            To::Room(Room::Direct(direct)) => direct.users().any(|user| self.users.contains_key(user)),
-            To::Room(room @ Room::Named(_)) => self.rooms.contains_key(room),
-            To::User(user) => self.users.contains_key(user),
-            To::Socket(id) => self.everyone.contains_key(&id),
-            To::Any(all) => all.iter().any(|to| self.has_receivers(*to)),
-        }
-    }
-
-    /// Calls for each receiver, once.
-    fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
-        let mut left_out = HashSet::new();
-        for to in outgoing.except_any {
-            self.each_of(*to, &mut |socket| {
-                left_out.insert(socket.id);
-            });
-        }
-        let mut tell = |socket: &Arc<Socket>| {
-            if outgoing.except != Some(socket.id) && !left_out.contains(&socket.id) {
-                tell(socket);
-            }
-        };
-        let To::Any(_) = outgoing.to else { return self.each_of(outgoing.to, &mut tell) };
-        let mut told = HashSet::new();
-        self.each_of(outgoing.to, &mut |socket| {
-            if told.insert(socket.id) {
-                tell(socket);
-            }
-        });
-    }
-
-    /// The two users of a direct message are different, or there is only one.
-    fn each_of(&self, to: To<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
-        match to {
-            To::Everyone => self.everyone.values().for_each(tell),
-            To::Room(room @ Room::Named(_)) => {
-                self.rooms.get(room).into_iter().flat_map(IndexMap::values).for_each(tell);
-            }
-            To::Room(Room::Direct(direct)) => {
-                direct.users().filter_map(|user| self.users.get(user)).flatten().for_each(tell);
-            }
-            To::User(user) => self.users.get(user).into_iter().flatten().for_each(tell),
-            To::Socket(id) => self.everyone.get(&id).into_iter().for_each(tell),
-            To::Any(all) => all.iter().for_each(|to| self.each_of(*to, tell)),
-        }
+impl Hold for Hub {
+    fn release(&self) -> usize {
+        self.settle()
     }
 }

@@ -71,8 +71,8 @@ mod server;
 mod store;
 mod supervise;
 mod telemetry;
+mod tellings;
 mod token_expiry;
-mod turn;
 
 pub use app::{App, Changes};
 pub use auth::Identity;

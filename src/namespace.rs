@@ -1,24 +1,31 @@
-//! Socket.IO above the library: sockets with typed events.
+//! Socket.IO's namespaces: sockets with typed events, and their handlers.
 //!
 //! The engine brings a client's CONNECT to the library, which finds the namespace and runs its connect handlers
-//! (`connect`). From then on the engine hands the socket's events to `receive`, in the order of arrival, and they
-//! go through a queue of the socket's own (`queue`).
+//! (`connect`). From then on the engine hands the socket's events to its `dispatcher`, in the order of arrival. Each
+//! becomes a job in the socket's `queue`, which `run` works on; `answer` acknowledges it.
 
+mod answer;
 mod app_socket;
+mod call;
 mod connect;
 mod credentials;
 mod ctx;
+mod dispatcher;
+mod event_limits;
 mod events;
+mod lifecycle;
 mod middleware;
+mod pending;
 mod queue;
-mod receive;
+mod registered;
 mod relay;
+mod run;
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use socketioxide::{SocketIoBuilder, adapter::LocalAdapter, socket::Socket as LibrarySocket};
+use socketioxide::SocketIoBuilder;
 use tower::Service;
 
 pub use ctx::Ctx;
@@ -27,17 +34,13 @@ pub use middleware::{Entrant, Refusal};
 
 use crate::{app::App, engine::Library};
 
-type OfLibrary = LibrarySocket<LocalAdapter>;
-
-/// The library has no pings of its own to send: the engine knows who is still there.
+/// The library sends no pings: the engine does.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-/// How long an application's middleware may take.
-const ADMIT_TIMEOUT: Duration = Duration::from_secs(30);
-/// When the library gives up a socket that it has let in nowhere: later than anything else does.
+/// When the library drops a connection without a socket: later than the engine does.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Makes the namespaces and opens the engine with them. A path such as `/orders-{id}` stands for many namespaces;
-/// the library knows them all by the pattern, so that whoever is refused leaves nothing behind.
+/// Makes the namespaces and opens the engine with them. A path such as `/orders-{id}` stands for many namespaces. The
+/// library knows only the pattern: it keeps nothing for a namespace whose only client was refused.
 pub(crate) fn open(app: &Arc<App>, namespaces: Vec<(String, Events)>) {
     let (service, io) = SocketIoBuilder::new()
         .ping_interval(NEVER)

@@ -7,6 +7,8 @@
 mod backup;
 mod chain;
 mod changes;
+mod command;
+mod failure;
 mod files;
 mod inbox;
 mod lock;
@@ -27,13 +29,13 @@ use parking_lot::Mutex;
 
 pub use backup::backup;
 pub use changes::{Author, DeleteMessage, EditMessage};
+pub(crate) use command::Command;
 pub use files::check_folder;
 pub use members::{Join, Leave, MarkRead};
 pub use messages::{CaughtUp, Direction};
 pub use posts::NewMessage;
 pub use rooms::{Kept, Names};
 pub use users::{Known, Seen};
-pub(crate) use writer::Command;
 
 use crate::{
     config::StoreConfig,
@@ -42,6 +44,7 @@ use crate::{
     model::{Message, MessageId, Room, RoomName, User, UserId},
     protocol::{Membership, Page, RoomUser, UserList},
     supervise::Background,
+    tellings::Tellings,
 };
 use lock::Lock;
 use original::Original;
@@ -76,13 +79,17 @@ impl Store {
     }
 
     /// Queues a write; `then` runs after its commit, in commit order. A full queue is `unavailable`, at once.
-    pub(crate) fn write<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
+    pub(crate) fn write<C: Command>(
+        &self,
+        command: C,
+        then: impl FnOnce(Result<C::Output>, &mut Tellings) + Send + 'static,
+    ) {
         self.writer.queue(command, then);
     }
 
     /// Queues a write nobody waits for; its failure is logged.
     pub(crate) fn write_quietly<C: Command>(&self, command: C) {
-        self.write(command, |result| {
+        self.write(command, |result, _| {
             if let Err(error) = result {
                 tracing::warn!(%error, "a write failed");
             }
@@ -148,7 +155,7 @@ impl Store {
     pub async fn is_ready(&self) -> bool {
         if !self.writer.is_well() {
             // Nobody may write while the server is not ready: try, to see whether it has recovered.
-            self.write_quietly(writer::Probe);
+            self.write_quietly(command::Probe);
             return false;
         }
         if self.readers.have_failed() {

@@ -1,10 +1,11 @@
-//! What backends may do to users, whom they answer for.
+//! What backends may do to users.
 
 use std::sync::Arc;
 
 use super::{
     change::{Change, change},
-    hear, unhear, user_named,
+    rooms::{hear, unhear},
+    users::user_named,
 };
 use crate::{
     app::App,
@@ -14,25 +15,26 @@ use crate::{
     hub::Hub,
     model::{Room, RoomName, User, UserId},
     store,
+    tellings::Tellings,
 };
 
-/// What somebody whom the caller trusts may do in the name of a user: everything that this user may.
+/// The identity with which a trusted backend acts in the name of a user: it may do everything that the user may.
 pub fn in_the_name_of(app: &App, user: UserId) -> Identity {
     let is_guest = app.auth.is_guest(&user);
     let user = User { name: user.as_str().into(), id: user };
     Identity { is_guest, ..Identity::trusted(user) }
 }
 
-/// What putting somebody into a room changed.
+/// The changes made by [`put`].
 #[derive(Debug, Clone, Copy)]
 pub struct Put {
-    /// The membership is a new one.
+    /// Whether the membership is new.
     pub joined: bool,
-    /// How many sockets hear the room that did not before.
+    /// Number of sockets that began to hear the room.
     pub sockets: usize,
 }
 
-/// Makes a user a member of a room, and their sockets of the root namespace hear it, as far as their tokens go.
+/// Makes a user a member of a room. Their sockets of the root namespace hear it, as far as their tokens allow.
 pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
     if user.is_system() {
         return Err(Error::BadPayload("the system belongs to no room".to_owned()));
@@ -49,10 +51,10 @@ pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
         let app = app.clone();
         move |hub: &Hub| {
             let mut sockets = hub.sockets_of(&who.user.id);
-            // One that hears too many rooms is left alone.
+            // A socket that hears too many rooms is left out.
             let begins = |socket| hear(&app, hub, &who, socket, &room).is_ok();
             sockets.retain(|socket| !hub.hears(*socket, &room) && hub.may_hear(*socket, &room) && begins(*socket));
-            // A token may have been replaced in this very moment.
+            // A token may have been replaced in the meantime.
             for socket in sockets.iter().filter(|socket| !hub.may_hear(**socket, &room)) {
                 unhear(&app, hub, &who, *socket, &room);
             }
@@ -62,11 +64,16 @@ pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
     if is_guest {
         return Ok(Put { joined: false, sockets: sockets_hear(&app.hub) });
     }
-    // In commit order, so that it is never undone by a leave before it.
-    change(app, member, move |hub, joined| Put { joined, sockets: sockets_hear(hub) }).done().await
+    // In commit order, so that a leave before it does not undo it.
+    let hear = move |hub: &Hub, tellings: &mut Tellings, joined| {
+        // Delivers earlier events before the sockets hear the room. They count for the publisher's pause.
+        tellings.flush();
+        Put { joined, sockets: sockets_hear(hub) }
+    };
+    change(app, member, hear).done().await
 }
 
-/// Ends all sockets of a user in all namespaces, so that unchanged clients stay away. Returns how many there were.
+/// Ends all sockets of a user in all namespaces, so that unchanged clients stay away. Returns their number.
 pub fn disconnect(app: &App, user: &UserId) -> usize {
     let mut count = 0;
     for hub in app.hubs.all() {
@@ -79,7 +86,7 @@ pub fn disconnect(app: &App, user: &UserId) -> usize {
     count
 }
 
-/// Ends one of a user's sockets, by the id that its client knows.
+/// Ends one of a user's sockets, by the id that its client knows. `not-found` where the user has no such socket.
 pub fn disconnect_device(app: &App, user: &UserId, socket_id: &str) -> Result<()> {
     for hub in app.hubs.all() {
         if let Some(socket) = hub.socket(socket_id).filter(|socket| hub.sockets_of(user).contains(socket)) {

@@ -1,4 +1,4 @@
-//! Who and what is there, in pages: rooms, who is in them, users.
+//! Lists of rooms, of the users in a room, and of users, in pages.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{enter, in_the_name_of, rooms};
+use super::{backends::in_the_name_of, enter::enter, rooms::rooms, users::user_named};
 use crate::{
     app::App,
     auth::Identity,
@@ -20,7 +20,7 @@ use crate::{
     store::{Kept, Names},
 };
 
-/// How many names are looked at for one page, however few of them are for it.
+/// Names that are read for one page, however few of them belong on it.
 const LOOKED_AT: usize = 1_000;
 
 /// A part of a list.
@@ -47,7 +47,7 @@ pub struct RoomSummary {
     pub online_count: usize,
 }
 
-/// Somebody who belongs to a room, or is in it now.
+/// A user who belongs to a room, or is in it now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Occupant {
     /// Who, and whether any of their sockets is connected.
@@ -73,11 +73,11 @@ pub struct UserDetails {
     pub devices: Option<Vec<Device>>,
 }
 
-/// The rooms one may enter; direct messages are none of them. `None` stands for one who may enter everywhere.
+/// The named rooms that a user may enter. Where `who` is `None`, all of them.
 pub async fn named_rooms(app: &App, who: Option<&Identity>, which: Names, limit: usize) -> Result<Listed<RoomSummary>> {
     let stored = app.store.names(which.clone(), LOOKED_AT).await?;
     let heard = heard(app, &which);
-    // A list that was cut says nothing of what is behind its end.
+    // A list that was cut does not tell what comes after its end.
     let ends = [&stored, &heard].into_iter().filter(|names| names.len() == LOOKED_AT).filter_map(|names| names.last());
     let end = ends.min().cloned();
     let mut names: BTreeSet<RoomName> = stored.iter().chain(&heard).cloned().collect();
@@ -95,7 +95,7 @@ pub async fn named_rooms(app: &App, who: Option<&Identity>, which: Names, limit:
     Ok(Listed { items, next: next.map(String::from) })
 }
 
-/// Rooms that somebody hears now; of some of them nothing is kept.
+/// Names of rooms that sockets hear now. The store may not know all of them.
 fn heard(app: &App, which: &Names) -> Vec<RoomName> {
     let prefix = RoomName::parse(&which.prefix).ok();
     let start = match (&which.after, &prefix) {
@@ -110,7 +110,7 @@ fn heard(app: &App, which: &Names) -> Vec<RoomName> {
     names
 }
 
-/// `None` where nothing is known of the room: no history, no members, nobody in it. The lobby always is.
+/// `None` where the room is unknown: no history, no members, no socket in it. The lobby is always known.
 fn summary(app: &App, name: RoomName, kept: Option<Kept>) -> Option<RoomSummary> {
     let Kept { head, member_count } = kept.unwrap_or(Kept { head: Head { offset: 0, revision: 0 }, member_count: 0 });
     let online_count = app.presence.count(&name);
@@ -123,7 +123,7 @@ fn summary(app: &App, name: RoomName, kept: Option<Kept>) -> Option<RoomSummary>
     })
 }
 
-/// One room.
+/// One room. `not-found` where it is unknown, `forbidden` where the user may not enter it.
 pub async fn named_room(app: &App, who: Option<&Identity>, name: RoomName) -> Result<RoomSummary> {
     if let Some(who) = who {
         enter(who, RoomRef::Named(name.clone()))?;
@@ -132,7 +132,7 @@ pub async fn named_room(app: &App, who: Option<&Identity>, name: RoomName) -> Re
     summary(app, name, kept).ok_or_else(|| Error::NotFound("nothing is known of this room".to_owned()))
 }
 
-/// Who belongs to a room or is in it now.
+/// The members of a room and the users in it now. Errors as with [`named_room`].
 pub async fn occupants(
     app: &App,
     who: Option<&Identity>,
@@ -156,7 +156,7 @@ pub async fn occupants(
     Ok(cut(occupants, limit))
 }
 
-/// The users that are known, or those of them that are online, or those that are not. Guests are nobody.
+/// The known users: all, those that are online, or those that are not. Guests are not listed.
 pub async fn known_users(
     app: &App,
     is_online: Option<bool>,
@@ -180,7 +180,7 @@ pub async fn known_users(
     Ok(Listed { items, next: next.or(end.map(String::from)) })
 }
 
-/// One user. `None` stands for one who may know everything of everybody; others see of others what a list shows.
+/// One user. The user and a backend (`who` is `None`) get all details, others what a list of users shows.
 pub async fn user(app: &App, who: Option<&Identity>, id: UserId) -> Result<UserDetails> {
     let unknown = || Error::NotFound("there is no such user".to_owned());
     let known = match app.presence.user(&id) {
@@ -199,12 +199,12 @@ pub async fn user(app: &App, who: Option<&Identity>, id: UserId) -> Result<UserD
     let user = match known {
         Some(user) => user,
         None => RoomUser {
-            user: super::user_named(app, id).await?,
+            user: user_named(app, id).await?,
             online: devices.iter().any(|device| !device.away),
             last_seen: None,
         },
     };
-    // Where everybody is who they say they are, a socket's id would be anybody's to learn.
+    // Without tokens any client can claim to be this user, and could learn the ids of their sockets.
     let is_proven = who.is_none() || app.config.auth.mode == AuthMode::Jwt;
     Ok(UserDetails { user, rooms: Some(rooms), devices: is_proven.then_some(devices) })
 }
@@ -218,12 +218,12 @@ fn online(user: User) -> RoomUser {
     RoomUser { user, online: true, last_seen: None }
 }
 
-/// What the store knows of a user, and whether they are online.
+/// A user from the store, with whether they are online.
 fn with_presence(app: &App, known: RoomUser) -> RoomUser {
     app.presence.user(&known.user.id).map_or(known, online)
 }
 
-/// The first of them; the last one's id says where the list goes on.
+/// The first `limit` items. `next` is the id of the last of them, where there are more.
 fn cut<T>(items: BTreeMap<UserId, T>, limit: usize) -> Listed<T> {
     let next = (items.len() > limit).then(|| items.keys().nth(limit - 1).cloned()).flatten();
     Listed { items: items.into_values().take(limit).collect(), next: next.map(String::from) }

@@ -31,8 +31,8 @@ const MODULES: [&str; 27] = [
     "store",
     "supervise",
     "telemetry",
+    "tellings",
     "token_expiry",
-    "turn",
 ];
 /// How much alike a misspelt target is to the right one.
 const ALIKE: f64 = 0.85;

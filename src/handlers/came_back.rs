@@ -1,6 +1,8 @@
+//! A socket's client has come back.
+
 use crate::{error::Result, model::Room, namespace::Ctx};
 
-/// The client is back: so it is for the others.
+/// Makes the user present again in the rooms that the socket hears.
 pub async fn back(ctx: Ctx) -> Result<()> {
     let (app, who) = (ctx.app(), ctx.identity());
     if who.is_guest {
@@ -10,7 +12,7 @@ pub async fn back(ctx: Ctx) -> Result<()> {
         if let Room::Named(name) = &room {
             app.presence.came(name, &who.user, ctx.socket_id());
             if !ctx.hub().hears(ctx.socket_id(), &room) {
-                // It was taken out of the room in this very moment.
+                // In the meantime the socket left the room.
                 app.presence.went(name, &who.user.id, ctx.socket_id());
             }
         }

@@ -1,3 +1,5 @@
+//! A new socket.
+
 use crate::{
     chat,
     error::Result,
@@ -7,7 +9,7 @@ use crate::{
     store::Known,
 };
 
-/// Tells the socket who it is, and makes it hear the lobby.
+/// Sends `session` to the socket and makes it hear the lobby.
 pub async fn connection(ctx: Ctx) -> Result<()> {
     let (app, who) = (ctx.app(), ctx.identity());
     let lobby = app.config.rooms.lobby.clone();

@@ -1,3 +1,5 @@
+//! The event `delete-message`.
+
 use crate::{
     chat::{self, Change},
     error::Result,
@@ -6,7 +8,7 @@ use crate::{
     protocol::DeleteMessage,
 };
 
-/// Leaves a tombstone; the room hears `message-deleted`.
+/// Replaces a message by a tombstone. The room hears `message-deleted`.
 pub fn delete_message(ctx: Ctx, payload: DeleteMessage) -> Result<impl Change<Output = Message>> {
     Ok(chat::delete(ctx.app(), Some(&ctx.identity()), payload))
 }

@@ -1,3 +1,5 @@
+//! The event `join-room`.
+
 use crate::{
     chat,
     error::Result,
@@ -5,7 +7,7 @@ use crate::{
     protocol::{JoinRoom, JoinedRoom},
 };
 
-/// This socket hears the room from now on, and catches up.
+/// Makes this socket hear the room. The reply holds what it missed.
 pub async fn join_room(ctx: Ctx, payload: JoinRoom) -> Result<JoinedRoom> {
     chat::join(ctx.app(), &ctx.identity(), ctx.socket_id(), payload).await
 }

@@ -1,6 +1,8 @@
+//! The event `leave-room`.
+
 use crate::{chat, error::Result, namespace::Ctx, protocol::LeaveRoom};
 
-/// Ends the membership; all the user's sockets leave.
+/// Ends the user's membership. All their sockets leave the room.
 pub async fn leave_room(ctx: Ctx, payload: LeaveRoom) -> Result<()> {
     chat::leave(ctx.app(), &ctx.identity(), payload.room).await
 }

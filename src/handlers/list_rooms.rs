@@ -1,3 +1,5 @@
+//! The event `list-rooms`.
+
 use crate::{
     chat,
     error::Result,
@@ -5,7 +7,7 @@ use crate::{
     protocol::{ListRooms, RoomList},
 };
 
-/// The user's memberships.
+/// Replies with the user's memberships.
 pub async fn list_rooms(ctx: Ctx, _: ListRooms) -> Result<RoomList> {
     chat::rooms(ctx.app(), &ctx.identity()).await
 }

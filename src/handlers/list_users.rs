@@ -1,3 +1,5 @@
+//! The event `list-users`.
+
 use crate::{
     chat,
     error::Result,
@@ -5,7 +7,7 @@ use crate::{
     protocol::{ListUsers, UserList},
 };
 
-/// Who belongs to a room, those online first.
+/// Replies with the users of a room, those online first.
 pub async fn list_users(ctx: Ctx, payload: ListUsers) -> Result<UserList> {
     chat::users(ctx.app(), &ctx.identity(), payload).await
 }

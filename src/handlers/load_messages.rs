@@ -1,3 +1,5 @@
+//! The event `load-messages`.
+
 use crate::{
     chat,
     error::Result,
@@ -5,7 +7,7 @@ use crate::{
     protocol::{LoadMessages, Page},
 };
 
-/// A page of history.
+/// Replies with a page of a room's history.
 pub async fn load_messages(ctx: Ctx, payload: LoadMessages) -> Result<Page> {
     chat::load(ctx.app(), &ctx.identity(), payload).await
 }

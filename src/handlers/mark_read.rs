@@ -1,3 +1,5 @@
+//! The event `mark-read`.
+
 use crate::{
     chat::{self, Change},
     error::Result,
@@ -5,7 +7,7 @@ use crate::{
     protocol::{MarkRead, ReadMark},
 };
 
-/// Moves the user's mark; their other sockets hear `message-read`, and the other user of a direct message.
+/// Moves the user's read mark. Their sockets hear `message-read`, and the other user of a direct message.
 pub fn mark_read(ctx: Ctx, payload: MarkRead) -> Result<impl Change<Output = ReadMark>> {
     chat::mark_read(ctx.app(), &ctx.identity(), payload)
 }

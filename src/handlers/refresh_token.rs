@@ -1,3 +1,5 @@
+//! The event `refresh-token`.
+
 use crate::{
     chat,
     error::{Error, Result},
@@ -5,7 +7,7 @@ use crate::{
     protocol::{RefreshToken, TokenExpiry},
 };
 
-/// Goes on with a new token of the same user.
+/// Replaces the socket's token by a new one of the same user.
 pub async fn refresh_token(ctx: Ctx, payload: RefreshToken) -> Result<TokenExpiry> {
     let identity = ctx.app().auth.refresh(&ctx.identity(), &payload.token)?;
     let expires_at = identity.expires_at.ok_or_else(|| Error::Unauthorized("the token has no exp".to_owned()))?;

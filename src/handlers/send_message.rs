@@ -1,3 +1,5 @@
+//! The event `send-message`.
+
 use crate::{
     chat::{self, Change},
     error::Result,
@@ -6,7 +8,7 @@ use crate::{
     protocol::SendMessage,
 };
 
-/// Saves a message; the room hears `message-saved`.
+/// Saves a message. The room hears `message-saved`.
 pub fn send_message(ctx: Ctx, payload: SendMessage) -> Result<impl Change<Output = Message>> {
     chat::post(ctx.app(), &ctx.identity(), payload)
 }

@@ -1,3 +1,5 @@
+//! The event `typing`.
+
 use crate::{
     chat,
     error::{Error, Result},
@@ -6,7 +8,7 @@ use crate::{
     protocol::SetTyping,
 };
 
-/// Tells the others, unless they are too many.
+/// Tells the others in the room that the user types or has stopped, unless the room has too many users.
 pub async fn typing(ctx: Ctx, payload: SetTyping) -> Result<()> {
     let (app, who) = (ctx.app(), ctx.identity());
     let room = chat::enter(&who, payload.room)?;

@@ -1,3 +1,5 @@
+//! A socket's client has gone and may come back.
+
 use crate::{
     error::Result,
     model::{Room, Timestamp},
@@ -5,14 +7,14 @@ use crate::{
     store::Seen,
 };
 
-/// The client has gone and may come back: for the others it is gone. Its user is offline once the grace is over.
+/// Tells the rooms that the socket hears that its client has gone. The user is offline after `presence.grace`.
 pub async fn away(ctx: Ctx) -> Result<()> {
     ctx.app().typing.stop(ctx.socket_id());
     went(&ctx, ctx.hub().rooms_of(ctx.socket_id()));
     Ok(())
 }
 
-/// The rooms a socket hears learn that nobody is behind it any more.
+/// Tells rooms that a socket's client has gone.
 pub(super) fn went(ctx: &Ctx, rooms: impl IntoIterator<Item = Room>) {
     let (app, who) = (ctx.app(), ctx.identity());
     if who.is_guest {

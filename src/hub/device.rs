@@ -1,4 +1,4 @@
-//! What a user and backends are told about one socket.
+//! A socket as its user and backends see it.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     model::Timestamp,
 };
 
-/// One of a user's sockets: a tab, a phone. For the user and for backends, and for nobody else.
+/// One of a user's sockets: a tab, a phone. Only the user and backends see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
@@ -19,16 +19,16 @@ pub struct Device {
     /// The path of its namespace.
     #[schema(value_type = String)]
     pub namespace: Arc<str>,
-    /// When it came; its client's going and coming back changes nothing.
+    /// When the socket connected. A recovery does not change it.
     pub connected_at: Timestamp,
-    /// How its client is connected now.
+    /// The transport of its connection, unless it is away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<TransportName>,
-    /// From where.
+    /// The client's address, unless it is away.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
-    /// Its client has gone and may come back.
+    /// Whether the client has gone and may come back.
     pub away: bool,
 }
 

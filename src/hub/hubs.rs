@@ -7,17 +7,18 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::Hub;
 use crate::{engine::Engine, metrics::Metrics};
 
-/// The hubs of a server, by the paths of their namespaces. Those of dynamic namespaces come and go with their
-/// sockets.
+/// The hubs of a server, by the paths of their namespaces. The hub of a dynamic namespace exists as long as the
+/// namespace has sockets.
 pub struct Hubs {
     engine: Arc<Engine>,
     metrics: Metrics,
     fixed: BTreeMap<String, Arc<Hub>>,
+    /// With the number of their sockets.
     dynamic: RwLock<BTreeMap<String, (Arc<Hub>, usize)>>,
 }
 
 impl Hubs {
-    /// With the namespaces that are always there.
+    /// The hubs of the namespaces that always exist.
     pub(crate) fn new<'a>(paths: impl Iterator<Item = &'a str>, engine: &Arc<Engine>, metrics: &Metrics) -> Self {
         let hub = |path: &str| (path.to_owned(), Hub::new(path, engine.clone(), metrics.clone()));
         let (engine, metrics) = (engine.clone(), metrics.clone());
@@ -29,17 +30,17 @@ impl Hubs {
         }
     }
 
-    /// The hub of a namespace, if there is such a namespace now.
+    /// The hub of a namespace, if the namespace exists now.
     pub fn get(&self, path: &str) -> Option<Arc<Hub>> {
         self.fixed.get(path).cloned().or_else(|| Some(self.dynamic().get(path)?.0.clone()))
     }
 
-    /// All hubs there are now.
+    /// The hubs of all namespaces that exist now.
     pub fn all(&self) -> Vec<Arc<Hub>> {
         self.fixed.values().cloned().chain(self.dynamic().values().map(|(hub, _)| hub.clone())).collect()
     }
 
-    /// The paths of the namespaces there are now.
+    /// The paths of all namespaces that exist now, sorted.
     pub fn paths(&self) -> Vec<String> {
         let mut paths: Vec<_> = self.fixed.keys().cloned().chain(self.dynamic().keys().cloned()).collect();
         paths.sort_unstable();
@@ -50,7 +51,7 @@ impl Hubs {
         self.dynamic.read()
     }
 
-    /// A socket enters a namespace, which comes to be with its first.
+    /// Counts a socket in. The first socket of a dynamic namespace makes its hub.
     pub(crate) fn enter(&self, path: &str) -> Arc<Hub> {
         if let Some(hub) = self.fixed.get(path) {
             return hub.clone();
@@ -63,7 +64,7 @@ impl Hubs {
         hub.clone()
     }
 
-    /// A socket leaves a namespace, which goes with its last.
+    /// Counts a socket out. The last socket of a dynamic namespace removes its hub.
     pub(crate) fn leave(&self, path: &str) {
         let mut dynamic = self.dynamic.write();
         if let Some((_, sockets)) = dynamic.get_mut(path) {

@@ -1,15 +1,19 @@
-//! A socket's way in, through the library's connect handlers.
+//! Lets sockets into a namespace, through the connect handlers of socketioxide.
 
-use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use serde_json::Value as Json;
-use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler};
+use socketioxide::{adapter::LocalAdapter, handler::ConnectHandler, socket::Socket as LibrarySocket};
 use socketioxide_core::Value;
 
 use super::{
-    ADMIT_TIMEOUT, Entrant, Events, OfLibrary, Refusal, app_socket::AppSocket, credentials::credentials,
-    events::Registered, queue::Queue,
+    app_socket::AppSocket,
+    credentials::credentials,
+    dispatcher::Dispatcher,
+    events::Events,
+    middleware::{Entrant, Refusal},
+    registered::Registered,
 };
 use crate::{
     app::{App, ROOT},
@@ -18,7 +22,10 @@ use crate::{
     hub::To,
 };
 
-/// Lets sockets into one namespace, or into those of one pattern.
+/// How long all middleware of a namespace may take for one client.
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Lets sockets into one namespace, or into the namespaces of one pattern.
 #[derive(Clone)]
 pub(super) struct Connect {
     app: Arc<App>,
@@ -27,13 +34,13 @@ pub(super) struct Connect {
 
 impl Connect {
     pub(super) fn new(app: &Arc<App>, path: &str, events: Events) -> Self {
-        // Relays belong to the namespace that every client connects to.
+        // Relayed events belong to the root namespace.
         let relays = if path == ROOT { app.config.relay.keys().cloned().collect() } else { Vec::new() };
         Self { app: app.clone(), events: Arc::new(events.registered(&app.metrics, relays.into_iter())) }
     }
 
-    /// Decides before CONNECT is sent. It must join no room: a socket must not hear anything before its CONNECT.
-    async fn admit(&self, inner: &Arc<Socket>, auth: &str) -> Result<Arc<AppSocket>, Refusal> {
+    /// Decides before CONNECT is sent. Joins no room: a socket must hear nothing before its CONNECT.
+    async fn admit(&self, inner: &Arc<Socket>, auth: &str) -> Result<Arc<Dispatcher>, Refusal> {
         if self.app.is_draining() {
             return Err(Error::unavailable("the server is closing").into());
         }
@@ -44,12 +51,13 @@ impl Connect {
             middleware(entrant.clone()).await?;
         }
         let seat = self.app.limits.admit(&identity.user.id, handshake.address)?;
-        Ok(AppSocket::new(&self.app, &self.events, inner, identity, auth, seat))
+        let socket = AppSocket::new(&self.app, inner, identity, auth, seat);
+        Ok(Arc::new(Dispatcher { socket, events: self.events.clone() }))
     }
 
     fn refuse(&self, inner: &Arc<Socket>, refusal: &Refusal) {
         if inner.handshake().is_none() {
-            // The client has gone in the meantime: there is nobody to refuse.
+            // The client has gone in the meantime.
             return;
         }
         if self.app.refusal_lines.check().is_ok() {
@@ -61,24 +69,24 @@ impl Connect {
     }
 }
 
-/// What was decided about a socket.
-type Admission = (Arc<Socket>, Result<Arc<AppSocket>, Refusal>);
+/// The decision on a socket.
+type Admission = (Arc<Socket>, Result<Arc<Dispatcher>, Refusal>);
 
 type Admitted<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
 impl ConnectHandler<LocalAdapter, ()> for Connect {
-    /// What was decided happens: CONNECT is sent, then the socket may hear, and its queue begins, with the connection
-    /// handler; or CONNECT_ERROR is.
-    fn call(&self, of_library: Arc<OfLibrary>, _: Option<Value>) {
-        let (inner, socket) = match of_library.extensions.remove::<Admission>() {
-            Some((inner, Ok(socket))) => (inner, socket),
+    /// Carries the decision out: sends CONNECT, then attaches the socket and opens its queue; or sends CONNECT_ERROR.
+    fn call(&self, of_library: Arc<LibrarySocket<LocalAdapter>>, _: Option<Value>) {
+        let (inner, dispatcher) = match of_library.extensions.remove::<Admission>() {
+            Some((inner, Ok(dispatcher))) => (inner, dispatcher),
             Some((inner, Err(refusal))) => return self.refuse(&inner, &refusal),
             None => return,
         };
+        let socket = &dispatcher.socket;
         debug_assert!(Arc::ptr_eq(&inner, &socket.inner));
         let identity = socket.identity();
         let mut pending = self.app.engine.pending_flush();
-        let is_in = socket.hub.attach(&inner, &identity.user, || inner.connected(socket.clone(), &mut pending));
+        let is_in = socket.hub.attach(&inner, &identity.user, || inner.connected(dispatcher.clone(), &mut pending));
         drop(pending);
         if !is_in {
             return;
@@ -89,13 +97,17 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
         self.app.metrics.connections.increment(1);
         self.app.tokens.watch(&socket.hub, socket.id, identity.expires_at);
         if socket.app.is_draining() {
-            // Let in while the others were told.
+            // The sockets that were there were told; this one came in the meantime.
             socket.hub.tell(To::Socket(socket.id), &socket.app.closing());
         }
-        Queue::open(&socket);
+        dispatcher.open();
     }
 
-    fn call_middleware<'a>(&'a self, of_library: Arc<OfLibrary>, auth: &'a Option<Value>) -> Admitted<'a> {
+    fn call_middleware<'a>(
+        &'a self,
+        of_library: Arc<LibrarySocket<LocalAdapter>>,
+        auth: &'a Option<Value>,
+    ) -> Admitted<'a> {
         Box::pin(async move {
             let engine_side =
                 of_library.req_parts().extensions.get::<EngineSide>().and_then(EngineSide::socket).cloned();
@@ -107,7 +119,8 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
                 Ok(Err(_)) => Err(Error::internal("the server failed", "the middleware panicked").into()),
                 Err(_) => Err(Error::unavailable("it took too long").into()),
             };
-            // The library keeps a socket that it refuses waiting for another CONNECT: it may let in this one too.
+            // A refused client too is let in here, for the library would keep a refused socket waiting for another
+            // CONNECT. `call` refuses it.
             of_library.extensions.insert::<Admission>((inner, admitted));
             Ok(())
         })

@@ -1,5 +1,5 @@
-//! Where a client may put its credentials: `auth` of CONNECT, else the Authorization header, else the query
-//! (v2 clients have no `auth`).
+//! A client's credentials: from the `auth` of CONNECT, else from the Authorization header, else from the query (clients
+//! of Engine.IO 3 have no `auth`).
 
 use serde_json::value::RawValue;
 
@@ -11,8 +11,8 @@ use crate::{
     input::{self, Fields, Object, described},
 };
 
-/// `bad-payload` where a field is there and nothing that it may be. Null is as good as missing: it is what pages read
-/// from an empty storage. Other fields are the application's own business.
+/// `bad-payload` where a field has a wrong type or value. Null counts as missing: pages read it from an empty storage.
+/// Other fields belong to the application and are not checked.
 pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentials> {
     let auth = match auth {
         "" => None,
@@ -44,7 +44,7 @@ pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentia
     Ok(Credentials { token, user_id, name })
 }
 
-/// The sentence about it does not repeat it.
+/// A secret as a string. Its error does not repeat the value.
 fn secret(field: &str, value: &RawValue) -> Result<String> {
     let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let wrong = || {

@@ -1,6 +1,9 @@
-//! What a handler is given: the sender, and the ways to emit.
+//! The context of a handler: the socket that sent the event, and the ways to emit.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::app_socket::AppSocket;
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     protocol::ServerEvent,
 };
 
-/// What a handler knows and can do: who sent the event, and the hub of its namespace.
+/// The context of a handler: the socket that sent the event, and the hub of its namespace.
 #[derive(Clone)]
 pub struct Ctx {
     socket: Arc<AppSocket>,
@@ -24,22 +27,22 @@ impl Ctx {
         Self { socket }
     }
 
-    /// The user behind this socket.
+    /// The user of this socket.
     pub fn user(&self) -> User {
         self.socket.identity().user.clone()
     }
 
-    /// The user, and what they may do.
+    /// The user, and their permissions.
     pub fn identity(&self) -> Arc<Identity> {
         self.socket.identity()
     }
 
-    /// This socket's id. Tell nobody but its client.
+    /// This socket's id. Only its client may know it.
     pub fn socket_id(&self) -> SocketId {
         self.socket.id
     }
 
-    /// This socket's id as its client knows it: v2 clients put the namespace before it.
+    /// This socket's id as its client knows it: clients of Engine.IO 3 put the namespace before it.
     pub fn client_id(&self) -> String {
         self.socket.inner.client_id()
     }
@@ -49,17 +52,17 @@ impl Ctx {
         self.socket.path()
     }
 
-    /// What CONNECT carried, as JSON text; `{}` where it carried nothing.
+    /// The `auth` of CONNECT, as JSON text; `{}` where there was none.
     pub fn auth(&self) -> &str {
         if self.socket.auth.is_empty() { "{}" } else { &self.socket.auth }
     }
 
-    /// Whether the client has gone and may come back. Its sockets hear on, and get what they missed.
+    /// Whether the client has gone and may come back. The socket still hears its rooms; the client gets what it missed.
     pub fn is_away(&self) -> bool {
-        self.socket.queue.is_away()
+        self.socket.is_away.load(Ordering::Relaxed)
     }
 
-    /// The sockets of this namespace, and the way to emit to them.
+    /// The hub of this namespace.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.socket.hub
     }
@@ -69,13 +72,13 @@ impl Ctx {
         &self.socket.app
     }
 
-    /// Emits to this socket alone. Errors as with [`Hub::emit`].
+    /// Emits to this socket. Errors as with [`Hub::emit`].
     pub fn emit<E: ServerEvent>(&self, event: &E) -> Result<()> {
         self.socket.hub.emit(To::Socket(self.socket.id), event)
     }
 
-    /// Emits to this socket alone and waits for its client's acknowledgement. `unavailable` where the client goes or
-    /// does not answer in time.
+    /// Emits to this socket and waits for the client's acknowledgement. `unavailable` where the client goes or does not
+    /// answer in time.
     pub async fn ask<E: ServerEvent>(&self, event: &E, timeout: Duration) -> Result<Answered> {
         self.socket.hub.ask(self.socket.id, event, timeout).await
     }
@@ -86,14 +89,14 @@ impl Ctx {
         self.socket.hub.kick(self.socket.id, close);
     }
 
-    /// Emits to a room, to this socket too if it hears it. `bad-payload` where the name can be no room's; other errors as
-    /// with [`Hub::emit`].
+    /// Emits to all sockets of a room, also to this one if it is in it. `bad-payload` where the name cannot be a room's;
+    /// other errors as with [`Hub::emit`].
     pub fn emit_to_room<E: ServerEvent>(&self, room: &str, event: &E) -> Result<()> {
         self.socket.hub.emit(To::Room(&named(room)?), event)
     }
 
-    /// Makes this socket hear a room, for as long as it is connected; nothing is stored. `bad-payload` where the
-    /// name can be no room's, `forbidden` where this user may not enter it.
+    /// Makes this socket hear a room until it leaves or disconnects; nothing is stored. `bad-payload` where the name
+    /// cannot be a room's, `forbidden` where this user may not enter it.
     pub fn join(&self, room: &str) -> Result<()> {
         let room = named(room)?;
         let who = self.socket.identity();
@@ -103,13 +106,13 @@ impl Ctx {
         chat::hear(&self.socket.app, &self.socket.hub, &who, self.socket.id, &room)
     }
 
-    /// Makes this socket hear a room no longer.
+    /// Makes this socket hear a room no longer. `bad-payload` where the name cannot be a room's.
     pub fn leave(&self, room: &str) -> Result<()> {
         chat::unhear(&self.socket.app, &self.socket.hub, &self.socket.identity(), self.socket.id, &named(room)?);
         Ok(())
     }
 
-    /// From now on this socket has this identity. The user is the same.
+    /// Replaces this socket's identity, by one of the same user.
     pub(crate) fn renew(&self, identity: Identity) {
         self.socket.renew(identity);
     }

@@ -1,33 +1,24 @@
-//! The typed events of a namespace.
+//! The list of a namespace's handlers, as an application writes it.
 
 use std::{collections::HashMap, future::Future, sync::Arc};
 
-use futures_util::future::BoxFuture;
-
 use super::{
-    Ctx, Entrant, Refusal,
-    queue::{BeginWrite, Job},
-    receive::Call,
+    app_socket::Job,
+    ctx::Ctx,
+    middleware::{Entrant, Refusal},
+    pending::Pending,
+    registered::{Connection, Disconnect, Event, Handler, Middleware, Registered},
 };
 use crate::{
     chat::Change,
     engine::DisconnectReason,
-    error::{Error, Result},
-    metrics::{EventMetrics, Metrics},
-    protocol::{Args, Arguments, ClientEvent, IntoReply, acknowledgement},
+    error::Result,
+    metrics::Metrics,
+    protocol::{ClientEvent, IntoReply, acknowledgement},
 };
 
-/// What became of an event: its acknowledgement, and the error if it failed.
-pub(super) type Outcome = (Arguments, Option<Error>);
-
-/// Makes a job of an event: decodes it now.
-type Handler = Box<dyn Fn(Call, &Args<'_>) -> Job + Send + Sync>;
-type Middleware = Box<dyn Fn(Entrant) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync>;
-type Connection = Box<dyn Fn(Ctx) -> BoxFuture<'static, Result<()>> + Send + Sync>;
-type Disconnect = Box<dyn Fn(Ctx, DisconnectReason) -> BoxFuture<'static, ()> + Send + Sync>;
-
-/// A namespace's events: a list of handlers, each a free async function `(Ctx, Payload) -> Result<Reply>`. What
-/// it returns is the acknowledgement; which event it is for follows from the payload's type.
+/// A namespace's events: a list of handlers, each a free async function `(Ctx, Payload) -> Result<Reply>`. Its result
+/// is the acknowledgement; its payload's type says which event it is for.
 #[derive(Default)]
 pub struct Events {
     handlers: HashMap<&'static str, Handler>,
@@ -39,12 +30,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// No events yet.
+    /// An empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an event; one of the same name is replaced.
+    /// Adds the handler of an event. It replaces one of the same name.
     #[must_use]
     pub fn on<E, F, Fut, R>(mut self, handler: F) -> Self
     where
@@ -54,20 +45,20 @@ impl Events {
         R: IntoReply + 'static,
     {
         let handler = Arc::new(handler);
-        let handler: Handler = Box::new(move |call, args| match E::from_args(args) {
+        let handler: Handler = Box::new(move |socket, call, args| match E::from_args(args) {
             Ok(payload) => {
-                let (handler, ctx) = (handler.clone(), call.socket.ctx());
-                // Called when its turn comes, not before.
-                Job::Alone(Box::pin(call.run(async move { handler(ctx, payload).await })))
+                let (handler, ctx) = (handler.clone(), Ctx::new(socket.clone()));
+                // In a future, so that even its first lines run in its turn.
+                socket.handling(call, async move { handler(ctx, payload).await })
             }
-            Err(error) => call.refuse(error.of_event(E::NAME)),
+            Err(error) => socket.refusing(call, error.of_event(E::NAME)),
         });
         self.handlers.insert(E::NAME, handler);
         self
     }
 
-    /// Adds an event that only writes: its handler checks and returns the change. It may begin while events before it,
-    /// of the same socket, wait for their commits; effects and acknowledgements keep their order all the same.
+    /// Adds the handler of an event that only writes: it checks the payload and returns the change. It may run while
+    /// earlier events of the same socket wait for their commits. Effects and acknowledgements keep their order.
     #[must_use]
     pub(crate) fn writes<E, F, C>(mut self, handler: F) -> Self
     where
@@ -76,26 +67,30 @@ impl Events {
         C: Change<Output: IntoReply>,
     {
         let handler = Arc::new(handler);
-        let handler: Handler = Box::new(move |call, args| {
-            let (handler, payload) = (handler.clone(), E::from_args(args).map_err(|error| error.of_event(E::NAME)));
-            let begin: BeginWrite =
-                Box::new(move |ctx, pending| match payload.and_then(|payload| handler(ctx, payload)) {
-                    Ok(change) => change.then(|result| pending.settle(acknowledgement(result))),
-                    Err(error) => pending.settle(acknowledgement::<()>(Err(error))),
-                });
-            Job::Write(call, begin)
+        let handler: Handler = Box::new(move |socket, call, args| {
+            let payload = E::from_args(args).map_err(|error| error.of_event(E::NAME));
+            let (socket, handler) = (socket.clone(), handler.clone());
+            Job::Write(Box::new(move |place| {
+                let pending = Pending::new(socket.clone(), call, place);
+                match payload.and_then(|payload| handler(Ctx::new(socket), payload)) {
+                    Ok(change) => {
+                        change.then(|result, tellings| pending.settle(acknowledgement(result), Some(tellings)));
+                    }
+                    Err(error) => pending.settle(acknowledgement::<()>(Err(error)), None),
+                }
+            }))
         });
         self.handlers.insert(E::NAME, handler);
         self
     }
 
-    /// Whether there is a handler for this event.
+    /// Whether the event has a handler.
     pub fn has<E: ClientEvent>(&self) -> bool {
         self.handlers.contains_key(E::NAME)
     }
 
-    /// Who else decides whether a client is let in, before CONNECT is sent. Several are asked in the order they were
-    /// added; one that comes back to its socket is not asked again.
+    /// Adds a middleware: it may refuse a client before CONNECT is sent. Several run in the order in which they were
+    /// added. A client that recovers its socket is not checked again.
     #[must_use]
     pub fn middleware<F, Fut>(mut self, middleware: F) -> Self
     where
@@ -106,8 +101,8 @@ impl Events {
         self
     }
 
-    /// What happens first on every socket that was let in, before any of its events. Several happen in the order
-    /// they were added.
+    /// Adds a connection handler: it runs on every new socket, before any of the socket's events. Several run in the
+    /// order in which they were added.
     #[must_use]
     pub fn connection<F, Fut>(mut self, handler: F) -> Self
     where
@@ -118,7 +113,7 @@ impl Events {
         self
     }
 
-    /// What happens when a socket's client has gone and may come back, in the order of its events.
+    /// Adds a handler that runs when a socket's client has gone and may come back, in the order of the socket's events.
     #[must_use]
     pub fn away<F, Fut>(mut self, handler: F) -> Self
     where
@@ -129,7 +124,7 @@ impl Events {
         self
     }
 
-    /// What happens when it has come back.
+    /// Adds a handler that runs when the client has come back, in the order of the socket's events.
     #[must_use]
     pub fn back<F, Fut>(mut self, handler: F) -> Self
     where
@@ -140,7 +135,8 @@ impl Events {
         self
     }
 
-    /// What happens last, after all of its events. Several happen in the order they were added.
+    /// Adds a disconnect handler: it runs last, after all events of a socket. Several run in the order in which they
+    /// were added. Until all have run, the hub knows the rooms of the socket.
     #[must_use]
     pub fn disconnect<F, Fut>(mut self, handler: F) -> Self
     where
@@ -151,7 +147,7 @@ impl Events {
         self
     }
 
-    /// With the metrics of each event, to be shared by all sockets of the namespace.
+    /// Adds the metrics of each event and each relay.
     pub(super) fn registered(self, metrics: &Metrics, relays: impl Iterator<Item = String>) -> Registered {
         let events = self
             .handlers
@@ -168,22 +164,4 @@ impl Events {
             disconnect: self.disconnect,
         }
     }
-}
-
-/// The events of a namespace in service.
-pub(super) struct Registered {
-    pub(super) events: HashMap<Arc<str>, Event>,
-    pub(super) relays: HashMap<Arc<str>, Arc<EventMetrics>>,
-    pub(super) unknown: Arc<EventMetrics>,
-    pub(super) middleware: Vec<Middleware>,
-    pub(super) connection: Vec<Connection>,
-    pub(super) away: Vec<Connection>,
-    pub(super) back: Vec<Connection>,
-    pub(super) disconnect: Vec<Disconnect>,
-}
-
-/// One of them.
-pub(super) struct Event {
-    pub(super) handler: Handler,
-    pub(super) metrics: Arc<EventMetrics>,
 }

@@ -1,4 +1,4 @@
-//! What an application's own middleware is asked, and how it says no.
+//! The argument and the refusal of an application's own middleware.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,19 +12,19 @@ use crate::{
     model::User,
 };
 
-/// A client that wants to be let into a namespace.
+/// A client that asks to be let into a namespace.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Entrant {
-    /// Who it is.
+    /// Its user.
     pub user: User,
-    /// The namespace's path; of a dynamic namespace the path it asked for.
+    /// The namespace's path; for a dynamic namespace the path that the client asked for.
     pub namespace: Arc<str>,
-    /// What CONNECT carried; null where it carried nothing.
+    /// The `auth` of CONNECT; null where there was none.
     pub auth: Json,
     /// The query of the request that opened the connection.
     pub query: Arc<str>,
-    /// Where it comes from.
+    /// The client's address.
     pub address: Option<IpAddr>,
 }
 
@@ -33,7 +33,7 @@ impl Entrant {
         Self {
             user: identity.user.clone(),
             namespace: inner.namespace.clone(),
-            // It was taken as JSON.
+            // The engine took only valid JSON.
             auth: input::read(auth, "auth").unwrap_or_default(),
             query: handshake.query.as_str().into(),
             address: handshake.address,
@@ -41,26 +41,26 @@ impl Entrant {
     }
 }
 
-/// Why a client is not let in: its `connect_error` has this message, and this as `data` where there is any.
+/// Why a client is not let in: the message and the `data` of its `connect_error`.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// `err.message`
     pub message: String,
     /// `err.data`
     pub data: Option<Json>,
-    /// What it counts as.
+    /// Its label in the metrics.
     pub(super) code: Code,
 }
 
 impl Refusal {
-    /// With a message and data of one's own, or `None`: then the client's error has no `data`, as where Node's
-    /// middleware calls `next(new Error(message))`.
+    /// A refusal with this message. Without `data` the client's error has none either, as after
+    /// `next(new Error(message))` in Node's middleware.
     pub fn new(message: impl Into<String>, data: impl Into<Option<Json>>) -> Self {
         Self { message: message.into(), data: data.into(), code: Code::Forbidden }
     }
 }
 
-/// The message is the code, so that clients which know no `data` can switch on it.
+/// The message is the code: clients of Engine.IO 3 get no `data`, and can compare the message.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = error.code();

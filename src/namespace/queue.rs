@@ -1,62 +1,216 @@
-//! A socket's events, one after the other.
+//! The order of one socket's jobs: a state machine that knows neither sockets nor commits nor the network.
 //!
-//! The engine hands events over in the order of arrival, and they wait in a queue per socket. The next begins when
-//! those before it are answered. An event that only writes begins earlier: when those before it have queued their
-//! writes, for the one writer is first in, first out. All are answered in the order they came, but for those that
-//! found no place in the queue and are refused at once. The connection handler is the first of them, the disconnect
-//! handler the last.
+//! A job that runs *alone* begins when everything before it is done, and nothing begins before it is done. A *write*
+//! begins as soon as everything before it has begun, for the store writes in that order. It is done when it has been
+//! answered. Answers are given in the order of their writes, whichever is known first.
 //!
-//! An event whose turn it is runs at once, where it was received, and costs no task unless it waits.
+//! Jobs wait until the queue is opened; the job given to [`Queue::open`] is then the first. The job given to
+//! [`Queue::close`] is the last.
+//!
+//! One caller at a time works on the queue. A caller that has added a job or an answer calls [`Queue::claim`]. If the
+//! claim is granted, it calls [`Queue::next`] and does what that returns, until there is nothing, which ends the claim.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    task::{Context, Waker},
-    thread,
-};
+use std::collections::VecDeque;
 
-use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{
-    app_socket::AppSocket,
-    ctx::Ctx,
-    events::Outcome,
-    receive::{Call, log},
-};
-use crate::{
-    engine::DisconnectReason,
-    error::{Error, Result},
-    protocol::acknowledgement,
-};
-
-/// Places an empty queue keeps.
+/// Places that an empty queue keeps allocated.
 const KEPT: usize = 32;
 
-/// What waits, and whether somebody sees to it.
-#[derive(Default)]
-pub(super) struct Queue(Mutex<State>);
+/// A queue of jobs. `A` is a job that runs alone, `W` a write, `R` the answer to a write.
+pub(super) struct Queue<A, W, R>(Mutex<State<A, W, R>>);
 
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    /// Writes that have begun and are not answered, in the order they came; some are done before those before them.
-    writes: VecDeque<Option<(Call, Outcome)>>,
-    /// How many writes were answered: the number of the first in `writes`.
-    answered: u64,
-    phase: Phase,
-    /// Events that were received and not answered yet.
-    in_flight: usize,
-    /// What its handlers were told last: the client has gone and may come back.
-    is_away: bool,
-    /// Why the socket was disconnected, once it was.
-    gone: Option<DisconnectReason>,
+/// A job.
+pub(super) enum Job<A, W> {
+    /// Runs alone.
+    Alone(A),
+    /// Begins a write.
+    Write(W),
 }
 
-impl State {
-    /// Gives back what an empty queue does not need.
+/// What is to be done next.
+pub(super) enum Next<A, W, R> {
+    /// Give this answer.
+    Answer(R),
+    /// Run this job to its end.
+    Alone(A),
+    /// Begin this write. [`Queue::settle`] must be called once, with the place.
+    Write(W, Place),
+}
+
+/// The place of a write among the answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(u64);
+
+/// Whether an event is admitted to the queue.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// Its job is to be added. [`Queue::leave`] must be called once, when it is answered.
+    Yes,
+    /// As many events as allowed are not answered yet.
+    Full,
+    /// The queue is closed.
+    Closed,
+}
+
+struct State<A, W, R> {
+    phase: Phase,
+    jobs: VecDeque<Job<A, W>>,
+    end: End<A>,
+    /// Writes that have begun and are not answered, in their order. `Some` where the answer is known.
+    writes: VecDeque<Option<R>>,
+    /// Number of writes that were answered: the place of the first in `writes`.
+    answered: u64,
+    /// Events that were received and are not answered yet.
+    in_flight: usize,
+}
+
+enum Phase {
+    /// Not open yet: jobs wait.
+    Waiting,
+    /// No caller has the claim.
+    Idle,
+    /// A caller has the claim.
+    Claimed,
+}
+
+enum End<A> {
+    Open,
+    /// Closed; this is the last job.
+    Closed(A),
+    /// The last job was given out.
+    Over,
+}
+
+impl<A, W, R> Default for Queue<A, W, R> {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            phase: Phase::Waiting,
+            jobs: VecDeque::new(),
+            end: End::Open,
+            writes: VecDeque::new(),
+            answered: 0,
+            in_flight: 0,
+        }))
+    }
+}
+
+impl<A, W, R> Queue<A, W, R> {
+    fn state(&self) -> MutexGuard<'_, State<A, W, R>> {
+        self.0.lock()
+    }
+
+    /// Counts an event in, if fewer than `most` are not answered.
+    pub(super) fn enter(&self, most: usize) -> Entered {
+        let mut state = self.state();
+        if !matches!(state.end, End::Open) {
+            return Entered::Closed;
+        }
+        if state.in_flight >= most {
+            return Entered::Full;
+        }
+        state.in_flight += 1;
+        Entered::Yes
+    }
+
+    /// Counts an event out.
+    pub(super) fn leave(&self) {
+        self.state().in_flight -= 1;
+    }
+
+    /// Opens the queue.
+    pub(super) fn open(&self, first: A) {
+        let mut state = self.state();
+        state.jobs.push_front(Job::Alone(first));
+        state.phase = Phase::Idle;
+    }
+
+    /// Closes the queue. Only the first call counts.
+    pub(super) fn close(&self, last: A) {
+        let mut state = self.state();
+        if matches!(state.end, End::Open) {
+            state.end = End::Closed(last);
+        }
+    }
+
+    /// Whether the queue is closed. Jobs may still be waiting.
+    pub(super) fn is_closed(&self) -> bool {
+        !matches!(self.state().end, End::Open)
+    }
+
+    /// Adds a job. After the last one it is dropped.
+    pub(super) fn push(&self, job: Job<A, W>) {
+        let mut state = self.state();
+        if !matches!(state.end, End::Over) {
+            state.jobs.push_back(job);
+        }
+    }
+
+    /// The answer to a write. It is given after those to the writes before it.
+    pub(super) fn settle(&self, Place(place): Place, answer: R) {
+        let mut state = self.state();
+        let index = (place - state.answered) as usize;
+        state.writes[index] = Some(answer);
+    }
+
+    /// Whether the caller works on the queue from now on.
+    pub(super) fn claim(&self) -> bool {
+        let mut state = self.state();
+        let is_granted = matches!(state.phase, Phase::Idle);
+        if is_granted {
+            state.phase = Phase::Claimed;
+        }
+        is_granted
+    }
+
+    /// What the caller that has the claim has to do next. `None` where there is nothing to do for now: the claim has
+    /// ended.
+    pub(super) fn next(&self) -> Option<Next<A, W, R>> {
+        let mut state = self.state();
+        let next = state.next();
+        if next.is_none() {
+            state.phase = Phase::Idle;
+            state.shrink();
+        }
+        next
+    }
+}
+
+impl<A, W, R> State<A, W, R> {
+    fn next(&mut self) -> Option<Next<A, W, R>> {
+        if let Some(answer) = self.writes.front_mut().and_then(Option::take) {
+            self.writes.pop_front();
+            self.answered += 1;
+            return Some(Next::Answer(answer));
+        }
+        let are_answered = self.writes.is_empty();
+        match self.jobs.pop_front() {
+            Some(Job::Write(begin)) => {
+                let place = Place(self.answered + self.writes.len() as u64);
+                self.writes.push_back(None);
+                Some(Next::Write(begin, place))
+            }
+            Some(Job::Alone(work)) if are_answered => Some(Next::Alone(work)),
+            Some(job) => {
+                self.jobs.push_front(job);
+                None
+            }
+            None if are_answered => self.last().map(Next::Alone),
+            None => None,
+        }
+    }
+
+    fn last(&mut self) -> Option<A> {
+        match std::mem::replace(&mut self.end, End::Over) {
+            End::Closed(last) => Some(last),
+            other => {
+                self.end = other;
+                None
+            }
+        }
+    }
+
+    /// Frees what an empty queue does not need.
     fn shrink(&mut self) {
         if self.jobs.is_empty() && self.jobs.capacity() > KEPT {
             self.jobs = VecDeque::new();
@@ -67,282 +221,5 @@ impl State {
     }
 }
 
-#[derive(Default, PartialEq)]
-enum Phase {
-    /// CONNECT has not passed: what arrives waits.
-    #[default]
-    Closed,
-    Idle,
-    /// Somebody runs jobs and answers writes; whoever comes now leaves it to them.
-    Running,
-}
-
-/// One thing to be done.
-pub(super) enum Job {
-    /// Begins when everything before it is answered; nothing begins before it is done.
-    Alone(BoxFuture<'static, ()>),
-    /// Only queues a write.
-    Write(Call, BeginWrite),
-}
-
-/// Queues a write, or refuses to.
-pub(super) type BeginWrite = Box<dyn FnOnce(Ctx, Pending) + Send>;
-
-/// A write that has begun, and its place among the answers. One that nobody answers is answered when it is dropped.
-pub(super) struct Pending {
-    call: Option<Call>,
-    number: u64,
-}
-
-impl Pending {
-    /// What became of it. It is answered when those before it are.
-    pub(super) fn settle(mut self, outcome: Outcome) {
-        if let Some(call) = self.call.take() {
-            Queue::settle(call, self.number, outcome);
-        }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            let error = match thread::panicking() {
-                true => call.panicked(),
-                false => Error::unavailable("the store is closing"),
-            };
-            Queue::settle(call, self.number, acknowledgement::<()>(Err(error)));
-        }
-    }
-}
-
-/// The last job of a socket.
-fn farewell(socket: &Arc<AppSocket>, reason: DisconnectReason) -> Job {
-    let socket = socket.clone();
-    let work = async move {
-        for handler in &socket.events.disconnect {
-            let work = async {
-                handler(socket.ctx(), reason).await;
-                Ok(())
-            };
-            quietly(&socket, "disconnect", work).await;
-        }
-        socket.hub.detach(socket.id);
-        socket.app.tokens.forget(socket.id);
-        if !socket.queue.is_away() {
-            socket.app.metrics.connections.decrement(1);
-        }
-        socket.app.metrics.disconnected(reason.as_str());
-        socket.log("disconnected", Some(reason));
-    };
-    Job::Alone(work.boxed())
-}
-
-/// Tells the handlers where the client is now, if they do not know yet: it may have gone and come back since.
-fn whereabouts(socket: &Arc<AppSocket>) -> Job {
-    let socket = socket.clone();
-    let work = async move {
-        let is_away = socket.inner.is_away();
-        let was_away = {
-            let mut state = socket.queue.state();
-            if state.gone.is_some() {
-                // The farewell says where it was.
-                return;
-            }
-            std::mem::replace(&mut state.is_away, is_away)
-        };
-        if is_away && !was_away {
-            socket.app.metrics.connections.decrement(1);
-            socket.log("away", None);
-            for handler in &socket.events.away {
-                quietly(&socket, "away", async { handler(socket.ctx()).await }).await;
-            }
-        } else if was_away && !is_away {
-            socket.app.metrics.connections.increment(1);
-            socket.log("back", None);
-            for handler in &socket.events.back {
-                quietly(&socket, "back", async { handler(socket.ctx()).await }).await;
-            }
-        }
-    };
-    Job::Alone(work.boxed())
-}
-
-/// Runs a handler nobody waits for.
-async fn quietly(socket: &AppSocket, what: &str, work: impl Future<Output = Result<()>> + Send) {
-    let result = AssertUnwindSafe(work).catch_unwind().await;
-    if let Err(error) = result.unwrap_or_else(|_| Err(Error::internal("the server failed", "the handler panicked"))) {
-        log(socket, what, &error, true);
-    }
-}
-
-/// Whether an event has a place.
-pub(super) enum Entered {
-    Yes,
-    /// As many wait as may.
-    Full,
-    /// It came after the disconnect.
-    Gone,
-}
-
-impl Queue {
-    /// Takes a place for an event, of `most` that there are.
-    pub(super) fn enter(&self, most: usize) -> Entered {
-        let mut state = self.state();
-        if state.gone.is_some() {
-            return Entered::Gone;
-        }
-        if state.in_flight >= most {
-            return Entered::Full;
-        }
-        state.in_flight += 1;
-        Entered::Yes
-    }
-
-    /// The event is answered: its place is free.
-    pub(super) fn leave(&self) {
-        self.state().in_flight -= 1;
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock()
-    }
-
-    /// CONNECT has passed: the connection handler runs, then what has arrived since.
-    pub(super) fn open(socket: &Arc<AppSocket>) {
-        let this = socket.clone();
-        let work = async move {
-            for handler in &this.events.connection {
-                quietly(&this, "connection", async { handler(this.ctx()).await }).await;
-            }
-        };
-        let mut state = socket.queue.state();
-        state.jobs.push_front(Job::Alone(work.boxed()));
-        if let Some(reason) = state.gone {
-            state.jobs.push_back(farewell(socket, reason));
-        }
-        state.phase = Phase::Idle;
-        drop(state);
-        Self::run(socket);
-    }
-
-    /// The socket is gone: its farewell is its last job. Only the first reason counts.
-    pub(super) fn end(socket: &Arc<AppSocket>, reason: DisconnectReason) {
-        let mut state = socket.queue.state();
-        let is_first = state.gone.is_none();
-        state.gone.get_or_insert(reason);
-        let is_open = state.phase != Phase::Closed;
-        drop(state);
-        // While CONNECT has not passed, `open` sees to it.
-        if is_first && is_open {
-            Self::push(socket, farewell(socket, reason));
-        }
-    }
-
-    /// The client has gone, or has come back.
-    pub(super) fn moved(socket: &Arc<AppSocket>) {
-        Self::push(socket, whereabouts(socket));
-    }
-
-    /// Whether the handlers know that the client has gone.
-    pub(super) fn is_away(&self) -> bool {
-        self.state().is_away
-    }
-
-    pub(super) fn push(socket: &Arc<AppSocket>, job: Job) {
-        socket.queue.state().jobs.push_back(job);
-        Self::run(socket);
-    }
-
-    fn settle(call: Call, number: u64, outcome: Outcome) {
-        let socket = call.socket.clone();
-        let mut state = socket.queue.state();
-        let place = (number - state.answered) as usize;
-        state.writes[place] = Some((call, outcome));
-        drop(state);
-        // What follows a commit holds up all others that follow it: handlers run elsewhere.
-        if socket.queue.claim()
-            && let Some(work) = Self::advance(&socket)
-        {
-            Self::spawn(socket, work);
-        }
-    }
-
-    /// Does here and now what can be done, unless somebody does already; goes on in a task where a handler waits.
-    fn run(socket: &Arc<AppSocket>) {
-        if !socket.queue.claim() {
-            return;
-        }
-        while let Some(mut work) = Self::advance(socket) {
-            // Whoever is polled with this waker is polled again by the task, with one that wakes.
-            if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-                return Self::spawn(socket.clone(), work);
-            }
-        }
-    }
-
-    fn spawn(socket: Arc<AppSocket>, work: BoxFuture<'static, ()>) {
-        // By the handle: where the store's thread gives up a write, there is no runtime around it.
-        socket.app.runtime.clone().spawn(async move {
-            work.await;
-            while let Some(work) = Self::advance(&socket) {
-                work.await;
-            }
-        });
-    }
-
-    /// Whether it is the caller who runs jobs and answers writes from now on.
-    fn claim(&self) -> bool {
-        let mut state = self.state();
-        let is_idle = state.phase == Phase::Idle;
-        if is_idle {
-            state.phase = Phase::Running;
-        }
-        is_idle
-    }
-
-    /// Answers and begins writes, as far as their turn has come. Returns the work that is to be done alone then;
-    /// `None` when there is nothing to do for now.
-    fn advance(socket: &Arc<AppSocket>) -> Option<BoxFuture<'static, ()>> {
-        loop {
-            match socket.queue.next()? {
-                Next::Answer(call, outcome) => call.answer(outcome),
-                Next::Alone(work) => return Some(work),
-                Next::Write(pending, begin) => {
-                    // Where it panics, `pending` is dropped, and thereby answered.
-                    drop(catch_unwind(AssertUnwindSafe(|| begin(socket.ctx(), pending))));
-                }
-            }
-        }
-    }
-
-    fn next(&self) -> Option<Next> {
-        let mut state = self.state();
-        if let Some((call, outcome)) = state.writes.front_mut().and_then(Option::take) {
-            state.writes.pop_front();
-            state.answered += 1;
-            return Some(Next::Answer(call, outcome));
-        }
-        let must_wait = !state.writes.is_empty();
-        match state.jobs.pop_front() {
-            Some(Job::Write(mut call, begin)) => {
-                call.becomes_write();
-                let number = state.answered + state.writes.len() as u64;
-                state.writes.push_back(None);
-                Some(Next::Write(Pending { call: Some(call), number }, begin))
-            }
-            Some(Job::Alone(work)) if !must_wait => Some(Next::Alone(work)),
-            job => {
-                job.into_iter().for_each(|job| state.jobs.push_front(job));
-                state.phase = Phase::Idle;
-                state.shrink();
-                None
-            }
-        }
-    }
-}
-
-enum Next {
-    Answer(Call, Outcome),
-    Write(Pending, BeginWrite),
-    Alone(BoxFuture<'static, ()>),
-}
+#[cfg(test)]
+mod tests;

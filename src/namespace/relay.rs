@@ -1,4 +1,4 @@
-//! Events that are passed on without being known, as the configuration says.
+//! Relays events to other clients without a handler, as `[relay]` in the configuration says.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::{
     protocol::Args,
 };
 
-/// Passes an event on: the very text and attachments that came in.
+/// Relays an event: the text and the attachments as they came in.
 pub(super) fn emit(socket: &AppSocket, name: &str, text: String, attachments: Vec<Bytes>) -> Result<()> {
     let relay = &socket.app.config.relay[name];
     let event = |text| Encoded::received(text, attachments);
@@ -44,7 +44,8 @@ fn send(socket: &AppSocket, relay: &Relay, to: To<'_>, except: Option<SocketId>,
     socket.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing }).map(drop)
 }
 
-/// The room or the user that an event names. `bad-payload` where it names none.
+/// The room or the user that an event names, in the argument and field of the configuration. `bad-payload` where it
+/// names none.
 fn named<T>(relay: &Relay, text: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
     let (_, args) = Args::parse(text, &[])?;
     let index = relay.argument.unwrap_or(0);

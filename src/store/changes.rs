@@ -3,9 +3,11 @@
 use rusqlite::params;
 
 use super::{
-    chain, messages,
+    chain,
+    command::Command,
+    failure::Failure,
+    messages,
     tables::{RoomState, Tables},
-    writer::{Command, Failure},
 };
 use crate::{
     error::Error,

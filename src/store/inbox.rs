@@ -1,20 +1,20 @@
-//! What waits for the writing thread.
+//! The queue of commands for the writing thread.
 
 use std::{thread, time::Duration};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::writer::Task;
+use super::command::Task;
 
-/// Writes that may wait; one more is `unavailable`.
+/// Commands that may wait. One more is `unavailable`.
 const MOST: usize = 65_536;
-/// Writes in one commit. Larger groups cost latency and save nothing more.
+/// Commands in one commit. Larger groups cost latency and save nothing more.
 const GROUP: usize = 1_024;
-/// How long a write that comes alone waits for company. A burst then shares its commit, and those who hear it get it
-/// in one piece: for each of them one write to the network instead of several.
+/// How long a single command waits for others. The commands of a burst then share one commit, and each receiver gets
+/// the events of that commit in one write to the network.
 const LINGER: Duration = Duration::from_micros(100);
 
-/// The way to the writing thread, first in, first out.
+/// Commands that wait for the writing thread, first in, first out.
 #[derive(Default)]
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
@@ -27,14 +27,14 @@ pub(super) enum Next {
     Group(Vec<Box<dyn Task>>),
     /// Nothing for now.
     Nothing,
-    /// Nothing any more: the inbox is closed and empty.
+    /// End: the inbox is closed and empty.
     Closed,
 }
 
 #[derive(Default)]
 struct Waiting {
     tasks: Vec<Box<dyn Task>>,
-    /// The thread sleeps until it is woken.
+    /// The writing thread sleeps until it is woken.
     is_asleep: bool,
     is_closed: bool,
 }
@@ -44,7 +44,7 @@ impl Inbox {
         self.waiting.lock()
     }
 
-    /// Gives it back where nobody is there to do it, and where there is no place for it; then it has failed.
+    /// Adds a task. Returns it where the inbox is closed or full; where it is full, the task has failed.
     pub(super) fn push(&self, mut task: Box<dyn Task>) -> Result<(), Box<dyn Task>> {
         let mut waiting = self.waiting();
         if waiting.tasks.len() >= MOST {
@@ -63,7 +63,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// The next group, once there is one. Nothing, after so long, where there is none.
+    /// Waits for the next group. Returns [`Next::Nothing`] when none came within `patience`.
     pub(super) fn next_group(&self, patience: Duration) -> Next {
         let mut waiting = self.waiting();
         while waiting.tasks.is_empty() && !waiting.is_closed {
@@ -86,13 +86,13 @@ impl Inbox {
         }
     }
 
-    /// Takes nothing more; what waits is still done.
+    /// Refuses further tasks. Those that wait are still written.
     pub(super) fn close(&self) {
         self.waiting().is_closed = true;
         self.arrived.notify_one();
     }
 
-    /// Nobody is there any more: what waits is dropped.
+    /// The writing thread has ended: refuses further tasks and drops those that wait.
     pub(super) fn abandon(&self) {
         let dropped = {
             let mut waiting = self.waiting();

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    command::Command,
+    failure::Failure,
     messages::{head, invalid, room_id},
     tables::Tables,
     users,
-    writer::{Command, Failure},
 };
 use crate::{
     error::Error,

@@ -3,11 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{
-    IDEMPOTENCY_WINDOW, messages,
-    tables::Tables,
-    writer::{Command, Failure},
-};
+use super::{IDEMPOTENCY_WINDOW, command::Command, failure::Failure, messages, tables::Tables};
 use crate::{
     error::Error,
     model::{Body, Message, Room, Timestamp, User, UserId},

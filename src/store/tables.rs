@@ -1,45 +1,45 @@
-//! What the writer remembers between commands, so that most of them read nothing.
+//! The tables as the writing thread sees them, with what it remembers between commands: most commands read nothing.
 
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
-use super::{chain, writer::Failure};
+use super::{chain, failure::Failure};
 use crate::{
     error::Error,
     metrics::Metrics,
     model::{Message, MessageId, Room, Timestamp, User, UserId},
 };
 
-/// Entries a memory may hold before it is emptied: a bound, not a tuned number.
+/// Entries that each of the maps may hold before it is emptied. A bound, not a tuned number.
 const REMEMBERED: usize = 100_000;
 
 const INSERT: &str = "INSERT INTO messages
     (number, previous, room, offset, id, revision, user_id, user_name, at, idempotency_key, body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// The database as the writer sees it. It is the only one that writes, so what it remembers stays true.
+/// The database as the writing thread sees it. Nothing else writes, so what is remembered here stays true.
 pub(crate) struct Tables<'a> {
     pub(super) db: &'a Connection,
     metrics: &'a Metrics,
-    /// Prepared once it was needed; most writes are this one.
+    /// Prepared at its first use. Most commands run it.
     insert: Option<Statement<'a>>,
-    /// The newest message of all, once it was asked for.
+    /// The newest message of all rooms, read at the first insert.
     newest: Option<(i64, MessageId)>,
-    /// Rooms and their new newest messages, to be kept before the commit.
+    /// Rooms and the numbers of their newest messages, to be written before the commit.
     moved: Vec<(i64, i64)>,
     rooms: HashMap<Room, RoomState>,
     members: HashSet<(UserId, i64)>,
     names: HashMap<UserId, std::sync::Arc<str>>,
 }
 
-/// A room's number and how far it has come.
+/// A room's number, and the end of its history.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RoomState {
     pub(super) id: i64,
     /// The newest message's offset.
     pub(super) offset: u64,
-    /// How many edits and deletions there were.
+    /// Number of edits and deletions.
     pub(super) changes: u64,
     /// The newest message's number.
     pub(super) newest: Option<i64>,
@@ -65,7 +65,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// After a rollback nothing remembered is sure.
+    /// Empties the memory: after a rollback it may be wrong.
     pub(super) fn forget(&mut self) {
         self.newest = None;
         self.moved.clear();
@@ -74,7 +74,7 @@ impl<'a> Tables<'a> {
         self.names.clear();
     }
 
-    /// The number and the id of the next message, which is to be inserted.
+    /// The number and the id of the next message. The caller must insert it.
     pub(super) fn next(&mut self) -> rusqlite::Result<(i64, MessageId)> {
         if self.newest.is_none() {
             self.newest = chain::newest(self.db)?;
@@ -84,7 +84,7 @@ impl<'a> Tables<'a> {
         Ok(next)
     }
 
-    /// Inserts a message, its room's newest from now on.
+    /// Inserts a message. It is its room's newest from now on.
     pub(super) fn insert(&mut self, number: i64, room: RoomState, message: &Message) -> rusqlite::Result<RoomState> {
         let insert = match &mut self.insert {
             Some(insert) => insert,
@@ -107,7 +107,7 @@ impl<'a> Tables<'a> {
         Ok(RoomState { offset: message.offset, newest: Some(number), ..room })
     }
 
-    /// Keeps each room's newest message: once for all that a commit brings.
+    /// Writes each room's newest message, once for all messages of a commit.
     pub(super) fn keep_newest(&mut self) -> rusqlite::Result<()> {
         self.moved.sort_unstable();
         let mut update = self.db.prepare_cached("UPDATE rooms SET newest = ? WHERE id = ?")?;
@@ -120,7 +120,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// The room, if anything was ever kept of it.
+    /// The room, if it has a row.
     pub(super) fn room(&mut self, room: &Room) -> rusqlite::Result<Option<RoomState>> {
         if let Some(state) = self.rooms.get(room) {
             return Ok(Some(*state));
@@ -135,7 +135,7 @@ impl<'a> Tables<'a> {
         Ok(Some(state))
     }
 
-    /// The room, made if there is none.
+    /// The room; its row is made where there is none.
     pub(super) fn room_or_new(&mut self, room: &Room) -> rusqlite::Result<RoomState> {
         if let Some(state) = self.room(room)? {
             return Ok(state);
@@ -170,8 +170,8 @@ impl<'a> Tables<'a> {
         Ok(is_member)
     }
 
-    /// Refuses where the user has as many memberships as they may; to be asked before [`Tables::add_member`]. Direct
-    /// messages, whose keys begin with U+0001, do not count: others can begin them.
+    /// `forbidden` where the user has `most` memberships or more; to be called before [`Tables::add_member`]. Direct
+    /// messages, whose keys begin with U+0001, do not count: other users can begin them.
     pub(super) fn check_room_for_one_more(&self, user: &UserId, most: usize) -> Result<(), Failure> {
         if most == usize::MAX {
             return Ok(());
@@ -218,7 +218,7 @@ impl<'a> Tables<'a> {
         self.members.insert(key);
     }
 
-    /// Keeps a user's name as it is now.
+    /// Writes a user's current name.
     pub(super) fn know(&mut self, user: &User) -> rusqlite::Result<()> {
         if self.names.get(&user.id) == Some(&user.name) {
             return Ok(());
@@ -235,7 +235,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// How many edits and deletions a room has seen.
+/// Number of edits and deletions in a room.
 pub(super) fn newest_change(db: &Connection, room: i64) -> rusqlite::Result<u64> {
     let mut newest = db.prepare_cached("SELECT nth FROM changes WHERE room = ? ORDER BY revision DESC LIMIT 1")?;
     Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))

@@ -2,11 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{
-    messages::invalid,
-    tables::Tables,
-    writer::{Command, Failure},
-};
+use super::{command::Command, failure::Failure, messages::invalid, tables::Tables};
 use crate::{
     model::{Timestamp, User, UserId},
     protocol::RoomUser,

@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! The writing thread, which commits commands in groups, and the publisher, which runs their followers in commit order.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use tokio::{sync::mpsc, task};
 
 use super::{
+    command::{Command, Task, task},
     files::Opened,
     inbox::{Inbox, Next},
     log::Log,
@@ -24,97 +25,21 @@ use crate::{
     error::{Error, Result},
     metrics::Metrics,
     supervise::{Background, Ended},
-    turn::Turn,
+    tellings::Tellings,
 };
 
-/// Committed groups whose broadcasts may wait; then the writer waits too.
+/// Committed groups that may wait for the publisher. When there are more, the writing thread waits.
 const PUBLISH_AHEAD: usize = 4;
 
-/// How often the thread looks whether its files are still there while there is nothing to write.
+/// How often the writing thread checks that its files still exist, while there is nothing to write.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A write. It runs on the writer's thread within a transaction that it shares with others.
-pub(crate) trait Command: Send + 'static {
-    /// What a commit of it means.
-    type Output: Send + 'static;
-
-    /// Checks, then writes. A refusal must come before the first write of the command, for it undoes none.
-    fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure>;
-}
-
-/// Writes what is there already: whether something can be written is the question.
-pub(crate) struct Probe;
-
-impl Command for Probe {
-    type Output = ();
-
-    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
-        let version: i64 = tables.db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(tables.db.pragma_update(None, "user_version", version)?)
-    }
-}
-
-/// Why a command did not happen.
-pub(crate) enum Failure {
-    /// It must not. The others of its group go on.
-    Refused(Error),
-    /// The database failed. Its whole group is rolled back.
-    Broken(rusqlite::Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Broken(error)
-    }
-}
-
-/// A command on its way, with what follows it.
-pub(super) trait Task: Send {
-    /// Runs the command; `Err` when the database failed.
-    fn run(&mut self, tables: &mut Tables) -> rusqlite::Result<()>;
-    /// The group was rolled back, or never begun.
-    fn fail(&mut self);
-    /// The group is committed, or has failed: what follows runs now.
-    fn finish(self: Box<Self>);
-}
-
-struct Queued<C: Command, F> {
-    command: C,
-    result: Result<C::Output>,
-    then: F,
-}
-
-impl<C: Command, F: FnOnce(Result<C::Output>) + Send> Task for Queued<C, F> {
-    fn run(&mut self, tables: &mut Tables) -> rusqlite::Result<()> {
-        self.result = match self.command.apply(tables) {
-            Ok(output) => Ok(output),
-            Err(Failure::Refused(error)) => Err(error),
-            Err(Failure::Broken(error)) => return Err(error),
-        };
-        Ok(())
-    }
-
-    fn fail(&mut self) {
-        self.result = Err(Error::unavailable("the store failed; nothing was saved"));
-    }
-
-    fn finish(self: Box<Self>) {
-        (self.then)(self.result);
-    }
-}
-
-/// The way to the writing thread.
+/// Hands commands to the writing thread.
 pub(super) struct Writer {
     inbox: Arc<Inbox>,
     /// Whether the last commit succeeded.
     is_well: Arc<AtomicBool>,
-    /// The publisher and the thread.
+    /// The publisher and the writing thread.
     running: Mutex<Vec<Ended>>,
 }
 
@@ -135,10 +60,14 @@ impl Writer {
         Ok(Self { inbox, is_well, running: Mutex::new(vec![publisher, thread]) })
     }
 
-    pub(super) fn queue<C: Command>(&self, command: C, then: impl FnOnce(Result<C::Output>) + Send + 'static) {
-        let result = Err(Error::unavailable("the store is closing"));
-        if let Err(refused) = self.inbox.push(Box::new(Queued { command, result, then })) {
-            refused.finish();
+    /// Queues a command. Where the inbox refuses it, `then` runs at once.
+    pub(super) fn queue<C: Command>(
+        &self,
+        command: C,
+        then: impl FnOnce(Result<C::Output>, &mut Tellings) + Send + 'static,
+    ) {
+        if let Err(refused) = self.inbox.push(task(command, then)) {
+            refused.finish(&mut Tellings::default());
         }
     }
 
@@ -157,14 +86,14 @@ impl Writer {
     }
 }
 
-/// The thread ends with it, where it was not closed.
+/// Ends the writing thread, where [`Writer::close`] was not called.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.inbox.close();
     }
 }
 
-/// The thread ends, also where it panics.
+/// Marks the end of the writing thread when it is dropped, also by a panic.
 struct End<'a> {
     inbox: &'a Inbox,
     is_well: &'a AtomicBool,
@@ -177,7 +106,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// The thread: takes what is waiting, writes it in one transaction, hands it on.
+/// The writing thread: takes the waiting commands, writes them in one transaction, hands them to the publisher.
 fn write(
     opened: Opened,
     waiting: &Inbox,
@@ -198,7 +127,7 @@ fn write(
             Next::Closed => return Ok(()),
         };
         let start = Instant::now();
-        // What was written into a file that is gone must not be acknowledged.
+        // A write into a file that was removed must not be acknowledged.
         let result = write_group(&mut tables, &mut group).and_then(|()| {
             check(&opened, |bytes| log.grew(bytes)).map_err(|gone| {
                 let error = anyhow::anyhow!("the store {gone}");
@@ -208,7 +137,7 @@ fn write(
         });
         let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);
         if let Err(error) = result {
-            // Once, not once a group: a full disk stays full for a while.
+            // Logged for the first failed group only: a full disk stays full for a while.
             if was_well {
                 tracing::error!(%error, writes = group.len(), "a commit failed");
             }
@@ -222,24 +151,24 @@ fn write(
         metrics.commit_batch_size.record(group.len() as f64);
         metrics.commit_seconds.record(start.elapsed());
         if committed.blocking_send(group).is_err() {
-            return Err("has nobody to publish what it commits".to_owned());
+            return Err("has no publisher for what it commits".to_owned());
         }
     }
     lost.map_or(Ok(()), |lost| Err(give_up(&opened, &lost)))
 }
 
-/// Looks whether the files are still there, and what the log has become.
+/// Checks that the files still exist, and reports the size of the write-ahead log.
 fn check(opened: &Opened, log: impl FnOnce(u64)) -> Result<(), Lost> {
     match opened.original.check() {
         Ok(Ok(bytes)) => log(bytes),
         Ok(Err(lost)) => return Err(lost),
-        // They are there, for all we know. `/ready` looks as well, and says so.
+        // Nothing shows that the files are gone. `/ready` checks them too, and says that it cannot.
         Err(error) => tracing::debug!(%error, "the database's file cannot be looked at"),
     }
     Ok(())
 }
 
-/// Leaves what stands at the path alone. Returns why the server has to end.
+/// Closes the lost database without touching the file that is at its path now. Returns why the server has to end.
 fn give_up(opened: &Opened, lost: &Lost) -> String {
     if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
         tracing::error!(%error, "SQLite may still write the lost database's log into the file that is there now");
@@ -262,26 +191,25 @@ fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Resu
     Ok(())
 }
 
-/// The task: what follows each write, in commit order.
+/// The publisher's task: runs the follower of each command, in commit order.
 async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> Result<(), String> {
     while let Some(group) = committed.recv().await {
-        // A fan-out is long: connections have the thread between groups, and after so many deliveries within one. It
-        // stays one turn, so that what was saved together is told together.
-        let mut turn = Turn::default();
+        let mut tellings = Tellings::default();
         for task in group {
-            turn.part(|| finish(task));
-            if turn.is_long() {
+            finish(task, &mut tellings);
+            // A fan-out is long. Connections get the thread after so many deliveries, and between commits.
+            if tellings.is_pause_due() {
                 task::yield_now().await;
             }
         }
-        drop(turn);
+        drop(tellings);
         task::yield_now().await;
     }
     Ok(())
 }
 
-fn finish(task: Box<dyn Task>) {
-    if catch_unwind(AssertUnwindSafe(|| task.finish())).is_err() {
+fn finish(task: Box<dyn Task>, tellings: &mut Tellings) {
+    if catch_unwind(AssertUnwindSafe(|| task.finish(tellings))).is_err() {
         tracing::error!("what follows a commit panicked");
     }
 }

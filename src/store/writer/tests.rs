@@ -1,4 +1,4 @@
-//! What the writing thread and the publisher do when something goes wrong, or takes long.
+//! Tests of the writing thread and the publisher: failures, panics, long fan-outs.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -7,14 +7,14 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::{
     config::StoreConfig,
-    store::Store,
-    turn::{self, Keeper},
+    store::{Store, command::Probe, failure::Failure},
+    tellings::Hold,
 };
 
-/// Fails in the one place where nothing catches it.
-struct Malice;
+/// Panics in the one place of the writing thread where nothing catches it.
+struct BadFailure;
 
-impl Task for Malice {
+impl Task for BadFailure {
     fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
         Err(rusqlite::Error::InvalidQuery)
     }
@@ -23,13 +23,13 @@ impl Task for Malice {
         panic!("as a bug would")
     }
 
-    fn finish(self: Box<Self>) {}
+    fn finish(self: Box<Self>, _: &mut Tellings) {}
 }
 
-/// Is heard by very many.
+/// Its follower is heard by very many.
 struct Telling {
     told: Arc<AtomicUsize>,
-    keeper: Arc<Kept>,
+    hub: Arc<Holder>,
 }
 
 impl Task for Telling {
@@ -39,46 +39,77 @@ impl Task for Telling {
 
     fn fail(&mut self) {}
 
-    fn finish(self: Box<Self>) {
-        let keeper: Arc<dyn Keeper> = self.keeper.clone();
-        assert!(turn::keep(&Arc::downgrade(&keeper)));
-        turn::delivered(100_000);
+    fn finish(self: Box<Self>, tellings: &mut Tellings) {
+        let hub: Arc<dyn Hold> = self.hub.clone();
+        tellings.hold(&Arc::downgrade(&hub));
+        tellings.delivered(100_000);
         self.told.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 #[derive(Default)]
-struct Kept(AtomicUsize);
+struct Holder {
+    releases: AtomicUsize,
+}
 
-impl Keeper for Kept {
-    fn let_go(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Hold for Holder {
+    fn release(&self) -> usize {
+        self.releases.fetch_add(1, Ordering::Relaxed);
+        0
     }
 }
 
 #[tokio::test]
-async fn others_have_the_thread_between_the_tellings_of_one_commit_which_end_together() {
-    let (told, keeper) = (Arc::new(AtomicUsize::new(0)), Arc::new(Kept::default()));
-    let telling = || Box::new(Telling { told: told.clone(), keeper: keeper.clone() }) as Box<dyn Task>;
+async fn other_tasks_run_between_the_followers_of_one_commit_whose_events_leave_together() {
+    let (told, hub) = (Arc::new(AtomicUsize::new(0)), Arc::new(Holder::default()));
+    let telling = || Box::new(Telling { told: told.clone(), hub: hub.clone() }) as Box<dyn Task>;
     let (committed, publish) = mpsc::channel(1);
     committed.send((0..10).map(|_| telling()).collect()).await.unwrap();
     let publishing = tokio::spawn(publish_in_order(publish));
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(told, _)| *told < 10) {
         task::yield_now().await;
-        seen.push((told.load(Ordering::Relaxed), keeper.0.load(Ordering::Relaxed)));
+        seen.push((told.load(Ordering::Relaxed), hub.releases.load(Ordering::Relaxed)));
     }
     seen.pop();
     assert!(seen.len() >= 9, "{seen:?}");
-    assert!(seen.iter().all(|(_, let_go)| *let_go == 0), "it is one turn: {seen:?}");
+    assert!(seen.iter().all(|(_, releases)| *releases == 0), "nothing is delivered before the end: {seen:?}");
     drop(committed);
     publishing.await.unwrap().unwrap();
-    assert_eq!(keeper.0.load(Ordering::Relaxed), 1);
+    assert_eq!(hub.releases.load(Ordering::Relaxed), 1);
 }
 
-struct Bug;
+/// Its follower panics.
+struct BadFollower;
 
-impl Command for Bug {
+impl Task for BadFollower {
+    fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
+        Ok(())
+    }
+
+    fn fail(&mut self) {}
+
+    fn finish(self: Box<Self>, _: &mut Tellings) {
+        panic!("as a bug would")
+    }
+}
+
+#[tokio::test]
+async fn a_follower_that_panics_does_not_keep_the_others_of_its_commit() {
+    let (told, hub) = (Arc::new(AtomicUsize::new(0)), Arc::new(Holder::default()));
+    let telling = || Box::new(Telling { told: told.clone(), hub: hub.clone() }) as Box<dyn Task>;
+    let (committed, publish) = mpsc::channel(1);
+    committed.send(vec![telling(), Box::new(BadFollower), telling()]).await.unwrap();
+    drop(committed);
+    publish_in_order(publish).await.unwrap();
+    assert_eq!(told.load(Ordering::Relaxed), 2);
+    assert_eq!(hub.releases.load(Ordering::Relaxed), 1);
+}
+
+/// Panics when it is written.
+struct BadCommand;
+
+impl Command for BadCommand {
     type Output = ();
 
     fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
@@ -87,7 +118,7 @@ impl Command for Bug {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_dropped_lets_go_of_its_folder() {
+async fn a_store_that_is_dropped_unlocks_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
@@ -106,11 +137,11 @@ async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
     let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
-    assert!(store.writer.inbox.push(Box::new(Malice)).is_ok());
+    assert!(store.writer.inbox.push(Box::new(BadFailure)).is_ok());
     background.supervisor().failed().await;
     assert_eq!(background.supervisor().failure(), Some("store-writer panicked: as a bug would"));
     let (refused, probe) = oneshot::channel();
-    store.write(Probe, move |result| refused.send(result.is_err()).unwrap());
+    store.write(Probe, move |result, _| refused.send(result.is_err()).unwrap());
     assert!(probe.await.unwrap());
     assert!(!store.is_ready().await);
     store.close().await;
@@ -123,10 +154,10 @@ async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
     let mut background = Background::default();
     let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
     let (failed, bug) = oneshot::channel();
-    store.write(Bug, move |result| failed.send(result.is_err()).unwrap());
+    store.write(BadCommand, move |result, _| failed.send(result.is_err()).unwrap());
     assert!(bug.await.unwrap());
     let (done, probe) = oneshot::channel();
-    store.write(Probe, move |result| done.send(result.is_ok()).unwrap());
+    store.write(Probe, move |result, _| done.send(result.is_ok()).unwrap());
     assert!(probe.await.unwrap());
     store.close().await;
 }
