@@ -41,11 +41,31 @@ fn map() -> String {
             let used = all.get(path.as_str()).into_iter().flatten().map(|used| part(used));
             let used: BTreeSet<_> = used.filter(|part| *part != wanted).collect();
             let used = used.into_iter().collect::<Vec<_>>().join(", ");
-            let sentence = first_sentence(&read(path)).replace('|', "\\|");
+            let sentence = without_links(&first_sentence(&read(path))).replace('|', "\\|");
             let _ = writeln!(text, "| `{}` | {sentence} | {used} |", &path["src/".len()..]);
         }
     }
     text
+}
+
+/// The sentence with the words of rustdoc's links, which lead nowhere from here.
+fn without_links(sentence: &str) -> String {
+    let mut text = String::new();
+    let mut rest = sentence;
+    while let Some((before, link)) = rest.split_once("[`") {
+        let Some((words, after)) = link.split_once("`]") else { break };
+        text += &format!("{before}`{words}`");
+        rest = match after.strip_prefix('(').and_then(|target| target.split_once(')')) {
+            Some((_, after)) => after,
+            None => after,
+        };
+    }
+    text + rest
+}
+
+#[test]
+fn a_link_of_rustdoc_is_its_words() {
+    assert_eq!(without_links("Reads [`A`](super::A), then [`B`]."), "Reads `A`, then `B`.");
 }
 
 /// A file before the folder of its name.
