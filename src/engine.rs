@@ -21,7 +21,7 @@
 //!
 //! No file imports one that imports it, directly or through others. From the bottom: values (`settings`, `version`,
 //! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has an
-//! `Engine`: `requests`, `relief`, `shutdown`. Where a call goes up, it goes through a trait of the lower file:
+//! `Engine`: `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a trait of the lower file:
 //! `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine), `Flush` and `Timed` (tasks
 //! call connections and sockets), `Application` (a socket calls the layer above).
 //!
@@ -65,6 +65,8 @@ mod handshake;
 mod heartbeat;
 mod jsonp;
 mod library;
+mod memory;
+mod memory_relief;
 mod offset;
 mod opening;
 mod output;
@@ -73,11 +75,9 @@ mod packet_rate;
 mod payload;
 mod plain;
 mod polling;
-mod pressure;
 mod reader;
 mod reason;
 mod recovery_log;
-mod relief;
 mod replays;
 mod requests;
 mod settings;
@@ -99,7 +99,7 @@ pub(crate) use self::{
     handle::Engine,
     handshake::Handshake,
     library::Library,
-    pressure::{Account, Charge, Kind, ReceivedCharge},
+    memory::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
     requests::{asks_for_jsonp, names_a_session},
     settings::{Bound, PlainSettings, Recovery, Settings},

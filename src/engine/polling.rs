@@ -18,9 +18,9 @@ use super::{
     DisconnectReason, Protocol,
     connection::{Connection, intake::Intake},
     jsonp,
+    memory::{Charge, Kind, ReceivedCharge},
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
-    pressure::{Charge, Kind, ReceivedCharge},
     requests::{Refusal, refuse},
 };
 

@@ -18,8 +18,8 @@ use super::{
     DisconnectReason, Protocol,
     connection::{Connection, intake::Intake},
     frame::Frame,
+    memory::{ReceivedCharge, SCARCE_CHUNK},
     plain,
-    pressure::{ReceivedCharge, SCARCE_CHUNK},
     websocket::{Decoder, Message, Stop, opcode},
 };
 

@@ -9,7 +9,7 @@ use std::{
 use governor::DefaultDirectRateLimiter;
 
 use super::{
-    diagnosis, flushers::Flushers, frame::Frame, library::Library, offset::Offsets, pressure::Account,
+    diagnosis, flushers::Flushers, frame::Frame, library::Library, memory::Account, offset::Offsets,
     settings::Settings, timers::Timers, websocket::opcode,
 };
 use crate::{

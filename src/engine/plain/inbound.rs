@@ -13,7 +13,7 @@ use super::{
     envelope::{self, Asked, Said, Unsaid},
 };
 use crate::{
-    engine::{DisconnectReason, client_socket::ClientSocket, connection::Connection, pressure::ReceivedCharge},
+    engine::{DisconnectReason, client_socket::ClientSocket, connection::Connection, memory::ReceivedCharge},
     error::Error,
     input::described,
 };
