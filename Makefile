@@ -1,12 +1,13 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
 .PHONY: run demo test rust-tests conformance-tests client-tests demo-tests foreign-clients browser promtool python openssl bench \
-	fuzz lint
+	fuzz lint deny
 
 PYTHON := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo python3)
 OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 PROMTOOL := $(shell command -v promtool)
+FUZZ_TARGETS := websocket packet payload json
 # How long each target is fuzzed.
 FUZZ_SECONDS := 600
 
@@ -35,6 +36,10 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Needs cargo-deny and the network: the advisories are fetched.
+deny:
+	cargo deny --workspace --locked check
 
 test: rust-tests conformance-tests client-tests demo-tests
 
@@ -96,7 +101,7 @@ bench: client-demo/$(INSTALLED) bench/peers/$(INSTALLED)
 
 # Needs cargo-fuzz; fuzz/README.md tells more.
 fuzz:
-	for target in websocket packet payload json; do \
+	for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$target && cargo fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

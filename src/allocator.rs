@@ -1,29 +1,30 @@
 //! The system's memory allocator, as a server wants it.
 
-/// Bytes from which on a piece of memory is the kernel's own mapping, and goes back to it as soon as it is freed.
-/// glibc begins with as many, and raises it with each such piece that is freed, up to 32 MiB: what waited for a client
-/// that did not read would stay with the process (`man 3 mallopt`).
+/// Allocations of at least so many bytes get a mapping of their own (`M_MMAP_THRESHOLD`), which returns to the OS when
+/// it is freed.
+/// glibc starts with the same value, but raises it up to 32 MiB with each such allocation that is freed: the buffers of
+/// slow clients would then stay with the process (`man 3 mallopt`).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: i32 = 128 * 1024;
 
-/// Bytes at the end of a heap that are kept for what comes next.
+/// Free bytes at the end of the heap that the process keeps (`M_TRIM_THRESHOLD`).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT: i32 = 1024 * 1024;
 
-/// Lets large pieces of memory go back to the system at once. To be called first in `main`; does nothing where the
-/// allocator is another than glibc's.
+/// Makes large allocations return to the OS when they are freed. Call it first in `main`. It does nothing with another
+/// allocator than glibc's.
 pub fn tune() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no safe way to say it")]
-    // SAFETY: `mallopt` takes numbers and sets numbers of the allocator, under the allocator's own lock.
+    // SAFETY: `mallopt` only sets parameters of the allocator, under the allocator's own lock.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
 
-/// Gives the pages between pieces of memory that are in use back to the system, which `free` does only at the end of a
-/// heap. Takes some milliseconds; does nothing where the allocator is another than glibc's.
+/// Returns free pages inside the heap to the OS (`malloc_trim`); `free` does that only at the end of the heap. It takes
+/// some milliseconds, and does nothing with another allocator than glibc's.
 pub fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no safe way to say it")]

@@ -18,18 +18,18 @@ use tokio::runtime::Handle;
 pub use reload::Changes;
 
 use crate::{
-    auth::{Auth, Due, Expiry, Keys},
+    auth::{Auth, Keys},
     config::Config,
     engine::{Account, Bound, Engine, PlainSettings, Recovery, Settings},
-    error::{Error, Result},
-    hub::{Hub, Hubs, To},
+    error::Result,
+    hub::{Hub, Hubs},
     limits::{self, Limits, Requests},
     metrics::Metrics,
-    model::SocketId,
     presence::{Presence, TypingNow},
-    protocol::{ClientEvent, EventError, MessageSaved, SendMessage, ServerClosing, ServerEvent},
+    protocol::{ClientEvent, MessageSaved, SendMessage, ServerClosing, ServerEvent},
     store::Store,
     supervise::{Background, Supervisor},
+    token_expiry::ExpiringTokens,
 };
 
 /// Log lines about refused connections in a second; the metrics count them all.
@@ -39,43 +39,43 @@ const REFUSAL_LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 const CONNECTION_LINES: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
 
 /// The path of the namespace that every client connects to.
-pub const ROOT: &str = "/";
+pub(crate) const ROOT: &str = "/";
 
-/// Everything a handler can reach.
+/// A running server, as a handler sees it: its settings, and the sockets of all its namespaces.
 pub struct App {
     /// The settings it began with; see [`App::live`] for what has changed since.
-    pub config: Config,
+    pub(crate) config: Config,
     /// What is kept.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The sockets of the root namespace, where the chat is.
-    pub hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     /// The sockets of every namespace.
-    pub hubs: Hubs,
+    pub(crate) hubs: Hubs,
     /// Their connections.
     pub(crate) engine: Arc<Engine>,
     /// What is held for clients, in bytes.
     pub(crate) memory: Arc<Account>,
     /// Who is online.
-    pub presence: Presence,
+    pub(crate) presence: Presence,
     /// Who is typing.
-    pub typing: TypingNow,
+    pub(crate) typing: TypingNow,
     /// What one client may do.
-    pub limits: Arc<Limits>,
+    pub(crate) limits: Arc<Limits>,
     /// How often users may ask over HTTP.
-    pub requests: Requests,
+    pub(crate) requests: Requests,
     live: ArcSwap<Config>,
     /// Who a client is.
-    pub auth: Auth,
+    pub(crate) auth: Auth,
     /// The keys of backends.
-    pub keys: Keys,
-    /// When tokens end, by namespace and socket.
-    pub expiry: Expiry<(String, SocketId)>,
+    pub(crate) keys: Keys,
+    /// The connected sockets whose tokens expire.
+    pub(crate) tokens: ExpiringTokens,
     /// What is counted.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Lines about refused connections: whoever is refused must not fill the log.
-    pub refusal_lines: DefaultDirectRateLimiter,
+    pub(crate) refusal_lines: DefaultDirectRateLimiter,
     /// Lines about clients that come and go.
-    pub connection_lines: DefaultDirectRateLimiter,
+    pub(crate) connection_lines: DefaultDirectRateLimiter,
     is_draining: AtomicBool,
     is_on_loopback: AtomicBool,
     /// Whether what runs in the background is well.
@@ -108,7 +108,7 @@ impl App {
             requests: Requests::new(config.api.requests_per_second),
             live: ArcSwap::from_pointee(config.clone()),
             keys: Keys::new(&config),
-            expiry: Expiry::default(),
+            tokens: ExpiringTokens::new(),
             is_draining: AtomicBool::new(false),
             is_on_loopback: AtomicBool::new(false),
             supervisor: background.supervisor().clone(),
@@ -128,17 +128,33 @@ impl App {
         }
         background.spawn("presence", {
             let app = app.clone();
-            async move { app.presence.tell().await }
+            async move { app.presence.run().await }
         });
         background.spawn("typing", {
             let app = app.clone();
-            async move { app.typing.expire().await }
+            async move { app.typing.run().await }
         });
         background.spawn("token-expiry", {
             let app = app.clone();
-            async move { app.end_tokens().await }
+            async move { app.tokens.run().await }
         });
         Ok(app)
+    }
+
+    /// The settings as of now: those that the server began with, and over them those that were reloaded.
+    pub fn config(&self) -> Arc<Config> {
+        self.live.load_full()
+    }
+
+    /// The paths of all namespaces, in their order; dynamic ones while they have sockets.
+    pub fn namespaces(&self) -> Vec<String> {
+        self.hubs.paths()
+    }
+
+    /// The sockets of the namespace with this path, such as `/`. `None` where there is none, as with a dynamic one that
+    /// has no sockets.
+    pub fn hub(&self, path: &str) -> Option<Arc<Hub>> {
+        self.hubs.get(path)
     }
 
     /// Remembers whether the server listens on a loopback address.
@@ -147,12 +163,12 @@ impl App {
     }
 
     /// Whether the server listens on a loopback address.
-    pub fn is_on_loopback(&self) -> bool {
+    pub(crate) fn is_on_loopback(&self) -> bool {
         self.is_on_loopback.load(Ordering::Relaxed)
     }
 
     /// From now on nobody new is let in.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
 
@@ -162,34 +178,18 @@ impl App {
     }
 
     /// What a client is told when the server goes down: to come back within `server.drain`, each at another moment.
-    pub fn closing(&self) -> ServerClosing {
+    pub(crate) fn closing(&self) -> ServerClosing {
         ServerClosing { reconnect_in_ms: rand::random_range(0..=self.config.server.drain.as_millis() as u64) }
     }
 
     /// Whether a hub is that of the root namespace, where the chat is.
-    pub fn is_root(&self, hub: &Hub) -> bool {
+    pub(crate) fn is_root(&self, hub: &Hub) -> bool {
         std::ptr::eq(hub, &*self.hub)
     }
 
     /// How many sockets there are in all namespaces, those whose clients may come back among them.
     pub fn socket_count(&self) -> usize {
         self.hubs.all().iter().map(|hub| hub.len()).sum()
-    }
-
-    /// Tells the sockets whose tokens have ended, and kicks those that got no new one.
-    async fn end_tokens(&self) {
-        loop {
-            for due in self.expiry.due().await {
-                let (Due::Tell((path, socket)) | Due::Kick((path, socket))) = &due;
-                let Some(hub) = self.hubs.get(path) else { continue };
-                match due {
-                    Due::Tell(_) => {
-                        hub.tell(To::Socket(*socket), &EventError::new("session", &Error::TokenExpired(None)))
-                    }
-                    Due::Kick(_) => hub.kick(*socket, false),
-                }
-            }
-        }
     }
 }
 

@@ -1,8 +1,7 @@
-//! Credentials become an identity, the same for every way in.
+//! Authenticates credentials, in the same way for Socket.IO, plain WebSocket and the HTTP API.
 
 mod access;
 mod api_keys;
-mod expiry;
 mod jwt;
 
 use std::sync::{
@@ -15,9 +14,8 @@ use uuid::Uuid;
 
 pub use access::Access;
 pub use api_keys::{Key, Keys, is_key, new_key};
-pub use expiry::{Due, Expiry};
-pub(crate) use jwt::Verifier;
 pub use jwt::{Issue, issue};
+pub(crate) use jwt::{LEEWAY, Verifier};
 
 use crate::{
     config::{AuthMode, Config, ConfigError, Secret},
@@ -25,13 +23,13 @@ use crate::{
     model::{Timestamp, User, UserId},
 };
 
-/// What a guest's id begins with.
+/// Prefix of guests' ids.
 const GUEST: &str = "guest-";
 
-/// What front-ends write that have no id or name and send one all the same: nobody's.
+/// Ids and names that front-ends send when they have none; their clients are guests.
 const NOBODY: [&str; 2] = ["undefined", "null"];
 
-/// What a client said of itself.
+/// The credentials of a client, not checked yet.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     /// A JWT.
@@ -42,56 +40,56 @@ pub struct Credentials {
     pub name: Option<String>,
 }
 
-/// Who a connection is, and what it may do.
+/// An authenticated user, and what they may do.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Identity {
     /// The user.
     pub user: User,
-    /// Nobody: a new user for each connection, not announced, with no stored memberships.
+    /// Whether this is a guest: a new user for each connection, not announced, without stored memberships.
     pub is_guest: bool,
-    /// The rooms.
-    pub access: Access,
-    /// When the token ends.
+    /// The rooms that the user may enter.
+    pub(crate) access: Access,
+    /// When the token expires (`exp`). `None` for one without a token.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Identity {
-    /// One that may do everything, in the name of this user: a backend's.
-    pub fn trusted(user: User) -> Self {
+    /// The identity of a backend that acts as this user; it may do everything.
+    pub(crate) fn trusted(user: User) -> Self {
         Self { user, is_guest: false, access: Access::to_everything(), expires_at: None }
     }
 
-    /// Whether its token has ended, the leeway included.
+    /// Whether the token has expired and the leeway has passed since: events are refused then.
     pub fn has_expired(&self) -> bool {
-        self.expires_at
-            .is_some_and(|end| end.as_millis() + jwt::LEEWAY.as_millis() as u64 <= Timestamp::now().as_millis())
+        self.expires_at.is_some_and(|end| end.as_millis() + LEEWAY.as_millis() as u64 <= Timestamp::now().as_millis())
     }
 }
 
 impl Credentials {
-    /// With a token, which may have the scheme `Bearer` before it.
+    /// From a token, with or without the scheme `Bearer`.
     pub fn with_token(token: &str) -> Self {
         Self { token: bearer_token(token), ..Self::default() }
     }
 }
 
-/// A token without the scheme `Bearer`; `None` where there is nothing else.
+/// The token without the scheme `Bearer`; `None` where nothing is left.
 pub fn bearer_token(text: &str) -> Option<Secret> {
     Some(jwt::without_scheme(text)).filter(|token| !token.is_empty()).map(Secret::new)
 }
 
-/// Turns credentials into identities.
+/// Authenticates credentials.
 pub struct Auth {
     mode: Mode,
     access: Access,
     guests: AtomicU64,
-    /// Whether the log has said that there are clients with one of [`NOBODY`].
+    /// Whether a client with one of [`NOBODY`] has been logged.
     nobody: Once,
 }
 
 enum Mode {
     Open,
-    /// Its keys and rules may change while the server runs.
+    /// Keys and rules of tokens; they may change while the server runs.
     Jwt(ArcSwap<Verifier>),
 }
 
@@ -108,7 +106,7 @@ impl Auth {
         Ok(Self { mode, access, guests: AtomicU64::new(0), nobody: Once::new() })
     }
 
-    /// Reads what tokens are verified by, for [`Auth::replace`]. `None` in open mode.
+    /// Reads the keys and rules of tokens, for [`Auth::replace`]. `None` in open mode.
     pub(crate) fn read(&self, config: &Config) -> Result<Option<Verifier>, ConfigError> {
         match self.mode {
             Mode::Open => Ok(None),
@@ -116,7 +114,7 @@ impl Auth {
         }
     }
 
-    /// From now on tokens are verified by this. Returns the settings whose key file has other contents than before.
+    /// Replaces the keys and rules. Returns the settings whose key files have changed.
     pub(crate) fn replace(&self, new: Option<Verifier>) -> Vec<String> {
         let (Mode::Jwt(verifier), Some(new)) = (&self.mode, new) else { return Vec::new() };
         let new = Arc::new(new);
@@ -124,8 +122,8 @@ impl Auth {
         new.changed_files(&old)
     }
 
-    /// Who this is. `unauthorized` or `token-expired` where nobody can tell, and for whoever would be the system;
-    /// `bad-payload` for a name that cannot be one.
+    /// Authenticates a client. Errors: `unauthorized` for an invalid or missing token and for the id of the system,
+    /// `token-expired`, and `bad-payload` for an invalid id or name.
     pub fn authenticate(&self, credentials: &Credentials) -> Result<Identity> {
         let identity = self.identify(credentials)?;
         if identity.user.id.is_system() {
@@ -176,8 +174,8 @@ impl Auth {
         Ok(Identity { user, is_guest, access: self.access.clone(), expires_at: None })
     }
 
-    /// Refuses an id that nobody can have, as the receiver that a field names: what a front-end sends to whom it does
-    /// not know. In open mode alone, as tokens are made by backends.
+    /// Refuses `undefined` and `null` as the recipient in a field: front-ends send them where they know no id. In open mode
+    /// only, since in jwt mode a backend chooses the ids.
     pub(crate) fn check_receiver(&self, field: &str, user: &UserId) -> Result<()> {
         if matches!(self.mode, Mode::Open) && NOBODY.contains(&user.as_str()) {
             return Err(Error::BadPayload(format!("{field}: nobody can be the user {user:?}", user = user.as_str())));
@@ -185,12 +183,12 @@ impl Auth {
         Ok(())
     }
 
-    /// Whether this is the id of a guest: in open mode, those that begin with `guest-`.
+    /// Whether this is a guest's id: in open mode, one that begins with `guest-`.
     pub fn is_guest(&self, user: &UserId) -> bool {
         matches!(self.mode, Mode::Open) && user.as_str().starts_with(GUEST)
     }
 
-    /// Whether memberships of this user are stored: neither guests nor the system have any.
+    /// Whether memberships of this user are stored; those of guests and the system are not.
     pub fn has_memberships(&self, user: &UserId) -> bool {
         !user.is_system() && !self.is_guest(user)
     }

@@ -25,12 +25,16 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use duration::parse_duration;
+pub(crate) use duration::parse_duration;
 pub use findings::ConfigErrors;
-pub use host_pattern::{HostPattern, split_port};
+pub use host_pattern::HostPattern;
+pub(crate) use host_pattern::split_port;
 pub use load::{Loaded, Sources};
-pub use origin::{Origin, SentOrigin};
-pub use reference::{default_toml, settings_table};
+pub use origin::Origin;
+pub(crate) use origin::SentOrigin;
+pub use reference::default_toml;
+#[cfg(test)]
+pub(crate) use reference::settings_table;
 pub use secret::Secret;
 
 use crate::model::{RoomName, Timestamp};
@@ -38,11 +42,12 @@ use crate::model::{RoomName, Timestamp};
 /// What is wrong with a setting, in one sentence that names it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(pub String);
+pub struct ConfigError(pub(crate) String);
 
 /// All settings. `Config::default()` is what an empty file means.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct Config {
     /// Where and how the server listens.
     pub server: ServerConfig,
@@ -79,6 +84,7 @@ pub struct Config {
 /// `[server]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct ServerConfig {
     /// Address and port. Port 0 takes a free one; the first line on standard output says which.
     pub listen: String,
@@ -122,6 +128,7 @@ pub struct ServerConfig {
 /// `[cors]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct CorsConfig {
     /// Origins whose pages may connect: scheme, host and port as in `https://app.example.com`; `https://*.example.com` for all names below, but not that name itself; `http://localhost:*` for every port; an app's, as `capacitor://localhost` or `file://`; or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
     #[schemars(with = "Vec<String>")]
@@ -131,6 +138,7 @@ pub struct CorsConfig {
 /// How users prove who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum AuthMode {
     /// Everybody is who they say they are. Not access control.
     Open,
@@ -140,6 +148,7 @@ pub enum AuthMode {
 
 /// The signature a token must bear, whatever its header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// HMAC with SHA-256, by `auth.secret`.
     HS256,
@@ -154,6 +163,7 @@ pub enum Algorithm {
 /// `[auth]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct AuthConfig {
     /// "open": everybody is who they say they are, which is not access control. "jwt": a signed token says it.
     pub mode: AuthMode,
@@ -185,6 +195,7 @@ pub type TokenKeys = BTreeMap<String, TokenKey>;
 /// `[auth.keys.<kid>]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct TokenKey {
     /// The signature this key makes; without it, `auth.algorithm`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +210,7 @@ pub struct TokenKey {
 /// `[rooms]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct RoomsConfig {
     /// The room that every socket hears, and where a message goes that names no other.
     #[schemars(with = "String")]
@@ -217,6 +229,7 @@ pub type Relays = BTreeMap<String, Relay>;
 /// Who hears a relayed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RelayTo {
     /// Every socket, the sender's included.
     Everyone,
@@ -231,6 +244,7 @@ pub enum RelayTo {
 /// `[relay.<event>]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct Relay {
     /// Who hears it: "everyone", "others" (all but the sender), "room" or "user".
     pub to: RelayTo,
@@ -251,6 +265,7 @@ pub struct Relay {
 /// What the disk promises when a commit is done: SQLite's `PRAGMA synchronous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Synchronous {
     /// A commit survives a crash of the process; power loss may undo the last ones.
     Normal,
@@ -261,6 +276,7 @@ pub enum Synchronous {
 /// `[store]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct StoreConfig {
     /// The folder with the SQLite database; made if missing.
     pub path: PathBuf,
@@ -273,6 +289,7 @@ pub struct StoreConfig {
 /// `[presence]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct PresenceConfig {
     /// How long a user counts as online after the last socket went.
     #[serde(with = "duration")]
@@ -285,6 +302,7 @@ pub struct PresenceConfig {
 /// Which clients are recovered, of those that do not say it in their query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RecoveryClients {
     /// Those that are known not to be hurt by one more argument.
     Auto,
@@ -297,6 +315,7 @@ pub enum RecoveryClients {
 /// `[recovery]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct RecoveryConfig {
     /// How long a client may stay away and still find its socket, its rooms and what it missed; 0s: nothing is kept, and events carry no offset.
     #[serde(with = "duration")]
@@ -323,6 +342,7 @@ pub struct RecoveryConfig {
 /// `[limits]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct LimitsConfig {
     /// Events per second and connection, all its namespaces together, with bursts of the same size. Beyond: rate-limited.
     pub events_per_second: u32,
@@ -363,6 +383,7 @@ pub struct LimitsConfig {
 /// `[ws]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct WsConfig {
     /// Paths at which `new WebSocket(url)` is answered; [] for none. Other requests for "/" get the demo.
     pub paths: Vec<String>,
@@ -383,6 +404,7 @@ pub struct WsConfig {
 /// `[api]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct ApiConfig {
     /// Serve a description of the API (OpenAPI) at /api/openapi.json, and a page to try it at /api/docs.
     pub docs: bool,
@@ -398,6 +420,7 @@ pub type Keys = BTreeMap<String, Key>;
 /// `[key.<name>]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct Key {
     /// The SHA-256 of the key, in hexadecimal. The key itself is kept nowhere.
     pub hash: String,
@@ -411,6 +434,7 @@ pub struct Key {
 
 /// What a backend's key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum Scope {
     /// Emit events.
     #[serde(rename = "events:write")]
@@ -441,6 +465,7 @@ pub enum Scope {
 /// `[pusher]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct PusherConfig {
     /// The app's id, as in the library's `appId`; empty: Pusher's API is not served.
     pub app_id: String,
@@ -453,6 +478,7 @@ pub struct PusherConfig {
 /// `[metrics]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct MetricsConfig {
     /// Address and port of a listener of its own for GET /metrics; empty: none.
     pub listen: String,
@@ -461,6 +487,7 @@ pub struct MetricsConfig {
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -471,6 +498,7 @@ pub enum LogFormat {
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct LogConfig {
     /// "text" or "json".
     pub format: LogFormat,
@@ -478,9 +506,23 @@ pub struct LogConfig {
     pub level: String,
 }
 
+impl Relay {
+    /// A relay to these, with the other settings at their defaults.
+    pub fn new(to: RelayTo) -> Self {
+        Self { to, field: None, argument: None, except_sender: false, volatile: false }
+    }
+}
+
+impl Key {
+    /// A key that does not end: the SHA-256 of its text in hexadecimal digits, and what it may do.
+    pub fn new(hash: impl Into<String>, scopes: impl Into<Vec<Scope>>) -> Self {
+        Self { hash: hash.into(), scopes: scopes.into(), expires_at: None }
+    }
+}
+
 impl ServerConfig {
     /// The path of Socket.IO without a slash at its end.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.strip_suffix('/').unwrap_or(&self.path)
     }
 }
@@ -641,7 +683,7 @@ impl LogConfig {
 
 impl AuthConfig {
     /// Whether there is a key for tokens without a `kid`.
-    pub fn has_unnamed_key(&self) -> bool {
+    pub(crate) fn has_unnamed_key(&self) -> bool {
         match self.algorithm {
             Algorithm::HS256 => !self.secret.expose().is_empty(),
             Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => !self.key_file.as_os_str().is_empty(),
@@ -651,7 +693,7 @@ impl AuthConfig {
 
 impl LimitsConfig {
     /// A limit as a number to compare with: 0 becomes the largest there is.
-    pub fn or_none(limit: usize) -> usize {
+    pub(crate) fn or_none(limit: usize) -> usize {
         NonZeroU64::new(limit as u64).map_or(usize::MAX, |limit| limit.get() as usize)
     }
 }

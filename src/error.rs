@@ -1,7 +1,9 @@
 //! What can go wrong, by what a client can do about it.
 //!
-//! Everything between a frame and the store returns this [`Error`]; `anyhow` is for `main` only. An error is
-//! logged once, where it is handled: in `socket/` for events, at start-up in `main`.
+//! Everything between a frame and the store returns this [`Error`]. `anyhow` carries what only a person reads, at
+//! the terminal or in the log: in the command line (`cli`, and `auth::issue` and `store::backup`, which it alone
+//! calls), and inside `store/` for why it could not be opened or a commit failed. An error is logged once, where it
+//! is handled: in `namespace/` for events, at start-up in `cli`.
 
 use serde::{Serialize, Serializer};
 
@@ -12,32 +14,33 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an event was refused or failed. Each variant is one stable [`Code`] on the wire.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The payload is not what the event takes. Send something else.
     #[error("{0}")]
     BadPayload(String),
-    /// Nobody handles this event: neither an event of the wire, nor a relay, nor one of the library's user.
+    /// The event has no handler: it is neither one of the wire's own, nor a relay, nor registered by the application.
     #[error("no such event: {0}")]
     UnknownEvent(String),
     /// The credentials are missing or wrong. Sign in again.
     #[error("{0}")]
     Unauthorized(String),
-    /// The token was good once, until then. Get a new one.
+    /// The token has expired, at the given time. Get a new one.
     #[error("{}", expired(*.0))]
     TokenExpired(Option<Timestamp>),
-    /// Known, and not allowed to.
+    /// The user is known, but may not do this.
     #[error("{0}")]
     Forbidden(String),
-    /// There is no such message, membership or user that this one may know of.
+    /// There is no such message, membership or user, or this user may not know of it.
     #[error("{0}")]
     NotFound(String),
-    /// It contradicts what is stored.
+    /// The request contradicts what is stored.
     #[error("{0}")]
     Conflict(String),
-    /// Too many, or too fast. Wait, then try again.
+    /// Too many requests, or too fast. Wait, then try again.
     #[error("{0}")]
     RateLimited(String),
-    /// Larger than `limits.payload-bytes`.
+    /// The payload is larger than `limits.payload-bytes`.
     #[error("{0}")]
     TooLarge(String),
     /// Not the client's fault: the store failed or is full, or the server is closing. Try again.
@@ -47,12 +50,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The server's own failure, with the cause for the log.
+    /// A failure of the server. The cause goes to the log only.
     pub fn internal(what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(what.to_owned(), Some(source.into()))
     }
 
-    /// A failure without a cause of its own, such as a full queue.
+    /// A temporary failure without a source, such as a full queue.
     pub fn unavailable(what: &str) -> Self {
         Self::Unavailable(what.to_owned(), None)
     }
@@ -65,7 +68,7 @@ impl Error {
         }
     }
 
-    /// The code a program can switch on.
+    /// The stable code, for programs.
     pub fn code(&self) -> Code {
         match self {
             Self::BadPayload(_) => Code::BadPayload,
@@ -89,6 +92,7 @@ fn expired(at: Option<Timestamp>) -> String {
 /// The codes of the wire, in replies, in `event-error` and as the message of a `connect_error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is documented at the variant of `Error` of the same name")]
+#[non_exhaustive]
 pub enum Code {
     BadPayload,
     UnknownEvent,
@@ -104,7 +108,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::BadPayload,
         Self::UnknownEvent,
         Self::Unauthorized,
@@ -117,7 +121,7 @@ impl Code {
         Self::Unavailable,
     ];
 
-    /// As it stands on the wire, in kebab-case.
+    /// The code as written on the wire, in kebab-case.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadPayload => "bad-payload",
@@ -143,5 +147,36 @@ impl std::fmt::Display for Code {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The files in which `anyhow` is named, by their paths below `folder`.
+    fn naming_anyhow(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                naming_anyhow(&path, found);
+            } else if fs::read_to_string(&path).unwrap().contains("anyhow::") {
+                let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+                found.push(path.strip_prefix(source).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn anyhow_is_where_this_file_says() {
+        let mut found = Vec::new();
+        naming_anyhow(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        // The example in `lib.rs` is an application's.
+        let is_told = |path: &str| {
+            ["lib.rs", "error.rs", "auth/jwt/issue.rs"].contains(&path)
+                || ["cli", "store/"].iter().any(|start| path.starts_with(start))
+        };
+        found.retain(|path| !is_told(path));
+        assert!(found.is_empty(), "{found:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! The HTTP API under `/api`, for backends: one file per resource. Whoever calls has a key with scopes, or is a
-//! user with a token, who may read what that user may see. Replies and codes are those of the sockets.
+//! The HTTP API under `/api`, for backends: one file per resource. A caller is a backend with
+//! a key and its scopes, or a user with a token, who may read what that user may see. Replies and codes are as on sockets.
 
 mod answer;
 mod caller;
@@ -66,7 +66,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .with_state(app.clone())
 }
 
-/// The answer to a request that goes no further.
+/// The response to a refused request.
 pub(crate) fn refusal(error: Error) -> Response {
     Failed(error).into_response()
 }

@@ -21,7 +21,8 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use device::Device;
 pub use hubs::Hubs;
-pub use outgoing::{Answered, Encoded, Outgoing, encode};
+use outgoing::encode;
+pub use outgoing::{Answered, Encoded, Outgoing};
 
 use self::run::Run;
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
 
 /// Who is to hear an event.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum To<'a> {
     /// Every socket of the namespace.
     Everyone,
@@ -119,7 +121,7 @@ impl Hub {
     }
 
     /// A socket is gone. Returns the rooms it heard.
-    pub fn detach(&self, id: SocketId) -> HashSet<Room> {
+    pub(crate) fn detach(&self, id: SocketId) -> HashSet<Room> {
         let mut state = self.state_mut();
         state.everyone.swap_remove(&id);
         let Some(heard) = state.heard.remove(&id) else { return HashSet::new() };
@@ -136,7 +138,7 @@ impl Hub {
     }
 
     /// The socket hears a room from now on. False if it did already, or is gone.
-    pub fn subscribe(&self, id: SocketId, room: &Room) -> bool {
+    pub(crate) fn subscribe(&self, id: SocketId, room: &Room) -> bool {
         let mut state = self.state_mut();
         let Some(heard) = state.heard.get_mut(&id) else { return false };
         if !heard.rooms.insert(room.clone()) {
@@ -153,7 +155,7 @@ impl Hub {
     }
 
     /// The socket hears a room no longer. False if it did not.
-    pub fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
+    pub(crate) fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
         let mut state = self.state_mut();
         if !state.heard.get_mut(&id).is_some_and(|heard| heard.rooms.remove(room)) {
             return false;
@@ -163,7 +165,7 @@ impl Hub {
     }
 
     /// How many rooms the socket hears.
-    pub fn room_count(&self, id: SocketId) -> usize {
+    pub(crate) fn room_count(&self, id: SocketId) -> usize {
         self.state().heard.get(&id).map_or(0, |heard| heard.rooms.len())
     }
 
@@ -198,7 +200,7 @@ impl Hub {
     }
 
     /// Whose sockets hear a room and are connected: each user once for each socket.
-    pub fn audience(&self, room: &Room) -> Vec<UserId> {
+    pub(crate) fn audience(&self, room: &Room) -> Vec<UserId> {
         let state = self.state();
         let mut users = Vec::new();
         state.each_of(To::Room(room), &mut |socket| {
@@ -210,18 +212,18 @@ impl Hub {
     }
 
     /// What is known of a user's sockets, as their clients know them.
-    pub fn devices_of(&self, user: &UserId) -> Vec<Device> {
+    pub(crate) fn devices_of(&self, user: &UserId) -> Vec<Device> {
         let sockets = self.state().users.get(user).cloned().unwrap_or_default();
         sockets.iter().map(|socket| Device::of(socket)).collect()
     }
 
     /// Whether the socket's handlers were told that its client has gone, or it is over.
-    pub fn is_away(&self, id: SocketId) -> bool {
+    pub(crate) fn is_away(&self, id: SocketId) -> bool {
         self.application(id).is_none_or(|application| application.is_away())
     }
 
     /// Whether the socket's user may enter a room, as far as their token goes.
-    pub fn may_hear(&self, id: SocketId, room: &Room) -> bool {
+    pub(crate) fn may_hear(&self, id: SocketId, room: &Room) -> bool {
         self.application(id).is_some_and(|application| application.may_hear(room))
     }
 
@@ -231,12 +233,12 @@ impl Hub {
     }
 
     /// Whether any socket hears a room.
-    pub fn is_heard(&self, room: &Room) -> bool {
+    pub(crate) fn is_heard(&self, room: &Room) -> bool {
         self.state().rooms.contains_key(room)
     }
 
     /// Names of rooms that are heard, in their order.
-    pub fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
+    pub(crate) fn names_from(&self, start: Bound<&RoomName>, limit: usize) -> Vec<RoomName> {
         self.state().names.range::<RoomName, _>((start, Bound::Unbounded)).take(limit).cloned().collect()
     }
 

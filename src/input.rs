@@ -1,8 +1,8 @@
-//! What clients and backends send, read: JSON texts as JavaScript takes them, and sentences about what is wrong.
+//! Reads JSON and queries from clients and backends, as JavaScript would, with error messages for their developers.
 //!
-//! serde_json reads everything that is as it should be. What it refuses is read once more (`node`), with what it does
-//! not take and Node does: half surrogate pairs, and more than 128 levels. What is wrong then is said in words of ours
-//! (`wrong`).
+//! serde_json reads valid input. What it refuses is parsed again as a tree (`node`), which also takes what Node takes and
+//! serde_json does not: half a surrogate pair, and more than 128 levels. Errors of that second reading name the field and
+//! what it must be (`wrong`).
 
 mod decode;
 mod depth;
@@ -28,22 +28,22 @@ pub(crate) use placeholders::{are_placed, replaced};
 pub(crate) use query::{Fields, read_query};
 pub(crate) use surrogates::{CUT, decoded, is_cut};
 
-/// What serde calls a name that may also be written as a whole number.
+/// Marks, as serde's type name, a name that may also be a whole number.
 pub(crate) const NAME: &str = "name or whole number";
 
-/// What serde calls a name that tells one thing from another, as a user's id does.
+/// Marks, as serde's type name, a key such as a user's id: a name in which half a surrogate pair is an error.
 pub(crate) const KEY: &str = "key or whole number";
 
-/// What serde calls a string that does so.
+/// Marks, as serde's type name, a key that must be a string.
 pub(crate) const KEY_TEXT: &str = "key";
 
-/// Reads a payload. `whole` is what the sentence about an error calls all of it.
+/// Deserializes a payload. Error messages call the payload `whole`.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, whole: &str) -> Result<T, String> {
-    // serde_json takes an array for an object's fields in their order.
+    // serde_json would read an array as a struct's fields in order.
     if text.starts_with('[') { read_strictly(text, whole) } else { read_quickly(text, whole) }
 }
 
-/// Reads several payloads, whose text is that of an array: as [`read`] does each of them.
+/// Deserializes several payloads as the elements of one array; see [`read`].
 pub(crate) fn read_all<T: DeserializeOwned>(texts: &[&RawValue], whole: &str) -> Result<T, String> {
     let list: Vec<&str> = texts.iter().map(|text| text.get()).collect();
     let text = format!("[{}]", list.join(","));
@@ -55,7 +55,7 @@ fn read_quickly<T: DeserializeOwned>(text: &str, whole: &str) -> Result<T, Strin
     serde_json::from_str(text).or_else(|_| read_strictly(text, whole))
 }
 
-/// Reads a payload in which an array stands for no object, however far inside.
+/// Deserializes a payload in which no array may stand for an object, at any depth.
 pub(crate) fn read_strictly<T: DeserializeOwned>(text: &str, whole: &str) -> Result<T, String> {
     check_json(text, whole)?;
     if is_too_deep(text, DEPTH_MAX + AROUND) {

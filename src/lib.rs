@@ -25,54 +25,66 @@
 //! # }
 //! ```
 //!
-//! One straight line goes through it, the same for every event:
+//! | to find | look at |
+//! |---|---|
+//! | settings | [`Config`], [`config`] |
+//! | events of your own | [`ClientEvent`], [`ServerEvent`], [`Events`] |
+//! | what a handler is given | [`Ctx`]; [`App`] for the whole server |
+//! | who hears an event | [`Hub`], [`To`], [`Outgoing`] |
+//! | who may connect | [`Entrant`], [`Refusal`], [`Identity`] |
+//! | what a client is told when something fails | [`Error`] |
+//!
+//! Everything public is named here or in [`config`]; `tests/public-api.txt` lists it, and a test keeps it up to date.
+//!
+//! Inside, one straight line goes through the server, the same for every event:
 //!
 //! ```text
 //! frame -> namespace/ (decode, order) -> handlers/send_message.rs -> chat::post -> store -> hub -> frames
 //!               ^---------------------- reply: data or error ---------------------------|
 //! ```
-//!
-//! | to find | look in |
-//! |---|---|
-//! | an event's name or payload | [`protocol`] |
-//! | what an event does | `handlers/`, one file each, then [`chat`] |
-//! | SQL | [`store`] |
-//! | who hears what | [`hub`], the only emitter |
-//! | a setting | [`config`] |
-//! | a client's bytes: handshake, frames, order, recovery | [`engine`] |
-//! | a socket's events: queue, handlers, replies | [`namespace`] |
 
-pub mod allocator;
-pub mod app;
-pub mod auth;
-pub mod chat;
+mod allocator;
+mod app;
+mod auth;
+mod chat;
+#[doc(hidden)]
+pub mod cli;
 pub mod config;
-pub mod engine;
-pub mod error;
+mod deadlines;
+mod engine;
+mod error;
 #[cfg(test)]
 mod generated;
 mod handlers;
 mod http;
-pub mod hub;
+mod hub;
 mod input;
-pub mod limits;
-pub mod metrics;
-pub mod model;
-pub mod namespace;
-pub mod open_files;
-pub mod presence;
-pub mod protocol;
+mod limits;
+mod metrics;
+mod model;
+mod namespace;
+mod open_files;
+mod presence;
+mod protocol;
 mod pusher;
-pub mod server;
-pub mod store;
+mod server;
+mod store;
 mod supervise;
-pub mod telemetry;
+mod telemetry;
+mod token_expiry;
 mod turn;
 
+pub use app::{App, Changes};
+pub use auth::Identity;
+#[doc(no_inline)]
 pub use config::Config;
 pub use engine::DisconnectReason;
-pub use error::{Error, Result};
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub use engine::fuzzing;
+pub use error::{Code, Error, Result};
 pub use hub::{Answered, Encoded, Hub, Outgoing, To};
+pub use model::{Direct, Room, RoomName, RoomRef, SocketId, Timestamp, User, UserId};
 pub use namespace::{Ctx, Entrant, Events, Refusal};
-pub use protocol::{Args, Arguments, ClientEvent, Raw, ServerEvent};
-pub use server::{Reloader, Server};
+pub use protocol::{Args, Arguments, ClientEvent, IntoReply, Raw, ServerEvent};
+pub use server::{OpenServer, Reloader, Server};

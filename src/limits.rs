@@ -1,4 +1,4 @@
-//! How much one client may take, and how much all of them.
+//! Seats (connections, users, addresses) and token buckets.
 
 mod http_rate;
 
@@ -27,10 +27,10 @@ use crate::{
     model::UserId,
 };
 
-/// Connections that wait may be so many more than sockets: those beyond learn in CONNECT_ERROR why they are refused.
+/// Headroom for pending connections, so that excess clients get CONNECT_ERROR instead of a refused TCP connection.
 pub(crate) const REFUSED: usize = 100;
 
-/// Counts sockets.
+/// Counts connected sockets and pending connections.
 pub struct Limits {
     config: ArcSwap<LimitsConfig>,
     metrics: Metrics,
@@ -46,7 +46,7 @@ struct Taken {
     waiting_by_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection that has joined no namespace yet; dropping it frees its place.
+/// The place of a connection that has joined no namespace yet; dropping it frees the place.
 pub struct Waiting {
     limits: Arc<Limits>,
     address: Option<IpAddr>,
@@ -60,22 +60,22 @@ pub struct Seat {
 }
 
 impl Limits {
-    /// Nobody is here yet.
+    /// No sockets and no pending connections.
     pub fn new(config: LimitsConfig, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self { config: ArcSwap::from_pointee(config), metrics, taken: Mutex::default() })
     }
 
-    /// The settings, as of now.
+    /// The current settings.
     pub fn config(&self) -> Guard<Arc<LimitsConfig>> {
         self.config.load()
     }
 
-    /// From now on these. A connection keeps its bucket, and a place that was taken stays taken.
+    /// Replaces the settings. Connections keep their buckets, and places that are taken stay taken.
     pub(crate) fn replace(&self, config: LimitsConfig) {
         self.config.store(Arc::new(config));
     }
 
-    /// Lets a socket in, or says which limit is reached.
+    /// Takes a seat for a socket; an error names the limit that is reached.
     pub fn admit(self: &Arc<Self>, user: &UserId, address: Option<IpAddr>) -> Result<Seat> {
         let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock();
@@ -103,13 +103,12 @@ impl Limits {
         Ok(Seat { limits: self.clone(), user: user.clone(), address })
     }
 
-    /// Lets a connection wait to be let in. As many may as may be let in, and some that will be refused; `None`
-    /// beyond that.
+    /// Takes a place for a pending connection; `None` where all are taken.
     pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
         self.wait_or(address, |limit| self.metrics.limited(limit))
     }
 
-    /// [`Self::wait`] that leaves it to `refused` to count the limit that says no.
+    /// As [`Self::wait`], but calls `refused` with the limit that is reached instead of counting it.
     pub(crate) fn wait_or(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -139,18 +138,18 @@ impl Limits {
     }
 }
 
-/// A full bucket. All share a clock: each new one asks the processor what it is, which a hypervisor answers in 25 µs.
+/// A full bucket. All buckets share one clock, since making one takes 25 µs under a hypervisor (CPUID).
 pub(crate) fn bucket(quota: Quota) -> DefaultDirectRateLimiter {
     static CLOCK: LazyLock<DefaultClock> = LazyLock::new(DefaultClock::default);
     RateLimiter::direct_with_clock(quota, CLOCK.clone())
 }
 
-/// Takes one out of a bucket, or says how long it takes until there is one.
+/// Takes a token; otherwise returns how long it takes until there is one.
 pub(crate) fn wait(bucket: &DefaultDirectRateLimiter) -> Option<Duration> {
     bucket.check().err().map(|refused| refused.wait_time_from(bucket.clock().now()))
 }
 
-/// What counts as one address: of IPv6 the network of 64 bits, which is one customer's.
+/// The key by which addresses are counted: IPv6 addresses by their /64 network, which belongs to one customer.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -1,4 +1,4 @@
-//! Everything that is counted. Handles are made once; without a metrics listener they do nothing.
+//! All metrics. Handles are made once; without a metrics listener they do nothing.
 
 mod descriptions;
 
@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Duration};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-pub use descriptions::metrics_table;
+#[cfg(test)]
+pub(crate) use descriptions::metrics_table;
 
 use crate::error::Code;
 
@@ -16,7 +17,7 @@ const SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 /// Upper bounds of the histogram of commit sizes, in writes.
 const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-/// The handles. Cheap to clone.
+/// The metrics' handles. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Option<Arc<Registry>>,
@@ -38,9 +39,9 @@ pub struct Metrics {
     pub deliveries: Counter,
     /// `sockeye_away`: sockets whose clients have gone and may come back.
     pub away: Gauge,
-    /// `sockeye_queued_bytes`: bytes that wait for all clients.
+    /// `sockeye_queued_bytes`: unsent bytes of all clients.
     pub queued_bytes: Gauge,
-    /// `sockeye_largest_queue_bytes`: bytes that wait for the client for which most do.
+    /// `sockeye_largest_queue_bytes`: unsent bytes of the client that has the most.
     pub queued_bytes_largest: Gauge,
 }
 
@@ -60,7 +61,7 @@ pub struct EventMetrics {
 }
 
 impl Metrics {
-    /// Counts, for a listener to show.
+    /// Metrics that are recorded.
     pub fn on() -> Self {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
@@ -72,7 +73,7 @@ impl Metrics {
         Self::with(Some(Arc::new(Registry { recorder, handle })))
     }
 
-    /// Counts nothing.
+    /// Metrics that do nothing.
     pub fn off() -> Self {
         Self::with(None)
     }
@@ -95,7 +96,7 @@ impl Metrics {
         }
     }
 
-    /// The handles of an event; the caller keeps them. Never for a name that a client made up.
+    /// Makes the handles of an event, for the caller to keep. Never call it with a name that a client chose.
     pub fn event(&self, name: &str) -> Arc<EventMetrics> {
         let r = self.registry.as_deref();
         let outcome = |outcome: &str| counter(r, "sockeye_events_total", &[("event", name), ("outcome", outcome)]);
@@ -123,7 +124,7 @@ impl Metrics {
         counter(self.registry.as_deref(), "sockeye_refused_connections_total", &[("code", code.as_str())]).increment(1);
     }
 
-    /// `sockeye_limited_total{limit}`: how often a limit of the configuration said no.
+    /// `sockeye_limited_total{limit}`: how often a limit of the configuration was hit.
     pub fn limited(&self, limit: &str) {
         counter(self.registry.as_deref(), "sockeye_limited_total", &[("limit", limit)]).increment(1);
     }
@@ -148,7 +149,7 @@ impl Metrics {
         self.registry.as_ref().map(|registry| registry.handle.render()).unwrap_or_default()
     }
 
-    /// Keeps histograms small while nobody looks; runs for ever. `None` where nothing is counted.
+    /// Drains the histograms' buffers periodically; runs for ever. `None` where metrics are off.
     pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let registry = self.registry.clone()?;
         Some(async move {

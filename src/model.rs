@@ -1,4 +1,4 @@
-//! The nouns. Each is parsed on its way in, so that a wrong one cannot exist further inside.
+//! Domain types (rooms, users, messages). Each is parsed on its way in, so that an invalid one cannot exist.
 
 mod message;
 mod parse;
@@ -18,7 +18,7 @@ pub use user::{User, UserId};
 /// The longest name of a room, a user or an idempotency key, in characters.
 pub const NAME_MAX_CHARS: usize = 128;
 
-/// Refuses what no name may be: empty, over [`NAME_MAX_CHARS`], or with a control character (U+0001 begins
+/// Refuses invalid names: empty, over [`NAME_MAX_CHARS`], or with a control character (U+0001 begins
 /// the server's internal rooms).
 pub(crate) fn checked_name(what: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() {

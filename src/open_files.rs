@@ -1,26 +1,26 @@
-//! How many files, and so how many connections, the process may have open.
+//! The limit on open files, which bounds the number of connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the process's own limit to the most that the system allows it (`ulimit -Hn`). Call it after logging has
-/// started and before listening: shells and service managers begin with 1,024 for the sake of old programs.
+/// Raises the soft limit (`ulimit -Sn`, often 1,024) to the hard limit (`ulimit -Hn`). Call it after logging has started
+/// and before listening.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if limit.current != limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, raised)
     {
-        // macOS allows less than it says.
+        // macOS refuses values above OPEN_MAX, even below its hard limit.
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
 }
 
-/// The limit as of now.
+/// The current soft limit.
 pub fn limit() -> usize {
     getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// How many are open.
+/// The number of open files.
 pub(crate) fn count() -> usize {
     std::fs::read_dir("/dev/fd").map_or(0, Iterator::count)
 }

@@ -37,13 +37,13 @@ use crate::{
 };
 use accept::Expected;
 
-/// How often a drain looks whether all clients have gone.
+/// How often a drain checks whether all clients have gone.
 const DRAIN_TICK: Duration = Duration::from_millis(50);
 
-/// How long the store may take to close after something has failed.
+/// How long closing the store may take after a failure.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
-/// A server, not yet listening: settings, and the events of each namespace.
+/// A server that does not listen yet: settings, and the events of each namespace.
 pub struct Server {
     config: Config,
     namespaces: Vec<(String, Events)>,
@@ -51,12 +51,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// With the chat on the root namespace.
+    /// A server with the chat on the root namespace.
     pub fn new(config: Config) -> Self {
         Self { config, namespaces: vec![(ROOT.to_owned(), handlers::events())], metrics_listener: None }
     }
 
-    /// Without the chat: only the events added to it.
+    /// A server without the chat: only with the events added to it.
     pub fn bare(config: Config) -> Self {
         Self { config, namespaces: vec![(ROOT.to_owned(), Events::new())], metrics_listener: None }
     }
@@ -81,7 +81,7 @@ impl Server {
         self.root(|root| root.on(handler))
     }
 
-    /// What happens first on every socket of the root namespace, after `session`. See [`Events::connection`].
+    /// Sets the handler that runs first on every socket of the root namespace, after `session`. See [`Events::connection`].
     #[must_use]
     pub fn connection<F, Fut>(self, handler: F) -> Self
     where
@@ -91,7 +91,7 @@ impl Server {
         self.root(|root| root.connection(handler))
     }
 
-    /// What happens last on every socket of the root namespace. See [`Events::disconnect`].
+    /// Sets the handler that runs last on every socket of the root namespace. See [`Events::disconnect`].
     #[must_use]
     pub fn disconnect<F, Fut>(self, handler: F) -> Self
     where
@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// Adds a namespace of one's own, with the same users, limits and guarantees. A path such as `/orders-{id}`
-    /// stands for many namespaces, each of which comes to be with its first socket and goes with its last.
+    /// stands for many namespaces, each of which exists from its first socket to its last.
     ///
     /// # Panics
     ///
@@ -114,19 +114,24 @@ impl Server {
         self
     }
 
-    /// Shows the metrics on this listener, whatever `metrics.listen` says.
+    /// Serves the metrics on this listener, whatever `metrics.listen` says.
     #[must_use]
     pub fn metrics_on(mut self, listener: TcpListener) -> Self {
         self.metrics_listener = Some(listener);
         self
     }
 
-    /// Opens the store and serves. See [`OpenServer::serve`].
+    /// Opens the store and serves. Errors as with [`Self::open`] and [`OpenServer::serve`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.open()?.serve(listener, shutdown).await
     }
 
-    /// Opens the store and what runs in the background. Must be called on the runtime that will serve.
+    /// Opens the store and starts background tasks. `unavailable` where the settings are wrong or the store
+    /// cannot be opened.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime. It must be the one that will serve.
     pub fn open(self) -> Result<OpenServer> {
         self.config.check().map_err(|error| Error::internal("the configuration is wrong", error))?;
         let metrics = if self.metrics_listener.is_some() { Metrics::on() } else { Metrics::off() };
@@ -166,8 +171,11 @@ pub struct OpenServer {
 pub struct Reloader(Arc<App>);
 
 impl Reloader {
-    /// Takes over what may change, and says in the log and in what it returns what that was: keys, limits, origins,
-    /// and the rest of [`App::reload`]. Nothing changes where something is wrong.
+    /// Applies the settings that may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
+    /// `server.hosts`, `auth.*` except `auth.mode` and `auth.allow-open-public`, `api.requests-per-second` and
+    /// `api.asked-sockets`. Existing sockets and requests go on. The log and the result name what has changed.
+    ///
+    /// An error holds every mistake in the settings; then nothing has changed.
     pub fn reload(&self, config: &Config) -> Result<Changes, ConfigErrors> {
         let changes = self.0.reload(config)?;
         for setting in &changes.waiting {
@@ -179,20 +187,20 @@ impl Reloader {
 }
 
 impl OpenServer {
-    /// The way to change settings while it serves.
+    /// A handle for changing settings while the server runs.
     pub fn reloader(&self) -> Reloader {
         Reloader(self.app.clone())
     }
 
-    /// Runs something beside the server, on which it depends: where it ends or panics before the server has closed,
-    /// `/ready` says so, and the server ends. The name is for the log.
+    /// Spawns a task that the server depends on: if it ends or panics before the server has closed, the server becomes
+    /// unready and shuts down. The name is for the log.
     pub fn watch(&mut self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
         self.background.spawn(name, task);
     }
 
-    /// Serves until `shutdown` is done, then drains: nobody new is let in, clients are told, events finish, what
-    /// is queued is written. Returns when everything is closed; an error where something in the background ended
-    /// unasked, for which the server drains too.
+    /// Serves until `shutdown` resolves, then drains: new clients are refused, connected ones are told, events finish, and
+    /// queued writes are committed. Returns when everything is closed. A background task that ends unasked makes the
+    /// server drain too, and is the error.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
         let address = listener.local_addr().map_err(|error| Error::internal("the listener has no address", error))?;
@@ -253,7 +261,7 @@ fn router(app: &Arc<App>) -> Router {
     others.layer(drained).merge(for_browsers).merge(pusher::routes(app).layer(framed))
 }
 
-/// Writes what is queued. Where something has failed, it may be what this waits for: then not for long.
+/// Commits queued writes and closes the store. After a failure the store may be what failed, so the wait is bounded.
 async fn close(app: &App) {
     let closing = app.store.close();
     if app.supervisor.failure().is_none() {
@@ -263,7 +271,7 @@ async fn close(app: &App) {
     }
 }
 
-/// Lets clients finish, within `server.drain`.
+/// Gives clients up to `server.drain` to finish.
 async fn drain(app: &App) {
     let limit = app.config.server.drain;
     tracing::info!(sockets = app.socket_count(), "closing");
@@ -273,10 +281,11 @@ async fn drain(app: &App) {
             hub.tell(To::Socket(socket), &app.closing());
         }
     }
-    // Dropped, not kicked: unchanged clients come back by themselves, and not all of them at once.
+    // Connections are dropped without DISCONNECT, so that unchanged clients reconnect by themselves; in batches, so that
+    // they do not all come at once.
     app.engine.drop_connections(limit).await;
     app.engine.close();
-    // Their disconnect handlers are the last of their events.
+    // Disconnect handlers run last.
     let all_gone = async {
         while app.socket_count() > 0 {
             tokio::time::sleep(DRAIN_TICK).await;

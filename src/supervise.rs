@@ -1,5 +1,5 @@
-//! What runs in the background for as long as the server does. Where a part of it ends unasked, the server is not
-//! ready any more and ends, so that whatever started it starts it again.
+//! Supervises background tasks and threads. Where one panics or ends unasked, the server is no longer ready and shuts
+//! down, so that the service manager restarts it.
 
 use std::{
     any::Any,
@@ -16,38 +16,38 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Done when a watched task or thread has ended, in whatever way.
+/// Resolves when a supervised task or thread has ended, for whatever reason.
 pub(crate) struct Ended(oneshot::Receiver<()>);
 
 impl Ended {
     /// Waits for it.
     pub(crate) async fn wait(self) {
-        // An error, since nobody sends: what is waited for is that the sender is dropped.
+        // Always an error: the sender is only ever dropped.
         drop(self.0.await);
     }
 }
 
-/// What the output of a watched task means.
+/// What the output of a supervised task means.
 pub(crate) trait Outcome {
-    /// Why it failed; `None` where it ended because it was asked to.
+    /// Why the task failed; `None` where it ended on request.
     fn failure(self) -> Option<String>;
 }
 
-/// A task that runs for ever: to return is to fail.
+/// A task that runs for ever, so that returning is a failure.
 impl Outcome for () {
     fn failure(self) -> Option<String> {
         Some("returned".to_owned())
     }
 }
 
-/// A task that is asked to end at some time.
+/// A task that ends on request.
 impl Outcome for Result<(), String> {
     fn failure(self) -> Option<String> {
         self.err()
     }
 }
 
-/// Knows whether everything in the background is well.
+/// The state of all background tasks.
 #[derive(Clone, Default)]
 pub(crate) struct Supervisor(Arc<Shared>);
 
@@ -60,12 +60,12 @@ struct Shared {
 }
 
 impl Supervisor {
-    /// Why the server has to end; the first reason counts.
+    /// Why the server has to shut down; the first reason counts.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.0.failure.get().map(String::as_str)
     }
 
-    /// The server has to end, for this reason.
+    /// Makes the server shut down, for this reason.
     pub(crate) fn fail(&self, reason: String) {
         tracing::error!(reason, "the server cannot go on and ends");
         // Another reason came first.
@@ -73,7 +73,7 @@ impl Supervisor {
         self.0.failed.notify_waiters();
     }
 
-    /// Waits until the server has to end.
+    /// Waits until the server has to shut down.
     pub(crate) async fn failed(&self) {
         let failed = self.0.failed.notified();
         if self.failure().is_none() {
@@ -92,7 +92,7 @@ impl Supervisor {
     }
 }
 
-/// Everything in the background, watched. Tasks end when it is dropped; threads have to be asked.
+/// Starts and supervises background tasks and threads. Dropping it aborts the tasks; threads must be told to end.
 #[derive(Default)]
 pub(crate) struct Background {
     tasks: JoinSet<()>,
@@ -100,12 +100,12 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// The way to ask whether all is well.
+    /// A handle to the state of all tasks.
     pub(crate) fn supervisor(&self) -> &Supervisor {
         &self.supervisor
     }
 
-    /// Runs a task. The server fails where it panics, and where its output says so.
+    /// Spawns a task. The server shuts down if the task panics or its output is a failure.
     pub(crate) fn spawn<T: Outcome>(&mut self, name: &str, task: impl Future<Output = T> + Send + 'static) -> Ended {
         let (end, ended) = oneshot::channel();
         let (supervisor, name) = (self.supervisor.clone(), name.to_owned());
@@ -119,7 +119,7 @@ impl Background {
         Ended(ended)
     }
 
-    /// Starts a thread, which has to be asked to end; otherwise as [`Self::spawn`].
+    /// Starts a thread, which must be told to end; otherwise as [`Self::spawn`].
     pub(crate) fn thread(
         &self,
         name: &str,
@@ -135,13 +135,13 @@ impl Background {
         Ok(Ended(ended))
     }
 
-    /// Ends all tasks.
+    /// Aborts all tasks.
     pub(crate) async fn shutdown(&mut self) {
         self.tasks.shutdown().await;
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")

@@ -1,4 +1,4 @@
-//! Logs, on standard error: standard output belongs to the line that says where the server listens.
+//! Logging, to standard error. Standard output has only the line that says where the server listens.
 
 mod fields;
 
@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Libraries that write whole frames, and so tokens and messages, at the levels below this.
+/// Libraries that log whole frames, tokens and messages included, at levels below this one.
 const DISCREET: [&str; 7] = [
     "engineioxide=info",
     "hyper=info",
@@ -23,8 +23,8 @@ const DISCREET: [&str; 7] = [
     "tungstenite=info",
 ];
 
-/// Starts logging for the whole process; later calls change nothing. Panics are logged too: their messages may quote
-/// what a client sent.
+/// Starts logging for the whole process; later calls do nothing. Panics are logged too, escaped, since their messages may
+/// quote what a client sent.
 pub fn start(config: &LogConfig) {
     let filter = DISCREET.iter().fold(EnvFilter::new(config.directives()), |filter, directive| {
         filter.add_directive(directive.parse().expect("a directive of ours"))

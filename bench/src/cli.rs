@@ -65,7 +65,7 @@ pub struct Plan {
     /// The sockeye binary, run with its default configuration, three limits raised and a key.
     #[arg(long, value_name = "PATH")]
     pub sockeye: Option<PathBuf>,
-    /// `examples/bench_server`, which does what the peers do.
+    /// The example `bench_server` (`bench/peers/library.rs`), which does what the peers do.
     #[arg(long, value_name = "PATH")]
     pub library: Option<PathBuf>,
     /// The folder of the Node peers.

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use rustix::{
-    process::{Resource, Rlimit, getrlimit, setrlimit},
+    process::{Pid, Resource, Rlimit, getrlimit, setrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
@@ -118,6 +118,17 @@ pub fn pin(allowed: &CpuSet, core: Core) -> Result<bool> {
     one.set(if core == Core::First { first } else { second });
     sched_setaffinity(None, &one)?;
     Ok(true)
+}
+
+/// The cores that a process may run on.
+pub fn cores_of(pid: u32) -> Result<CpuSet> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process")?;
+    sched_getaffinity(Some(pid)).context("cannot read where the server's process may run")
+}
+
+/// Restricts this thread to these cores.
+pub fn run_on(cores: &CpuSet) -> Result<()> {
+    Ok(sched_setaffinity(None, cores)?)
 }
 
 /// The cores this thread may run on.

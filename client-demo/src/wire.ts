@@ -15,15 +15,15 @@ export type SendMessage = { room?: string; to?: string; idempotencyKey?: string;
 export type EditMessage = { id: string; [field: string]: unknown };
 
 /**
- * Who is behind a connection. One user may have many sockets: tabs, devices.
+ * A user. One user may have many sockets: tabs, devices.
  */
 export type User = { 
 /**
- * Unique, and what rights hang on.
+ * Unique; permissions depend on it.
  */
 id: string, 
 /**
- * For people to read: 1 to 128 characters, not unique.
+ * The display name: 1 to 128 characters, not unique.
  */
 name: string, };
 
@@ -36,7 +36,7 @@ export type Message = {
  */
 id: string, 
 /**
- * Where it was said; in a direct message `dm:<the other user's id>`, as seen by the reader.
+ * The room; in a direct message `dm:<the other user's id>`, as seen by the reader.
  */
 room: string, 
 /**
@@ -48,7 +48,7 @@ offset: number,
  */
 revision: number, 
 /**
- * Who said it, with the name of that moment.
+ * The author, with the name of that moment.
  */
 from: User, 
 /**
@@ -246,11 +246,11 @@ online: boolean,
  */
 lastSeen?: string, 
 /**
- * Unique, and what rights hang on.
+ * Unique; permissions depend on it.
  */
 id: string, 
 /**
- * For people to read: 1 to 128 characters, not unique.
+ * The display name: 1 to 128 characters, not unique.
  */
 name: string, };
 

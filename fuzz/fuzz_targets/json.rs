@@ -1,3 +1,5 @@
+//! Fuzzes the reading of JSON as clients send it.
+
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| sockeye::engine::fuzzing::json(text));
+libfuzzer_sys::fuzz_target!(|text: &str| sockeye::fuzzing::json(text));

@@ -1,3 +1,5 @@
+//! Fuzzes the reading of Socket.IO packets.
+
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| sockeye::engine::fuzzing::packet(text));
+libfuzzer_sys::fuzz_target!(|text: &str| sockeye::fuzzing::packet(text));

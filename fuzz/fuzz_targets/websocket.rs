@@ -1,3 +1,5 @@
+//! Fuzzes the reading of WebSocket frames.
+
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sockeye::engine::fuzzing::websocket(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sockeye::fuzzing::websocket(data));

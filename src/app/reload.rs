@@ -10,23 +10,23 @@ use crate::config::{AuthConfig, Config, ConfigErrors, Secret};
 
 /// What a new configuration changes, by the names of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Changes {
-    /// What counts from now on.
+    /// Settings that have been applied.
     pub made: Vec<String>,
-    /// What has to wait for the next start.
+    /// Settings that need a restart.
     pub waiting: Vec<String>,
 }
 
 impl App {
-    /// The settings as of now: those it began with, and over them what [`App::reload`] has changed.
-    pub fn live(&self) -> Guard<Arc<Config>> {
+    /// The current settings: those of the start, with the changes of [`App::reload`].
+    pub(crate) fn live(&self) -> Guard<Arc<Config>> {
         self.live.load()
     }
 
-    /// Takes over what may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
-    /// `server.hosts`, `auth.*` but for its mode, `api.requests-per-second` and `api.asked-sockets`. Sockets and requests that are there go on. Nothing changes
-    /// where something is wrong.
-    pub fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
+    /// Applies the settings that may change while the server runs; [`Reloader::reload`](crate::Reloader::reload) names it. If any
+    /// setting is invalid, nothing is changed.
+    pub(crate) fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
         let before = self.live();
         let mut now = self.config.clone();
@@ -39,7 +39,7 @@ impl App {
             AuthConfig { mode: now.auth.mode, allow_open_public: now.auth.allow_open_public, ..new.auth.clone() };
         now.api.requests_per_second = new.api.requests_per_second;
         now.api.asked_sockets = new.api.asked_sockets;
-        // With the mode of before, keys may be needed that the new mode does without.
+        // The mode stays as it was, so its keys are needed even if the new file's mode needs none.
         now.check()?;
         let tokens = self.auth.read(&now)?;
         let mut changes = Changes { made: differences(&before, &now), waiting: differences(&now, new) };
@@ -55,10 +55,10 @@ impl App {
     }
 }
 
-/// The names of the settings in which two configurations differ.
+/// The names of the settings that differ between two configurations.
 fn differences(one: &Config, other: &Config) -> Vec<String> {
     let mut names = changed(settings(one), settings(other));
-    // The values of secrets are never written.
+    // Secrets are compared, but never printed.
     names.extend(changed(secrets(one), secrets(other)));
     names.sort_unstable();
     names.dedup();

@@ -15,24 +15,24 @@ pub struct Access {
 }
 
 impl Access {
-    /// Open mode.
+    /// Every room, as in open mode.
     pub fn to_everything() -> Self {
         Self { lobby: None, open: [WildMatch::new("*")].into(), token: [].into() }
     }
 
-    /// The lobby and the rooms of these patterns.
+    /// The lobby, and the rooms that match these patterns.
     pub fn new(lobby: &RoomName, open: &[String]) -> Self {
         let open = open.iter().map(|pattern| WildMatch::new(pattern)).collect();
         Self { lobby: Some(lobby.clone()), open, token: [].into() }
     }
 
-    /// These, and the rooms of a token's patterns.
+    /// These rooms, and those that match a token's patterns.
     pub fn and(&self, patterns: &[String]) -> Self {
         let token = patterns.iter().map(|pattern| WildMatch::new(pattern)).collect();
         Self { lobby: self.lobby.clone(), open: self.open.clone(), token }
     }
 
-    /// Whether this user may read and write there.
+    /// Whether this user may read and write in a room.
     pub fn allows(&self, user: &UserId, room: &Room) -> bool {
         match room {
             Room::Named(name) => {

@@ -1,5 +1,5 @@
-//! The keys of backends. They are random, so their SHA-256 says nothing about them, and looking one up by it takes
-//! the same time whatever was sent.
+//! API keys of backends. Keys are random, so their SHA-256 reveals nothing, and looking a key up by its hash leaks no
+//! timing.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -15,15 +15,15 @@ use crate::{
     model::Timestamp,
 };
 
-/// What a key begins with, so that it is known for what it is where it should not be.
+/// Prefix of keys, by which scanners find a leaked one.
 const PREFIX: &str = "sk_";
-/// Characters after that: 40 of 62 are 238 bits.
+/// Random characters after the prefix: 40 of 62 are 238 bits.
 const SECRET_LEN: usize = 40;
 
 /// A key of a backend.
 #[derive(Debug)]
 pub struct Key {
-    /// What the operator calls it.
+    /// The name in the configuration.
     pub name: String,
     scopes: Vec<Scope>,
     expires_at: Option<Timestamp>,
@@ -31,7 +31,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// `forbidden` where the key may not do this.
+    /// Checks a scope: `forbidden` where the key lacks it.
     pub fn may(&self, scope: Scope) -> Result<()> {
         if self.scopes.iter().any(|own| [scope, Scope::Everything].contains(own)) {
             return Ok(());
@@ -40,28 +40,28 @@ impl Key {
         Err(Error::Forbidden(format!("the key {:?} lacks the scope {scope}", self.name)))
     }
 
-    /// How long to wait before the next request; `None` where it may come now.
+    /// Takes a token from the key's bucket; where it is empty, how long to wait.
     pub fn wait(&self) -> Option<Duration> {
         wait(self.bucket.as_ref()?)
     }
 }
 
-/// All keys, by their hashes. They can be exchanged while they are in use.
+/// All keys, by their hashes. They may be replaced at any time.
 #[derive(Debug)]
 pub struct Keys(ArcSwap<HashMap<[u8; 32], Arc<Key>>>);
 
 impl Keys {
-    /// The configured ones. Their hashes are checked already.
+    /// From the configuration, whose hashes have been checked.
     pub fn new(config: &Config) -> Self {
         Self(ArcSwap::from_pointee(by_hash(config)))
     }
 
-    /// From now on these. Their buckets are full again.
+    /// Replaces the keys. All buckets are full again.
     pub fn replace(&self, config: &Config) {
         self.0.store(Arc::new(by_hash(config)));
     }
 
-    /// `unauthorized` for an unknown key, and for one that has ended.
+    /// Looks a key up: `unauthorized` where it is unknown or has expired.
     pub fn find(&self, key: &str) -> Result<Arc<Key>> {
         let found = self.0.load().get(&<[u8; 32]>::from(Sha256::digest(key))).cloned();
         let key = found.ok_or_else(|| Error::Unauthorized("this is no key of this server".to_owned()))?;
@@ -72,7 +72,7 @@ impl Keys {
     }
 }
 
-/// Whether a bearer token is a key, or looks like one, and not a user's token.
+/// Whether a bearer token has the form of an API key, and not of a user's token.
 pub fn is_key(token: &str) -> bool {
     token.starts_with(PREFIX)
 }

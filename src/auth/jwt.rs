@@ -1,4 +1,4 @@
-//! JSON Web Tokens (RFC 7519): first the signature by a configured key, then the claims.
+//! Verifies JSON Web Tokens (RFC 7519): first the signature with a configured key, then the claims.
 
 mod claims;
 mod header;
@@ -20,12 +20,12 @@ use crate::{
     model::Timestamp,
 };
 
-pub(super) use claims::LEEWAY;
+pub(crate) use claims::LEEWAY;
 
-/// Characters of a token's own text that a refusal shows.
+/// Characters of a token's text that an error message shows, at most.
 const SHOWN_MAX: usize = 64;
 
-/// The keys, and what tokens must say.
+/// The keys, and the rules for claims.
 pub(crate) struct Verifier {
     keys: VerificationKeys,
     rules: Rules,
@@ -37,7 +37,7 @@ impl Verifier {
         Ok(Self { keys: VerificationKeys::new(config)?, rules: Rules::new(config) })
     }
 
-    /// The claims of a token. Every refusal names its reason, which the token's bearer may know.
+    /// Verifies a token and returns its claims. Every error names the reason; that gives nothing away to the token's bearer.
     pub(super) fn verify(&self, token: &str) -> Result<Claims> {
         let three_parts = || refusal("the token is no JSON Web Token, which has three parts with dots between them");
         let (message, signature) = token.rsplit_once('.').ok_or_else(three_parts)?;
@@ -56,8 +56,8 @@ impl Verifier {
     }
 }
 
-/// Takes the scheme `Bearer` away (RFC 6750, section 2.1), in any case and as often as it stands there: applications
-/// put it before the token wherever a token may stand.
+/// Strips the scheme `Bearer` (RFC 6750, section 2.1), in any case and even if repeated: applications add it wherever a
+/// token may stand.
 pub(super) fn without_scheme(token: &str) -> &str {
     let is_scheme = |scheme: &str| scheme.eq_ignore_ascii_case("bearer");
     let mut token = token.trim();
@@ -75,7 +75,7 @@ fn refusal(reason: impl Into<String>) -> Error {
     Error::Unauthorized(reason.into())
 }
 
-/// A text of the token's as a refusal shows it: in quotation marks, and not longer than can be read.
+/// A text of the token for an error message: quoted and shortened.
 fn quoted(text: &str) -> String {
     let mut characters = text.chars();
     let shown: String = characters.by_ref().take(SHOWN_MAX).collect();

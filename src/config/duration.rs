@@ -18,7 +18,7 @@ pub(super) const FORM: &str =
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
 /// Reads a duration from a text; a bare number is seconds.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     parse(text).ok_or_else(|| format!("must be {FORM}"))
 }
 

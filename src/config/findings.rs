@@ -6,6 +6,7 @@ use super::ConfigError;
 
 /// All mistakes in the settings, and the warnings that were found beside them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub struct ConfigErrors {
     /// One sentence per mistake; never empty.
     pub mistakes: Vec<ConfigError>,

@@ -32,7 +32,7 @@ impl HostPattern {
     }
 
     /// Whether a name is meant, in whatever case it is written.
-    pub fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
         match pattern {
             b"*" => !name.is_empty(),
@@ -76,7 +76,7 @@ impl From<HostPattern> for String {
 
 /// Takes host and port apart (RFC 3986, section 3.2); addresses of IPv6 are in brackets. `None` where there are more
 /// colons than that.
-pub fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     let end = if authority.starts_with('[') {
         authority.find(']')? + 1
     } else {

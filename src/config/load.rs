@@ -19,6 +19,7 @@ const DEFAULT_FILE: &str = "sockeye.toml";
 
 /// Where settings come from, the later over the earlier.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Sources {
     /// The file of `--config`; without it `sockeye.toml` of the current folder, if there is one.
     pub file: Option<PathBuf>,
@@ -28,6 +29,7 @@ pub struct Sources {
 
 /// Settings that were read and checked, and what is worth a warning.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Loaded {
     /// The settings.
     pub config: Config,
@@ -51,7 +53,10 @@ impl Sources {
 
     /// As [`Sources::load`], and checks the keys of tokens too; `keys` opens their files. It is not asked where
     /// `[auth]` has mistakes already.
-    pub fn load_with_keys(self, keys: impl FnOnce(&Config) -> Result<(), ConfigError>) -> Result<Loaded, ConfigErrors> {
+    pub(crate) fn load_with_keys(
+        self,
+        keys: impl FnOnce(&Config) -> Result<(), ConfigError>,
+    ) -> Result<Loaded, ConfigErrors> {
         let mut written = Written::default();
         let is_file_read = written.file(self.file);
         written.variables();

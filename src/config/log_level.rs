@@ -5,12 +5,14 @@
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// The modules that log under `sockeye::`.
-const MODULES: [&str; 24] = [
+const MODULES: [&str; 27] = [
     "allocator",
     "app",
     "auth",
     "chat",
+    "cli",
     "config",
+    "deadlines",
     "engine",
     "error",
     "handlers",
@@ -29,6 +31,7 @@ const MODULES: [&str; 24] = [
     "store",
     "supervise",
     "telemetry",
+    "token_expiry",
     "turn",
 ];
 /// How much alike a misspelt target is to the right one.

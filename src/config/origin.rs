@@ -42,7 +42,7 @@ enum Port {
 
 /// The origin that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SentOrigin<'a> {
+pub(crate) struct SentOrigin<'a> {
     /// As in `https`.
     pub scheme: &'a str,
     /// The name or address, the latter in brackets if it is one of IPv6.
@@ -77,7 +77,7 @@ impl Origin {
     }
 
     /// Whether a request's Origin header is meant by it.
-    pub fn allows(&self, header: &HeaderValue) -> bool {
+    pub(crate) fn allows(&self, header: &HeaderValue) -> bool {
         let is_null = header.as_bytes().eq_ignore_ascii_case(b"null");
         match &self.pattern {
             Pattern::Every => !is_null,

@@ -239,7 +239,8 @@ pub fn default_toml() -> String {
 }
 
 /// The README's table of settings, in Markdown.
-pub fn settings_table() -> String {
+#[cfg(test)]
+pub(crate) fn settings_table() -> String {
     let mut table = String::from("| setting | default | |\n|---|---|---|\n");
     for Setting { section, key, sentence, default, .. } in &REFERENCE.settings {
         let default = default.as_ref().map_or_else(String::new, |default| format!("`{default}`"));

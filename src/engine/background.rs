@@ -12,7 +12,7 @@ impl Engine {
             let shared = self.shared.clone();
             background.spawn(&format!("flusher-{index}"), async move { shared.flushers.run(index).await });
         }
-        background.spawn("clock", {
+        background.spawn("timers", {
             let shared = self.shared.clone();
             async move { shared.timers.run().await }
         });

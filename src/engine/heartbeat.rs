@@ -1,4 +1,4 @@
-//! When a connection must be pinged, given up, or let go.
+//! A connection's heartbeat: when to ping it, when to end it, and when to close its transport.
 
 use std::{
     sync::Weak,
@@ -14,163 +14,171 @@ use super::{
 
 /// How long a connection may go without being read from; then it is dropped. Its ping deadline stands still meanwhile.
 pub(super) const STALL_MAX: Duration = Duration::from_secs(60);
-/// How long a client that was told goodbye may take to hang up.
-const LEAVING: Duration = Duration::from_secs(2);
-/// How long it may take to fetch the goodbye, as in Node.
-const FETCHING: Duration = Duration::from_secs(30);
-/// How long a client of plain WebSocket may take to read it, and to hang up.
-const READING: Duration = Duration::from_secs(5);
 
-/// A connection's clock. Engine.IO 4: the server pings, one interval after the last pong, and the first time one
-/// interval after the handshake. Engine.IO 3: the client does. Plain WebSocket: the server pings at every interval,
-/// and the client must be heard of, whatever it sends.
+/// How long a client that has been told that its connection is over may take to close its transport.
+const CLOSE_AFTER_GOODBYE: Duration = Duration::from_secs(2);
+/// How long a polling client may take to fetch the server's last packets, as in Node.
+const CLOSE_AFTER_FETCH: Duration = Duration::from_secs(30);
+/// How long a client of plain WebSocket may take to read the close frame and close the connection.
+const CLOSE_AFTER_CLOSE_FRAME: Duration = Duration::from_secs(5);
+
+/// The deadlines of one connection, and its one timer.
+///
+/// Engine.IO 4: the server pings, first one interval after the handshake, then one interval after each pong. Engine.IO 3:
+/// the client pings. Plain WebSocket: the server pings at every interval, and the client must send a frame of any kind
+/// within the idle timeout.
 pub(super) struct Beat {
     protocol: Protocol,
-    /// When to ping next.
-    ping: Option<Instant>,
-    /// Until when the client must have been heard of.
-    heard: Option<Instant>,
-    /// Until when it must have joined a namespace.
-    connect: Option<Instant>,
-    /// Until when it must have hung up.
-    leave: Option<Instant>,
-    /// Since when the server does not read from it: `heard` stands still.
-    stalled: Option<Instant>,
-    /// The timer that is set.
-    scheduled: Option<(Instant, Ticket)>,
+    /// When to send the next ping.
+    ping_at: Option<Instant>,
+    /// By when a pong, a ping or a frame must have arrived from the client.
+    heard_by: Option<Instant>,
+    /// By when the client must have connected to a namespace.
+    connect_by: Option<Instant>,
+    /// When to close the transport of a connection that has ended.
+    close_at: Option<Instant>,
+    /// Since when the server has stopped reading from the client; `heard_by` is suspended meanwhile.
+    stalled_since: Option<Instant>,
+    /// The timer that is set. It may be earlier than the next deadline, never later.
+    timer: Option<Ticket>,
 }
 
-/// What is due.
+/// The deadline that has come.
 pub(super) enum Due {
     Nothing,
     Ping,
+    /// The client was silent for too long.
     PingTimeout,
+    /// The client is in no namespace.
     ConnectTimeout,
-    /// The server could not read from it for too long.
+    /// The server has stopped reading for [`STALL_MAX`].
     StallTimeout,
+    /// Close the transport.
     Leave,
 }
 
 impl Beat {
+    /// The deadlines after a handshake.
     pub(super) fn new(protocol: Protocol, settings: &Settings, now: Instant) -> Self {
-        let (ping, heard) = match protocol {
+        let (ping_at, heard_by) = match protocol {
             Protocol::V4 => (Some(now + settings.ping_interval), None),
             Protocol::V3 => (None, Some(now + settings.ping_interval + settings.ping_timeout)),
             Protocol::Plain => (Some(now + settings.plain.ping_interval), Some(now + settings.plain.idle_timeout)),
         };
         Self {
             protocol,
-            ping,
-            heard,
-            connect: Some(now + settings.connect_timeout),
-            leave: None,
-            stalled: None,
-            scheduled: None,
+            ping_at,
+            heard_by,
+            connect_by: Some(now + settings.connect_timeout),
+            close_at: None,
+            stalled_since: None,
+            timer: None,
         }
     }
 
+    /// A client of Engine.IO 4 has answered a ping.
     pub(super) fn pong_arrived(&mut self, now: Instant, settings: &Settings) {
-        self.heard = None;
-        self.ping = Some(now + settings.ping_interval);
+        self.heard_by = None;
+        self.ping_at = Some(now + settings.ping_interval);
     }
 
+    /// A client has pinged. Only a client of Engine.IO 3 prolongs its deadline by it.
     pub(super) fn ping_arrived(&mut self, now: Instant, settings: &Settings) {
         if self.protocol == Protocol::V3 {
-            self.heard = Some(now + settings.ping_interval + settings.ping_timeout);
+            self.heard_by = Some(now + settings.ping_interval + settings.ping_timeout);
         }
     }
 
     /// A client of plain WebSocket has sent a frame.
     pub(super) fn frame_arrived(&mut self, now: Instant, settings: &Settings) {
-        self.heard = Some(now + settings.plain.idle_timeout);
+        self.heard_by = Some(now + settings.plain.idle_timeout);
     }
 
-    /// The server does not read from it, or does again.
+    /// The server has stopped reading from the client, or reads again.
     pub(super) fn stall(&mut self, is_stalled: bool, now: Instant) {
         if is_stalled {
-            self.stalled = Some(now);
-        } else if let Some(since) = self.stalled.take() {
-            self.heard = self.heard.map(|heard| heard + now.saturating_duration_since(since));
+            self.stalled_since = Some(now);
+        } else if let Some(since) = self.stalled_since.take() {
+            self.heard_by = self.heard_by.map(|deadline| deadline + now.saturating_duration_since(since));
         }
     }
 
-    /// It is in a namespace.
+    /// The client has connected to a namespace.
     pub(super) fn connected(&mut self) {
-        self.connect = None;
+        self.connect_by = None;
     }
 
-    /// It is in no namespace any more.
+    /// The client has left its last namespace.
     pub(super) fn expect_connect(&mut self, until: Instant) {
-        self.connect = Some(until);
+        self.connect_by = Some(until);
     }
 
-    /// Only its hanging up is waited for.
+    /// The connection has ended for this reason. The only deadline left is that for closing its transport.
     pub(super) fn leave(&mut self, now: Instant, reason: DisconnectReason) {
-        (self.ping, self.heard, self.connect, self.stalled) = (None, None, None, None);
-        self.leave = Some(
+        (self.ping_at, self.heard_by, self.connect_by, self.stalled_since) = (None, None, None, None);
+        self.close_at = Some(
             now + match (reason, self.protocol) {
-                (DisconnectReason::TransportClose, _) => LEAVING,
-                (_, Protocol::Plain) => READING,
-                _ => FETCHING,
+                (DisconnectReason::TransportClose, _) => CLOSE_AFTER_GOODBYE,
+                (_, Protocol::Plain) => CLOSE_AFTER_CLOSE_FRAME,
+                _ => CLOSE_AFTER_FETCH,
             },
         );
     }
 
+    /// The next deadline.
     fn next(&self) -> Option<Instant> {
-        let (heard, stalled) = match self.stalled {
-            None => (self.heard, None),
+        let (heard_by, stalled_until) = match self.stalled_since {
+            None => (self.heard_by, None),
             Some(since) => (None, Some(since + STALL_MAX)),
         };
-        [self.ping, heard, stalled, self.connect, self.leave].into_iter().flatten().min()
+        [self.ping_at, heard_by, stalled_until, self.connect_by, self.close_at].into_iter().flatten().min()
     }
 
-    /// Sets the timer so that it goes off no later than something is due.
-    pub(super) fn schedule(&mut self, timers: &Timers, timer: impl FnOnce() -> Weak<dyn Timed>) {
+    /// Sets the timer for the next deadline. A timer that goes off earlier is left: most deadlines only move back, and
+    /// [`Self::due`] then says that nothing is due.
+    pub(super) fn schedule(&mut self, timers: &Timers, connection: impl FnOnce() -> Weak<dyn Timed>) {
         let Some(next) = self.next() else { return self.unschedule(timers) };
-        if self.scheduled.is_some_and(|(scheduled, _)| scheduled <= next) {
-            return;
-        }
-        self.unschedule(timers);
-        self.scheduled = Some((next, timers.add(next, timer())));
+        self.timer = Some(match self.timer {
+            Some(timer) if timer.at() <= next => return,
+            Some(timer) => timers.reset(timer, next, connection()),
+            None => timers.insert(next, connection()),
+        });
     }
 
-    /// Nothing is due any more.
+    /// Removes the timer.
     pub(super) fn unschedule(&mut self, timers: &Timers) {
-        if let Some((_, ticket)) = self.scheduled.take() {
-            timers.remove(ticket);
+        if let Some(timer) = self.timer.take() {
+            timers.remove(timer);
         }
     }
 
-    /// Whether this timer is the one that was set last. It is set no longer then.
+    /// Whether this timer, which has gone off, is the one that was set last. No timer is set afterwards.
     pub(super) fn is_scheduled_for(&mut self, ticket: Ticket) -> bool {
-        let is_it = self.scheduled.is_some_and(|(_, own)| own == ticket);
-        if is_it {
-            self.scheduled = None;
-        }
-        is_it
+        self.timer.take_if(|timer| *timer == ticket).is_some()
     }
 
-    /// What is due now; it is due no longer then.
+    /// The deadline that has come, and advances it. Where several have come, one is returned.
     pub(super) fn due(&mut self, now: Instant, has_sockets: bool, settings: &Settings) -> Due {
-        let is_due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
-        if is_due(self.leave) {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.close_at) {
             return Due::Leave;
         }
-        match self.stalled {
+        match self.stalled_since {
             Some(since) if since + STALL_MAX <= now => return Due::StallTimeout,
-            None if is_due(self.heard) => return Due::PingTimeout,
+            None if is_due(self.heard_by) => return Due::PingTimeout,
             _ => {}
         }
-        if is_due(self.connect) {
-            // Looked at once, as in Node. A client of plain WebSocket may be refused after this, and must not stay.
-            self.connect = (self.protocol == Protocol::Plain).then(|| now + settings.connect_timeout);
+        if is_due(self.connect_by) {
+            // Engine.IO checks once, as Node does. Plain WebSocket checks again, since CONNECT may be refused after this
+            // and the client must not stay.
+            self.connect_by = (self.protocol == Protocol::Plain).then(|| now + settings.connect_timeout);
             if !has_sockets {
                 return Due::ConnectTimeout;
             }
         }
-        if is_due(self.ping) {
-            (self.ping, self.heard) = match self.protocol {
-                Protocol::Plain => (Some(now + settings.plain.ping_interval), self.heard),
+        if is_due(self.ping_at) {
+            (self.ping_at, self.heard_by) = match self.protocol {
+                Protocol::Plain => (Some(now + settings.plain.ping_interval), self.heard_by),
                 Protocol::V4 | Protocol::V3 => (None, Some(now + settings.ping_timeout)),
             };
             return Due::Ping;
@@ -185,7 +193,7 @@ mod tests {
     use crate::{app::settings, config::Config};
 
     #[test]
-    fn while_a_client_is_not_read_from_its_deadline_stands_still_for_a_while() {
+    fn the_ping_timeout_is_suspended_while_the_server_does_not_read_but_not_for_ever() {
         let settings = settings(&Config::default());
         let (interval, timeout) = (settings.ping_interval, settings.ping_timeout);
         let start = Instant::now();
@@ -196,7 +204,7 @@ mod tests {
         beat.stall(true, pinged + timeout / 2);
         assert!(matches!(beat.due(pinged + timeout * 2, true, &settings), Due::Nothing));
         assert_eq!(beat.next(), Some(pinged + timeout / 2 + STALL_MAX));
-        // As much of it is left as was left before.
+        // The time that was left when reading stopped is left again.
         beat.stall(false, pinged + timeout * 2);
         let deadline = pinged + timeout * 2 + timeout / 2;
         assert_eq!(beat.next(), Some(deadline));

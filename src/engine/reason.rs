@@ -3,6 +3,7 @@
 /// Why a socket was disconnected, under Socket.IO's own names
 /// (<https://socket.io/docs/v4/server-socket-instance/#disconnect>), and one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DisconnectReason {
     /// The client called `disconnect()`.
     ClientNamespaceDisconnect,

@@ -1,4 +1,4 @@
-//! Replies over HTTP: the shape and the codes are those of the sockets, and each code has its status.
+//! Responses: the shape and codes of replies on sockets, and a status for each code.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,22 +17,22 @@ use crate::{
     protocol::Reply,
 };
 
-/// Seconds after which it is worth trying again, where nothing more exact is known.
+/// Retry-After in seconds, where no exact time is known.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("1");
 
-/// How one says who one is (RFC 6750, section 3).
+/// WWW-Authenticate (RFC 6750, section 3).
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// What a handler returns: the reply's `data`, or the error.
 pub(super) type Answer<T> = Result<Done<T>, Failed>;
 
-/// It worked: 200 and `{ "success": true, "data": ... }`.
+/// Success: 200 and `{ "success": true, "data": ... }`.
 pub(super) struct Done<T>(pub(super) T);
 
-/// Something was made: 201 and the same.
+/// Something was created: 201, and the same body as [`Done`].
 pub(super) struct Created<T>(pub(super) T);
 
-/// It did not: the code's status and `{ "success": false, "error": ... }`.
+/// Failure: the code's status and `{ "success": false, "error": ... }`.
 pub(super) struct Failed(pub(super) Error);
 
 impl From<Error> for Failed {
@@ -70,7 +70,7 @@ impl IntoResponse for Failed {
     }
 }
 
-/// Too many requests: after this time the next may come.
+/// Too many requests, with the time to wait.
 pub(super) fn too_fast(wait: Duration) -> Response {
     let error = Error::RateLimited("too many requests (api.requests-per-second)".to_owned());
     let mut response = Failed(error).into_response();

@@ -1,4 +1,4 @@
-//! Who calls: a backend with a key, or a user.
+//! Authenticates the caller of the API: a backend with a key, or a user.
 
 use std::sync::Arc;
 
@@ -20,16 +20,17 @@ use crate::{
 
 const NEEDS_KEY: &str = "this needs a backend's key, as in Authorization: Bearer sk_...";
 
-/// Who calls.
+/// An authenticated caller.
 pub(super) enum Caller {
-    /// A backend, as far as its key's scopes go.
+    /// A backend with the scopes of its key.
     Backend(Arc<Key>),
     /// A user, who may read what this user may see.
     User(Box<Identity>),
 }
 
 impl Caller {
-    /// A backend with this scope; `forbidden` for users and for keys without it, `unauthorized` for nobody.
+    /// Requires a backend with this scope. Errors: `forbidden` for users and for keys without it, `unauthorized` without
+    /// credentials.
     pub(super) fn backend(&self, scope: Scope) -> Result<&Key> {
         let key = self.is_backend()?;
         key.may(scope)?;
@@ -45,7 +46,7 @@ impl Caller {
         }
     }
 
-    /// For whom something is read: `None` stands for a backend with this scope, which may read everything.
+    /// The user whose view is read; `None` for a backend with this scope, which may read everything.
     pub(super) fn reader(&self, scope: Scope) -> Result<Option<&Identity>> {
         match self {
             Self::Backend(key) => key.may(scope).map(|()| None),
@@ -80,7 +81,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// Whether a request has a key that is valid now.
+/// Whether a request has a valid key.
 pub(crate) fn has_key(app: &App, headers: &HeaderMap) -> bool {
     bearer(headers).is_some_and(|token| is_key(token.expose()) && app.keys.find(token.expose()).is_ok())
 }
@@ -95,7 +96,7 @@ fn who(parts: &Parts, app: &App) -> Result<Caller> {
     if let Some(key) = token.as_ref().map(Secret::expose).filter(|token| is_key(token)) {
         return Ok(Caller::Backend(app.keys.find(key)?));
     }
-    // Ids and names count in open mode alone, where everybody is who they say they are.
+    // Ids and names are believed in open mode only.
     let query = Fields::of(parts.uri.query().unwrap_or_default());
     let named = |name| query.get(name).map(|text| text.map(str::to_owned)).map_err(Error::BadPayload);
     let credentials = Credentials { token, user_id: named("userId")?, name: named("name")? };

@@ -25,25 +25,25 @@ use crate::{
     error::Error,
 };
 
-/// What is held of one request's body, until it is answered.
+/// The charge for one request's body, held until the request is answered.
 pub(super) struct Held {
     charge: Mutex<Charge>,
     is_refused: AtomicBool,
 }
 
 impl Held {
-    /// Nothing yet.
+    /// An empty charge.
     pub(super) fn new(app: &App) -> Arc<Self> {
         let charge = Mutex::new(Charge::new(&app.memory, Kind::Http, 0));
         Arc::new(Self { charge, is_refused: AtomicBool::new(false) })
     }
 
-    /// The request's body, which fails where there is no room for it.
+    /// Wraps the request's body; reading it fails where memory is used up.
     pub(super) fn body(self: &Arc<Self>, body: Body) -> Body {
         Body::new(Charged { body, to: To::Request(self.clone()) })
     }
 
-    /// The response, or 503 where there is no room for the request's body or the response's.
+    /// Wraps the response; it becomes 503 where memory is used up.
     pub(super) fn response(&self, app: &App, response: Response) -> Response {
         let announced = response.body().size_hint().lower() as usize;
         let has_room = !self.is_refused.load(Ordering::Relaxed) && app.memory.takes_body(0, announced);
@@ -51,7 +51,7 @@ impl Held {
         response.map(|body| Body::new(Charged { body, to: To::Response(app.memory.clone()) }))
     }
 
-    /// Whether there is room for more bytes; if so, they are charged.
+    /// Charges more bytes; false where memory is used up.
     fn takes(&self, more: usize) -> bool {
         let mut charge = self.charge.lock();
         let bytes = charge.bytes();

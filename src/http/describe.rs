@@ -1,4 +1,4 @@
-//! What the description of the API says of refusals: each endpoint names those of its own, and these are everybody's.
+//! Error responses in the OpenAPI description that every endpoint has; an endpoint adds its own.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `/api/events`: a backend tells somebody something.
+//! `/api/events`: emitting events over HTTP.
 
 mod emission;
 mod replies;
@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(emit)).routes(routes!(emit_batch)).layer(Extension(Replies::default()))
 }
 
-/// An event that is to be emitted.
+/// An event to emit.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Event {
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for NamedRoom {
     }
 }
 
-/// What is asked of the clients.
+/// How acknowledgements are asked for.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Ack {
@@ -118,7 +118,7 @@ struct Ack {
     timeout_ms: u64,
 }
 
-/// What became of an event.
+/// The result of an emitted event.
 #[derive(Serialize, ToSchema)]
 struct Emitted {
     /// For how many sockets: it waits in their queues, or is kept for those that are away. With `ack`, how many were
@@ -129,7 +129,7 @@ struct Emitted {
     answers: Option<Vec<Answered>>,
 }
 
-/// What one client answered.
+/// One client's acknowledgement.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Answered {
@@ -160,10 +160,10 @@ struct Batch {
     events: Vec<Event>,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Serialize, ToSchema)]
 struct BatchEmitted {
-    /// What became of each, in the order of the events.
+    /// The result of each event, in their order.
     #[schema(value_type = Vec<Emitted>)]
     results: Vec<Arc<Emitted>>,
 }
@@ -224,8 +224,8 @@ async fn emit_batch(
     Ok(Done(BatchEmitted { results: perform(app, replies, key.name.clone(), emissions).await? }))
 }
 
-/// Emits what was not emitted before. In a task of its own: a client that stops waiting does not undo the half of
-/// it, and its retry finds the reply.
+/// Emits the events that are not retries. It runs in a task of its own, so that a client that hangs up cannot interrupt
+/// a batch; its retry then finds the reply.
 async fn perform(
     app: Arc<App>,
     replies: Replies,
@@ -253,7 +253,7 @@ async fn perform(
     tokio::spawn(work).await.map_err(|error| Error::internal("the server failed", error))?
 }
 
-/// A field that is there, though it be null.
+/// Deserializes a field that may be null, as different from a missing one.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }

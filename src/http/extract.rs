@@ -1,4 +1,4 @@
-//! What a request brings, taken as axum takes it; what is wrong with it is answered as everything else is.
+//! axum extractors for path, query and JSON body, whose errors have the shape of every other reply.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ use crate::{
     input,
 };
 
-/// The parts of the path that are names, percent-decoded.
+/// Parameters of the path, percent-decoded.
 pub(super) struct Path<T>(pub(super) T);
 
-/// The query.
+/// The query string.
 pub(super) struct Query<T>(pub(super) T);
 
-/// The body, which is JSON and no larger than an event may be.
+/// A JSON body of at most `limits.payload-bytes`.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
@@ -44,13 +44,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// What is wrong with a path.
+/// The error for an invalid path parameter.
 fn sentence(rejection: &PathRejection) -> String {
     let PathRejection::FailedToDeserializePathParams(failed) = rejection else {
         return "the path cannot be read".to_owned();
     };
     match failed.kind() {
-        // Names and ids are types of ours, with sentences of ours.
+        // Errors of our own types already have our messages.
         ErrorKind::DeserializeError { key, message, .. } => format!("{key}: {message}"),
         ErrorKind::Message(message) => message.clone(),
         ErrorKind::InvalidUtf8InPathParam { key } => format!("{key} must be UTF-8"),
@@ -82,7 +82,7 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     input::read_strictly(text, "the body").map_err(Error::BadPayload)
 }
 
-/// The whole body. What is announced as too large is not read, and what comes too slowly is not waited for.
+/// Reads the whole body. A body whose Content-Length is too large is not read, and a slow one times out.
 async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
     if !is_json(request.headers()) {
         let error = Error::BadPayload("the body must be JSON, with Content-Type: application/json".to_owned());
@@ -98,7 +98,7 @@ async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
     })
 }
 
-/// Why a body was not read.
+/// Why a body could not be read.
 pub(crate) struct Unread {
     pub(crate) error: Error,
     is_too_slow: bool,

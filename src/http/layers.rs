@@ -1,5 +1,4 @@
-//! What stands around every request: its id, its line in the log, its place in the metrics, and an answer even
-//! where the handler panics.
+//! The layers around every request: request id, log line, metrics, and a response even if the handler panics.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -24,11 +23,11 @@ use uuid::Uuid;
 use super::{answer::Failed, charged::Held};
 use crate::{app::App, error::Error};
 
-/// By which a request is found in two logs.
+/// The header with the request's id, for finding a request in several logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Characters of a request's id that a client may choose.
+/// Characters of a request id that a client chose, at most.
 const ID_MAX: usize = 128;
-/// How long what is left of a refused request is read, so that its client finds the answer and no reset.
+/// How long the rest of a refused request's body is read, so that the client gets the response instead of a reset.
 const LINGER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn frame(
@@ -40,7 +39,7 @@ pub(crate) async fn frame(
     let arrived = Instant::now();
     let id = request_id(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    // A client that asks before it sends has not sent.
+    // With `Expect: 100-continue` the client has not sent the body.
     let asks_first = request.headers().contains_key(EXPECT);
     let held = Held::new(&app);
     let request = request.map(|body| held.body(if asks_first { body } else { Body::new(Lingering(Some(body))) }));
@@ -68,7 +67,7 @@ pub(crate) async fn frame(
     response
 }
 
-/// The client's own, if it is fit for a log; else a new one.
+/// The client's request id if it can be logged, otherwise a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_sane =
         |id: &&HeaderValue| (1..=ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
@@ -79,8 +78,8 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_str(&Uuid::new_v4().simple().to_string()).expect("letters and digits"))
 }
 
-/// A body of which the rest is read when nobody wants it any more: a connection that is closed before would be
-/// reset, and the answer lost on the way.
+/// A body whose rest is read when it is dropped. A connection that is closed with unread bytes is reset, and the
+/// response could be lost.
 struct Lingering(Option<Body>);
 
 impl HttpBody for Lingering {

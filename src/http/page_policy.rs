@@ -1,4 +1,4 @@
-//! Headers of the pages that the server serves: what they may load and do, and that nobody frames them.
+//! Security headers of the pages that the server serves (Content-Security-Policy, framing).
 
 use axum::response::Response;
 use http::{
@@ -6,24 +6,24 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 
-/// Everything that a page of ours loads is in the binary, and it talks to this server alone. Styles that a script
-/// sets one by one need no permission; the one that stands in a page is that of `server/demo.rs`.
+/// The policy of the demo's page: it loads only files of this server and connects only to it. Its one inline style is
+/// allowed by `server/demo.rs`.
 pub(crate) const OWN_FILES: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-wl8O5Y1iFcRwHo1TWOGQnXUf0nPIOVzJkbdcTn83ylc='; \
      img-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'",
 );
 
-/// The same for the page of the HTTP API's description, whose style sheet has images within it.
+/// The policy of the HTTP API's documentation page, whose style sheet has embedded images.
 pub(super) const DOCS: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// A browser takes no answer for another kind of file than it says it is.
+/// Forbids browsers to guess a content type.
 pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// A page, or a file of one, under this Content-Security-Policy.
+/// Adds the security headers to a response, with this Content-Security-Policy.
 pub(crate) fn guarded(policy: HeaderValue, mut response: Response) -> Response {
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);

@@ -24,7 +24,7 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// An event that was written by [`encode`], or put together in [`Encoded::new`].
+    /// An event written by [`Encoded::of`], or put together by [`Encoded::new`].
     pub fn new(to: To<'a>, event: Encoded) -> Self {
         Self { event, to, except: None, except_any: &[], is_volatile: false }
     }
@@ -59,7 +59,7 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// The first argument; null where there is none.
+    /// The first argument, read as null where there is none. `bad-payload` where it is nothing that `T` can be read from.
     pub fn first<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         let text = self.arguments.first().map_or("null", |argument| argument.get());
         input::read(text, "the answer").map_err(Error::BadPayload)
@@ -104,6 +104,12 @@ pub struct Encoded {
 }
 
 impl Encoded {
+    /// Writes an event and its payload. `unavailable` where its name is one of those that Socket.IO reserves, the payload
+    /// cannot be written as JSON, or it has more than 1,000 levels.
+    pub fn of<E: ServerEvent>(event: &E) -> Result<Self> {
+        encode(event)
+    }
+
     /// From the text of a JSON array, with placeholders for the attachments. `bad-payload` where clients would take it
     /// for a broken packet: where it is no JSON, has no name or a reserved one, a placeholder without its attachment, or
     /// more than 1,000 levels.
@@ -126,9 +132,8 @@ impl Encoded {
     }
 }
 
-/// Writes an event and its payload. An error where its name is one of those that Socket.IO reserves, or the payload
-/// cannot be written as JSON.
-pub fn encode<E: ServerEvent>(event: &E) -> Result<Encoded> {
+/// See [`Encoded::of`].
+pub(super) fn encode<E: ServerEvent>(event: &E) -> Result<Encoded> {
     let unwritten = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Error::internal(&format!("the event {} could not be written", E::NAME), cause)
     };

@@ -153,7 +153,7 @@ impl Hub {
     }
 
     /// The sockets that would hear this now, those whose client has gone for the moment among them.
-    pub fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
+    pub(crate) fn receivers(&self, outgoing: &Outgoing<'_>) -> Vec<Receiver> {
         let state = self.state();
         let mut receivers = Vec::new();
         state.each(outgoing, &mut |socket| {

@@ -1,4 +1,4 @@
-//! A value as serde reads it.
+//! serde's `Deserializer` over a [`Node`](super::node::Node).
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -18,12 +18,12 @@ use super::{
     wrong::Wrong,
 };
 
-/// Bytes that must be left of the stack before the next level, and how many are added where they are not. A level
-/// takes a few hundred, and some thousand without optimisation.
+/// Before each level of nesting, `STACK_LEFT` bytes of stack must be free; otherwise `STACK_ADDED` bytes are added. One
+/// level takes a few hundred bytes, some thousand in debug builds.
 const STACK_LEFT: usize = 128 * 1024;
 const STACK_ADDED: usize = 1024 * 1024;
 
-/// Numbers in a query are texts.
+/// Values of a query are text: numbers and booleans are parsed from it.
 macro_rules! word {
     ($($method:ident $visit:ident $type:ty;)+) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -48,7 +48,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
                 } else if let Ok(number) = self.text.parse() {
                     visitor.visit_i64(number)
                 } else {
-                    // As in JavaScript, what is too large is infinite.
+                    // As in JavaScript, a number that is too large is infinite.
                     visitor.visit_f64(self.text.parse().map_err(|_| Wrong::custom("not a number"))?)
                 }
             }
@@ -81,7 +81,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
         match &self.kind {
             Kind::Text(_) if [KEY, KEY_TEXT].contains(&name) && is_cut(self.text) => Err(Wrong::custom(CUT)),
             Kind::Number if [NAME, KEY].contains(&name) && is_whole(self.text) => visitor.visit_str(self.text),
-            // No type of Rust has such a name: it is how serde_json asks for the text, which it finds by itself.
+            // serde_json's marker for `RawValue`: no Rust type has a name that begins with `$`.
             _ if name.starts_with('$') => {
                 let mut json = serde_json::Deserializer::from_str(self.text);
                 json.deserialize_newtype_struct(name, visitor).map_err(Wrong::custom)
@@ -105,7 +105,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
         }
     }
 
-    /// serde would take an array for an object's fields in their order.
+    /// serde's default would read an array as a struct's fields in order.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,

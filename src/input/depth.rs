@@ -1,15 +1,14 @@
-//! How deeply JSON is nested.
+//! The limit on nesting in JSON.
 
 use memchr::{memchr2, memchr2_iter};
 
-/// Levels of arrays and objects that a payload may have.
+/// Levels of arrays and objects in one payload, at most.
 pub(crate) const DEPTH_MAX: usize = 1_000;
 
-/// Levels around a payload that may have as many as there may be: those of a request, of a batch, of a saved message.
+/// Further levels allowed around a payload: those of a request, a batch, a saved message.
 pub(super) const AROUND: usize = 8;
 
-/// Whether a text, which is valid JSON, has more levels than this. Nearly always it is enough to count what could open
-/// one.
+/// Whether valid JSON has more than `most` levels. Nearly always it is enough to count the opening brackets.
 pub(crate) fn is_too_deep(json: &str, most: usize) -> bool {
     let bytes = json.as_bytes();
     // Each level takes two bytes.
@@ -18,12 +17,12 @@ pub(crate) fn is_too_deep(json: &str, most: usize) -> bool {
         && has_more_levels(bytes, most)
 }
 
-/// Refuses a payload with more than [`DEPTH_MAX`] levels. `whole` is what the sentence calls it.
+/// Refuses a payload with more than [`DEPTH_MAX`] levels. The error message calls it `whole`.
 pub(crate) fn check_depth(json: &str, whole: &str) -> Result<(), String> {
     if is_too_deep(json, DEPTH_MAX) { Err(sentence(whole)) } else { Ok(()) }
 }
 
-/// Refuses an event of the server's that has more levels than a payload may have, and some around it.
+/// Refuses an event from the application with more than [`DEPTH_MAX`] and [`AROUND`] levels together.
 pub(crate) fn check_event_depth(json: &str) -> Result<(), String> {
     if is_too_deep(json, DEPTH_MAX + AROUND) { Err(sentence("the payload")) } else { Ok(()) }
 }
@@ -51,7 +50,7 @@ fn has_more_levels(bytes: &[u8], most: usize) -> bool {
     false
 }
 
-/// Where a string ends whose first byte is here: behind its closing quote.
+/// The index behind the closing quote of a string that begins at `at`.
 pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found;

@@ -11,13 +11,13 @@ use super::{
     wrong::shortened,
 };
 
-/// What tells one thing from another, as a user's id or a room's name does: a [`name`] without half a surrogate pair,
-/// in place of which two that differ would have the same U+FFFD.
+/// Reads a key such as a user's id or a room's name: a [`name`] in which half a surrogate pair is an error. Replaced by
+/// U+FFFD, two different keys could become the same.
 pub(crate) fn key<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
     if is_cut(json.get()) { Err(format!("{field}: {CUT}")) } else { name(field, json, parse) }
 }
 
-/// A name, of the field that has this JSON: a string, or a whole number as it is written.
+/// Reads a name from a field's JSON: a string, or a whole number as it is written.
 pub(crate) fn name<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
     let json = json.get();
     let text = match decoded(json) {
@@ -28,7 +28,7 @@ pub(crate) fn name<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T,
     parse(&text).map_err(|sentence| format!("{field}: {sentence}"))
 }
 
-/// What a value is, for a sentence about it.
+/// Names a value's type ("a string", "an array") for error messages; other values are shown themselves.
 pub(crate) fn described(json: &str) -> Cow<'_, str> {
     match json.as_bytes().first() {
         Some(b'"') => "a string".into(),

@@ -1,10 +1,10 @@
-//! JSON as a tree of slices of its text, for what serde_json does not take.
+//! A JSON tree of slices of the text, for input that serde_json refuses.
 
 use std::borrow::Cow;
 
 use super::{decoded, depth::end_of_string};
 
-/// A value, and the text it came as.
+/// A value and its text.
 #[derive(Debug)]
 pub(super) struct Node<'a> {
     pub(super) text: &'a str,
@@ -18,22 +18,22 @@ pub(super) enum Kind<'a> {
     /// As it is written.
     Number,
     Text(Cow<'a, str>),
-    /// Of a query, where everything is text: a number too.
+    /// A value of a query: text, even where it is a number.
     Word(Cow<'a, str>),
     Array(Vec<Node<'a>>),
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
-/// An array or an object that is not finished.
+/// An array or object whose closing bracket has not been reached.
 struct Open<'a> {
     start: usize,
     kind: Kind<'a>,
-    /// The name of the member whose value comes next.
+    /// In an object: the name whose value comes next.
     name: Option<Cow<'a, str>>,
 }
 
 impl<'a> Node<'a> {
-    /// From valid JSON. It does not recurse, but dropping it does: see [`super::is_too_deep`].
+    /// Parses valid JSON, without recursion. Dropping the tree recurses: see [`super::is_too_deep`].
     pub(super) fn parse(json: &'a str) -> Option<Self> {
         let bytes = json.as_bytes();
         let mut open: Vec<Open<'a>> = Vec::new();
@@ -86,7 +86,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Whether a number is a whole one, as it is written: `2` is, `2.0` and `1e3` are not.
+/// Whether a number is written as a whole one: `2` is, `2.0` and `1e3` are not.
 pub(super) fn is_whole(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
     (1..=19).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())

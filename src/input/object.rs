@@ -1,4 +1,4 @@
-//! The members of an object, still the text they came as.
+//! A JSON object whose values are kept as text.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::decoded;
 
-/// The members of an object in their order. One may be there several times: the last one counts.
+/// The members of an object, in order. Where a name occurs several times, the last one counts.
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// Of an object's JSON; `None` where it is none.
+    /// Parses an object's JSON; `None` where it is not an object.
     pub(crate) fn of(json: &'a str) -> Option<Self> {
         if let Ok(InOrder(members)) = serde_json::from_str::<InOrder<Key<'a>, &'a RawValue>>(json) {
             return Some(Self(members.into_iter().map(|(Key(name), value)| (name, value)).collect()));
@@ -36,7 +36,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A name, borrowed unless it has escapes.
+/// A member's name, borrowed unless it has escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -1,4 +1,4 @@
-//! Where the attachments of a packet have their places.
+//! Placeholders of binary attachments in a packet's JSON (`{"_placeholder":true,"num":0}`).
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use super::{
     node::{Kind, Node},
 };
 
-/// Whether every placeholder in a packet's JSON has its attachment, as Node's parser demands. What is too deep is not
-/// looked into: it is refused by whoever takes the packet.
+/// Whether every placeholder in a packet's JSON has its attachment, as Node's parser demands. JSON that is nested too
+/// deeply passes: the packet is refused later for that.
 pub(crate) fn are_placed(json: &str, attachments: usize) -> bool {
     if is_too_deep(json, DEPTH_MAX + 1) {
         return true;
@@ -16,7 +16,7 @@ pub(crate) fn are_placed(json: &str, attachments: usize) -> bool {
     Node::parse(json).is_some_and(|node| node.is_placed(attachments))
 }
 
-/// The JSON of a packet with other JSON in the places of its attachments. Everything else stays as it is.
+/// The packet's JSON with each placeholder replaced by other JSON. Everything else stays byte for byte.
 pub(crate) fn replaced(json: &str, mut replacement: impl FnMut(usize) -> String) -> Cow<'_, str> {
     if is_too_deep(json, DEPTH_MAX + 1) {
         return json.into();
@@ -43,7 +43,7 @@ impl<'a> Node<'a> {
         places.iter().all(|place| place.number().is_some_and(|number| number < attachments))
     }
 
-    /// All placeholders, in the order of the text. What is within one is not looked at.
+    /// All placeholders, in the order of the text. Placeholders inside of placeholders do not count.
     fn places<'n>(&'n self, places: &mut Vec<&'n Node<'a>>) {
         match &self.kind {
             Kind::Array(items) => items.iter().for_each(|item| item.places(places)),
@@ -53,7 +53,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Of a placeholder: which attachment.
+    /// The index of the attachment, if this is a placeholder.
     fn number(&self) -> Option<usize> {
         let number = self.member("num").filter(|number| matches!(number.kind, Kind::Number))?;
         number.text.parse().ok()

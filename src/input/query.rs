@@ -1,4 +1,4 @@
-//! Queries: names and texts.
+//! Query strings.
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -9,16 +9,17 @@ use super::{
     wrong::Wrong,
 };
 
-/// The fields of a query, decoded.
+/// The decoded fields of a query string.
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub(crate) fn of(query: &str) -> Self {
-        // It takes every text there is.
+        // `serde_urlencoded` accepts every text.
         Self(serde_urlencoded::from_str(query).unwrap_or_default())
     }
 
-    /// As a JSON object, as clients of version 2 mean it. A field that is there several times is an array, as in Node.
+    /// The fields as a JSON object, which is what `auth` is for clients of version 2. Repeated fields become an array, as in
+    /// Node.
     pub(crate) fn to_json(&self) -> String {
         let mut members: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for (name, text) in &self.0 {
@@ -31,7 +32,7 @@ impl Fields {
         Value::Object(members.into_iter().map(one).collect()).to_string()
     }
 
-    /// The text of one field. An error where it is there several times: nobody can tell which of them is meant.
+    /// The text of one field. An error where the field is repeated, since either could be meant.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, String> {
         let mut texts = self.0.iter().filter(|(field, _)| field == name).map(|(_, text)| text.as_str());
         match (texts.next(), texts.next()) {
@@ -41,7 +42,7 @@ impl Fields {
     }
 }
 
-/// Reads a query.
+/// Deserializes a query string.
 pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, String> {
     let Fields(fields) = Fields::of(query);
     let word = |(name, text): (String, String)| (name.into(), Node { text: "", kind: Kind::Word(text.into()) });

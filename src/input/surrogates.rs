@@ -1,12 +1,12 @@
-//! Strings of JSON. In JavaScript they may hold half a surrogate pair, as a text has that was cut within an emoji; here
-//! that half is U+FFFD, which is what Node makes of it when it writes the text as UTF-8.
+//! JSON strings that hold half a surrogate pair, as JavaScript's may after a text was cut within an emoji. The half is
+//! read as U+FFFD, which is what Node writes for it in UTF-8.
 
 use std::borrow::Cow;
 
-/// What is wrong with a key that holds half a surrogate pair.
+/// The error for a key that holds half a surrogate pair.
 pub(crate) const CUT: &str = "half a surrogate pair is no character";
 
-/// The text of a string's JSON, quotes and all; `None` where it is no string.
+/// The text of a JSON string, given with its quotes; `None` where the JSON is not a string.
 pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
     let text = json.strip_prefix('"')?.strip_suffix('"')?;
     if !text.contains('\\') {
@@ -15,12 +15,12 @@ pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(json).or_else(|_| serde_json::from_str(&mended(json))).ok().map(Cow::Owned)
 }
 
-/// Whether a string's JSON holds half a surrogate pair.
+/// Whether a JSON string holds half a surrogate pair.
 pub(crate) fn is_cut(json: &str) -> bool {
     json.starts_with('"') && json.contains('\\') && serde_json::from_str::<String>(json).is_err()
 }
 
-/// The same JSON with `\ufffd` for each half of a surrogate pair that has no other half.
+/// The JSON with each lone surrogate replaced by `\ufffd`.
 fn mended(json: &str) -> String {
     let mut mended = String::with_capacity(json.len());
     let mut rest = json;
@@ -42,7 +42,7 @@ fn mended(json: &str) -> String {
     mended
 }
 
-/// The number of the escape that this begins with, as in `\ud83d`.
+/// The code unit of the escape at the start of `text`, as in `\ud83d`.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix(r"\u")?.get(..4)?;
     u16::from_str_radix(digits, 16).ok()

@@ -1,3 +1,5 @@
+//! Deserializing payloads, and the error messages.
+
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};

@@ -1,16 +1,16 @@
-//! What is wrong with a payload, in words of ours.
+//! Errors about payloads: the field, what it must be, and what it is.
 
 use std::{borrow::Cow, fmt};
 
 use serde::de::{Error, Expected, Unexpected};
 
-/// Characters of a value that a sentence repeats.
+/// Characters of a value that an error message repeats, at most.
 const SHOWN: usize = 32;
 
-/// What is wrong, and where.
+/// An error and the path to the field.
 #[derive(Debug)]
 pub(crate) struct Wrong {
-    /// From the innermost outwards.
+    /// The path, innermost step first.
     place: Vec<Step>,
     fault: Fault,
 }
@@ -23,31 +23,31 @@ enum Step {
 
 #[derive(Debug)]
 enum Fault {
-    /// A type of ours has said it.
+    /// The message of a type of ours.
     Said(String),
-    /// What it must be, and what it is.
+    /// What the value must be, and what it is.
     Must(String, String),
     Missing,
-    /// It is there several times.
+    /// The field is repeated.
     Twice,
-    /// There is no such field; those that there are.
+    /// There is no such field; the fields that exist.
     Unknown(&'static [&'static str]),
 }
 
 impl Wrong {
-    /// It happened within this field.
+    /// Adds this field to the path.
     pub(super) fn within(mut self, field: &str) -> Self {
         self.place.push(Step::Field(shortened(field).into_owned()));
         self
     }
 
-    /// It happened within this item of an array.
+    /// Adds this index of an array to the path.
     pub(super) fn at(mut self, index: usize) -> Self {
         self.place.push(Step::Item(index));
         self
     }
 
-    /// All of it. `whole` is what the payload is called.
+    /// The error message. It calls the payload `whole`.
     pub(super) fn sentence(self, whole: &str) -> String {
         let place = self.place.iter().rev().fold(String::new(), |place, step| match step {
             Step::Field(name) if place.is_empty() => name.clone(),
@@ -119,7 +119,7 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// What serde's visitors say they expect, in JSON's words. Those of an application's own are left as they are.
+/// Translates what serde's visitors expect into JSON's terms. Texts of an application's own visitors stay as they are.
 fn expectation(expected: &str) -> String {
     let ours = match expected {
         "a boolean" => "true or false",
@@ -160,7 +160,7 @@ fn kind(unexpected: Unexpected<'_>) -> String {
     }
 }
 
-/// As much of a value as a sentence may repeat.
+/// A value, cut to [`SHOWN`] characters.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),

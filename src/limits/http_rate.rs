@@ -1,3 +1,5 @@
+//! The rate limit of the HTTP API (`api.requests-per-second`), a token bucket for each user.
+
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -7,12 +9,12 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use super::{bucket, network, wait};
 use crate::{auth::Identity, model::UserId};
 
-/// Users whose requests are counted at a time; those that asked longest ago are forgotten.
+/// Buckets that are kept, at most; the least recently used ones go first.
 const USERS_MAX: u64 = 10_000;
 /// After this time without a request every bucket is full again.
 const FULL_AGAIN: Duration = Duration::from_secs(2);
 
-/// How often users may ask over HTTP: a bucket for each.
+/// The rate limit of the HTTP API: a token bucket for each user.
 #[derive(Debug)]
 pub struct Requests(ArcSwap<Option<Buckets>>);
 
@@ -22,12 +24,12 @@ struct Buckets {
     by_user: Cache<Asker, Arc<DefaultDirectRateLimiter>>,
 }
 
-/// Who asks.
+/// The key of a bucket.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Asker {
-    /// One who has proved to be this user.
+    /// An authenticated user.
     User(UserId),
-    /// Everybody else.
+    /// An unauthenticated client, by address.
     Address(Option<IpAddr>),
 }
 
@@ -37,7 +39,7 @@ impl Requests {
         Self(ArcSwap::from_pointee(Buckets::new(per_second)))
     }
 
-    /// From now on so many. All buckets are full again.
+    /// Changes the rate. All buckets are full again.
     pub(crate) fn replace(&self, per_second: u32) {
         self.0.store(Arc::new(Buckets::new(per_second)));
     }
@@ -46,7 +48,7 @@ impl Requests {
     pub fn wait(&self, who: &Identity, address: Option<IpAddr>) -> Option<Duration> {
         let buckets = self.0.load();
         let Buckets { quota, by_user } = (**buckets).as_ref()?;
-        // A user without a token is whoever they say, somebody else each time.
+        // Without a token, a client could name another user each time.
         let asker = match who.expires_at {
             Some(_) => Asker::User(who.user.id.clone()),
             None => Asker::Address(address.map(network)),

@@ -1,3 +1,5 @@
+//! A saved message, its id and its body.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
@@ -12,28 +14,28 @@ use super::{RoomRef, Timestamp, User, parse::parsed};
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// A new one, later than those made before it by this process.
+    /// A new id, greater than all that this process made before.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
 
-    /// A new one, later than this one too, even if the clock was set back since.
+    /// A new id that is also greater than `self`, even if the clock was set back.
     pub fn next(self) -> Self {
         let (last, new) = (self.0.as_u128(), Uuid::now_v7().as_u128());
         Self(Uuid::from_u128(new.max(last.saturating_add(1))))
     }
 
-    /// Takes an id as it came from a client.
+    /// Parses an id from a client.
     pub fn parse(text: &str) -> Result<Self, String> {
         Uuid::parse_str(text).map(Self).map_err(|_| "a message's id is a UUID".to_owned())
     }
 
-    /// For the store, which keeps 16 bytes.
+    /// The 16 bytes that the store keeps.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    /// Back from the store's 16 bytes.
+    /// From the store's 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
@@ -57,7 +59,7 @@ impl std::fmt::Display for MessageId {
     }
 }
 
-/// What somebody said: a JSON object, kept as the very text it came in. Cheap to clone.
+/// The body of a message: a JSON object, kept byte for byte. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "Record<string, unknown>"))]
 pub struct Body(Arc<str>);
@@ -68,7 +70,7 @@ impl Body {
         Self("{}".into())
     }
 
-    /// Takes the text of a JSON object; the caller has parsed it.
+    /// From the text of a JSON object, which the caller has validated.
     pub fn from_json(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
@@ -92,13 +94,13 @@ impl Serialize for Body {
 pub struct Message {
     /// Unique on this server and anywhere else.
     pub id: MessageId,
-    /// Where it was said; in a direct message `dm:<the other user's id>`, as seen by the reader.
+    /// The room; in a direct message `dm:<the other user's id>`, as seen by the reader.
     pub room: RoomRef,
     /// Its place in its room: 1, 2, 3 ... without holes, for ever. Below 2^53.
     pub offset: u64,
     /// Its room's count of changes when it was posted, edited or deleted last. Below 2^53.
     pub revision: u64,
-    /// Who said it, with the name of that moment.
+    /// The author, with the name of that moment.
     pub from: User,
     /// When it was saved.
     pub at: Timestamp,

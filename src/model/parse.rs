@@ -1,4 +1,4 @@
-//! Nouns that are texts: parsed where they are read, written as they stand, without a copy either way.
+//! Deserializes domain types from strings without an intermediate copy.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::{
 
 use crate::input::{KEY, KEY_TEXT, NAME};
 
-/// The largest number of 19 digits: what has more is no name.
+/// The largest number of 19 digits; numbers with more digits are not names.
 const NUMBER_MAX: u64 = 9_999_999_999_999_999_999;
 
-/// Reads a string and makes of it what `parse` does.
+/// Deserializes a string and parses it.
 pub(super) fn parsed<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     parse: fn(&str) -> Result<T, String>,
@@ -20,7 +20,7 @@ pub(super) fn parsed<'de, D: Deserializer<'de>, T>(
     deserializer.deserialize_str(Text(parse))
 }
 
-/// Reads a name: a string, or a whole number, which many an app has for ids, and makes of its text what `parse` does.
+/// Deserializes a name, which is a string or a whole number (many apps have numeric ids), and parses its text.
 pub(crate) fn named<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     parse: fn(&str) -> Result<T, String>,
@@ -28,7 +28,7 @@ pub(crate) fn named<'de, D: Deserializer<'de>, T>(
     deserializer.deserialize_newtype_struct(NAME, Name(parse))
 }
 
-/// Reads what tells one thing from another, as a user's id does: a name that half a surrogate pair makes invalid.
+/// Deserializes a key such as a user's id: a name in which half a surrogate pair is an error.
 pub(crate) fn keyed<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     parse: fn(&str) -> Result<T, String>,
@@ -36,7 +36,7 @@ pub(crate) fn keyed<'de, D: Deserializer<'de>, T>(
     deserializer.deserialize_newtype_struct(KEY, Name(parse))
 }
 
-/// Reads an idempotency key: a string, which half a surrogate pair makes invalid, or null.
+/// Deserializes an idempotency key: null, or a string in which half a surrogate pair is an error.
 pub(crate) fn idempotency_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct Key(String);
 

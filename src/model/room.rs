@@ -1,3 +1,5 @@
+//! Rooms: by name, and direct messages between two users.
+
 use std::{
     borrow::{Borrow, Cow},
     sync::Arc,
@@ -7,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{UserId, checked_name, parse::keyed};
 
-/// What the wire puts before the other user's id to name a direct message.
+/// Prefix of a direct message's name on the wire, before the other user's id.
 const DIRECT: &str = "dm:";
 
-/// What the store knows a direct message by; a client cannot spell it.
+/// Prefix of a direct message's key in the store. Clients cannot write it, since it begins with a control character.
 const DIRECT_KEY: &str = "\u{1}dm:";
 
 /// The name of a room: 1 to 128 characters, no control characters, not beginning with `dm:`. Cheap to clone.
@@ -19,7 +21,7 @@ const DIRECT_KEY: &str = "\u{1}dm:";
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
-    /// Takes a name as it came from a client or the configuration.
+    /// Parses a name from a client or the configuration. The error is a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         checked_name("a room's name", text)?;
         if text.starts_with(DIRECT) {
@@ -28,7 +30,7 @@ impl RoomName {
         Ok(Self(text.into()))
     }
 
-    /// As it stands on the wire and in the store.
+    /// The name as on the wire and in the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,7 +78,7 @@ pub enum RoomRef {
 }
 
 impl RoomRef {
-    /// Takes a room as a client spells it.
+    /// Parses a room as clients write it. The error is a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix(DIRECT) {
             Some(id) => Ok(Self::With(UserId::parse(id)?)),
@@ -84,7 +86,7 @@ impl RoomRef {
         }
     }
 
-    /// The room itself, for the user who named it.
+    /// The room that this user means.
     pub fn seen_by(self, reader: &UserId) -> Room {
         match self {
             Self::Named(name) => Room::Named(name),
@@ -117,7 +119,7 @@ impl std::fmt::Display for RoomRef {
     }
 }
 
-/// The direct message of two users, who may be the same one.
+/// A direct message between two users, who may be the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Direct {
     low: UserId,
@@ -125,7 +127,7 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// The same, whichever of the two asks.
+    /// Makes it from both users, in either order.
     pub fn between(one: UserId, other: UserId) -> Self {
         if one <= other { Self { low: one, high: other } } else { Self { low: other, high: one } }
     }
@@ -163,9 +165,9 @@ impl Room {
         }
     }
 
-    /// What the store knows it by: the name, or U+0001, `dm:` and the two sorted ids, the first with its length
+    /// The room's key in the store: the name, or U+0001, `dm:` and the two sorted ids, the first with its length
     /// in bytes, so that no two pairs share a key.
-    pub fn key(&self) -> Cow<'_, str> {
+    pub(crate) fn key(&self) -> Cow<'_, str> {
         match self {
             Self::Named(name) => Cow::Borrowed(name.as_str()),
             Self::Direct(Direct { low, high }) => {
@@ -174,8 +176,8 @@ impl Room {
         }
     }
 
-    /// Back from [`Room::key`]; `None` for what it never wrote.
-    pub fn from_key(key: &str) -> Option<Self> {
+    /// Parses a [`Room::key`]; `None` where it is not one.
+    pub(crate) fn from_key(key: &str) -> Option<Self> {
         let Some(pair) = key.strip_prefix(DIRECT_KEY) else {
             return Some(Self::Named(RoomName::parse(key).ok()?));
         };

@@ -1,4 +1,4 @@
-//! What the description of the HTTP API says of the nouns: on the wire they are strings, a body is an object.
+//! OpenAPI schemas of the domain types: strings on the wire, and an object for a body.
 
 use std::borrow::Cow;
 

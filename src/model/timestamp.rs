@@ -1,8 +1,10 @@
+//! Points in time, in milliseconds.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// A moment, in milliseconds since 1970 in UTC; on the wire RFC 3339 with milliseconds, as `Date.toISOString()` writes it.
+/// A moment in milliseconds since 1970, UTC; on the wire RFC 3339 with milliseconds, as `Date.toISOString()` writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct Timestamp(u64);

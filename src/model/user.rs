@@ -1,3 +1,5 @@
+//! A user: the id, and the display name.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,21 +10,21 @@ use super::{checked_name, parse::keyed};
 /// The id of the server itself.
 const SYSTEM: &str = "system";
 
-/// Who a user is, for ever: 1 to 128 characters, none of them a control character. Cheap to clone.
+/// A user's id, which never changes: 1 to 128 characters, none of them a control character. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// Takes an id as it came from a token or a client.
+    /// Parses an id from a token or a client.
     pub fn parse(text: &str) -> Result<Self, String> {
         checked_name("a user id", text)?;
         Ok(Self(text.into()))
     }
 
-    /// The id of somebody who gave a name alone (open mode): `name:` and the name in NFKC, lower case, with
+    /// The id of a client that gave only a name (open mode): `name:` and the name in NFKC, lower case, with
     /// single spaces, so that "Ada", " ada" and "ADA" are one user.
-    pub fn from_name(name: &str) -> Result<Self, String> {
+    pub(crate) fn from_name(name: &str) -> Result<Self, String> {
         let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
         let folded = folded.split_whitespace().collect::<Vec<_>>().join(" ");
         if folded.is_empty() {
@@ -31,13 +33,13 @@ impl UserId {
         Self::parse(&format!("name:{folded}"))
     }
 
-    /// As it stands on the wire and in the store.
+    /// The id as on the wire and in the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the server itself, for which backends speak. No client can be it.
-    pub fn is_system(&self) -> bool {
+    /// Whether this is the id of the server itself, under which backends post. No client can have it.
+    pub(crate) fn is_system(&self) -> bool {
         &*self.0 == SYSTEM
     }
 }
@@ -66,28 +68,30 @@ impl std::fmt::Display for UserId {
     }
 }
 
-/// Who is behind a connection. One user may have many sockets: tabs, devices.
+/// A user. One user may have many sockets: tabs, devices.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
+#[non_exhaustive]
 pub struct User {
-    /// Unique, and what rights hang on.
+    /// Unique; permissions depend on it.
     pub id: UserId,
-    /// For people to read: 1 to 128 characters, not unique.
+    /// The display name: 1 to 128 characters, not unique.
     #[cfg_attr(test, ts(type = "string"))]
     #[schema(value_type = String)]
     pub name: Arc<str>,
 }
 
 impl User {
-    /// A user whose name is checked like an id.
+    /// A user with this name, without the spaces around it: 1 to 128 characters, no control characters. The error is a
+    /// sentence that says what is wrong.
     pub fn new(id: UserId, name: &str) -> Result<Self, String> {
         let name = name.trim();
         checked_name("a name", name)?;
         Ok(Self { id, name: name.into() })
     }
 
-    /// The server itself: who says what nobody else says.
-    pub fn system() -> Self {
+    /// The server itself, as the author of messages without another one.
+    pub(crate) fn system() -> Self {
         Self { id: UserId(SYSTEM.into()), name: "System".into() }
     }
 }

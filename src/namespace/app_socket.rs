@@ -69,9 +69,7 @@ impl AppSocket {
     }
 
     pub(super) fn renew(&self, identity: Identity) {
-        if let Some(expires_at) = identity.expires_at {
-            self.app.expiry.watch((self.path().to_owned(), self.id), expires_at);
-        }
+        self.app.tokens.watch(&self.hub, self.id, identity.expires_at);
         *self.identity.write() = Arc::new(identity);
     }
 

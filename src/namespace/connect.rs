@@ -87,9 +87,7 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
         socket.log("connected", None);
         self.app.metrics.connects.increment(1);
         self.app.metrics.connections.increment(1);
-        if let Some(expires_at) = identity.expires_at {
-            self.app.expiry.watch((socket.path().to_owned(), socket.id), expires_at);
-        }
+        self.app.tokens.watch(&socket.hub, socket.id, identity.expires_at);
         if socket.app.is_draining() {
             // Let in while the others were told.
             socket.hub.tell(To::Socket(socket.id), &socket.app.closing());

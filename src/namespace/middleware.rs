@@ -14,6 +14,7 @@ use crate::{
 
 /// A client that wants to be let into a namespace.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Entrant {
     /// Who it is.
     pub user: User,

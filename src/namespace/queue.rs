@@ -127,7 +127,7 @@ fn farewell(socket: &Arc<AppSocket>, reason: DisconnectReason) -> Job {
             quietly(&socket, "disconnect", work).await;
         }
         socket.hub.detach(socket.id);
-        socket.app.expiry.forget(&(socket.path().to_owned(), socket.id));
+        socket.app.tokens.forget(socket.id);
         if !socket.queue.is_away() {
             socket.app.metrics.connections.decrement(1);
         }

@@ -1,91 +1,116 @@
+//! Who is typing in which room, until they stop or say nothing for [`EXPIRES`].
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::{
+    deadlines::{Deadlines, Ticket},
     hub::{Hub, To},
     model::{Room, SocketId, User},
     protocol::Typing,
 };
 
-/// Who types and says nothing for this long types no more.
+/// How long a user counts as typing after a `typing` event.
 const EXPIRES: Duration = Duration::from_secs(5);
 
-/// Who is typing where.
+/// The users who are typing, by socket and room.
 pub struct TypingNow {
     hub: Arc<Hub>,
-    active: Mutex<HashMap<(SocketId, Room), (User, Instant)>>,
-    changed: Notify,
+    active: Mutex<HashMap<SocketId, HashMap<Room, Active>>>,
+    /// Inserted into and removed from while `active` is locked.
+    deadlines: Deadlines<(SocketId, Room)>,
+}
+
+struct Active {
+    user: User,
+    expires: Ticket,
 }
 
 impl TypingNow {
-    /// Nobody is.
+    /// Creates an empty registry.
     pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, active: Mutex::default(), changed: Notify::new() }
+        Self { hub, active: Mutex::default(), deadlines: Deadlines::new() }
     }
 
-    /// Somebody began, goes on or stopped; the others are told.
+    /// Records that a user types in a room, or has stopped, and tells the others.
     pub fn set(&self, socket: SocketId, user: &User, room: Room, typing: bool) {
-        let key = (socket, room);
-        let mut active = self.active.lock();
         if typing {
-            active.insert(key.clone(), (user.clone(), Instant::now() + EXPIRES));
-            self.changed.notify_one();
+            self.start(socket, user, &room);
         } else {
-            active.remove(&key);
+            self.take_if(socket, &room, |_| true);
         }
-        drop(active);
-        self.tell(socket, user, &key.1, typing);
+        self.tell(socket, user, &room, typing);
     }
 
-    /// A socket is gone: it types nowhere.
+    /// Records that a socket types nowhere any more, and tells the others.
     pub fn stop(&self, socket: SocketId) {
-        let mut active = self.active.lock();
-        let stopped: Vec<_> = active.extract_if(|(typist, _), _| *typist == socket).collect();
-        drop(active);
-        for ((socket, room), (user, _)) in stopped {
-            self.tell(socket, &user, &room, false);
-        }
-    }
-
-    /// Ends what has expired, for ever.
-    pub async fn expire(&self) {
-        loop {
-            let now = Instant::now();
-            let (expired, next) = {
-                let mut active = self.active.lock();
-                let expired: Vec<_> = active.extract_if(|_, (_, end)| *end <= now).collect();
-                (expired, active.values().map(|(_, end)| *end).min())
-            };
-            for ((socket, room), (user, _)) in expired {
-                self.tell(socket, &user, &room, false);
+        let stopped = {
+            let mut active = self.active.lock();
+            let Some(stopped) = active.remove(&socket) else { return };
+            for typing in stopped.values() {
+                self.deadlines.remove(typing.expires);
             }
-            match next {
-                None => self.changed.notified().await,
-                Some(next) => tokio::time::sleep_until(next.into()).await,
-            }
-        }
-    }
-
-    fn tell(&self, socket: SocketId, user: &User, room: &Room, typing: bool) {
-        let readers = match room {
-            Room::Named(_) => None,
-            Room::Direct(direct) => Some(direct.users().filter(|reader| **reader != user.id)),
+            stopped
         };
-        let event = |room| Typing { room, user: user.clone(), typing };
-        match readers {
-            None => {
-                let event = event(room.for_reader(&user.id));
-                self.hub.tell_volatile(To::Room(room), Some(socket), &event);
+        for (room, typing) in stopped {
+            self.tell(socket, &typing.user, &room, false);
+        }
+    }
+
+    /// Ends what has expired, and tells the others, forever.
+    pub async fn run(&self) {
+        loop {
+            for (ticket, (socket, room)) in self.deadlines.due().await {
+                if let Some(expired) = self.take_if(socket, &room, |typing| typing.expires == ticket) {
+                    self.tell(socket, &expired.user, &room, false);
+                }
             }
-            Some(readers) => {
-                for reader in readers {
-                    self.hub.tell_volatile(To::User(reader), None, &event(room.for_reader(reader)));
+        }
+    }
+
+    /// Begins to type, or goes on.
+    fn start(&self, socket: SocketId, user: &User, room: &Room) {
+        let (expires, key) = (Instant::now() + EXPIRES, (socket, room.clone()));
+        let mut active = self.active.lock();
+        match active.entry(socket).or_default().entry(room.clone()) {
+            Entry::Occupied(mut typing) => {
+                let expires = self.deadlines.reset(typing.get().expires, expires, key);
+                typing.insert(Active { user: user.clone(), expires });
+            }
+            Entry::Vacant(place) => {
+                place.insert(Active { user: user.clone(), expires: self.deadlines.insert(expires, key) });
+            }
+        }
+    }
+
+    /// Removes what a socket types in a room, if it does and the condition holds.
+    fn take_if(&self, socket: SocketId, room: &Room, condition: impl FnOnce(&Active) -> bool) -> Option<Active> {
+        let mut active = self.active.lock();
+        let rooms = active.get_mut(&socket)?;
+        if !condition(rooms.get(room)?) {
+            return None;
+        }
+        let taken = rooms.remove(room)?;
+        if rooms.is_empty() {
+            active.remove(&socket);
+        }
+        self.deadlines.remove(taken.expires);
+        Some(taken)
+    }
+
+    /// Tells the readers of the room, but for the user. The event is volatile.
+    fn tell(&self, socket: SocketId, user: &User, room: &Room, typing: bool) {
+        let event = |reader| Typing { room: room.for_reader(reader), user: user.clone(), typing };
+        match room {
+            Room::Named(_) => self.hub.tell_volatile(To::Room(room), Some(socket), &event(&user.id)),
+            Room::Direct(direct) => {
+                for reader in direct.users().filter(|reader| **reader != user.id) {
+                    self.hub.tell_volatile(To::User(reader), None, &event(reader));
                 }
             }
         }

@@ -1,3 +1,5 @@
+//! The arguments of an event, still JSON text.
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -22,7 +24,7 @@ pub struct Args<'a> {
 impl<'a> Args<'a> {
     /// Reads a packet's payload, the JSON array `["event", ...]`; the name comes back beside the arguments. As in
     /// Node, a number is a name too.
-    pub fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
+    pub(crate) fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
         let mut list: Vec<&RawValue> =
             serde_json::from_str(packet).map_err(|_| Error::BadPayload("an event is a JSON array".to_owned()))?;
         if list.is_empty() {
@@ -48,7 +50,7 @@ impl<'a> Args<'a> {
         self.list.is_empty()
     }
 
-    /// One of them as JSON text.
+    /// The argument at this index, counted from 0, as JSON text. `None` where there is none.
     pub fn get(&self, index: usize) -> Option<&'a RawValue> {
         self.list.get(index).copied()
     }
@@ -64,7 +66,7 @@ impl<'a> Args<'a> {
     }
 
     /// The text of the one argument; `{}` where it is missing. Several arguments or attachments are `bad-payload`.
-    pub fn single_text(&self) -> Result<&'a str> {
+    pub(crate) fn single_text(&self) -> Result<&'a str> {
         if !self.attachments.is_empty() {
             return Err(Error::BadPayload("this event takes no binary".to_owned()));
         }
@@ -85,8 +87,8 @@ impl<'a> Args<'a> {
         .map_err(Error::BadPayload)
     }
 
-    /// All of them as a tuple or a sequence, for an event of several arguments:
-    /// `socket.emit("bid", item, amount)`.
+    /// All of them as a tuple or a sequence, for an event of several arguments: `socket.emit("bid", item, amount)`.
+    /// `bad-payload` where they are nothing that `T` can be read from.
     pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
         input::read_all(&self.list, "arguments").map_err(Error::BadPayload)
     }

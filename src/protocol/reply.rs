@@ -1,3 +1,5 @@
+//! Replies to events: `{ success, data }` or `{ success, error }`, as acknowledgements carry them.
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -59,9 +61,9 @@ pub struct Raw<T>(pub T);
 #[derive(Debug)]
 pub struct Arguments {
     /// The arguments, as the text of one JSON array with placeholders for the attachments.
-    pub json: String,
+    pub(crate) json: String,
     /// The attachments, in the order of their placeholders.
-    pub attachments: Vec<Bytes>,
+    pub(crate) attachments: Vec<Bytes>,
 }
 
 /// What a handler may return beside an error: anything serde can write, [`Raw`], or [`Arguments`].
@@ -97,6 +99,13 @@ impl IntoReply for Arguments {
 }
 
 impl Arguments {
+    /// From the text of a JSON array, with placeholders for the attachments. What clients would take for a broken packet
+    /// is answered `unavailable` instead, and logged: what is no JSON array, has a placeholder without its attachment, or
+    /// more than 1,000 levels.
+    pub fn new(json: impl Into<String>, attachments: Vec<Bytes>) -> Self {
+        Self { json: json.into(), attachments }
+    }
+
     fn one<T: Serialize>(argument: &T) -> serde_json::Result<Self> {
         // Room for a message and its envelope: most replies are no longer.
         let mut json = Vec::with_capacity(512);

@@ -1,4 +1,4 @@
-//! Answers as Pusher's libraries expect them: an object with 200, a sentence with anything else.
+//! Responses as Pusher's libraries expect them: an object with 200, plain text with any other status.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use crate::{error::Error, http::status};
 
-/// What a call returns.
+/// The result of a call.
 pub(super) type Answer<T> = Result<Json<T>, Refused>;
 
-/// The object without fields, where there is nothing to say.
+/// An empty object.
 #[derive(Serialize)]
 pub(super) struct Nothing {}
 
-/// The status of the error's code, and its sentence.
+/// The status for an error's code, and its message as the body.
 pub(super) struct Refused(pub(super) Error);
 
 impl From<Error> for Refused {

@@ -1,15 +1,17 @@
+//! The name of a Pusher channel, and the room or user it stands for.
+
 use crate::{
     error::{Error, Result},
     hub::To,
     model::{Room, RoomName, UserId},
 };
 
-/// The channel through which the libraries send to a user: this and the user's id.
+/// Prefix, before a user's id, of the channel through which the libraries send to that user.
 const USER: &str = "#server-to-user-";
-/// Channels whose users may be counted and listed.
+/// Prefix of presence channels, whose users may be counted and listed.
 const PRESENCE: &str = "presence-";
 
-/// Where an event goes.
+/// The target of an event.
 pub(super) enum Channel {
     /// To the sockets that hear the room of this name.
     Room(Room),
@@ -18,7 +20,7 @@ pub(super) enum Channel {
 }
 
 impl Channel {
-    /// From its name.
+    /// From the name of a channel.
     pub(super) fn parse(name: &str) -> Result<Self> {
         match name.strip_prefix(USER) {
             Some(user) => Ok(Self::User(UserId::parse(user).map_err(Error::BadPayload)?)),
@@ -26,7 +28,7 @@ impl Channel {
         }
     }
 
-    /// As the hub takes it.
+    /// The target for the hub.
     pub(super) fn to(&self) -> To<'_> {
         match self {
             Self::Room(room) => To::Room(room),
@@ -35,12 +37,12 @@ impl Channel {
     }
 }
 
-/// The room that a channel is.
+/// The room of a channel.
 pub(super) fn room(name: &str) -> Result<Room> {
     RoomName::parse(name).map(Room::Named).map_err(|why| Error::BadPayload(format!("a channel is a room: {why}")))
 }
 
-/// Whether the channels of this name, or with this prefix, say who is in them.
+/// Whether a channel's name, or a prefix of names, is that of presence channels.
 pub(super) fn is_presence(name: &str) -> bool {
     name.starts_with(PRESENCE)
 }

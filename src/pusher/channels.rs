@@ -1,4 +1,4 @@
-//! What is known of channels.
+//! Queries about channels.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -42,7 +42,7 @@ struct ListedUser {
     id: UserId,
 }
 
-/// `GET /apps/{app}/channels`: those that somebody hears.
+/// `GET /apps/{app}/channels`: all that have a subscriber.
 pub(super) async fn list(State(app): State<Arc<App>>, request: Signed) -> Answer<List> {
     let prefix = request.params.get("filter_by_prefix").unwrap_or_default();
     let info = Info::parse(request.params.get("info"), prefix)?;

@@ -1,4 +1,4 @@
-//! Sending events to channels and to users.
+//! Triggers events on channels and to users.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const CHANNELS_MAX: usize = 100;
 const BATCH_MAX: usize = 10;
 /// Characters of an event's name, at the most.
 const NAME_MAX: usize = 200;
-/// What the names of Pusher's own events begin with.
+/// Prefixes of Pusher's own events.
 const OWN_EVENTS: [&str; 2] = ["pusher:", "pusher_internal:"];
 
 /// An event as the libraries send it.
@@ -43,7 +43,7 @@ struct Trigger {
     info: Option<String>,
 }
 
-/// A channel's name. As everywhere, a whole number is one too.
+/// A channel's name: a string or a whole number.
 struct Name(String);
 
 impl<'de> Deserialize<'de> for Name {
@@ -64,7 +64,7 @@ pub(super) struct Triggered {
     channels: Option<IndexMap<String, Counts>>,
 }
 
-/// The attributes that were asked for, by the place of the event.
+/// The attributes that were asked for, in the order of the events.
 #[derive(Serialize)]
 pub(super) struct BatchTriggered {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ pub(super) async fn trigger_batch(State(app): State<Arc<App>>, request: Signed) 
     Ok(Json(BatchTriggered { batch: events.iter().any(|event| event.info.is_any()).then(counts) }))
 }
 
-/// An event that may be sent.
+/// A valid event.
 struct Event {
     text: String,
     channels: Vec<(String, Channel)>,
@@ -124,7 +124,7 @@ impl Event {
         Ok(Self { text: text(&name, &data)?, channels, except, info: asked })
     }
 
-    /// Each socket hears it once, however many of the channels it hears.
+    /// Emits the event; each socket hears it once, even on several of the channels.
     fn send(&self, app: &App) -> Result<()> {
         let to: Vec<To<'_>> = self.channels.iter().map(|(_, channel)| channel.to()).collect();
         let mut outgoing = Outgoing::new(To::Any(&to), Encoded::received(self.text.clone(), Vec::new()));
@@ -134,7 +134,7 @@ impl Event {
         app.hub.send(&outgoing).map(drop)
     }
 
-    /// What was asked for, by channel.
+    /// The attributes that were asked for, by channel.
     fn counts(&self, app: &App) -> impl Iterator<Item = (&str, Counts)> {
         self.channels.iter().map(|(name, channel)| {
             let counts = match channel {
@@ -157,7 +157,7 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The event's packet: `data` as the value of which it is the JSON text, byte for byte; as a string where it is none.
+/// The event to emit: `data` byte for byte where it is JSON text, otherwise as a string.
 fn text(name: &str, data: &str) -> Result<String> {
     let text = match serde_json::from_str::<&RawValue>(data) {
         Ok(value) => {

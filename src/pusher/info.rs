@@ -1,3 +1,5 @@
+//! Attributes of a channel that `info` asks for: counts of subscriptions and users.
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -46,7 +48,7 @@ impl Info {
         self.user_count || self.subscription_count
     }
 
-    /// Those of the channel that is this room.
+    /// The attributes of the channel of a room.
     pub(super) fn of(&self, app: &App, room: &Room) -> Counts {
         if !self.is_any() {
             return Counts::default();
@@ -54,7 +56,7 @@ impl Info {
         self.among(&Audience::of(app, room))
     }
 
-    /// Those of a channel that this audience hears.
+    /// The attributes of a channel with this audience.
     pub(super) fn among(&self, audience: &Audience) -> Counts {
         Counts {
             user_count: self.user_count.then_some(audience.users.len()),
@@ -63,14 +65,14 @@ impl Info {
     }
 }
 
-/// Who hears a channel now. Guests are no users: they count among the sockets alone.
+/// The sockets that hear a channel now. Guests count as sockets, but not as users.
 pub(super) struct Audience {
     pub(super) users: BTreeSet<UserId>,
     pub(super) sockets: usize,
 }
 
 impl Audience {
-    /// Of the channel that is this room.
+    /// The audience of a room's channel.
     pub(super) fn of(app: &App, room: &Room) -> Self {
         let users = app.hub.audience(room);
         let sockets = users.len();

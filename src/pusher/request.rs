@@ -1,5 +1,4 @@
-//! A request with the app's signature. The signature covers the digest of the body, so that of whoever has none no
-//! body is read.
+//! Signed requests. The signature covers a digest of the body, so it is checked before the body is read.
 
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ use crate::{
     model::Timestamp,
 };
 
-/// A request whose signature is right.
+/// A request with a valid signature.
 pub(super) struct Signed {
     pub(super) params: Params,
     body: Bytes,

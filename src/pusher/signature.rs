@@ -1,5 +1,5 @@
 //! The signature of a request: an HMAC over its method, path and parameters, of which one is the digest of its body.
-//! What was signed is the text before anything was escaped for the wire.
+//! The signature covers the text before percent-encoding.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const CLOCK_SECONDS: u64 = 600;
 pub(super) struct Params(BTreeMap<String, String>);
 
 impl Params {
-    /// From a URL's query. A name that comes twice could be read in two ways: `bad-payload`.
+    /// From a URL's query. A repeated name is ambiguous: `bad-payload`.
     pub(super) fn parse(query: &str) -> Result<Self> {
         let mut params = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -36,7 +36,7 @@ impl Params {
         Ok(Self(params))
     }
 
-    /// One of them.
+    /// One parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -84,7 +84,7 @@ impl Params {
     }
 }
 
-/// A part of a URL as it was before it was escaped. A plus sign stays one: the libraries escape no spaces to it.
+/// Decodes a part of a URL. `+` stays `+`, since the libraries do not write spaces as it.
 pub(super) fn decoded(text: &str) -> Result<String> {
     let text = percent_decode_str(text).decode_utf8();
     text.map(String::from).map_err(|_| Error::BadPayload("the address is not UTF-8".to_owned()))

@@ -1,3 +1,5 @@
+//! `POST /apps/{app}/users/{user}/terminate_connections`
+
 use std::sync::Arc;
 
 use axum::{

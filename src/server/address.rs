@@ -1,4 +1,4 @@
-//! Where a request comes from, and for which host it is: what the peer says, or what a trusted proxy says.
+//! The client's address and the requested host, from the peer or from a trusted proxy's headers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -30,7 +30,7 @@ pub(super) async fn resolve(
     next.run(request).await
 }
 
-/// What a request says of where it comes from and whom it is for, as far as it is believed.
+/// The client's address and the requested host, as far as the peer is believed.
 pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> (ClientAddress, Option<RequestedHost>) {
     let proxies = &app.config.server.trusted_proxies;
     let peer = peer.ip().to_canonical();
@@ -42,7 +42,7 @@ pub(super) fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
-/// The last address of X-Forwarded-For that is no trusted proxy's; everything before it may be made up.
+/// The last address of X-Forwarded-For that is not a trusted proxy's; anything before it may be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let mut address = peer;
     let forwarded: Vec<&str> = headers

@@ -1,4 +1,4 @@
-//! Whether a connection for HTTP is idle: between the end of an answer and the next request.
+//! Tracks whether an HTTP connection is idle, that is between the end of a response and the next request.
 
 use std::{
     pin::Pin,
@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 
 use super::tcp_connections::Place;
 
-/// A connection that may be told to close while it is idle.
+/// An HTTP connection that can be told to close while it is idle.
 pub(super) struct Closable {
     pub(super) place: Mutex<Place>,
-    /// Notified when it has to.
+    /// Notified when the connection has to close.
     pub(super) close: Arc<Notify>,
 }
 
-/// A request that is being answered, until its answer has left or is given up.
+/// A request under way, until its response has been sent or dropped.
 pub(super) struct Busy(Option<Arc<Closable>>);
 
 impl Busy {
@@ -28,7 +28,7 @@ impl Busy {
         Self(Some(connection.clone()))
     }
 
-    /// The answer, which keeps the connection busy. One that is upgraded is busy for good.
+    /// Wraps the response, which keeps the connection busy. An upgraded connection is busy for good.
     pub(super) fn until_sent(mut self, response: Response<Body>) -> Response<Body> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.0 = None;

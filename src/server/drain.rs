@@ -1,5 +1,5 @@
-//! Reads what a refusal left of a request's body before the answer goes out, as Node does: a client that still sends
-//! reads no answer, and a connection with unread bytes on it can serve no further request.
+//! Reads the rest of a refused request's body before the response is sent, as Node does: a client that is still sending
+//! may not read the response, and a connection with unread bytes cannot serve another request.
 
 use std::{
     pin::Pin,
@@ -29,12 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Up to this many times `limits.payload-bytes` are read.
 const TIMES: usize = 10;
 
-/// Keeps the connection where the body was read whole, and closes it behind the answer where it was not.
+/// Reads the rest of the body, then keeps the connection; closes it behind the response if the body is too long or slow.
 pub(super) async fn drain(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // A client that asks before it sends has sent nothing until somebody reads.
+    // With `Expect: 100-continue`, the client sends nothing before the body is read.
     let is_coming = !request.headers().contains_key(EXPECT);
     let (give_back, mut given_back) = oneshot::channel();
     let request = request.map(|body| Body::new(Lent { rest: Some(Rest { body, is_coming }), to: Some(give_back) }));
@@ -50,15 +50,15 @@ pub(super) async fn drain(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-/// What nobody has read of a body.
+/// The unread rest of a body.
 struct Rest {
     body: Body,
-    /// Whether the client sends it.
+    /// Whether the client sends the body at all.
     is_coming: bool,
 }
 
 impl Rest {
-    /// Reads it, as long as it has no more than so many bytes and comes in time. Whether it was read whole.
+    /// Reads the rest, up to so many bytes and within the time limit. True where all of it was read.
     async fn throw_away(self, most: usize) -> bool {
         if !self.is_coming {
             return false;
@@ -77,7 +77,7 @@ impl Rest {
     }
 }
 
-/// A body that is given back where it is dropped before its end.
+/// A body whose rest is handed back if it is dropped before its end.
 struct Lent {
     /// None once it has ended or failed.
     rest: Option<Rest>,

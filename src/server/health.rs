@@ -1,4 +1,4 @@
-//! For whoever watches over the process.
+//! `/health` and `/ready`, for load balancers and service managers.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use crate::app::App;
 
-/// `/health`: the process answers. `/ready`: the store answers too, everything in the background runs, and the server is
-/// not going down.
+/// `/health`: the process responds. `/ready`: in addition the store responds, all background tasks run, and the server is
+/// not shutting down.
 pub(super) fn routes(app: &Arc<App>) -> Router {
     Router::new().route("/health", get(|| async { "ok\n" })).route("/ready", get(ready)).with_state(app.clone())
 }
@@ -40,7 +40,7 @@ mod tests {
     /// All but those of the store's threads, which have tests beside them.
     const TASKS: [&str; 11] = [
         "flusher-0",
-        "clock",
+        "timers",
         "relief",
         "memory",
         "publisher",

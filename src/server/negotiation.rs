@@ -1,11 +1,11 @@
-//! What a request says about the answer it wants: which encodings it takes, which version it has.
+//! Content negotiation: accepted encodings, and conditional requests by ETag.
 
 use http::{
     HeaderMap,
     header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH},
 };
 
-/// How much a client wants an encoding (RFC 9110, section 12.5.3), in thousandths; 0 where it must not be sent.
+/// The quality of an encoding (RFC 9110, section 12.5.3), in thousandths; 0 where the client does not accept it.
 pub(super) fn wants(headers: &HeaderMap, encoding: &str) -> u16 {
     let weight_of = |name: &str| {
         items(headers, ACCEPT_ENCODING).find_map(|item| {
@@ -27,12 +27,12 @@ fn weight(parameters: &str) -> u16 {
     weight.map_or(0, |weight| (weight * 1_000.0) as u16)
 }
 
-/// Whether the client has this version. A proxy that compresses makes the tag weak (RFC 9110, section 13.1.2).
+/// Whether If-None-Match has this ETag. A proxy that compresses makes the tag weak (RFC 9110, section 13.1.2).
 pub(super) fn has(headers: &HeaderMap, etag: &str) -> bool {
     items(headers, IF_NONE_MATCH).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-/// The items of a header that is a list, however many lines it has.
+/// The items of a list header, which may have several lines.
 fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim)

@@ -1,20 +1,20 @@
-//! The page that a request without an Origin comes from. Browsers send none with scripts, images and links, which every
-//! page may take from everywhere: JSONP is such a script.
+//! The page behind a request without an Origin header. Browsers send no Origin for scripts, images and links, which any
+//! page may load from anywhere; JSONP is such a script.
 
 use http::{HeaderMap, HeaderValue, header::REFERER};
 
-/// Where a request without an Origin comes from.
+/// The page that a request without an Origin comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Page {
     /// A page of the same origin, or a person who typed the address.
     Own,
-    /// Another page, of this origin if it says so.
+    /// Another page, with its origin if the Referer tells it.
     Other(Option<HeaderValue>),
-    /// Nothing speaks of a page: a client that is no browser, or an old browser.
+    /// Unknown: a client that is not a browser, or an old browser.
     None,
 }
 
-/// What the headers say. Browsers have sent Sec-Fetch-Site since 2020, but to HTTPS and to this machine alone.
+/// Judges by the headers. Browsers have sent Sec-Fetch-Site since 2020, but to HTTPS and to this machine alone.
 /// Without it, the Referer counts where JSONP is asked for.
 pub(super) fn of(headers: &HeaderMap, is_jsonp: impl FnOnce() -> bool) -> Page {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {

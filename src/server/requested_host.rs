@@ -6,11 +6,11 @@ use http::{HeaderMap, HeaderValue, header::HOST};
 
 use crate::config::{HostPattern, SentOrigin, split_port};
 
-/// The ports that browsers leave out. Behind a proxy they are often named, of the wrong scheme too, so they count as
-/// none on both sides.
+/// Default ports, which browsers omit. Proxies often name them, even that of the other scheme, so they count as omitted
+/// on both sides.
 const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
-/// What the client asked for, as far as it is believed; an extension of the request.
+/// The host that the client asked for, as an extension of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestedHost {
     name: String,

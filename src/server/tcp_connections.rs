@@ -1,5 +1,5 @@
-//! How many TCP connections there are, in all and from each address, from the moment in which they are accepted. Where
-//! there is no room for another one, the one that has been idle for longest is closed for it.
+//! Counts TCP connections, in all and by address, from the moment they are accepted. Where the limit is reached, the
+//! connection that has been idle for longest is closed to make room.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,12 +18,12 @@ use crate::{
     open_files,
 };
 
-/// Connections that one socket may take: while it polls, one that waits and one that sends.
+/// TCP connections per socket: a polling client has one for its GET and one for its POST.
 const PER_SOCKET: usize = 2;
-/// Files that are kept for other things: connections that are being closed or refused, files of the store.
+/// File descriptors reserved for the store and for connections that are being closed or refused.
 const RESERVE: usize = 64;
 
-/// What those who read the metrics have of the reserve.
+/// The part of the reserve for the metrics listener.
 const FEW: Room = Room { connections: 12, leaving: 2 };
 
 /// All connections.
@@ -35,26 +35,26 @@ pub(super) struct Connections {
     left: Notify,
 }
 
-/// What the limit of open files has room for.
+/// How many connections the limit of open files allows.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     connections: usize,
-    /// Connections that may be on their way out beside these; as many again may send their last answer.
+    /// How many more connections may be closing; as many again may be sending their last response.
     leaving: usize,
 }
 
 #[derive(Default)]
 struct State {
-    /// Those that may stay.
+    /// Connections that may stay.
     all: usize,
     by_address: HashMap<IpAddr, usize>,
-    /// Those of them that may be closed, the one that has been idle for longest first.
+    /// Idle ones among them, in the order in which they became idle.
     idle: BTreeMap<u64, Idle>,
     idle_by_address: BTreeSet<(IpAddr, u64)>,
     next: u64,
-    /// Those that were told to close, and whose tasks have not run since.
+    /// Connections that were told to close, and whose tasks have not run since.
     leaving: usize,
-    /// Those that were told to close, and still send their last answer.
+    /// Connections that were told to close, and are sending their last response.
     lingering: usize,
 }
 
@@ -63,33 +63,33 @@ struct Idle {
     close: Arc<Notify>,
 }
 
-/// A connection's place; dropping it frees it.
+/// The place of a connection; dropping it frees the place.
 pub(super) struct Place {
     connections: Arc<Connections>,
-    /// Whose it is: the peer's, or that of the client for whom a trusted proxy asks at this moment.
+    /// The address it counts for: the peer's, or that of the client whose request a trusted proxy forwards.
     address: Option<IpAddr>,
     is_proxied: bool,
-    /// A request has arrived whole at some time: part of an answer may not have left yet.
+    /// Whether a whole request has ever arrived, so that part of a response may still be unsent.
     has_begun: bool,
-    /// Where it stands among those that are idle.
+    /// Its position among the idle ones.
     idle: Option<u64>,
-    /// It was told to close, and is not counted among those that may stay.
+    /// Whether it was told to close; then it does not count among those that may stay.
     is_leaving: bool,
-    /// It sends its last answer.
+    /// Whether it is sending its last response.
     is_lingering: bool,
 }
 
-/// Why there is no place.
+/// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// This address has too many, none of them idle.
+    /// This address has too many connections, none of them idle.
     Address,
-    /// There are too many, none of them idle.
+    /// There are too many connections, none of them idle.
     All,
 }
 
 impl Full {
-    /// For the client, and for the log.
+    /// The message, for the client and the log.
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Address => "too many connections from this address (limits.sockets-per-address)\n",
@@ -99,7 +99,7 @@ impl Full {
 }
 
 impl Connections {
-    /// As many as the configuration and the limit of open files allow. Says so where the latter is too small.
+    /// Allows as many connections as the configuration and the limit of open files do. Logs where the latter is lower.
     pub(super) fn new(limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
         let files = open_files::limit();
         let room = Room::of(files, open_files::count());
@@ -113,7 +113,7 @@ impl Connections {
         Self::with(room, limits, metrics)
     }
 
-    /// A few, of those who read the metrics. They are in nobody's count.
+    /// The connections of the metrics listener, which are few and count for no address.
     pub(super) fn few(limits: Arc<Limits>) -> Arc<Self> {
         Self::with(FEW, limits, Metrics::off())
     }
@@ -122,8 +122,8 @@ impl Connections {
         Arc::new(Self { limits, metrics, room, state: Mutex::default(), left: Notify::new() })
     }
 
-    /// Lets a connection in. It is idle until it says otherwise, and has to close when it is notified. Those of trusted
-    /// proxies have no address of their own.
+    /// Takes a place for a connection, which is idle at first and must close when it is notified. Connections of trusted
+    /// proxies count for no address.
     pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>, close: &Arc<Notify>) -> Result<Place, Full> {
         let mut state = self.state.lock();
         let address = address.map(limits::network);
@@ -153,13 +153,13 @@ impl Connections {
         Ok(place)
     }
 
-    /// The system has no file for another one, whatever was counted: the longest idle one gives its own.
+    /// Handles EMFILE and ENFILE: closes the connection that has been idle for longest.
     pub(super) fn give_one_up(&self) {
         self.state.lock().close_one_of(None);
     }
 
-    /// Waits until the tasks of connections that were told to close have run, where there are many of them. No client
-    /// can make this long: how many may send a last answer is bounded, and they are not waited for.
+    /// Where many connections were told to close, waits until their tasks have run. Clients cannot prolong this:
+    /// connections that send a last response are bounded and not waited for.
     pub(super) async fn settled(&self) {
         while self.state.lock().leaving >= self.room.leaving {
             // A place that is freed in between leaves a permit.
@@ -194,7 +194,7 @@ impl Room {
 }
 
 impl State {
-    /// A place is idle no more. It is leaving if it was told to close meanwhile.
+    /// Marks a place as busy; as closing, if it was told to close meanwhile.
     fn end_idle(&mut self, idle: &mut Option<u64>, is_leaving: &mut bool) {
         if let Some(number) = idle.take() {
             *is_leaving = self.forget_idle(number).is_none();
@@ -213,7 +213,7 @@ impl State {
         }
     }
 
-    /// Takes it out of those that are idle; `None` where it was told to close.
+    /// Removes a place from the idle ones; `None` where it was told to close.
     fn forget_idle(&mut self, number: u64) -> Option<Idle> {
         let idle = self.idle.remove(&number)?;
         if let Some(address) = idle.address {
@@ -222,7 +222,8 @@ impl State {
         Some(idle)
     }
 
-    /// Tells the one that has been idle for longest to close, of this address or of all. Whether there is one.
+    /// Tells the connection that has been idle for longest to close, among those of an address or all. False where none is
+    /// idle.
     fn close_one_of(&mut self, address: Option<IpAddr>) -> bool {
         let number = match address {
             None => self.idle.first_key_value().map(|(number, _)| *number),
@@ -241,8 +242,8 @@ impl State {
 }
 
 impl Place {
-    /// A request begins, or a WebSocket: from now on it is not closed for others, unless it was told so already. Through
-    /// a trusted proxy it is this client's for as long.
+    /// A request or a WebSocket begins: the connection is busy, unless it was told to close already. Through a trusted
+    /// proxy it counts for this client's address meanwhile.
     pub(super) fn work(&mut self, client: impl FnOnce() -> IpAddr) -> Result<(), Full> {
         let connections = self.connections.clone();
         let mut state = connections.state.lock();
@@ -260,7 +261,7 @@ impl Place {
         Ok(())
     }
 
-    /// A request is answered, and it may be closed for others.
+    /// The response has been sent: the connection is idle again.
     pub(super) fn wait(&mut self, close: &Arc<Notify>) {
         let connections = self.connections.clone();
         let mut state = connections.state.lock();
@@ -270,7 +271,7 @@ impl Place {
         self.wait_in(&mut state, close);
     }
 
-    /// It was told to close. Whether it may take a moment for an answer that has not left yet; where not, it has to be
+    /// The connection was told to close. True where it may take a moment to send a response; false where it has to be
     /// dropped at once.
     pub(super) fn may_linger(&mut self) -> bool {
         let mut state = self.connections.state.lock();

@@ -1,3 +1,5 @@
+//! `sockeye backup`: a copy of the database while the server runs.
+
 use std::{fs::File, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use rusqlite::{

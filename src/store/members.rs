@@ -1,3 +1,5 @@
+//! Memberships: which user is in which room, and what each has read.
+
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};

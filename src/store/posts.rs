@@ -1,3 +1,5 @@
+//! Saving a message, and recognising a retry by its idempotency key.
+
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 

@@ -1,3 +1,5 @@
+//! The names of users.
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{

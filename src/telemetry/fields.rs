@@ -1,5 +1,5 @@
-//! The fields of a text log line, as `name=value`. What clients send stands in many of them: no value may begin a new
-//! line, hold an escape sequence of a terminal, or look like another field.
+//! Formats the fields of a text log line as `name=value`. Many values come from clients: none may begin a new line, hold
+//! a terminal's escape sequence, or look like another field.
 
 use std::{
     error::Error,
@@ -32,7 +32,7 @@ pub(super) struct FieldWriter<'a> {
 
 impl FieldWriter<'_> {
     fn write(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        // Those are the metadata of a line that came by way of the `log` crate.
+        // Metadata of lines that come from the `log` crate.
         if self.result.is_err() || field.name().starts_with("log.") {
             return;
         }
@@ -97,7 +97,7 @@ impl VisitFmt for FieldWriter<'_> {
     }
 }
 
-/// A message: its quotes and spaces are ours, its control characters are not.
+/// A line's message. Only its control characters are escaped, since we wrote the rest.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -113,25 +113,25 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether Rust's own escaping leaves it as it is; so what does not print, such as U+2028 or U+202E, is not.
+/// Whether `char::escape_debug` leaves it as it is. Characters that do not print, such as U+2028 or U+202E, are escaped.
 fn is_plain(letter: char) -> bool {
     matches!(letter, '"' | '\'' | '\\') || letter.escape_debug().len() == 1
 }
 
-/// Whether it ends where the next space begins, and needs no quotes.
+/// Whether the value needs no quotes: it ends at the next space.
 fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|letter| is_plain(letter) && !letter.is_whitespace() && !"\"'\\=".contains(letter))
 }
 
-/// Whether it is quoted already, as `?` quotes a text.
+/// Whether the value is quoted already, as `?` does with text.
 fn is_quoted(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
     let mut letters = inner.chars();
     while let Some(letter) = letters.next() {
         match letter {
             '"' => return false,
-            // Whatever is escaped, it is not the end.
+            // An escaped character does not end the text.
             '\\' if letters.next().is_none_or(|escaped| !is_plain(escaped)) => return false,
             letter if !is_plain(letter) => return false,
             _ => {}

@@ -4,7 +4,7 @@ import { ATTACKS } from "./attacks.js";
 
 process.on("disconnect", () => process.exit());
 process.on("message", async ({ name, port, options }) => {
-  await ATTACKS[name](port, options);
+  await ATTACKS[name].run(port, options);
   // Connections stay as they are.
   setInterval(() => {}, 1_000);
 });

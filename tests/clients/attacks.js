@@ -1,9 +1,12 @@
-// Clients that want the server to hold as much as it can be made to: each attack is a function of the server's port,
-// to be run in a process of its own (`attacker.js`).
+// Clients that want the server to hold as much as it can be made to. Each attack has a number of connections, and runs in
+// a process of its own (`attacker.js`).
 
 import { randomBytes } from "node:crypto";
 import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+
+/** `limits.memory`: small, so that an attack reaches it soon. `ATTACK_MEMORY` says how much instead. */
+export const MEMORY = Number(process.env.ATTACK_MEMORY ?? 64_000_000);
 
 const MEGABYTE = 1_000_000;
 const TEXT = "x".repeat(950_000);
@@ -107,115 +110,119 @@ async function packets(port, count, texts, options) {
   });
 }
 
+/** An attack with so many connections at a time; `run` gets the server's port and that number. */
+const by = (connections, run) => ({ connections, run: (port, options) => run(port, connections, options) });
+
 export const ATTACKS = {
   /** CONNECT and DISCONNECT in turn, 0.99 MB in one request. */
-  async "connects by polling"(port) {
-    const body = Array.from({ length: 160_000 }, () => "40\x1e41").join("\x1e").slice(0, 990_000 - 3);
-    await all(8, async () => request(port, "POST", await session(port), body.slice(0, body.lastIndexOf("\x1e"))).answer);
-  },
-  async "connects by WebSocket"(port) {
-    await packets(port, 4, ["40", "41"]);
-  },
-  async "connects to namespaces that do not exist"(port) {
-    await packets(port, 4, ["40/nothing,{}"]);
-  },
-  async "pongs and acknowledgements"(port) {
-    await packets(port, 4, ["3", "431[]"], { enters: true });
-  },
-  async "pings of WebSocket"(port) {
-    await packets(port, 4, ["ping"], { opcode: 9 });
-  },
-  async "registers on plain WebSocket"(port) {
+  "connects by polling": by(8, async (port, count) => {
+    const many = Array.from({ length: 160_000 }, () => "40\x1e41").join("\x1e").slice(0, 990_000 - 3);
+    const body = many.slice(0, many.lastIndexOf("\x1e"));
+    await all(count, async () => request(port, "POST", await session(port), body).answer);
+  }),
+  "connects by WebSocket": by(4, async (port, count) => {
+    await packets(port, count, ["40", "41"]);
+  }),
+  "connects to namespaces that do not exist": by(4, async (port, count) => {
+    await packets(port, count, ["40/nothing,{}"]);
+  }),
+  "pongs and acknowledgements": by(4, async (port, count) => {
+    await packets(port, count, ["3", "431[]"], { enters: true });
+  }),
+  "pings of WebSocket": by(4, async (port, count) => {
+    await packets(port, count, ["ping"], { opcode: 9 });
+  }),
+  "registers on plain WebSocket": by(4, async (port, count) => {
     const register = JSON.stringify({ eventType: "ClientEvent", event: "Register", requestData: { token: "no" } });
-    await packets(port, 4, [register], { path: "/ws" });
-  },
+    await packets(port, count, [register], { path: "/ws" });
+  }),
   /** Saved messages of almost a megabyte, as many as may be in flight. */
-  async "large messages"(port) {
+  "large messages": by(8, async (port, count) => {
     const message = frame(`421["send-message",{"text":"${TEXT}"}]`);
-    await all(8, async (index) => {
+    await all(count, async (index) => {
       const socket = await websocket(port);
       await enter(socket, { userId: `large-${index}` });
       while (await write(socket, message));
     });
-  },
+  }),
   /** Sockets that read everything and confirm nothing: each hears what no other does. */
-  async "recovery logs"(port, { scale }) {
-    await all(100 * scale, async (index) => {
+  "recovery logs": by(100 * Math.ceil(MEMORY / 64_000_000), async (port, count) => {
+    await all(count, async (index) => {
       const socket = await websocket(port, { path: "/socket.io/?EIO=4&transport=websocket&recovery=true" });
       await enter(socket, { userId: `log-${index}` });
       const own = frame(`42["own",{"user":"log-${index}","text":"${TEXT.slice(0, 20_000)}"}]`);
-      while (await write(socket, own)) await pause(100);
+      while (await write(socket, own)) await pause(500);
     });
-  },
+  }),
   /** Clients with a long `auth` that go away at once, and may come back. */
-  async "credentials of clients that go"(port) {
-    await all(20, async () => {
+  "credentials of clients that go": by(20, async (port, count) => {
+    await all(count, async () => {
       for (let round = 0; round < 200; round += 1) {
         const socket = await websocket(port, { path: "/socket.io/?EIO=4&transport=websocket&recovery=true" });
         await enter(socket, { x: TEXT.slice(0, 120_000) });
         socket.destroy();
       }
     });
-  },
+  }),
   /** Messages whose last bytes never come, of clients that have not asked to be let in. */
-  async "unfinished messages"(port) {
+  "unfinished messages": by(700, async (port, count) => {
     const message = frame(TEXT, { announced: MEGABYTE });
-    await all(700, async () => write(await websocket(port), message));
-  },
-  async "unfinished fragments"(port) {
+    await all(count, async () => write(await websocket(port), message));
+  }),
+  "unfinished fragments": by(700, async (port, count) => {
     const head = frame(TEXT.slice(0, 200_000));
     head[0] = 0x01;
     const rest = frame(TEXT.slice(0, 200_000));
     rest[0] = 0x00;
-    await all(700, async () => {
+    await all(count, async () => {
       const socket = await websocket(port);
       socket.write(head);
       for (let n = 0; n < 3; n += 1) await write(socket, rest);
     });
-  },
-  async "unfinished attachments"(port) {
-    await all(700, async () => {
+  }),
+  "unfinished attachments": by(700, async (port, count) => {
+    await all(count, async () => {
       const socket = await websocket(port);
       await enter(socket);
       socket.write(frame('452-["message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'));
       await write(socket, frame(TEXT, { opcode: 2 }));
     });
-  },
-  async "unfinished requests of polling"(port) {
-    await all(450, async () => request(port, "POST", await session(port), TEXT, { announced: 999_000 }));
-  },
-  async "unfinished requests of the API"(port, { key }) {
+  }),
+  "unfinished requests of polling": by(450, async (port, count) => {
+    await all(count, async () => request(port, "POST", await session(port), TEXT, { announced: 999_000 }));
+  }),
+  "unfinished requests of the API": by(450, async (port, count, { key }) => {
     const headers = `Authorization: Bearer ${key}\r\nContent-Type: application/json\r\n`;
-    await all(450, async () => request(port, "POST", "/api/events", `{"data":"${TEXT}`, { headers, announced: 999_000 }));
-  },
-  async "heads of requests"(port) {
-    await all(900, async () => {
+    await all(count, async () => request(port, "POST", "/api/events", `{"data":"${TEXT}`, { headers, announced: 999_000 }));
+  }),
+  "heads of requests": by(900, async (port, count) => {
+    await all(count, async () => {
       const socket = connection(port);
       await write(socket, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Long: ${TEXT.slice(0, 30_000)}`);
     });
-  },
+  }),
   /** Pages of history that nobody reads. */
-  async "answers of the API"(port, { key }) {
+  "answers of the API": by(450, async (port, count, { key }) => {
     const headers = `Authorization: Bearer ${key}\r\n`;
-    await all(450, async () => request(port, "GET", "/api/messages?room=lobby", "", { headers, reads: false }));
-  },
-  /** Clients of polling that ask for what waits and do not read it. */
-  async "answers of polling"(port) {
-    const paths = await all(300, () => session(port));
-    await all(300, (index) => request(port, "POST", paths[index], "40").answer);
+    await all(count, async () => request(port, "GET", "/api/messages?room=lobby", "", { headers, reads: false }));
+  }),
+  /** Clients of polling that ask for what waits, four times each, and do not read it. */
+  "answers of polling": by(1_500, async (port, count) => {
+    const paths = await all(count / 5, () => session(port));
+    await all(paths.length, (index) => request(port, "POST", paths[index], "40").answer);
     const loud = await websocket(port);
     await enter(loud, { userId: "loud" });
     const poll = (index) => request(port, "GET", paths[index], "", { reads: false });
     for (let round = 0; round < 40; round += 1) {
       await write(loud, frame(`42["message","${TEXT.slice(0, 60_000)}"]`));
       await pause(100);
-      if (round % 10 === 0) await all(300, poll);
+      if (round % 10 === 0) await all(paths.length, poll);
     }
-  },
+  }),
   /** WebSockets that never read: all hear the same, and each what no other does. */
-  async "2,000 clients that never read"(port) {
+  "2,000 clients that never read": by(2_000, async (port, count) => {
     const deaf = [];
-    await all(2_000, async (index) => {
+    await all(count, async (index) => {
       const socket = await websocket(port, { reads: false });
       await enter(socket, { userId: `deaf-${index}` });
       deaf.push(socket.pause());
@@ -224,9 +231,9 @@ export const ATTACKS = {
     await enter(loud, { userId: "loud" });
     const shared = frame(`42["message","${TEXT.slice(0, 60_000)}"]`);
     for (let index = 0; await write(loud, shared); index += 1) {
-      const own = `42["own",{"user":"deaf-${index % 2_000}","text":"${TEXT.slice(0, 900_000)}"}]`;
+      const own = `42["own",{"user":"deaf-${index % count}","text":"${TEXT.slice(0, 900_000)}"}]`;
       await write(loud, frame(own));
       await pause(100);
     }
-  },
+  }),
 };

@@ -1,33 +1,20 @@
 // The example `echo`, as its first lines say: with a WebSocket, and with Socket.IO.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once as emitted } from "node:events";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { io } from "socket.io-client-4";
 import { WebSocket } from "ws";
 
-import { Inbox, inTime } from "./harness.js";
-
-const BINARY = fileURLToPath(new URL("../../target/debug/examples/echo", import.meta.url));
+import { Inbox } from "../harness/inbox.js";
+import { ServerProcess, built } from "../harness/process.js";
 
 /** The address of a running example, which ends with the test. */
 async function start(t) {
-  const child = spawn(BINARY, ["--listen", "127.0.0.1:0"], { env: {}, stdio: ["ignore", "pipe", "ignore"] });
-  t.after(async () => {
-    const ended = emitted(child, "close");
-    process.kill(child.pid, "SIGKILL");
-    await ended;
-    await rm(join(tmpdir(), `sockeye-echo-${child.pid}`), { recursive: true, force: true });
-  });
-  const [line] = await inTime(emitted(createInterface({ input: child.stdout }), "line"), "the first line");
-  return new URL(/^listening on (.*)$/.exec(line)[1]).host;
+  const server = new ServerProcess();
+  t.after(() => server.cleanUp());
+  await server.launch(built("examples/echo"), ["--listen", "127.0.0.1:0"]);
+  return server.host;
 }
 
 /** What arrives at a WebSocket. */
@@ -36,7 +23,7 @@ function listen(t, url) {
   t.after(() => socket.terminate());
   const inbox = new Inbox();
   socket.on("message", (data, isBinary) => inbox.add(isBinary ? data : data.toString()));
-  return { socket, next: () => inbox.take(() => true, "a text") };
+  return { socket, next: () => inbox.next("a text") };
 }
 
 describe("the echo", () => {
@@ -58,13 +45,13 @@ describe("the echo", () => {
     t.after(() => client.disconnect());
     const inbox = new Inbox();
     client.on("message", (text) => inbox.add(text));
-    for (const greeted of [one.next(), other.next(), inbox.take(() => true, "a greeting")]) {
+    for (const greeted of [one.next(), other.next(), inbox.next("a greeting")]) {
       assert.equal(await greeted, "connection established");
     }
     client.emit("message", "hello");
     one.socket.send("one");
     other.socket.send("other");
-    assert.equal(await inbox.take(() => true, "an answer"), "Roger that! hello");
+    assert.equal(await inbox.next("an answer"), "Roger that! hello");
     assert.equal(await one.next(), "Roger that! one");
     assert.equal(await other.next(), "Roger that! other");
   });

@@ -1,25 +1,23 @@
 // The real binary on a free port with a folder of its own, and the official clients of three generations.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { inspect } from "node:util";
 
 import io2 from "socket.io-client-2";
 import { io as io3 } from "socket.io-client-3";
 import { io as io4 } from "socket.io-client-4";
 import { WebSocket } from "ws";
 
-export const BINARY = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug/sockeye", import.meta.url));
+import { Inbox } from "../harness/inbox.js";
+import { ServerProcess, built } from "../harness/process.js";
+import { TIMEOUT_MS, inTime } from "../harness/time.js";
 
-/** How long anything that must happen may take, on a busy machine too. */
-const TIMEOUT_MS = 15_000;
+export { Inbox, inTime };
+
+export const BINARY = process.env.SOCKEYE_BIN ?? built("sockeye");
 
 /** The type of the packet that answers a connection. */
 const CONNECT = 0;
@@ -31,72 +29,24 @@ export const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
 /** The setting that `metric` needs. */
 export const METRICS = { "metrics.listen": "127.0.0.1:0" };
 
-/** What a promise is fulfilled with, or an error that says what did not happen. */
-export async function inTime(promise, what, ms = TIMEOUT_MS) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    const fail = () => reject(new Error(`${typeof what === "function" ? what() : what}: not within ${ms} ms`));
-    timer = setTimeout(fail, ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Things that arrive one after the other, and those who wait for one of them. */
-export class Inbox {
-  #waiting = [];
-  items = [];
-
-  add(item) {
-    const index = this.#waiting.findIndex(({ matches }) => matches(item));
-    if (index === -1) this.items.push(item);
-    else this.#waiting.splice(index, 1)[0].resolve(item);
-  }
-
-  /** The first item that matches and was not taken yet; what is before it stays. */
-  async take(matches, what, ms) {
-    const index = this.items.findIndex(matches);
-    if (index !== -1) return this.items.splice(index, 1)[0];
-    const waiting = { matches };
-    const arrived = new Promise((resolve) => (waiting.resolve = resolve));
-    this.#waiting.push(waiting);
-    try {
-      return await inTime(arrived, () => `${what} (so far: ${inspect(this.items, { depth: 3 }).slice(0, 2_000)})`, ms);
-    } finally {
-      if (this.#waiting.includes(waiting)) this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-    }
-  }
-}
-
 /** A running server; it ends with the test `t`. Settings are those of `--set key=value`, variables those of its environment. */
 export async function start(t, settings = {}, variables = {}) {
-  const folder = await mkdtemp(join(tmpdir(), "sockeye-clients-"));
-  const server = new Server(folder, settings, variables);
+  const server = new Server(settings, variables);
   t.after(async () => {
     for (const socket of server.sockets) socket.disconnect();
-    await server.kill();
-    await rm(folder, { recursive: true });
-    assert.doesNotMatch(server.stderr, /panicked/, "the server panicked");
+    await server.cleanUp();
   });
   await server.start();
   return server;
 }
 
-class Server {
+class Server extends ServerProcess {
   sockets = [];
-  stderr = "";
-  /** Log lines that `logged` has not taken yet. */
-  #log = new Inbox();
-  #child;
-  #exit;
   /** The address of the metrics, once it was asked for. */
   #metrics;
 
-  constructor(folder, settings, variables) {
-    this.folder = folder;
+  constructor(settings, variables) {
+    super();
     this.variables = variables;
     this.settings = { "log.format": "json", ...settings };
   }
@@ -104,58 +54,23 @@ class Server {
   /** Again, after it has ended: with the same folder, and on the given port the same address. */
   async start(port = 0) {
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    const args = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(this.folder, "data"), ...settings];
-    this.#child = spawn(BINARY, args, { cwd: this.folder, env: this.variables, stdio: ["ignore", "pipe", "pipe"] });
-    this.#exit = new Promise((resolve, reject) => {
-      this.#child.once("error", reject);
-      this.#child.once("close", (code, signal) => resolve({ code, signal }));
-    });
-    createInterface({ input: this.#child.stderr }).on("line", (line) => {
-      this.stderr += `${line}\n`;
-      if (line.startsWith("{")) this.#log.add(JSON.parse(line));
-    });
-    const firstLine = new Promise((resolve) => createInterface({ input: this.#child.stdout }).once("line", resolve));
-    const early = this.#exit.then(({ code }) => {
-      throw new Error(`the server ended with ${code}: ${this.stderr}`);
-    });
-    early.catch(() => {});
-    const line = await inTime(Promise.race([firstLine, early]), "the server's first line");
-    this.url = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(line)?.[1];
-    assert.ok(this.url, `the first line on standard output says where: ${line}`);
-    this.port = Number(new URL(this.url).port);
-    this.host = `127.0.0.1:${this.port}`;
+    await this.launch(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", "data", ...settings], this.variables);
   }
 
   /** KiB of memory the process has. */
   async memory() {
-    const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
+    const status = await readFile(`/proc/${this.pid}/status`, "utf8");
     return Number(/VmRSS:\s+(\d+)/.exec(status)[1]);
   }
 
   /** Asks it to end, as an operator does. */
   terminate() {
-    process.kill(this.#child.pid, "SIGTERM");
+    process.kill(this.pid, "SIGTERM");
   }
 
   /** Asks it to read its settings again, those of `sockeye.toml` in its folder among them. */
   hangUp() {
-    process.kill(this.#child.pid, "SIGHUP");
-  }
-
-  async kill() {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) process.kill(this.#child.pid, "SIGKILL");
-    await this.exited();
-  }
-
-  /** `{ code, signal }` once the process has ended. */
-  exited() {
-    return inTime(this.#exit, "the end of the server's process");
-  }
-
-  /** The first log line with these fields that was not asked for before. */
-  logged(fields, ms) {
-    const matches = (line) => Object.entries(fields).every(([name, value]) => line[name] === value);
-    return this.#log.take(matches, `a log line with ${JSON.stringify(fields)}`, ms);
+    process.kill(this.pid, "SIGHUP");
   }
 
   /** A client that is not connecting yet, to the server or a proxy's `url`. v2 clients have no `auth`: theirs goes into the query. */

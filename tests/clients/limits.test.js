@@ -7,8 +7,21 @@ import { describe, test } from "node:test";
 
 import { WebSocket } from "ws";
 
-import { emit, newKey } from "./api.js";
-import { GENERATIONS, TRANSPORTS, ask, done, established, fence, inTime, once, refused, start, untaken } from "./harness.js";
+import { call, emit, newKey } from "./api.js";
+import {
+  GENERATIONS,
+  METRICS,
+  TRANSPORTS,
+  ask,
+  done,
+  established,
+  fence,
+  inTime,
+  once,
+  refused,
+  start,
+  untaken,
+} from "./harness.js";
 
 const HUGE = 100_000_000;
 
@@ -97,6 +110,25 @@ describe("events-per-second", () => {
     // 80 packets at 20 a second, after a burst of 20.
     assert.ok(performance.now() - began > 2_500, "they waited");
     await unharmed(server, bob);
+  });
+
+  test("is waited for without a ping timeout, though the pong lies behind what is not read yet", async (t) => {
+    const heartbeat = { "server.ping-interval": "500ms", "server.ping-timeout": "1s" };
+    const server = await start(t, { ...heartbeat, "limits.events-per-second": 10 });
+    const { socket, frames } = await server.websocket();
+    const isPing = (frame) => frame === "2";
+    socket.on("message", (data) => isPing(data.toString()) && socket.send("3"));
+    socket.send("40");
+    await frames.take((frame) => frame.includes('"session"'), "being let in");
+    const began = performance.now();
+    for (let n = 0; n < 60; n += 1) socket.send(`40/nothing-${n},`);
+    await frames.take(isPing, "the ping");
+    await frames.take((frame) => frame.startsWith("44/nothing-59,"), "the answer to what came last");
+    // 60 packets at 10 a second, after a burst of 10.
+    assert.ok(performance.now() - began > 4_000, "longer than the interval and the timeout together");
+    await frames.take(isPing, "the ping after the pong");
+    socket.send('421["list-rooms",{}]');
+    await frames.take((frame) => frame.startsWith("431["), "an answer");
   });
 
   test("does not count what the server has asked for", async (t) => {
@@ -347,6 +379,40 @@ describe("a connection beyond", () => {
     const exposed = await start(t, { "limits.sockets-per-address": 1 });
     await exposed.connect(from("203.0.113.1"));
     assert.equal(await exposed.refusal(from("203.0.113.2")), "rate-limited", "nobody is trusted by default");
+  });
+});
+
+describe("memory", () => {
+  test("refuses large HTTP bodies with 503 beyond a quarter, until others are answered, and takes small ones", async (t) => {
+    const { key, settings } = newKey();
+    const server = await start(t, { ...METRICS, ...settings, "limits.memory": 4_000_000, "recovery.window": "0s" });
+    const [ada, bob] = [await server.user("ada"), await server.user("bob")];
+    for (let n = 0; n < 15; n += 1) await done(bob, "send-message", { text: "x".repeat(40_000) });
+    const event = (length) => ({ event: "news", data: "x".repeat(length), to: { everyone: true } });
+    const post = (length) => call(server, key, "POST", "/api/events", event(length));
+    const history = () => call(server, key, "GET", "/api/messages?room=lobby");
+
+    // A request of 700,000 bytes, of which 600,000 arrive for now.
+    const body = JSON.stringify(event(700_000));
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "content-length": body.length };
+    const slow = http.request(`${server.url}/api/events`, { method: "POST", headers, agent: false });
+    const answered = emitted(slow, "response");
+    slow.write(body.slice(0, 600_000));
+    await server.reaches('sockeye_memory_bytes{kind="http"}', 600_000);
+    for (const [whose, answer] of [["request", await post(500_000)], ["response", await history()]]) {
+      assert.deepEqual([answer.status, answer.headers["retry-after"]], [503, "1"], `the body of a ${whose}`);
+      assert.equal(answer.reply.error.code, "unavailable");
+    }
+    assert.equal(await server.metric('sockeye_limited_total{limit="memory"}'), 2);
+    assert.equal((await post(50_000)).status, 200);
+    slow.end(body.slice(600_000));
+    const [{ statusCode }] = await inTime(answered, "the answer to the slow request");
+    assert.equal(statusCode, 200);
+    assert.equal((await post(500_000)).status, 200);
+    assert.equal((await history()).status, 200);
+    for (const socket of [ada, bob]) {
+      for (const length of [50_000, 700_000, 500_000]) assert.equal((await once(socket, "news")).length, length);
+    }
   });
 });
 

@@ -26,17 +26,17 @@ test("bare texts", async (t) => {
   const server = await start(t);
   const bob = await server.user("bob");
   const inbox = run(t, server, "show(data)", "show");
-  assert.deepEqual(await inbox.take(() => true, "a text"), ["show", "hello"]);
+  assert.deepEqual(await inbox.next("a text"), ["show", "hello"]);
   assert.equal(await once(bob, "message"), "hello");
   bob.emit("message", "hello yourself");
-  assert.deepEqual(await inbox.take(() => true, "a text"), ["show", "hello yourself"]);
+  assert.deepEqual(await inbox.next("a text"), ["show", "hello yourself"]);
 });
 
 test("bare texts that are saved", async (t) => {
   const [, section, key, value] = /^\[(\w+)\]\n([\w-]+) = "([\w-]+)"\n$/.exec(chapter.take("toml", "text-event"));
   const server = await start(t, { [`${section}.${key}`]: value });
   const inbox = run(t, server, "show(data)", "show");
-  assert.deepEqual(await inbox.take(() => true, "a text"), ["show", "hello"]);
+  assert.deepEqual(await inbox.next("a text"), ["show", "hello"]);
   const { messages } = await done(await server.user("bob"), "load-messages", { room: "lobby" });
   assert.deepEqual(messages.map(({ body }) => body), [{ value: "hello" }]);
 });

@@ -576,6 +576,57 @@ describe("what cannot be recovered whole is not recovered", () => {
     assert.ok(sockets.some(({ recovered }) => !recovered), "300,000 bytes do not fit into 50,000");
   });
 
+  test("sockets that are away, the first to go, before any that is connected, and of those the largest", async (t) => {
+    const own = { "relay.own.to": "user", "relay.own.field": "user" };
+    const server = await start(t, { ...RELAYS, ...FREE, ...METRICS, ...own, "recovery.total-bytes": 550_000 });
+    const bob = await server.user("bob");
+    const [ada, cy, dee] = await Promise.all(["ada", "cy", "dee"].map((name) => server.user(name)));
+    const logged = async (user, count = 1) => {
+      for (let n = 0; n < count; n += 1) await done(bob, "own", { user, text: "x".repeat(100_000) });
+    };
+    const hears = async (socket, count = 1) => {
+      for (let n = 0; n < count; n += 1) await once(socket, "own");
+    };
+    const leaves = async (socket) => {
+      const { id } = socket;
+      socket.io.engine.close();
+      await once(socket, "disconnect");
+      await server.logged({ message: "away", socket: id });
+      return id;
+    };
+    const TOO_MUCH = "recovery logs of connected sockets were given up: too much is held";
+
+    await logged("ada", 3);
+    await hears(ada, 3);
+    const early = { ada: ada._lastOffset };
+    const first = await leaves(cy);
+    await leaves(dee);
+    for (const user of ["cy", "dee"]) await logged(user);
+    assert.equal(await server.metric("sockeye_away"), 2, "500,000 bytes fit into 550,000");
+
+    // One too many: the first that went makes room for it, though the log of one who is connected is larger.
+    await logged("ada");
+    await server.logged({ message: "disconnected", socket: first });
+    assert.equal(await back(cy), false);
+    assert.equal(await back(dee), true, "one was enough");
+    assert.ok(!server.stderr.includes(TOO_MUCH));
+
+    // Nobody is away: now the largest log is given up.
+    await hears(dee);
+    early.dee = dee._lastOffset;
+    await logged("dee");
+    assert.equal((await server.logged({ message: TOO_MUCH })).sockets, 1);
+    await hears(ada);
+    await hears(dee);
+    await fence(bob, ada, dee);
+    await leaves(ada);
+    assert.equal(await back(ada), true, "it has seen everything");
+    for (const socket of [ada, dee]) await leaves(socket);
+    [ada._lastOffset, dee._lastOffset] = [early.ada, early.dee];
+    assert.deepEqual([await back(ada), await back(dee)], [false, true]);
+    await hears(dee);
+  });
+
   test("a socket whose window has closed", async (t) => {
     const people = await pair(t, { settings: { "recovery.window": "3s" } });
     const { server, through, ada, bob } = people;

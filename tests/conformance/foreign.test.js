@@ -43,14 +43,14 @@ class Client {
 
   /** The next thing that it hears is this. */
   async hears(event, ...args) {
-    const heard = await this.#heard.take(() => `${event} at a client (${this.#stderr})`, 15_000);
+    const heard = await this.#heard.next(() => `${event} at a client (${this.#stderr})`);
     assert.deepEqual(heard, { event, args }, this.#stderr);
   }
 
   /** The next so many things that it hears are these numbers: handlers of python-socketio run in threads of their own. */
   async hearsTicks(count) {
     const heard = [];
-    while (heard.length < count) heard.push(await this.#heard.take("a tick at a client", 15_000));
+    while (heard.length < count) heard.push(await this.#heard.next("a tick at a client"));
     const numbers = heard.map(({ event, args }) => (assert.equal(event, "tick"), assert.equal(args.length, 1), args[0]));
     assert.deepEqual(numbers.sort((one, other) => one - other), [...heard.keys()]);
   }
@@ -60,7 +60,7 @@ class Client {
     assert.equal(this.#stderr, "");
     const ended = new Promise((resolve) => this.#child.once("close", resolve));
     this.#child.stdin.end();
-    await inTime(ended, "the end of a client", 15_000);
+    await inTime(ended, "the end of a client");
   }
 }
 

@@ -73,7 +73,7 @@ export async function connection(server) {
   return {
     status(request) {
       socket.write(request);
-      return heads.take("the answer to a request");
+      return heads.next("the answer to a request");
     },
   };
 }
@@ -219,7 +219,7 @@ export class WebSocket {
    * `{ close, reason }` or, when TCP ended, `{ end: true }`.
    */
   next(what = "a message over WebSocket", ms) {
-    return this.#messages.take(what, ms);
+    return this.#messages.next(what, ms);
   }
 
   /** The code that the server closes with; messages before that are passed over. */

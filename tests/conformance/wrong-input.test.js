@@ -72,7 +72,8 @@ const CLOSING = [
 const IDLE = [
   ["an event without a payload", "42"],
   ["an event without a payload, with an id", "421"],
-  ["an event with spaces around it", '42 ["burst", 0] '],
+  // Blanks in front of the JSON would belong to the id.
+  ["an event with spaces in and behind its JSON", '42[ "burst", 0 ] '],
   ["an event that writes the main namespace out", '42/,["burst",0]'],
   ["an acknowledgement without an id", "43[]"],
   ["an acknowledgement without an id and without a payload", "43"],

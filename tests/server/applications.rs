@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
-use sockeye::{Args, Arguments, ClientEvent, Ctx, Encoded, Outgoing, Raw, Result, ServerEvent, To, hub::encode};
+use sockeye::{Args, Arguments, ClientEvent, Ctx, Encoded, Outgoing, Raw, Result, ServerEvent, To};
 
 use crate::{client::Client, harness::TestServer, input::text_of};
 
@@ -53,7 +53,7 @@ async fn tried(ctx: Ctx, Try(what): Try) -> Result<Raw<&'static str>> {
             hub.emit(To::Everyone, &Reserved {}).and_then(|()| ctx.emit_to_room("nobody", &Reserved {}))
         }
         "reserved, with an answer" => ctx.ask(&Reserved {}, std::time::Duration::from_secs(9)).await.map(drop),
-        "reserved, encoded" => encode(&Reserved {}).map(drop),
+        "reserved, encoded" => Encoded::of(&Reserved {}).map(drop),
         "unwritable" => hub.emit_except(To::Everyone, ctx.socket_id(), &unwritable),
         "deep" => ctx.emit(&Deep(RawValue::from_string(nested(2_000)).unwrap())),
         "raw: reserved" => raw(r#"["disconnect",1]"#, 0).map(drop),
@@ -85,7 +85,7 @@ impl ClientEvent for Acknowledge {
 }
 
 async fn acknowledge(_: Ctx, Acknowledge(count, json): Acknowledge) -> Result<Arguments> {
-    Ok(Arguments { json, attachments: vec![bytes::Bytes::from_static(b"x"); count] })
+    Ok(Arguments::new(json, vec![bytes::Bytes::from_static(b"x"); count]))
 }
 
 #[tokio::test(flavor = "multi_thread")]

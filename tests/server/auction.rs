@@ -1,3 +1,5 @@
+//! An application of its own: an auction in Rust, with several clients.
+
 use serde_json::json;
 
 use crate::{client::Client, harness::TestServer};

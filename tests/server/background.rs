@@ -1,3 +1,5 @@
+//! A background task that fails makes the server unready and ends it.
+
 use std::time::Duration;
 
 use serde_json::json;

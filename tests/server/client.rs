@@ -1,3 +1,5 @@
+//! A Socket.IO client over a WebSocket, small enough to send what a good client never would.
+
 use std::{collections::VecDeque, net::SocketAddr};
 
 use futures_util::{SinkExt, StreamExt};

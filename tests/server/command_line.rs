@@ -1,3 +1,5 @@
+//! The commands of the binary, their output and exit codes.
+
 use std::{net::TcpListener, os::unix::fs::PermissionsExt};
 
 use serde_json::json;
@@ -102,7 +104,9 @@ async fn a_claim_has_a_name_at_each_level() {
     for setting in ["user-claim", "name-claim", "rooms-claim"] {
         for (claim, code) in [("", 2), ("a..b", 2), (".sub", 2), ("sub.", 2), ("a.b.c", 0), ("https://a.example/b", 0)]
         {
-            let said = said(&["check-config", "--set", &format!("auth.{setting}={claim:?}")], &[]).await;
+            let (claim_is, secret) = (format!("auth.{setting}={claim:?}"), format!("auth.secret={}", "s".repeat(32)));
+            let flags = ["check-config", "--set", "auth.mode=jwt", "--set", &secret, "--set", &claim_is];
+            let said = said(&flags, &[]).await;
             assert_eq!(said.code, code, "{setting} {claim}: {}", said.errors);
             assert_eq!(
                 said.errors.contains(&format!("auth.{setting} must name a claim")),

@@ -127,7 +127,7 @@ async fn an_address_has_its_share(is_proxied: bool) {
         config.server.trusted_proxies = is_proxied.then(|| "127.0.0.1/32".parse().unwrap()).into_iter().collect();
         config.api.requests_per_second = 0;
         let hash = hex::encode(Sha256::digest("sk_key"));
-        config.key.insert("test".to_owned(), Key { hash, scopes: vec![Scope::Everything], expires_at: None });
+        config.key.insert("test".to_owned(), Key::new(hash, [Scope::Everything]));
     })
     .await;
     // Requests whose bodies do not come: two for each of those that may be let in or refused by this limit.

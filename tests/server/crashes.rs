@@ -1,3 +1,5 @@
+//! `kill -9` in the middle of traffic, and what is there afterwards.
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

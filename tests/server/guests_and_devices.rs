@@ -1,3 +1,5 @@
+//! Guests, and users with several devices.
+
 use serde_json::{Value, json};
 
 use crate::{client::Client, harness::TestServer};

@@ -1,3 +1,5 @@
+//! Servers on free ports with folders of their own, and the binary as a process.
+
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use sockeye::{Config, Server};

@@ -148,8 +148,13 @@ async fn a_field_of_the_wrong_type_is_no_missing_one() {
     let server = TestServer::configured(|config| {
         config.rooms.recipient_field = "receiverId".to_owned();
         config.rooms.room_field = "channel".to_owned();
-        let relay = |to, field| Relay { to, field, argument: None, except_sender: false, volatile: false };
-        let direct = Relay { argument: Some(1), ..relay(RelayTo::User, None) };
+        let relay = |to, field| {
+            let mut relay = Relay::new(to);
+            relay.field = field;
+            relay
+        };
+        let mut direct = Relay::new(RelayTo::User);
+        direct.argument = Some(1);
         config.relay.insert("invite".to_owned(), relay(RelayTo::User, Some("memberId".to_owned())));
         config.relay.insert("poke".to_owned(), direct);
         config.relay.insert("draw".to_owned(), relay(RelayTo::Room, Some("board".to_owned())));
@@ -277,8 +282,11 @@ async fn undefined_and_null_are_nobodys_ids() {
     let server = TestServer::configured(|config| {
         config.rooms.recipient_field = "receiverId".to_owned();
         config.rooms.room_field = "channel".to_owned();
-        let relay =
-            |field, argument| Relay { to: RelayTo::User, field, argument, except_sender: false, volatile: false };
+        let relay = |field, argument| {
+            let mut relay = Relay::new(RelayTo::User);
+            (relay.field, relay.argument) = (field, argument);
+            relay
+        };
         config.relay.insert("invite".to_owned(), relay(Some("memberId".to_owned()), None));
         config.relay.insert("poke".to_owned(), relay(None, Some(1)));
     })

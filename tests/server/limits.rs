@@ -1,3 +1,5 @@
+//! The limits of the configuration, each reached.
+
 use serde_json::json;
 use sockeye::ClientEvent;
 use tokio::sync::Semaphore;

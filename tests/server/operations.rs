@@ -1,3 +1,5 @@
+//! What operators use: health, readiness, metrics, shutdown.
+
 use std::time::Duration;
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! The order in which a socket hears events and answers.
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -167,13 +169,8 @@ async fn a_thousand_events_are_answered_in_the_order_they_were_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_waits_for_the_join_before_it() {
-    let relay = sockeye::config::Relay {
-        to: sockeye::config::RelayTo::Room,
-        field: Some("room".to_owned()),
-        argument: None,
-        except_sender: false,
-        volatile: false,
-    };
+    let mut relay = sockeye::config::Relay::new(sockeye::config::RelayTo::Room);
+    relay.field = Some("room".to_owned());
     let server = TestServer::configured(|config| {
         config.limits.events_per_second = 0;
         config.relay.insert("cursor".to_owned(), relay);

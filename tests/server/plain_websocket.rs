@@ -1,3 +1,5 @@
+//! Plain WebSocket clients.
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -91,8 +93,8 @@ async fn legacy(_: Ctx, _: Legacy) -> Result<Raw<Value>> {
 }
 
 async fn picture(_: Ctx, _: Picture) -> Result<Arguments> {
-    let json = r#"["red",{"_placeholder":true,"num":0}]"#.to_owned();
-    Ok(Arguments { json, attachments: vec![vec![0, 255].into()] })
+    let json = r#"["red",{"_placeholder":true,"num":0}]"#;
+    Ok(Arguments::new(json, vec![vec![0, 255].into()]))
 }
 
 async fn fail(_: Ctx, _: Fail) -> Result<()> {

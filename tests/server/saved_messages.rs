@@ -1,3 +1,5 @@
+//! Saved messages: offsets, revisions, idempotency, history.
+
 use serde_json::{Value, json};
 
 use crate::{client::Client, harness::TestServer};

@@ -14,11 +14,13 @@ pub struct Cell {
 }
 
 /// Name and command line, so that any cell can be repeated by hand with `sockeye-bench cell`.
-const CELLS: [(&str, &str); 10] = [
+const CELLS: [(&str, &str); 12] = [
     ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
     ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
     ("fan-out-5000", "fan-out --sockets 5000 --in-flight 8"),
     ("burst-512", "fan-out --sockets 200 --in-flight 512"),
+    ("rate-1000", "rate --sockets 1000 --per-second 25"),
+    ("rate-1000-evicted", "rate --sockets 1000 --per-second 25 --evict 64"),
     ("api-events-1000", "api-events --sockets 1000 --in-flight 8"),
     ("echo", "echo --sockets 50 --in-flight 8"),
     ("send", "send --sockets 50 --in-flight 8"),

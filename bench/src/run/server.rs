@@ -40,7 +40,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// Whether the cell is for this server: a peer that saves is there for sends, plain WebSocket and a floor with
-    /// sockeye's words for fan-out, and the HTTP API is sockeye's.
+    /// sockeye's words for fan-out, the latter also at a fixed rate, and the HTTP API is sockeye's.
     pub fn does(&self, cell: &Cell) -> bool {
         match self.dialect {
             Dialect::Peer => match cell.scenario {
@@ -48,7 +48,7 @@ impl Recipe {
                 Scenario::ApiEvents(_) => false,
                 _ => !self.saves,
             },
-            Dialect::Sockeye => self.saves || cell.name.starts_with("fan-out") || cell.name.starts_with("burst"),
+            Dialect::Sockeye => self.saves || matches!(cell.scenario, Scenario::FanOut(_) | Scenario::Rate(_)),
             Dialect::Plain => cell.name.starts_with("fan-out"),
         }
     }
@@ -153,6 +153,15 @@ pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
         arguments: [peer.as_str()].iter().chain(more).map(|&word| word.into()).collect(),
     };
     let mut recipes = vec![node("node", false, &[]), node("node-sqlite", true, &["--save", FOLDER])];
+    if plan.peers.join("node_modules/uwebsockets").exists() {
+        recipes.push(Recipe {
+            name: "uws".into(),
+            dialect: Dialect::Peer,
+            saves: false,
+            program: "node".into(),
+            arguments: vec![absolute(&plan.peers.join("uws.mjs"))?.display().to_string()],
+        });
+    }
     if let Some(library) = &plan.library {
         recipes.push(Recipe {
             name: "library".into(),

@@ -9,6 +9,7 @@ use super::{
     AFTERMATH, Target, Watch, ignore,
     ledger::{Ledger, SENDER},
     linger, open,
+    rate::Pace,
 };
 use crate::{
     client::{Conn, Incoming, Protocol, Swarm},
@@ -45,14 +46,15 @@ pub struct FanOut {
 }
 
 impl FanOut {
-    pub(super) fn measure(&self, target: &Target, sender: Sender) -> Result<Figures> {
+    /// Sends as fast as what may be under way allows, or as `pace` says.
+    pub(super) fn measure(&self, target: &Target, sender: Sender, pace: Option<Pace>) -> Result<Figures> {
         let mut swarm = Swarm::new(target.address)?;
         match sender {
             Sender::Socket => open(&mut swarm, target, 1, |_| None)?,
             Sender::Backend => swarm.open(Protocol::Http)?,
         }
         open(&mut swarm, target, self.sockets, |_| Some(ROOM.into()))?;
-        let mut room = Room::new(self, sender, *target);
+        let mut room = Room::new(self, sender, *target, pace);
         room.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
         room.latencies.clear();
         let mut meter = Meter::start(target.pid)?;
@@ -67,6 +69,7 @@ impl FanOut {
 struct Room {
     target: Target,
     sender: Sender,
+    pace: Option<Pace>,
     receivers: u64,
     in_flight: usize,
     text: String,
@@ -76,11 +79,12 @@ struct Room {
 }
 
 impl Room {
-    fn new(spec: &FanOut, sender: Sender, target: Target) -> Room {
+    fn new(spec: &FanOut, sender: Sender, target: Target, pace: Option<Pace>) -> Room {
         let text = dialect::filler(spec.text);
         Room {
             target,
             sender,
+            pace,
             receivers: spec.sockets as u64,
             in_flight: spec.in_flight,
             ledger: Ledger::new(spec.sockets, &text),
@@ -95,7 +99,7 @@ impl Room {
         let (until, mut watch) = (Instant::now() + long, Watch::new());
         loop {
             self.send(swarm.conn(SENDER)?, until)?;
-            if self.ledger.under_way() == 0 {
+            if self.ledger.under_way() == 0 && Instant::now() >= until {
                 return Ok(());
             }
             swarm.turn(|conn, incoming, now| self.hear(conn, incoming, now))?;
@@ -103,10 +107,13 @@ impl Room {
         }
     }
 
-    /// Fills what may be under way, in one write.
+    /// Fills what may be under way, in one write; with a pace, only if a message is due.
     fn send(&mut self, sender: &mut Conn, until: Instant) -> Result<()> {
         let now = Instant::now();
         while now < until && self.ledger.under_way() < self.in_flight {
+            if !self.pace.as_mut().map_or(Ok(true), |pace| pace.is_due(now))? {
+                break;
+            }
             let n = self.ledger.sent(now);
             match self.sender {
                 // Acknowledgement 0 was the join's.

@@ -5,6 +5,7 @@ mod connects;
 mod fan_out;
 mod idle;
 mod ledger;
+mod rate;
 
 use std::{
     net::SocketAddr,
@@ -44,6 +45,8 @@ pub struct Target {
 pub enum Scenario {
     /// One sender to a room of many sockets: CPU per delivery received.
     FanOut(FanOut),
+    /// The same at a fixed rate, each message alone: CPU per delivery received.
+    Rate(rate::Rate),
     /// The same, but a backend emits with `POST /api/events`: CPU per delivery received.
     ApiEvents(FanOut),
     /// Events acknowledged with their payload: CPU per acknowledgement.
@@ -60,8 +63,9 @@ impl Scenario {
     /// Measures, or says what voids the run.
     pub fn measure(&self, target: &Target) -> Result<Figures> {
         match self {
-            Scenario::FanOut(fan_out) => fan_out.measure(target, fan_out::Sender::Socket),
-            Scenario::ApiEvents(fan_out) => fan_out.measure(target, fan_out::Sender::Backend),
+            Scenario::FanOut(fan_out) => fan_out.measure(target, fan_out::Sender::Socket, None),
+            Scenario::Rate(rate) => rate.measure(target),
+            Scenario::ApiEvents(fan_out) => fan_out.measure(target, fan_out::Sender::Backend, None),
             Scenario::Echo(load) => load.measure(target, acknowledged::Kind::Echo),
             Scenario::Send(load) => load.measure(target, acknowledged::Kind::Send),
             Scenario::Connect(connects) => connects.measure(target),
@@ -74,6 +78,10 @@ impl Scenario {
         match self {
             Scenario::FanOut(fan_out) => {
                 format!("fan-out to {}, {} in flight", fan_out.sockets, fan_out.in_flight)
+            }
+            Scenario::Rate(rate) => {
+                let evicted = if rate.evict > 0 { ", caches emptied between messages" } else { "" };
+                format!("{} messages a second to {}, each alone{evicted}", rate.per_second, rate.sockets)
             }
             Scenario::ApiEvents(FanOut { sockets, in_flight, .. }) => {
                 format!("`POST /api/events` to {sockets}, {in_flight} in flight; compare `fan-out-{sockets}`")
@@ -107,7 +115,7 @@ impl Scenario {
     /// What one unit costs, and in what.
     pub fn unit(&self) -> &'static str {
         match self {
-            Scenario::FanOut(_) | Scenario::ApiEvents(_) => "µs per delivery",
+            Scenario::FanOut(_) | Scenario::Rate(_) | Scenario::ApiEvents(_) => "µs per delivery",
             Scenario::Echo(_) | Scenario::Send(_) => "µs per acknowledgement",
             Scenario::Connect(_) => "µs per connect",
             Scenario::Idle(_) => "KiB per connection",

@@ -1,4 +1,4 @@
-//! What a token says, of which nothing is guessed: a claim of the wrong type is refused by its name.
+//! Reads a token's claims. Nothing is guessed: an error names the claim that has the wrong type.
 
 use std::time::Duration;
 
@@ -12,17 +12,18 @@ use crate::{
     model::{Timestamp, User, UserId},
 };
 
-/// How far clocks may differ.
-pub(in crate::auth) const LEEWAY: Duration = Duration::from_secs(30);
+/// How long a token is accepted after its `exp` and before its `nbf`, since clocks differ.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
-/// The last second of the year 9999. A larger date is none in seconds: in milliseconds it is the year 1978.
+/// The last second of the year 9999. A larger number cannot be meant as seconds; as milliseconds it is 1978 or
+/// later.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 /// The same in milliseconds.
 const LAST_MILLISECOND: f64 = LAST_SECOND * 1_000.0;
-/// Digits of a whole number that is taken as text.
+/// Digits of a whole number that may be an id.
 const DIGITS_MAX: usize = 19;
 
-/// What is believed of a token.
+/// The claims that the server uses.
 #[derive(Debug)]
 pub(in crate::auth) struct Claims {
     pub(in crate::auth) user: User,
@@ -30,7 +31,7 @@ pub(in crate::auth) struct Claims {
     pub(in crate::auth) expires_at: Timestamp,
 }
 
-/// Where the claims stand, and what they must be.
+/// The names of the claims, and their required values.
 pub(super) struct Rules {
     user: String,
     name: String,
@@ -94,7 +95,7 @@ fn find<'a>(claims: &Object<'a>, path: &str) -> Option<&'a RawValue> {
     })
 }
 
-/// When it ends, if now is between its `nbf` and its `exp`.
+/// The time of `exp`; an error where `now` is not between `nbf` and `exp`.
 fn within_its_time(claims: &Object<'_>, now: Timestamp) -> Result<Timestamp> {
     let end = date(claims, "exp")?.ok_or_else(|| refusal("the token has no exp, which says when it ends"))?;
     let begin = date(claims, "nbf")?;
@@ -111,8 +112,8 @@ fn within_its_time(claims: &Object<'_>, now: Timestamp) -> Result<Timestamp> {
     }
 }
 
-/// A NumericDate (RFC 7519, section 2): seconds since 1970, with or without a fraction. What is before 1970 counts as
-/// its first moment.
+/// A NumericDate (RFC 7519, section 2): seconds since 1970, with or without a fraction. Times before 1970 count
+/// as 1970.
 fn date(claims: &Object<'_>, claim: &str) -> Result<Option<Timestamp>> {
     let Some(value) = find(claims, claim) else { return Ok(None) };
     let number =
@@ -130,7 +131,7 @@ fn date(claims: &Object<'_>, claim: &str) -> Result<Option<Timestamp>> {
     Ok(Some(Timestamp::from_millis((seconds * 1_000.0).round() as u64)))
 }
 
-/// Refuses a token whose claim neither is a text nor lists it; an empty text: whatever the token says.
+/// Refuses a token whose claim is not `expected` and does not list it. Nothing is checked where `expected` is empty.
 fn must_name(claims: &Object<'_>, claim: &str, expected: &str, what: &str) -> Result<()> {
     if expected.is_empty() {
         return Ok(());
@@ -158,7 +159,7 @@ pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
     Object::of(str::from_utf8(json).ok()?)
 }
 
-/// As [`text`], for what tells one thing from another.
+/// As [`text`], but half a surrogate pair is an error.
 fn key(claim: &str, value: &RawValue) -> Result<String> {
     if input::is_cut(value.get()) {
         return Err(refusal(format!("the token's {claim} cannot be taken: {}", input::CUT)));
@@ -179,7 +180,7 @@ fn text(claim: &str, value: &RawValue) -> Result<String> {
     Err(refusal(format!("the token's {claim} must be a string or a whole number, not {}", kind(value))))
 }
 
-/// What a value is, for a refusal: numbers as they are written, everything else by its type.
+/// A value for an error message: numbers as they are written, other values by their type.
 pub(super) fn kind(value: &RawValue) -> String {
     match value.get().as_bytes().first() {
         Some(b'"') => "a string".to_owned(),

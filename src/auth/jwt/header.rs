@@ -1,4 +1,4 @@
-//! A token's header (RFC 7515, section 4), of which three fields count.
+//! A token's header (RFC 7515, section 4): `alg`, `kid` and `crit`.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{error::Result, input};
 
-/// What a token says about its signature.
+/// The header's fields about the signature.
 pub(super) struct Header {
     /// `alg`
     pub(super) algorithm: String,

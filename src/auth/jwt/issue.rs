@@ -1,4 +1,4 @@
-//! Tokens to try things with, as `sockeye token` prints them.
+//! Issues tokens for development (`sockeye token`).
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Issue {
     pub name: Option<String>,
     /// The claim `auth.rooms-claim`.
     pub rooms: Vec<String>,
-    /// Until `exp`.
+    /// Lifetime, until `exp`.
     pub lifetime: Duration,
     /// Which of `auth.keys` signs it; `None` for the key that has no `kid`.
     pub kid: Option<String>,
@@ -65,7 +65,7 @@ pub fn issue(config: &AuthConfig, private_key: Option<&[u8]>, issue: Issue) -> a
     Ok(jsonwebtoken::encode(&header, &claims, &key)?)
 }
 
-/// Puts a claim where its path says: `data.id` into the object `data`, unless something else is called so.
+/// Sets a claim at its path: `data.id` in the object `data`, unless `data` is another claim already.
 fn put(claims: &mut Map<String, Value>, path: &str, value: Value) {
     if let Some((object, rest)) = path.split_once('.')
         && let Some(nested) = claims.entry(object).or_insert_with(|| Map::new().into()).as_object_mut()

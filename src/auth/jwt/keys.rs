@@ -1,4 +1,4 @@
-//! The keys by which tokens are signed: one without a name, and others by the `kid` of a token's header.
+//! The keys that verify tokens: one without a name, and others by the `kid` of a token's header.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -11,10 +11,10 @@ use crate::{
     error::Result,
 };
 
-/// What stands in the first line of a private key in PEM (RFC 7468), of whatever kind.
+/// In the first line of every private key in PEM (RFC 7468).
 const PRIVATE: &[u8] = b"PRIVATE KEY-----";
 
-/// Every key that a token may be signed by.
+/// All keys that verify tokens.
 pub(super) struct VerificationKeys {
     unnamed: Option<VerificationKey>,
     named: HashMap<String, VerificationKey>,
@@ -43,7 +43,7 @@ impl VerificationKeys {
         Ok(Self { unnamed: unnamed.transpose()?, named: named.collect::<Result<_, ConfigError>>()? })
     }
 
-    /// The key for a token with this header. While no key has a name, a `kid` says nothing.
+    /// The key for a token with this header. While no key has a name, `kid` is ignored.
     pub(super) fn find(&self, header: &Header) -> Result<&VerificationKey> {
         let unnamed = self.unnamed.as_ref();
         let key = match &header.key_id {
@@ -88,13 +88,13 @@ impl VerificationKey {
                 "holds a private key; the public one is needed, as `openssl pkey -pubout` makes it".to_owned(),
             ));
         }
-        // One that no signature can be checked with, such as a key on another curve, is found out here.
+        // Verifying once finds keys that cannot verify anything, such as one on another curve.
         let usable = parse(&pem).and_then(|key| jsonwebtoken::crypto::verify("", b"", &key, algorithm).map(|_| key));
         let key = usable.map_err(|error| wrong(format!("holds no public key for {kind:?} in PEM: {error}")))?;
         Ok(Self { key, algorithm, file: Some(Sha256::digest(&pem).into()), setting })
     }
 
-    /// Whether the signature is this key's.
+    /// Whether this key made the signature.
     pub(super) fn verify(&self, message: &str, signature: &str) -> Result<()> {
         let is_right = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.key, self.algorithm);
         if is_right.unwrap_or(false) {

@@ -37,7 +37,7 @@ impl Socket {
             return self.end(reason);
         }
         let until = Instant::now() + self.shared.settings.recovery.window;
-        let until = self.shared.timers.add(until, Arc::downgrade(self) as _);
+        let until = self.shared.timers.insert(until, Arc::downgrade(self) as _);
         state.phase = Phase::Away { reason, until };
         state.asked.clear();
         let Some(application) = state.application.clone() else { return };
@@ -113,7 +113,7 @@ impl Socket {
 }
 
 impl Timed for Socket {
-    /// The recovery window is over, if this is still its timer.
+    /// The recovery window is over. A ticket of an earlier window has no effect.
     fn timer_due(self: Arc<Self>, ticket: Ticket, _: Instant) {
         self.end_if(|phase| match phase {
             Phase::Away { reason, until } if *until == ticket => Some(*reason),

@@ -1,4 +1,4 @@
-//! An event that was checked, and how it is emitted.
+//! A validated event, and how it is emitted.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,10 +21,10 @@ use crate::{
     protocol::{self, Failure},
 };
 
-/// How long answers may be waited for.
+/// The longest time to wait for acknowledgements.
 const ACK_MAX_MS: u64 = 60_000;
 
-/// An event that can be emitted.
+/// A validated event.
 pub(super) struct Emission {
     hub: Arc<Hub>,
     event: Encoded,
@@ -35,7 +35,7 @@ pub(super) struct Emission {
     pub(super) once: Option<Once>,
 }
 
-/// Who hears it.
+/// The receivers.
 struct Audience {
     rooms: Vec<Room>,
     users: Vec<UserId>,
@@ -44,7 +44,7 @@ struct Audience {
 }
 
 impl Emission {
-    /// Checks everything that can be wrong with it.
+    /// Validates an event.
     pub(super) fn new(app: &App, event: Event) -> Result<Self> {
         let once = Once::of(&event)?;
         let Event { event, data, args, to, except, namespace, volatile, idempotency_key: _, ack } = event;
@@ -85,7 +85,7 @@ impl Emission {
         })
     }
 
-    /// Emits it, and waits for the answers if they are asked for.
+    /// Emits the event, and waits for acknowledgements if they are asked for.
     pub(super) async fn emit(&self, app: &App) -> Result<Emitted> {
         let (to, except) = (self.to.list(), self.except.list());
         let to = match to.as_slice() {
@@ -142,7 +142,7 @@ pub(super) fn batch(app: &App, events: Vec<Event>) -> Result<Vec<Emission>> {
     checked.collect()
 }
 
-/// What is wrong with which event of a batch.
+/// Adds the index of the event to an error about a batch.
 fn at(index: usize, error: Error) -> Error {
     let sentence = |sentence| format!("events[{index}]: {sentence}");
     match error {

@@ -21,23 +21,23 @@ use crate::{
 
 /// How long a retry is recognised.
 const WINDOW: Duration = Duration::from_hours(24);
-/// Bytes of all replies; the ones that were not asked for longest make room.
+/// Bytes of all replies; the least recently used ones are evicted.
 const BYTES: u64 = 64_000_000;
-/// What a reply takes beside its answers.
+/// Bytes of a reply beside its answers.
 const OVERHEAD: usize = 256;
 
-/// What makes an event one that is emitted once.
+/// Identifies an event that must be emitted once.
 pub(super) struct Once {
     pub(super) key: String,
-    /// Of all that the event says.
+    /// The digest of the whole event.
     digest: [u8; 32],
 }
 
-/// Those that were given, and the places of those that are being made.
+/// The replies that were given, and entries for those under way.
 #[derive(Clone)]
 pub(super) struct Replies(Cache<(String, String), Arc<Place>>);
 
-/// Where a reply is, or comes. Whoever holds it is the one to emit.
+/// The entry of a reply. The request that holds its lock emits the event.
 struct Place {
     kept: Arc<Mutex<Option<Kept>>>,
     bytes: AtomicU32,
@@ -48,7 +48,7 @@ struct Kept {
     emitted: Arc<Emitted>,
 }
 
-/// The places of one request, held by it.
+/// The locked entries of one request.
 pub(super) struct Reservations<'a> {
     replies: &'a Replies,
     caller: &'a str,
@@ -83,7 +83,7 @@ impl<'a> Reservations<'a> {
         caller: &'a str,
         all: impl Iterator<Item = &'a Once>,
     ) -> Result<Self> {
-        // In the order of the keys, so that no two requests wait for each other.
+        // Locked in the order of the keys, so that no two requests wait for each other.
         let all: BTreeMap<&str, &Once> = all.map(|once| (once.key.as_str(), once)).collect();
         let mut held = BTreeMap::new();
         for (key, once) in all {
@@ -97,7 +97,7 @@ impl<'a> Reservations<'a> {
         Ok(Self { replies, caller, held })
     }
 
-    /// The reply to the request that this one repeats.
+    /// The reply to the earlier request with this key, if there was one.
     pub(super) fn earlier(&self, once: &Once) -> Option<Arc<Emitted>> {
         let (_, kept) = self.held.get(once.key.as_str())?;
         kept.as_ref().map(|kept| kept.emitted.clone())
@@ -108,7 +108,7 @@ impl<'a> Reservations<'a> {
         let Some((place, kept)) = self.held.get_mut(once.key.as_str()) else { return };
         **kept = Some(Kept { digest: once.digest, emitted: emitted.clone() });
         place.bytes.store(emitted.bytes(), Ordering::Relaxed);
-        // Once more, now that it is known how much it weighs.
+        // Inserted again, so that the cache learns its weight.
         self.replies.0.insert((self.caller.to_owned(), once.key.clone()), place.clone());
     }
 }
@@ -120,7 +120,7 @@ impl Default for Place {
 }
 
 impl Emitted {
-    /// About as many as it takes in memory.
+    /// Its size in memory, roughly.
     fn bytes(&self) -> u32 {
         let answers = self.answers.iter().flatten().map(|answer| {
             let arguments = answer.data.iter().chain(answer.args.iter().flatten());

@@ -1,3 +1,5 @@
+//! The host a request is for, and pages of the server's own.
+
 use http::{HeaderName, HeaderValue};
 
 use super::*;

@@ -1,4 +1,5 @@
-//! What the benchmark's peers do, in the same words: a room, an unsaved message to it, an echo. See `bench/`.
+//! The server `library` of the benchmark: the events of `server.mjs` with this crate. It knows a room, an unsaved message to
+//! it and an echo. See `bench/README.md`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What the conformance suite talks to: small events on namespaces of every kind. See `tests/conformance/`.
+//! The server under test in the conformance suite: the events of `peer.mjs` with this crate, on namespaces of every kind.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use sockeye::{
     Args, Arguments, ClientEvent, Config, Ctx, DisconnectReason, Encoded, Entrant, Events, Outgoing, Raw, Refusal,
-    Result, Server, ServerEvent, To,
-    model::{Room, RoomName},
+    Result, Room, RoomName, Server, ServerEvent, To,
 };
 
 /// Disconnects that are remembered.
@@ -204,7 +203,7 @@ async fn welcome(ctx: Ctx) -> Result<()> {
 }
 
 async fn echo(_: Ctx, Echo { json, attachments }: Echo) -> Result<Arguments> {
-    Ok(Arguments { json, attachments })
+    Ok(Arguments::new(json, attachments))
 }
 
 async fn emit_back(ctx: Ctx, EmitBack { json, attachments }: EmitBack) -> Result<()> {
@@ -218,7 +217,7 @@ async fn ask(ctx: Ctx, Ask { json, attachments }: Ask) -> Result<Arguments> {
     let (_, answered) = ctx.hub().ask_all(&outgoing, ANSWER_TIMEOUT).await?.remove(0);
     let answered = answered?;
     let first = answered.arguments().first().map_or("null", |argument| argument.get());
-    Ok(Arguments { json: format!("[{first}]"), attachments: answered.attachments().to_vec() })
+    Ok(Arguments::new(format!("[{first}]"), answered.attachments().to_vec()))
 }
 
 /// An event's name before its arguments.
@@ -238,8 +237,8 @@ async fn leave(ctx: Ctx, Leave(room): Leave) -> Result<Raw<()>> {
 }
 
 async fn rooms(ctx: Ctx, _: Rooms) -> Result<Raw<Vec<String>>> {
-    let rooms = ctx.hub().rooms_of(ctx.socket_id());
-    Ok(Raw(rooms.into_iter().map(|room| room.key().into_owned()).collect()))
+    let (rooms, user) = (ctx.hub().rooms_of(ctx.socket_id()), ctx.user().id);
+    Ok(Raw(rooms.iter().map(|room| room.for_reader(&user).to_string()).collect()))
 }
 
 async fn say(ctx: Ctx, Say { fields, attachments }: Say) -> Result<Raw<()>> {
@@ -285,7 +284,7 @@ async fn id(ctx: Ctx, _: Id) -> Result<Raw<String>> {
 }
 
 async fn namespaces(ctx: Ctx, _: Namespaces) -> Result<Raw<Vec<String>>> {
-    Ok(Raw(ctx.app().hubs.paths()))
+    Ok(Raw(ctx.app().namespaces()))
 }
 
 async fn not_refused(entrant: Entrant) -> Result<(), Refusal> {
