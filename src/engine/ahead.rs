@@ -17,7 +17,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::pressure::{Account, Charge, Kind, SCARCE_CHUNK};
+use super::memory::{Account, Charge, Kind, SCARCE_CHUNK};
 use targets::Targets;
 
 /// Bytes of one request that hyper may hold beside its body: the head, and the first of the body.

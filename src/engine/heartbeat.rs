@@ -6,10 +6,14 @@ use std::{
 };
 
 use super::{
-    DisconnectReason, Protocol, Settings,
-    pressure::STALL_MAX,
+    reason::DisconnectReason,
+    settings::Settings,
     timers::{Ticket, Timed, Timers},
+    version::Protocol,
 };
+
+/// How long a connection may go without being read from; then it is dropped. Its ping deadline stands still meanwhile.
+pub(super) const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// How long a client that has been told that its connection is over may take to close its transport.
 const CLOSE_AFTER_GOODBYE: Duration = Duration::from_secs(2);

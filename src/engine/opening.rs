@@ -38,10 +38,10 @@ impl Engine {
         }
         let handshake = Handshake::of_client(self, &query, request.uri(), request.headers(), Some(address)).ok()?;
         // HTTP refuses it, and counts that.
-        if self.account.is_full() {
+        if self.shared.account.is_full() {
             return None;
         }
-        let waiting = self.limits.wait_or(Some(address), |_| ())?;
+        let waiting = self.shared.limits.wait_or(Some(address), |_| ())?;
         Some(Opening { engine: self.clone(), handshake, waiting, answer })
     }
 }
@@ -59,7 +59,7 @@ impl Opening {
         }
         head.push_str("\r\n");
         let (reader, writer) = stream.into_split();
-        let decoder = Decoder::new(engine.settings.max_payload.get());
+        let decoder = Decoder::new(engine.shared.settings.max_payload.get());
         let connection = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
         let mut reader = Reader::new(connection, reader, decoder);
         reader.feed(ahead);

@@ -6,7 +6,7 @@
 
 mod close;
 mod envelope;
-mod inbound;
+pub(super) mod inbound;
 mod rendering;
 
 use std::{
@@ -16,50 +16,35 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
+    routing::{MethodRouter, any},
 };
 use http::{Method, Request, StatusCode, header::SEC_WEBSOCKET_VERSION};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     ClientAddress, Engine, Handshake, Protocol,
-    connection::Connection,
+    client_socket::ClientSocket,
     frame::Frame,
     output::Transport,
     reader::Reader,
     requests,
-    socket::Socket,
+    settings::PlainSettings,
     upgrade::{self, Stream},
     websocket::Decoder,
 };
 use envelope::Asked;
 
 pub(super) use close::goodbye;
-pub(super) use inbound::Inbound;
-pub(super) use rendering::{bare_text, envelope};
+use inbound::Inbound;
 
 /// The one version of WebSocket there is (RFC 6455, section 4.1).
 const VERSION: &str = "13";
-
-/// What the engine has to know of the configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) ping_interval: Duration,
-    /// How long a client may send nothing.
-    pub(crate) idle_timeout: Duration,
-    /// The event that a bare text is.
-    pub(crate) text_event: String,
-    /// The event with which clients of bare texts hear of what is saved; `None` where they do not.
-    pub(crate) saved_event: Option<&'static str>,
-    /// Clients are let in before they say anything.
-    pub(crate) open_at_once: bool,
-}
 
 /// What such a connection has beside the others.
 #[derive(Default)]
@@ -73,14 +58,23 @@ pub(super) struct Plain {
     next_id: AtomicU64,
 }
 
-/// Whether a client is let in.
-enum Verdict {
-    Yes(Arc<Socket>),
+/// What was decided about a client's CONNECT.
+pub(super) enum Verdict {
+    /// The client has joined the namespace.
+    Yes(Arc<dyn ClientSocket>),
+    /// The client was refused.
     No(Refusal),
 }
 
-/// Why it is not.
-struct Refusal {
+impl Verdict {
+    /// The client was refused, with a message, which is a code where there is no data. `data` is JSON.
+    pub(super) fn refused(message: &str, data: Option<&str>) -> Self {
+        Self::No(envelope::refusal(message, data))
+    }
+}
+
+/// Why a client was refused.
+pub(super) struct Refusal {
     code: String,
     /// The `error` of a reply, as JSON.
     error: String,
@@ -88,11 +82,15 @@ struct Refusal {
 
 impl Plain {
     /// What the client gets instead of a packet; `None` where it gets nothing.
-    pub(super) fn rendered<'a>(&self, frame: &'a Arc<Frame>, settings: &Settings) -> Option<Cow<'a, Arc<Frame>>> {
+    pub(super) fn rendered<'a>(&self, frame: &'a Arc<Frame>, settings: &PlainSettings) -> Option<Cow<'a, Arc<Frame>>> {
         if frame.is_ack() {
             return rendering::reply(frame, |id| self.asked().remove(&id)).map(Cow::Owned);
         }
-        let rendered = if self.has_envelopes() { frame.envelope() } else { frame.bare_text(settings) };
+        let rendered = if self.has_envelopes() {
+            frame.envelope(rendering::envelope)
+        } else {
+            frame.bare_text(|frame| rendering::bare_text(frame, settings))
+        };
         rendered.map(Cow::Borrowed)
     }
 
@@ -116,27 +114,20 @@ impl Plain {
         self.verdict().is_some()
     }
 
+    /// The client's CONNECT was decided on. Its reader must be woken then.
+    pub(super) fn decide(&self, verdict: Verdict) {
+        *self.verdict() = Some(verdict);
+    }
+
     fn verdict(&self) -> MutexGuard<'_, Option<Verdict>> {
         self.verdict.lock()
     }
 }
 
-impl Connection {
-    /// The client is let in. Its reader goes on with what has arrived since it asked.
-    pub(super) fn let_in(&self, socket: &Arc<Socket>) {
-        self.decided(|| Verdict::Yes(socket.clone()));
-    }
-
-    /// The client is not let in, with a message, which is a code where there is no JSON.
-    pub(super) fn keep_out(&self, message: &str, data: Option<&str>) {
-        self.decided(|| Verdict::No(envelope::refusal(message, data)));
-    }
-
-    fn decided(&self, verdict: impl FnOnce() -> Verdict) {
-        if let Some(plain) = &self.plain {
-            *plain.verdict() = Some(verdict());
-            self.output().wake_reader();
-        }
+impl Engine {
+    /// What answers requests for a plain WebSocket.
+    pub(crate) fn plain(self: &Arc<Self>) -> MethodRouter {
+        any(serve).with_state(self.clone())
     }
 }
 
@@ -151,14 +142,14 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
     let handshake = Handshake::of(Protocol::Plain, request.uri(), request.headers(), address);
     let Some(words) = upgrade::Handshake::of(&mut request) else { return StatusCode::BAD_REQUEST.into_response() };
-    let Some(waiting) = engine.wait(handshake.address) else {
+    let Some(waiting) = engine.shared.wait(handshake.address) else {
         return requests::retry_after(StatusCode::SERVICE_UNAVAILABLE.into_response());
     };
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
         let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
-        let decoder = Decoder::new(engine.settings.max_payload.get());
-        let connection = Connection::new(&engine, requests::secret(), handshake, Transport::WebSocket(writer), waiting);
+        let decoder = Decoder::new(engine.shared.settings.max_payload.get());
+        let connection = engine.add_connection(requests::secret(), handshake, Transport::WebSocket(writer), waiting);
         let inbound = Inbound::new(&connection);
         let mut reader = Reader::plain(connection, reader, decoder, inbound);
         reader.feed(&mut ahead);

@@ -16,11 +16,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     DisconnectReason, Protocol,
-    connection::{Connection, Intake},
+    connection::{Connection, intake::Intake},
     jsonp,
+    memory::{Charge, Kind, ReceivedCharge},
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
-    pressure::{Charge, Kind, ReceivedCharge},
     requests::{Refusal, refuse},
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn get(connection: &Arc<Connection>) -> Response {
         Some(callback) => callback.script(&payload),
         None => payload,
     };
-    let charge = Charge::new(&connection.engine.account, Kind::Http, body.len());
+    let charge = Charge::new(&connection.shared.account, Kind::Http, body.len());
     plain(StatusCode::OK, charge.hold(body.into()))
 }
 
@@ -161,10 +161,10 @@ const GOODBYE: usize = 64;
 /// and that time does not count. Of a connection that is closed and has yet to be
 /// told so, a body is read and not kept.
 async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
-    let most = connection.engine.settings.max_payload.get();
+    let most = connection.shared.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);
     let mut intake = Intake::default();
-    let mut deadline = Instant::now() + connection.engine.settings.ping_timeout;
+    let mut deadline = Instant::now() + connection.shared.settings.ping_timeout;
     loop {
         let asked = Instant::now();
         intake.ready(connection).await;

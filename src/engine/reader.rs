@@ -16,10 +16,10 @@ use tokio::{
 
 use super::{
     DisconnectReason, Protocol,
-    connection::{Connection, Intake},
+    connection::{Connection, intake::Intake},
     frame::Frame,
+    memory::{ReceivedCharge, SCARCE_CHUNK},
     plain,
-    pressure::{ReceivedCharge, SCARCE_CHUNK},
     websocket::{Decoder, Message, Stop, opcode},
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Reader {
     /// Messages wait in the decoder for their turn.
     is_paused: bool,
     /// Where a client of plain WebSocket is on its way in.
-    plain: Option<Box<plain::Inbound>>,
+    plain: Option<Box<plain::inbound::Inbound>>,
     /// Nothing that comes now counts: the client was told goodbye.
     is_leaving: bool,
 }
@@ -59,7 +59,7 @@ impl Reader {
         connection: Arc<Connection>,
         stream: OwnedReadHalf,
         decoder: Decoder,
-        plain: plain::Inbound,
+        plain: plain::inbound::Inbound,
     ) -> Self {
         let mut reader = Self::new(connection, stream, decoder);
         reader.plain = Some(Box::new(plain));
@@ -102,7 +102,7 @@ impl Reader {
                     Poll::Ready(()) => {}
                 }
             }
-            let chunk = if self.connection.engine.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
+            let chunk = if self.connection.shared.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
             let read = BUFFER.with_borrow_mut(|buffer| {
                 let mut bytes = ReadBuf::new(&mut buffer[..chunk]);
                 let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
@@ -181,7 +181,11 @@ impl Reader {
     }
 }
 
-fn take_plain(connection: &Arc<Connection>, plain: &mut plain::Inbound, message: Message<'_>) -> ControlFlow<()> {
+fn take_plain(
+    connection: &Arc<Connection>,
+    plain: &mut plain::inbound::Inbound,
+    message: Message<'_>,
+) -> ControlFlow<()> {
     match (message, &connection.plain) {
         (Message::Text(text), Some(state)) if !connection.is_closed() => plain.take(connection, state, text),
         (Message::Text(_), _) => ControlFlow::Continue(()),

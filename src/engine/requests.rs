@@ -3,23 +3,26 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
+    Router,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
+    routing::any,
 };
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use rand::{Rng, distr::Alphanumeric};
 use serde::Serialize;
 
 use super::{
-    Engine, Protocol, clients,
+    ClientAddress, Engine, Handshake, Protocol, clients,
     connection::Connection,
+    engine_side::EngineSide,
     frame::Frame,
     jsonp,
-    library::{EngineSide, LibrarySession},
+    library::LibrarySession,
     output::{Request as Waiting, Transport, Upgrade},
     polling,
     reader::Reader,
@@ -30,43 +33,7 @@ use super::{
 /// Characters of a session id: 24 of 62 are 142 bits.
 const SID_LEN: usize = 24;
 
-/// The address a request came from, as an extension of the request: the peer's, or what a trusted proxy says.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub IpAddr);
-
-/// What a client said when it opened its connection, as far as anybody asks for it later.
-#[derive(Debug, Clone)]
-pub(crate) struct Handshake {
-    pub(super) protocol: Protocol,
-    /// Of the request's URI; kept out of logs, a token may be in it.
-    pub(crate) query: String,
-    /// The Authorization header.
-    pub(crate) authorization: Option<String>,
-    /// Where it comes from.
-    pub(crate) address: Option<IpAddr>,
-    /// What `recovery` in the query says.
-    pub(super) asked_recovery: Option<bool>,
-    /// Whether its events bear offsets, so that its sockets may be recovered.
-    pub(super) is_recoverable: bool,
-    /// It polls by JSONP.
-    pub(super) jsonp: Option<jsonp::Callback>,
-}
-
 impl Handshake {
-    /// What a request says.
-    pub(super) fn of(protocol: Protocol, uri: &Uri, headers: &HeaderMap, address: Option<IpAddr>) -> Self {
-        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        Self {
-            protocol,
-            query: uri.query().unwrap_or_default().to_owned(),
-            authorization: authorization.map(str::to_owned),
-            address,
-            asked_recovery: None,
-            is_recoverable: false,
-            jsonp: None,
-        }
-    }
-
     /// What the first request of a client of Engine.IO says.
     pub(super) fn of_client(
         engine: &Engine,
@@ -76,7 +43,7 @@ impl Handshake {
         address: Option<IpAddr>,
     ) -> Result<Self, Refusal> {
         let protocol = query.protocol();
-        if protocol == Protocol::V3 && !engine.settings.allow_eio3 {
+        if protocol == Protocol::V3 && !engine.shared.settings.allow_eio3 {
             return Err(Refusal::UnsupportedProtocol);
         }
         let mut handshake = Self::of(protocol, uri, headers, address);
@@ -86,7 +53,7 @@ impl Handshake {
         }
         if protocol == Protocol::V4 {
             let asked = clients::asked(query.recovery.as_deref());
-            let recovery = &engine.settings.recovery;
+            let recovery = &engine.shared.settings.recovery;
             let wants_offsets = asked.unwrap_or_else(|| {
                 clients::are_offsets_sent(recovery.clients, &handshake.query, headers, is_websocket)
             });
@@ -209,6 +176,17 @@ struct Open<'a> {
     max_payload: usize,
 }
 
+impl Engine {
+    /// The routes of Engine.IO under a path.
+    pub(crate) fn routes(self: &Arc<Self>, path: &str) -> Router {
+        Router::new()
+            .route(path, any(serve))
+            .route(&format!("{path}/"), any(serve))
+            .route(&format!("{path}/{{*rest}}"), any(serve))
+            .with_state(self.clone())
+    }
+}
+
 /// Every request under the path of Socket.IO.
 pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Request<Body>) -> Response {
     let is_upgrade = upgrade::is_asked_for(request.headers());
@@ -220,7 +198,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
         _ => return refuse(Refusal::UnknownTransport),
     };
     if let Some(sid) = &query.sid {
-        let Some(connection) = engine.connection(sid) else { return refuse(Refusal::UnknownSession) };
+        let Some(connection) = engine.connections.find(sid) else { return refuse(Refusal::UnknownSession) };
         if connection.protocol != query.protocol() {
             return refuse(Refusal::BadRequest);
         }
@@ -246,7 +224,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
         Ok(handshake) => handshake,
         Err(refusal) => return refuse(refusal),
     };
-    let Some(waiting) = engine.wait(handshake.address) else { return refuse(Refusal::Full) };
+    let Some(waiting) = engine.shared.wait(handshake.address) else { return refuse(Refusal::Full) };
     if !is_websocket {
         let transport = Transport::Polling { request: Waiting::None, upgrade: Upgrade::No };
         let Some(connection) = open(&engine, handshake, transport, waiting, None) else {
@@ -258,7 +236,7 @@ pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Reques
     let (response, upgraded) = words.accept();
     tokio::spawn(async move {
         let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
-        let decoder = Decoder::new(engine.settings.max_payload.get());
+        let decoder = Decoder::new(engine.shared.settings.max_payload.get());
         let Some(connection) = open(&engine, handshake, Transport::WebSocket(writer), waiting, None) else { return };
         let mut reader = Reader::new(connection, reader, decoder);
         reader.feed(&mut ahead);
@@ -312,11 +290,11 @@ pub(super) fn open(
     let (sid, root) = match protocol {
         Protocol::V4 | Protocol::Plain => (secret(), None),
         Protocol::V3 => {
-            let session = LibrarySession::open(engine.library(), &engine_side)?;
+            let session = LibrarySession::open(engine.shared.library(), engine_side.clone())?;
             (session.sid().to_string(), Some(session))
         }
     };
-    let settings = &engine.settings;
+    let settings = &engine.shared.settings;
     let open = Open {
         sid: &sid,
         upgrades,
@@ -325,16 +303,14 @@ pub(super) fn open(
         max_payload: settings.max_payload.get(),
     };
     let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
-    let connection = Connection::new(engine, sid, handshake, transport, waiting);
+    let connection = engine.add_connection(sid, handshake, transport, waiting);
     if let Some(head) = head {
         connection.output().cork();
         connection.send(head);
     }
     connection.send(&Frame::engine(&packet));
-    if let Some(session) = root
-        && let Some(route) = engine.route("/")
-    {
-        connection.connect_through(session, &engine_side, "/", route, "");
+    if let Some(session) = root {
+        engine.join_root(&connection, session, &engine_side);
     }
     Some(connection)
 }

@@ -151,11 +151,11 @@ pub(super) async fn close(upgrade: OnUpgrade) {
 /// the connection ends, so does the WebSocket.
 pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
     let Stream { reader, writer, ahead, kept: _kept } = stream;
-    let decoder = Decoder::new(connection.engine.settings.max_payload.get());
+    let decoder = Decoder::new(connection.shared.settings.max_payload.get());
     let mut probe = Probe::new(&connection, reader, decoder, ahead);
     let is_taken = tokio::select! {
         is_taken = is_taken(&connection, &mut probe, &writer) => is_taken,
-        () = tokio::time::sleep(connection.engine.settings.upgrade_timeout) => false,
+        () = tokio::time::sleep(connection.shared.settings.upgrade_timeout) => false,
         () = over(&connection) => false,
     };
     if !is_taken {

@@ -13,7 +13,7 @@ use super::{
     envelope::{self, Asked, Said, Unsaid},
 };
 use crate::{
-    engine::{DisconnectReason, connection::Connection, pressure::ReceivedCharge, socket::Socket},
+    engine::{DisconnectReason, client_socket::ClientSocket, connection::Connection, memory::ReceivedCharge},
     error::Error,
     input::described,
 };
@@ -35,7 +35,7 @@ enum Phase {
     /// Being let in; with `Register`, what is to be answered.
     Entering(Option<Asked>),
     Inside {
-        socket: Arc<Socket>,
+        socket: Arc<dyn ClientSocket>,
         is_registered: bool,
     },
     /// It has said goodbye: nothing counts any more.
@@ -46,7 +46,7 @@ impl Inbound {
     pub(super) fn new(connection: &Arc<Connection>) -> Self {
         let charge = ReceivedCharge::input(&connection.received);
         let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0, charge };
-        if connection.engine.settings.plain.open_at_once {
+        if connection.shared.settings.plain.open_at_once {
             incoming.enter(connection, None, "");
         }
         incoming
@@ -135,7 +135,7 @@ impl Inbound {
                         Some(kebab) if !socket.knows(&name) => kebab.into(),
                         _ => name,
                     };
-                    event(connection, plain, socket, &name, asked, data)
+                    event(connection, plain, &**socket, &name, asked, data)
                 }
                 (_, Some(Refusal { error, .. })) => {
                     connection.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
@@ -160,7 +160,7 @@ impl Inbound {
     fn bare_text(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
         match (&self.phase, refusal) {
             (Phase::Inside { socket, .. }, _) => {
-                let json = serde_json::to_string(&(&connection.engine.settings.plain.text_event, text));
+                let json = serde_json::to_string(&(&connection.shared.settings.plain.text_event, text));
                 let json = json.expect("text is JSON");
                 match socket.receive(connection.arrival(&json, Vec::new(), None)) {
                     Ok(()) => ControlFlow::Continue(()),
@@ -189,7 +189,7 @@ impl Inbound {
 
     fn hold(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         let bytes = self.held_bytes + text.len();
-        if self.held.len() >= HELD_MAX || bytes > connection.engine.settings.max_payload.get() {
+        if self.held.len() >= HELD_MAX || bytes > connection.shared.settings.max_payload.get() {
             connection
                 .note_mistake(DisconnectReason::ForcedServerClose, "more frames than may wait until it is let in");
             connection.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
@@ -255,7 +255,7 @@ impl Inbound {
 fn event(
     connection: &Arc<Connection>,
     plain: &Plain,
-    socket: &Socket,
+    socket: &dyn ClientSocket,
     name: &str,
     asked: Asked,
     data: Option<&RawValue>,

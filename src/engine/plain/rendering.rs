@@ -7,15 +7,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
-    Settings,
-    envelope::{self, Asked},
-};
+use super::envelope::{self, Asked};
 use crate::{
     engine::{
         Protocol,
         frame::Frame,
         packet::{Kind, Packet},
+        settings::PlainSettings,
     },
     input::{self, Object},
 };
@@ -24,7 +22,7 @@ use crate::{
 const TEXT: &str = "message";
 
 /// An event in an envelope, without its offset; `None` for every other packet.
-pub(in crate::engine) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
+pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (id, json) = event(&text)?;
     let json = inlined(json, frame.attachments());
@@ -35,7 +33,7 @@ pub(in crate::engine) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
 
 /// An event as a bare text, if it is one: `message` and the texts' own event with a string, and where texts are
 /// saved, what is saved.
-pub(in crate::engine) fn bare_text(frame: &Frame, settings: &Settings) -> Option<Arc<Frame>> {
+pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };
     let (name, argument): (&RawValue, &RawValue) = serde_json::from_str(json).ok()?;
