@@ -21,35 +21,42 @@ mod clients;
 mod connect;
 mod connection;
 mod diagnosis;
+mod fast_handshake;
 mod flush;
 mod frame;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod handshake;
 mod heartbeat;
+mod hyper_handshake;
 mod jsonp;
 mod library;
 mod offset;
 mod opening;
 mod output;
 mod packet;
+mod parameters;
 mod payload;
 mod plain;
 mod polling;
 mod pressure;
+mod probe;
 mod reader;
 mod reason;
 mod recovery_log;
+mod refusal;
 mod relief;
+mod request_head;
 mod requests;
 mod socket;
 mod timers;
 mod upgrade;
+mod verify;
 mod websocket;
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -57,32 +64,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    Router,
-    routing::{MethodRouter, any},
-};
 use governor::DefaultDirectRateLimiter;
 use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::{
     ahead::{Ahead, HEAD_MAX},
+    fast_handshake::accept_fast,
     flush::PendingFlush,
     frame::Frame,
+    handshake::Handshake,
     library::{EngineSide, Library},
+    parameters::{asks_for_jsonp, names_a_session},
     plain::Settings as PlainSettings,
     pressure::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
-    requests::{Handshake, asks_for_jsonp, names_a_session},
+    refusal::Refused,
+    request_head::RequestHead,
+    requests::serve,
     socket::{Answer, Application, Arrival, NotAnEvent, Socket},
-    upgrade::is_asked_for as asks_for_websocket,
+    verify::{Verified, verify, verify_plain},
+    websocket::asks_for_websocket,
 };
 pub use connection::TransportName;
+pub use handshake::ClientAddress;
 pub use reason::DisconnectReason;
-pub use requests::ClientAddress;
 
 use crate::{
     config::{LimitsConfig, RecoveryClients},
-    limits::{Limits, Waiting},
+    limits::Limits,
     metrics::Metrics,
     supervise::Background,
 };
@@ -258,29 +267,6 @@ impl Engine {
     fn route(&self, namespace: &str) -> Option<&str> {
         let namespaces = self.namespaces.get()?;
         namespaces.at(namespace).ok().map(|found| found.value.as_str())
-    }
-
-    /// The routes of Engine.IO under a path.
-    pub(crate) fn routes(self: &Arc<Self>, path: &str) -> Router {
-        Router::new()
-            .route(path, any(requests::serve))
-            .route(&format!("{path}/"), any(requests::serve))
-            .route(&format!("{path}/{{*rest}}"), any(requests::serve))
-            .with_state(self.clone())
-    }
-
-    /// Lets a new connection wait to be let in; `None` where there are too many, or memory is used up.
-    fn wait(&self, address: Option<IpAddr>) -> Option<Waiting> {
-        if self.account.is_full() {
-            self.metrics.limited("memory");
-            return None;
-        }
-        self.limits.wait(address)
-    }
-
-    /// What answers requests for a plain WebSocket.
-    pub(crate) fn plain(self: &Arc<Self>) -> MethodRouter {
-        any(plain::serve).with_state(self.clone())
     }
 
     fn connections(&self) -> MutexGuard<'_, HashMap<String, Arc<Connection>>> {

@@ -1,68 +1,108 @@
-//! A WebSocket whose handshake came in one piece. It is answered without HTTP's machinery, 101 and OPEN in one write;
-//! whatever is unusual about a handshake is left to `requests`, which knows how to refuse.
+//! Opens a connection whose request was verified. OPEN is the first packet that it sends.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use http::{Method, Request, Version};
-use tokio::net::TcpStream;
+use rand::{Rng, distr::Alphanumeric};
+use serde::Serialize;
+use tokio::net::tcp::OwnedWriteHalf;
 
 use super::{
-    Engine, Handshake,
+    Engine, Protocol,
+    connection::Connection,
     frame::Frame,
-    output::Transport,
-    reader::Reader,
-    requests::{Query, open},
-    upgrade,
-    websocket::Decoder,
+    handshake::Handshake,
+    library::{EngineSide, LibrarySession},
+    output::{Request, Transport, Upgrade},
 };
 use crate::limits::Waiting;
 
-/// A new client that asked for a WebSocket in the right words.
+/// Length of a session id in characters: 24 of 62 are 142 bits.
+const SID_LEN: usize = 24;
+
+/// A connection that may be opened.
 pub(crate) struct Opening {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     handshake: Handshake,
+    /// Its place among the connections that have joined no namespace yet.
     waiting: Waiting,
-    answer: upgrade::Answer,
 }
 
-impl Engine {
-    /// What a request under the path of Socket.IO opens; `None` where HTTP has to answer it.
-    pub(crate) fn opening(self: &Arc<Self>, request: &Request<()>, address: IpAddr) -> Option<Opening> {
-        if request.method() != Method::GET || request.version() != Version::HTTP_11 {
-            return None;
-        }
-        let answer = upgrade::Answer::to(request.headers())?;
-        let query = Query::of(request.uri());
-        if query.sid.is_some() || query.transport.as_deref() != Some("websocket") {
-            return None;
-        }
-        let handshake = Handshake::of_client(self, &query, request.uri(), request.headers(), Some(address)).ok()?;
-        // HTTP refuses it, and counts that.
-        if self.account.is_full() {
-            return None;
-        }
-        let waiting = self.limits.wait_or(Some(address), |_| ())?;
-        Some(Opening { engine: self.clone(), handshake, waiting, answer })
-    }
+/// The payload of OPEN; durations in milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Open<'a> {
+    sid: &'a str,
+    upgrades: &'static [&'static str],
+    ping_interval: u64,
+    ping_timeout: u64,
+    max_payload: usize,
 }
 
 impl Opening {
-    /// Answers, and takes in what the client sent after its request. `None` where the library refuses.
-    pub(crate) fn open(self, stream: TcpStream, ahead: &mut [u8]) -> Option<Reader> {
-        let Self { engine, handshake, waiting, answer } = self;
-        let mut head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".to_owned();
-        let lines = [("Sec-WebSocket-Accept", Some(answer.accept)), ("Sec-WebSocket-Protocol", answer.subprotocol)];
-        for (name, value) in &lines {
-            if let Some(value) = value.as_ref().and_then(|value| value.to_str().ok()) {
-                head.extend([name, ": ", value, "\r\n"]);
-            }
-        }
-        head.push_str("\r\n");
-        let (reader, writer) = stream.into_split();
-        let decoder = Decoder::new(engine.settings.max_payload.get());
-        let connection = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
-        let mut reader = Reader::new(connection, reader, decoder);
-        reader.feed(ahead);
-        Some(reader)
+    pub(super) fn new(engine: &Arc<Engine>, handshake: Handshake, waiting: Waiting) -> Self {
+        Self { engine: engine.clone(), handshake, waiting }
     }
+
+    /// Opens a polling connection. `None` if the library refuses.
+    pub(super) fn polling(self) -> Option<Arc<Connection>> {
+        let transport = Transport::Polling { request: Request::None, upgrade: Upgrade::No };
+        self.engine_io(transport, &["websocket"], None)
+    }
+
+    /// Opens a connection over a WebSocket. `head` is the head of the response to the handshake, where that has not
+    /// been sent: it leaves in one write with OPEN. `None` if the library refuses.
+    pub(super) fn websocket(self, writer: OwnedWriteHalf, head: Option<&Arc<Frame>>) -> Option<Arc<Connection>> {
+        self.engine_io(Transport::WebSocket(writer), &[], head)
+    }
+
+    /// Opens a connection over a plain WebSocket, which sends nothing of its own accord.
+    pub(super) fn plain(self, writer: OwnedWriteHalf) -> Arc<Connection> {
+        let Self { engine, handshake, waiting } = self;
+        Connection::new(&engine, secret(), handshake, Transport::WebSocket(writer), waiting)
+    }
+
+    /// Clients of Engine.IO 3 are in the root namespace without asking. They take the id of the session for the id of
+    /// their socket, which is the library's to choose.
+    fn engine_io(
+        self,
+        transport: Transport,
+        upgrades: &'static [&'static str],
+        head: Option<&Arc<Frame>>,
+    ) -> Option<Arc<Connection>> {
+        let Self { engine, handshake, waiting } = self;
+        let engine_side = EngineSide::default();
+        let (sid, root) = match handshake.protocol {
+            Protocol::V4 | Protocol::Plain => (secret(), None),
+            Protocol::V3 => {
+                let session = LibrarySession::open(engine.library(), &engine_side)?;
+                (session.sid().to_string(), Some(session))
+            }
+        };
+        let settings = &engine.settings;
+        let open = Open {
+            sid: &sid,
+            upgrades,
+            ping_interval: settings.ping_interval.as_millis() as u64,
+            ping_timeout: settings.ping_timeout.as_millis() as u64,
+            max_payload: settings.max_payload.get(),
+        };
+        let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
+        let connection = Connection::new(&engine, sid, handshake, transport, waiting);
+        if let Some(head) = head {
+            connection.output().cork();
+            connection.send(head);
+        }
+        connection.send(&Frame::engine(&packet));
+        if let Some(session) = root
+            && let Some(route) = engine.route("/")
+        {
+            connection.connect_through(session, &engine_side, "/", route, "");
+        }
+        Some(connection)
+    }
+}
+
+/// A new session id, which is the client's secret.
+fn secret() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect()
 }

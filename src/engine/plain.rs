@@ -19,33 +19,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Body,
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use http::{Method, Request, StatusCode, header::SEC_WEBSOCKET_VERSION};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{
-    ClientAddress, Engine, Handshake, Protocol,
-    connection::Connection,
-    frame::Frame,
-    output::Transport,
-    reader::Reader,
-    requests,
-    socket::Socket,
-    upgrade::{self, Stream},
-    websocket::Decoder,
-};
+use super::{connection::Connection, frame::Frame, socket::Socket};
 use envelope::Asked;
 
 pub(super) use close::goodbye;
 pub(super) use inbound::Inbound;
 pub(super) use rendering::{bare_text, envelope};
-
-/// The one version of WebSocket there is (RFC 6455, section 4.1).
-const VERSION: &str = "13";
 
 /// What the engine has to know of the configuration.
 #[derive(Debug, Clone)]
@@ -138,31 +119,4 @@ impl Connection {
             self.output().wake_reader();
         }
     }
-}
-
-/// A request that asks for a WebSocket.
-pub(super) async fn serve(State(engine): State<Arc<Engine>>, mut request: Request<Body>) -> Response {
-    if request.headers().get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version != VERSION) {
-        return (StatusCode::UPGRADE_REQUIRED, [(SEC_WEBSOCKET_VERSION, VERSION)]).into_response();
-    }
-    if request.method() != Method::GET {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
-    let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
-    let handshake = Handshake::of(Protocol::Plain, request.uri(), request.headers(), address);
-    let Some(words) = upgrade::Handshake::of(&mut request) else { return StatusCode::BAD_REQUEST.into_response() };
-    let Some(waiting) = engine.wait(handshake.address) else {
-        return requests::retry_after(StatusCode::SERVICE_UNAVAILABLE.into_response());
-    };
-    let (response, upgraded) = words.accept();
-    tokio::spawn(async move {
-        let Some(Stream { reader, writer, mut ahead, kept: _kept }) = upgrade::stream(upgraded).await else { return };
-        let decoder = Decoder::new(engine.settings.max_payload.get());
-        let connection = Connection::new(&engine, requests::secret(), handshake, Transport::WebSocket(writer), waiting);
-        let inbound = Inbound::new(&connection);
-        let mut reader = Reader::plain(connection, reader, decoder, inbound);
-        reader.feed(&mut ahead);
-        reader.run().await;
-    });
-    response
 }

@@ -21,7 +21,7 @@ use super::{
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
     pressure::{Charge, Kind, ReceivedCharge},
-    requests::{Refusal, refuse},
+    refusal::Refusal,
 };
 
 /// The answer to a GET.
@@ -35,7 +35,7 @@ pub(super) async fn get(connection: &Arc<Connection>) -> Response {
             (is_alone, *upgrade != Upgrade::No)
         }
         Transport::Closing(_) => (true, false),
-        Transport::WebSocket(_) | Transport::Closed => return refuse(Refusal::BadRequest),
+        Transport::WebSocket(_) | Transport::Closed => return Refusal::BadRequest.as_json(),
     };
     if !is_alone {
         connection.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
@@ -48,7 +48,7 @@ pub(super) async fn get(connection: &Arc<Connection>) -> Response {
     let payload = match payload {
         Some(payload) => payload,
         // UPGRADE may have been on its way already: as one that comes behind it.
-        None if is_moving => return refuse(Refusal::BadRequest),
+        None if is_moving => return Refusal::BadRequest.as_json(),
         None => connection.close_payload(),
     };
     let body = match &connection.handshake.jsonp {
@@ -79,10 +79,10 @@ pub(super) async fn post(connection: &Arc<Connection>, request: Request<Body>) -
         let is_closing = output.has_farewell();
         match output.transport() {
             Transport::Polling { .. } => {}
-            Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
+            Transport::WebSocket(_) => return Refusal::BadRequest.as_json(),
             // What the client sends does not count any more, but is no mistake of its.
             Transport::Closing(_) if is_closing => {}
-            Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
+            Transport::Closing(_) | Transport::Closed => return Refusal::UnknownSession.as_json(),
         }
     }
     if connection.is_posting.swap(true, Ordering::Relaxed) {

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    io::{AsyncRead, ReadBuf},
     net::tcp::OwnedReadHalf,
 };
 
@@ -49,20 +49,31 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf, decoder: Decoder) -> Self {
+    /// The reader of a client of Socket.IO.
+    pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf) -> Self {
+        let decoder = Decoder::new(connection.engine.settings.max_payload.get());
         let intake = Intake::default();
         Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain: None, is_leaving: false }
     }
 
-    /// Of a client of plain WebSocket.
-    pub(super) fn plain(
+    /// The reader of a client of plain WebSocket.
+    pub(super) fn plain(connection: Arc<Connection>, stream: OwnedReadHalf) -> Self {
+        let inbound = plain::Inbound::new(&connection);
+        let mut reader = Self::new(connection, stream);
+        reader.plain = Some(Box::new(inbound));
+        reader
+    }
+
+    /// The reader of a client whose polling connection has moved to this WebSocket. `decoder` holds what it sent behind
+    /// the upgrade, and `charge` is the charge for that.
+    pub(super) fn resumed(
         connection: Arc<Connection>,
         stream: OwnedReadHalf,
         decoder: Decoder,
-        plain: plain::Inbound,
+        charge: ReceivedCharge,
     ) -> Self {
-        let mut reader = Self::new(connection, stream, decoder);
-        reader.plain = Some(Box::new(plain));
+        let mut reader = Self::new(connection, stream);
+        (reader.decoder, reader.charge, reader.is_paused) = (decoder, Some(Box::new(charge)), true);
         reader
     }
 
@@ -229,58 +240,5 @@ impl Drop for Reader {
         if std::thread::panicking() {
             self.connection.lose(DisconnectReason::TransportError);
         }
-    }
-}
-
-/// What arrives at a WebSocket that is being tried. Messages are handed out one by one; the rest stays in the decoder.
-pub(super) struct Probe {
-    stream: OwnedReadHalf,
-    decoder: Decoder,
-    /// For what the decoder holds.
-    charge: ReceivedCharge,
-    ahead: Vec<u8>,
-}
-
-impl Probe {
-    pub(super) fn new(connection: &Connection, stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
-        Self { stream, decoder, charge: ReceivedCharge::input(&connection.received), ahead }
-    }
-
-    /// The next text; `None` when something else comes, or the connection ends.
-    pub(super) async fn next(&mut self) -> Option<String> {
-        loop {
-            let mut bytes = std::mem::take(&mut self.ahead);
-            loop {
-                let mut text = None;
-                let mut is_over = false;
-                let flow = self.decoder.feed(&mut bytes, &mut |message| {
-                    match message {
-                        Message::Text(message) => text = Some(message.to_owned()),
-                        Message::Ping(_) | Message::Pong => {}
-                        Message::Binary(_) | Message::Close(_) => is_over = true,
-                    }
-                    ControlFlow::Break(Stop::Pause)
-                });
-                self.charge.resize(self.decoder.held());
-                match flow {
-                    Ok(_) if text.is_some() => return text,
-                    Ok(ControlFlow::Break(_)) if !is_over => bytes.clear(),
-                    Ok(ControlFlow::Continue(())) => break,
-                    Ok(ControlFlow::Break(_)) | Err(_) => return None,
-                }
-            }
-            bytes = vec![0; 1024];
-            let len = self.stream.read(&mut bytes).await.ok().filter(|len| *len > 0)?;
-            bytes.truncate(len);
-            self.ahead = bytes;
-        }
-    }
-
-    /// It is what was tried for: from now on the connection speaks through it. What came after the last text that was asked
-    /// for is taken in by the reader.
-    pub(super) fn into_reader(self, connection: Arc<Connection>) -> Reader {
-        let mut reader = Reader::new(connection, self.stream, self.decoder);
-        (reader.is_paused, reader.charge) = (true, Some(Box::new(self.charge)));
-        reader
     }
 }

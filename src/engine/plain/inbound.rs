@@ -43,7 +43,7 @@ enum Phase {
 }
 
 impl Inbound {
-    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+    pub(in crate::engine) fn new(connection: &Arc<Connection>) -> Self {
         let charge = ReceivedCharge::input(&connection.received);
         let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0, charge };
         if connection.engine.settings.plain.open_at_once {
