@@ -54,6 +54,7 @@ mod timers;
 mod upgrade;
 mod verify;
 mod websocket;
+mod wire;
 
 use std::{
     collections::HashMap,

@@ -7,6 +7,7 @@ use super::{
     connection::Connection,
     frame::Frame,
     library::{EngineSide, LibrarySession},
+    plain::Verdict,
     socket::{Resumed, Seen, Socket},
 };
 use crate::{
@@ -121,7 +122,7 @@ impl Connection {
     /// CONNECT_ERROR, with data as JSON.
     pub(super) fn refuse_connect(self: &Arc<Self>, namespace: &str, message: &str, data: Option<&str>) {
         if self.protocol == Protocol::Plain {
-            return self.keep_out(message, data);
+            return self.decided(|| Verdict::refused(message, data));
         }
         let message = serde_json::to_string(message).expect("text is JSON");
         let json = match (self.protocol, data) {

@@ -28,10 +28,11 @@ use super::{
     heartbeat::{Beat, Due},
     output::{Flushed, Output, Pushed, Transport},
     payload,
-    plain::{self, Plain},
+    plain::Verdict,
     pressure::{Received, ReceivedCharge, Share},
     socket::Socket,
     timers::{Ticket, Timer},
+    wire::Wire,
 };
 pub(super) use intake::{Admission, Intake};
 
@@ -63,8 +64,7 @@ pub(crate) struct Connection {
     admissions: AtomicUsize,
     /// A POST is being read.
     pub(super) is_posting: AtomicBool,
-    /// What a client of plain WebSocket has instead of packets.
-    pub(super) plain: Option<Box<Plain>>,
+    pub(super) wire: Wire,
 }
 
 /// A transport, under the name it has in Engine.IO.
@@ -113,7 +113,7 @@ impl Connection {
             admissions: AtomicUsize::new(0),
             assembly: Mutex::default(),
             is_posting: AtomicBool::new(false),
-            plain: (protocol == Protocol::Plain).then(Box::default),
+            wire: Wire::new(protocol),
             state: Mutex::new(State { sockets: Vec::new(), beat, waiting: Some(waiting), is_closed: false }),
         });
         engine.add_connection(&connection);
@@ -153,8 +153,7 @@ impl Connection {
         is_volatile: bool,
         pending: &mut PendingFlush<'_>,
     ) -> Pushed {
-        let Some(plain) = &self.plain else { return self.enqueue(frame, is_volatile, pending) };
-        match plain.rendered(frame, &self.engine.settings.plain) {
+        match self.wire.render(frame, &self.engine.settings.plain) {
             Some(frame) => self.enqueue(&frame, is_volatile, pending),
             None => Pushed::Skipped,
         }
@@ -174,10 +173,7 @@ impl Connection {
         let is_greedy =
             output.is_stuck() && account.is_output_excessive() && output.bytes() > account.equal_share_of_output();
         if pushed == Pushed::Full || is_greedy {
-            match &self.plain {
-                None => output.close(),
-                Some(_) => output.cut_short(plain::goodbye(DisconnectReason::SlowConsumer)),
-            }
+            self.close_slow(&mut output);
             pending.add_slow(self);
             return Pushed::Full;
         }
@@ -272,6 +268,13 @@ impl Connection {
         }
     }
 
+    /// CONNECT of a client of plain WebSocket was decided on: its reader goes on with what has arrived since.
+    pub(super) fn decided(&self, verdict: impl FnOnce() -> Verdict) {
+        if self.wire.decide(verdict) {
+            self.output().wake_reader();
+        }
+    }
+
     /// Whether nothing that the client says counts any more.
     pub(super) fn is_closed(&self) -> bool {
         self.state().is_closed
@@ -363,7 +366,7 @@ impl Connection {
                 for socket in self.sockets() {
                     socket.pinged();
                 }
-                self.send(if self.plain.is_some() { &self.engine.plain_ping } else { &self.engine.ping });
+                self.send(self.wire.ping(&self.engine.ping, &self.engine.plain_ping));
             }
             Due::PingTimeout => return self.end(DisconnectReason::PingTimeout, None),
             Due::StallTimeout => return self.drop_greedy(),

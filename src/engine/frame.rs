@@ -8,9 +8,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    PlainSettings, Protocol,
+    Protocol,
     offset::Offsets,
-    plain,
     pressure::{Account, PacketCharge},
     websocket::{self, HEADER_MAX, opcode},
 };
@@ -247,14 +246,16 @@ impl Frame {
         })
     }
 
-    /// As clients of plain WebSocket with envelopes get it; `None` where it is no event.
-    pub(super) fn envelope(&self) -> Option<&Arc<Self>> {
-        self.envelope.get_or_init(|| self.rendered(plain::envelope)).as_ref()
+    /// The packet as an envelope of plain WebSocket; `None` where such clients do not get it. `render` makes it of one
+    /// packet.
+    pub(super) fn envelope(&self, render: impl Fn(&Self) -> Option<Arc<Self>>) -> Option<&Arc<Self>> {
+        self.envelope.get_or_init(|| self.rendered(render)).as_ref()
     }
 
-    /// As clients of plain WebSocket without envelopes get it; `None` where it is no text for them.
-    pub(super) fn bare_text(&self, settings: &PlainSettings) -> Option<&Arc<Self>> {
-        self.bare_text.get_or_init(|| self.rendered(|frame| plain::bare_text(frame, settings))).as_ref()
+    /// The packet as a bare text of plain WebSocket; `None` where such clients do not get it. `render` makes it of one
+    /// packet.
+    pub(super) fn bare_text(&self, render: impl Fn(&Self) -> Option<Arc<Self>>) -> Option<&Arc<Self>> {
+        self.bare_text.get_or_init(|| self.rendered(render)).as_ref()
     }
 
     fn rendered(&self, render: impl Fn(&Self) -> Option<Arc<Self>>) -> Option<Arc<Self>> {

@@ -1,4 +1,5 @@
-//! Opens a connection whose request was verified. OPEN is the first packet that it sends.
+//! Opens a connection whose request was verified. The first packet of Engine.IO that it sends is OPEN; a plain WebSocket
+//! has none.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::{
-    Engine, Protocol,
+    Engine, Protocol, Settings,
     connection::Connection,
     frame::Frame,
     handshake::Handshake,
@@ -46,59 +47,57 @@ impl Opening {
     /// Opens a polling connection. `None` if the library refuses.
     pub(super) fn polling(self) -> Option<Arc<Connection>> {
         let transport = Transport::Polling { request: Request::None, upgrade: Upgrade::No };
-        self.engine_io(transport, &["websocket"], None)
+        self.open(transport, None)
     }
 
     /// Opens a connection over a WebSocket. `head` is the head of the response to the handshake, where that has not
     /// been sent: it leaves in one write with OPEN. `None` if the library refuses.
     pub(super) fn websocket(self, writer: OwnedWriteHalf, head: Option<&Arc<Frame>>) -> Option<Arc<Connection>> {
-        self.engine_io(Transport::WebSocket(writer), &[], head)
-    }
-
-    /// Opens a connection over a plain WebSocket, which sends nothing of its own accord.
-    pub(super) fn plain(self, writer: OwnedWriteHalf) -> Arc<Connection> {
-        let Self { engine, handshake, waiting } = self;
-        Connection::new(&engine, secret(), handshake, Transport::WebSocket(writer), waiting)
+        self.open(Transport::WebSocket(writer), head)
     }
 
     /// Clients of Engine.IO 3 are in the root namespace without asking. They take the id of the session for the id of
     /// their socket, which is the library's to choose.
-    fn engine_io(
-        self,
-        transport: Transport,
-        upgrades: &'static [&'static str],
-        head: Option<&Arc<Frame>>,
-    ) -> Option<Arc<Connection>> {
+    fn open(self, transport: Transport, head: Option<&Arc<Frame>>) -> Option<Arc<Connection>> {
         let Self { engine, handshake, waiting } = self;
+        let protocol = handshake.protocol;
         let engine_side = EngineSide::default();
-        let (sid, root) = match handshake.protocol {
+        let (sid, root) = match protocol {
             Protocol::V4 | Protocol::Plain => (secret(), None),
             Protocol::V3 => {
                 let session = LibrarySession::open(engine.library(), &engine_side)?;
                 (session.sid().to_string(), Some(session))
             }
         };
-        let settings = &engine.settings;
-        let open = Open {
-            sid: &sid,
-            upgrades,
-            ping_interval: settings.ping_interval.as_millis() as u64,
-            ping_timeout: settings.ping_timeout.as_millis() as u64,
-            max_payload: settings.max_payload.get(),
-        };
-        let packet = format!("0{}", serde_json::to_string(&open).expect("plain data"));
+        let open = (protocol != Protocol::Plain).then(|| Open::packet(&sid, &transport, &engine.settings));
         let connection = Connection::new(&engine, sid, handshake, transport, waiting);
         if let Some(head) = head {
             connection.output().cork();
             connection.send(head);
         }
-        connection.send(&Frame::engine(&packet));
+        if let Some(open) = open {
+            connection.send(&Frame::engine(&open));
+        }
         if let Some(session) = root
             && let Some(route) = engine.route("/")
         {
             connection.connect_through(session, &engine_side, "/", route, "");
         }
         Some(connection)
+    }
+}
+
+impl Open<'_> {
+    /// OPEN as text.
+    fn packet(sid: &str, transport: &Transport, settings: &Settings) -> String {
+        let open = Open {
+            sid,
+            upgrades: if matches!(transport, Transport::WebSocket(_)) { &[] } else { &["websocket"] },
+            ping_interval: settings.ping_interval.as_millis() as u64,
+            ping_timeout: settings.ping_timeout.as_millis() as u64,
+            max_payload: settings.max_payload.get(),
+        };
+        format!("0{}", serde_json::to_string(&open).expect("plain data"))
     }
 }
 

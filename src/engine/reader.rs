@@ -1,4 +1,4 @@
-//! A WebSocket's one task: it reads, and it writes when the kernel takes more again.
+//! The task of a WebSocket: it reads from the client, and writes what is left when the kernel takes more.
 
 use std::{
     cell::RefCell,
@@ -23,9 +23,9 @@ use super::{
     websocket::{Decoder, Message, Stop, opcode},
 };
 
-/// Bytes in one read. One buffer a thread: an idle connection has none.
+/// The most bytes of one read. The buffer is one per thread, so that an idle connection has none.
 const CHUNK: usize = 64 * 1024;
-/// What a client is told that sends what it may not (RFC 6455, section 7.4.1).
+/// The status code for a client that sends binary messages over plain WebSocket (RFC 6455, section 7.4.1).
 const UNSUPPORTED: u16 = 1003;
 
 thread_local! {
@@ -38,30 +38,23 @@ pub(crate) struct Reader {
     stream: OwnedReadHalf,
     decoder: Decoder,
     intake: Intake,
-    /// For what the decoder holds.
+    /// The charge for the bytes that the decoder holds.
     charge: Option<Box<ReceivedCharge>>,
-    /// Messages wait in the decoder for their turn.
+    /// Whether the decoder holds messages that wait for their turn.
     is_paused: bool,
-    /// Where a client of plain WebSocket is on its way in.
+    /// The receiving side of a client of plain WebSocket.
     plain: Option<Box<plain::Inbound>>,
-    /// Nothing that comes now counts: the client was told goodbye.
+    /// Whether the connection has ended: what the client sends now is dropped.
     is_leaving: bool,
 }
 
 impl Reader {
-    /// The reader of a client of Socket.IO.
+    /// The reader of a new connection over a WebSocket.
     pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf) -> Self {
         let decoder = Decoder::new(connection.engine.settings.max_payload.get());
+        let plain = connection.wire.plain().map(|plain| Box::new(plain::Inbound::new(&connection, plain)));
         let intake = Intake::default();
-        Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain: None, is_leaving: false }
-    }
-
-    /// The reader of a client of plain WebSocket.
-    pub(super) fn plain(connection: Arc<Connection>, stream: OwnedReadHalf) -> Self {
-        let inbound = plain::Inbound::new(&connection);
-        let mut reader = Self::new(connection, stream);
-        reader.plain = Some(Box::new(inbound));
-        reader
+        Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain, is_leaving: false }
     }
 
     /// The reader of a client whose polling connection has moved to this WebSocket. `decoder` holds what it sent behind
@@ -77,7 +70,7 @@ impl Reader {
         reader
     }
 
-    /// Takes in what was read before.
+    /// Takes in bytes that were read before the reader was made.
     pub(super) fn feed(&mut self, ahead: &mut [u8]) {
         self.take(ahead);
     }
@@ -133,25 +126,25 @@ impl Reader {
         }
     }
 
-    /// The connection is closed: what has arrived is forgotten, and only the end of the connection is waited for.
+    /// The connection has ended: drops what has arrived, and from now on waits only for the end of the stream.
     fn leave(&mut self) {
         self.is_leaving = true;
         self.decoder = Decoder::new(0);
         (self.plain, self.charge) = (None, None);
     }
 
-    /// Takes in what a client of plain WebSocket had sent before it was let in.
+    /// Takes in what a client of plain WebSocket sent while its CONNECT was undecided, if that is decided now.
     fn go_on(&mut self) {
-        let (Some(incoming), Some(plain)) = (&mut self.plain, &self.connection.plain) else { return };
+        let Some(plain) = &mut self.plain else { return };
         if self.is_leaving || !plain.is_decided() {
             return;
         }
         self.connection.output().cork();
-        self.is_leaving = incoming.go_on(&self.connection, plain).is_break();
+        self.is_leaving = plain.go_on(&self.connection).is_break();
         self.connection.flush();
     }
 
-    /// Takes bytes in. What is answered at once leaves in one write.
+    /// Takes bytes in. All that is sent meanwhile leaves in one write.
     fn take(&mut self, bytes: &mut [u8]) {
         if self.is_leaving {
             return;
@@ -193,30 +186,27 @@ impl Reader {
 }
 
 fn take_plain(connection: &Arc<Connection>, plain: &mut plain::Inbound, message: Message<'_>) -> ControlFlow<()> {
-    match (message, &connection.plain) {
-        (Message::Text(text), Some(state)) if !connection.is_closed() => plain.take(connection, state, text),
-        (Message::Text(_), _) => ControlFlow::Continue(()),
-        (message, _) => take(connection, message),
+    match message {
+        Message::Text(_) if connection.is_closed() => ControlFlow::Continue(()),
+        Message::Text(text) => plain.take(connection, text),
+        Message::Binary(_) => {
+            connection.note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
+            connection.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
+            ControlFlow::Break(())
+        }
+        message => take(connection, message),
     }
 }
 
 fn take(connection: &Arc<Connection>, message: Message<'_>) -> ControlFlow<()> {
     match message {
         Message::Text(text) => connection.take_text(text),
-        Message::Binary(data) => match connection.protocol {
-            Protocol::Plain => {
-                connection
-                    .note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
-                connection.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
-                ControlFlow::Break(())
+        Message::Binary(data) => match (connection.protocol, data) {
+            (Protocol::V3, [4, data @ ..]) => connection.take_binary(Bytes::copy_from_slice(data)),
+            (Protocol::V3, _) => {
+                connection.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3")
             }
-            Protocol::V4 => connection.take_binary(Bytes::copy_from_slice(data)),
-            Protocol::V3 => match data {
-                [4, data @ ..] => connection.take_binary(Bytes::copy_from_slice(data)),
-                _ => {
-                    connection.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3")
-                }
-            },
+            (_, data) => connection.take_binary(Bytes::copy_from_slice(data)),
         },
         Message::Ping(data) => {
             connection.pay();
@@ -234,7 +224,7 @@ fn take(connection: &Arc<Connection>, message: Message<'_>) -> ControlFlow<()> {
     }
 }
 
-/// An application's own code runs in this task, and may panic: the connection does not outlive that.
+/// The code of an application runs in this task. If it panics, the connection is closed.
 impl Drop for Reader {
     fn drop(&mut self) {
         if std::thread::panicking() {

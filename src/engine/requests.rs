@@ -39,7 +39,6 @@ pub(crate) async fn serve(verified: Verified, mut request: Request<Body>) -> Res
         Verified::Get(connection) => return polling::get(&connection).await,
         Verified::Post(connection) => return polling::post(&connection, request).await,
         Verified::WebSocket(opening, acceptance) => (acceptance, WebSocket::New(opening)),
-        Verified::Plain(opening, acceptance) => (acceptance, WebSocket::Plain(opening)),
         Verified::Upgrade(connection, acceptance) => (acceptance, WebSocket::Upgrade(connection)),
         Verified::Closed(acceptance) => (acceptance, WebSocket::Closed),
     };
@@ -48,7 +47,6 @@ pub(crate) async fn serve(verified: Verified, mut request: Request<Body>) -> Res
     };
     match websocket {
         WebSocket::New(opening) => drop(tokio::spawn(run(opening, upgrade))),
-        WebSocket::Plain(opening) => drop(tokio::spawn(run_plain(opening, upgrade))),
         // Only one WebSocket at a time may be tried.
         WebSocket::Upgrade(connection) if connection.begin_upgrade() => {
             drop(tokio::spawn(try_upgrade(connection, upgrade)));
@@ -61,7 +59,6 @@ pub(crate) async fn serve(verified: Verified, mut request: Request<Body>) -> Res
 /// What becomes of an accepted WebSocket.
 enum WebSocket {
     New(Opening),
-    Plain(Opening),
     Upgrade(Arc<Connection>),
     Closed,
 }
@@ -73,16 +70,6 @@ async fn run(opening: Opening, upgrade: OnUpgrade) {
     };
     let Some(connection) = opening.websocket(writer, None) else { return };
     let mut reader = Reader::new(connection, reader);
-    reader.feed(&mut ahead);
-    reader.run().await;
-}
-
-/// Runs a new connection of plain WebSocket over the stream.
-async fn run_plain(opening: Opening, upgrade: OnUpgrade) {
-    let Some(Stream { reader, writer, mut ahead, kept: _kept }) = hyper_handshake::stream(upgrade).await else {
-        return;
-    };
-    let mut reader = Reader::plain(opening.plain(writer), reader);
     reader.feed(&mut ahead);
     reader.run().await;
 }

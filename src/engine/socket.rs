@@ -18,6 +18,7 @@ use super::{
     frame::Frame,
     library::{EngineSide, LibrarySession},
     output::Pushed,
+    plain::Verdict,
     pressure::ReceivedCharge,
     recovery_log::RecoveryLog,
     timers::Ticket,
@@ -255,7 +256,7 @@ impl Socket {
         if let Some(pid) = &self.pid {
             self.engine.away.know(pid, self);
         }
-        connection.let_in(self);
+        connection.decided(|| Verdict::Yes(self.clone()));
         true
     }
 

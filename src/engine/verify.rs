@@ -23,7 +23,7 @@ use crate::limits::Waiting;
 
 /// What a verified request asks for.
 pub(crate) enum Verified {
-    /// A new connection over a WebSocket.
+    /// A new connection over a WebSocket: of Engine.IO, or a plain one.
     WebSocket(Opening, Acceptance),
     /// A new connection over long polling.
     Polling(Opening),
@@ -35,8 +35,6 @@ pub(crate) enum Verified {
     Get(Arc<Connection>),
     /// A POST of a polling connection.
     Post(Arc<Connection>),
-    /// A plain WebSocket.
-    Plain(Opening, Acceptance),
 }
 
 /// Verifies a request under the path of Socket.IO.
@@ -98,7 +96,7 @@ fn verify_plain_websocket(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Resul
     }
     let acceptance = acceptance(head)?;
     let waiting = waiting(engine, head)?;
-    Ok(Verified::Plain(Opening::new(engine, Handshake::of_plain(head), waiting), acceptance))
+    Ok(Verified::WebSocket(Opening::new(engine, Handshake::of_plain(head), waiting), acceptance))
 }
 
 /// Checks the version of HTTP and the headers of a WebSocket handshake.

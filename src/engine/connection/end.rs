@@ -3,21 +3,12 @@
 use std::{sync::Arc, time::Instant};
 
 use super::Connection;
-use crate::engine::{
-    DisconnectReason,
-    frame::Frame,
-    plain,
-    websocket::{Violation, opcode},
-};
+use crate::engine::{DisconnectReason, frame::Frame, output::Output, websocket::Violation, wire::close_frame};
 
 impl Connection {
     /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
-        let close = match (&self.plain, status) {
-            (Some(_), None) => plain::goodbye(reason),
-            _ => close_frame(status),
-        };
-        self.end_with(reason, None, close);
+        self.end_with(reason, None, self.wire.goodbye(reason, status));
     }
 
     /// Says goodbye with this close frame, and with something before it; nothing comes between the two.
@@ -92,19 +83,23 @@ impl Connection {
         self.engine.remove_connection(&self.sid);
     }
 
-    /// It did not keep up. A client of plain WebSocket was told so, after the frame that had left in part.
-    pub(in crate::engine) fn drop_slow(self: &Arc<Self>) {
-        match &self.plain {
-            None => self.lose(DisconnectReason::SlowConsumer),
-            Some(_) => self.lost(DisconnectReason::SlowConsumer, false),
+    /// Closes the output of a client that reads too slowly. A client that is told so gets that behind the frame that has
+    /// left in part.
+    pub(super) fn close_slow(&self, output: &mut Output) {
+        match self.wire.slow_goodbye() {
+            None => output.close(),
+            Some(close) => output.cut_short(close),
         }
     }
 
-    /// It holds too much where there is not enough for all.
+    /// Disconnects a client that read too slowly, and whose output is closed.
+    pub(in crate::engine) fn drop_slow(self: &Arc<Self>) {
+        self.lost(DisconnectReason::SlowConsumer, false);
+    }
+
+    /// Disconnects a client for which too much is held where there is not enough memory for all.
     pub(in crate::engine) fn drop_greedy(self: &Arc<Self>) {
-        if self.plain.is_some() {
-            self.output().cut_short(plain::goodbye(DisconnectReason::SlowConsumer));
-        }
+        self.close_slow(&mut self.output());
         self.drop_slow();
         self.flush();
     }
@@ -133,9 +128,4 @@ impl Connection {
             socket.disconnected(self, reason);
         }
     }
-}
-
-fn close_frame(status: Option<u16>) -> Arc<Frame> {
-    let status = status.map(u16::to_be_bytes);
-    Frame::control(opcode::CLOSE, status.as_ref().map_or(&[], |bytes| bytes))
 }

@@ -108,7 +108,7 @@ proptest! {
         let attachments = attachments.into_iter().map(Bytes::from).collect();
         let offsets = (is_numbered && ack.is_none()).then(Offsets::new);
         let frame = Frame::event("/", ack, &Json::from(list).to_string(), attachments, offsets.as_ref());
-        let envelope = frame.envelope().expect("it is an event");
+        let envelope = frame.envelope(super::envelope).expect("it is an event");
         let data = match &inlined[1..] {
             [] => Json::Null,
             [one] => one.clone(),
@@ -121,6 +121,6 @@ proptest! {
         let text = envelope.text(Protocol::Plain);
         prop_assert_eq!(serde_json::from_str::<Json>(&text).expect("JSON"), expected);
         prop_assert!(envelope.wire(Protocol::Plain).ends_with(text.as_bytes()));
-        prop_assert!(Arc::ptr_eq(envelope, frame.envelope().expect("it is an event")), "written once");
+        prop_assert!(Arc::ptr_eq(envelope, frame.envelope(super::envelope).expect("it is an event")), "written once");
     }
 }
