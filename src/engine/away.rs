@@ -1,4 +1,4 @@
-//! The sockets whose clients have gone and may come back: how many and how much of them is kept.
+//! The sockets that clients may recover, and which of them are away: how many and how much of them is kept.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -7,58 +7,69 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Recovery, socket::Socket};
-use crate::{metrics::Metrics, model::SocketId, model::UserId};
+use super::settings::Recovery;
+use crate::{
+    metrics::Metrics,
+    model::{SocketId, UserId},
+};
 
-/// By what a client names the socket it comes back to, and in the order of their going.
-pub(super) struct AwaySockets {
+/// Recoverable sockets by `pid`, and those that are away in the order in which they went. `S` is the socket: this file
+/// keeps sockets and never looks into them, so that sockets can hold it.
+pub(super) struct AwaySockets<S> {
     settings: Recovery,
     metrics: Metrics,
-    state: Mutex<State>,
+    state: Mutex<State<S>>,
 }
 
-#[derive(Default)]
-struct State {
-    by_pid: HashMap<String, Weak<Socket>>,
+struct State<S> {
+    by_pid: HashMap<String, Weak<S>>,
     next: u64,
-    /// By the order of their going.
-    away: BTreeMap<u64, Arc<Socket>>,
+    /// By the order in which they went.
+    away: BTreeMap<u64, Arc<S>>,
     places: HashMap<SocketId, u64>,
     of_user: HashMap<UserId, VecDeque<u64>>,
 }
 
-impl AwaySockets {
+impl<S> AwaySockets<S> {
     pub(super) fn new(settings: Recovery, metrics: Metrics) -> Self {
-        Self { settings, metrics, state: Mutex::default() }
+        let state = State {
+            by_pid: HashMap::new(),
+            next: 0,
+            away: BTreeMap::new(),
+            places: HashMap::new(),
+            of_user: HashMap::new(),
+        };
+        Self { settings, metrics, state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock()
     }
 
-    /// A client was told a `pid`.
-    pub(super) fn know(&self, pid: &str, socket: &Arc<Socket>) {
+    /// Makes a socket known under the `pid` that its client was sent.
+    pub(super) fn know(&self, pid: &str, socket: &Arc<S>) {
         self.state().by_pid.insert(pid.to_owned(), Arc::downgrade(socket));
     }
 
+    /// Forgets a `pid`.
     pub(super) fn forget(&self, pid: &str) {
         self.state().by_pid.remove(pid);
     }
 
-    /// The socket that a client means.
-    pub(super) fn find(&self, pid: &str) -> Option<Arc<Socket>> {
+    /// The socket of a `pid`, away or connected.
+    pub(super) fn find(&self, pid: &str) -> Option<Arc<S>> {
         self.state().by_pid.get(pid)?.upgrade()
     }
 
-    /// A socket's client has gone. Returns those that have to make room for it.
+    /// Adds a socket that has gone away. Returns those that must be given up to keep the bounds.
     #[must_use]
-    pub(super) fn add(&self, socket: &Arc<Socket>, user: UserId) -> Vec<Arc<Socket>> {
+    pub(super) fn add(&self, id: SocketId, socket: &Arc<S>, user: UserId) -> Vec<Arc<S>> {
         self.metrics.away.increment(1);
         let mut state = self.state();
         let place = state.next;
         state.next += 1;
         state.away.insert(place, socket.clone());
-        state.places.insert(socket.id, place);
+        state.places.insert(id, place);
         let mut evicted = Vec::new();
         let places = state.of_user.entry(user).or_default();
         places.push_back(place);
@@ -73,11 +84,11 @@ impl AwaySockets {
         evicted
     }
 
-    /// A socket is away no longer.
-    pub(super) fn remove(&self, socket: &Socket, user: &UserId) {
+    /// Removes a socket that is away no longer.
+    pub(super) fn remove(&self, id: SocketId, user: &UserId) {
         let mut state = self.state();
-        let Some(place) = state.places.remove(&socket.id) else { return };
-        state.away.remove(&place);
+        let Some(place) = state.places.remove(&id) else { return };
+        let removed = state.away.remove(&place);
         if let Some(places) = state.of_user.get_mut(user) {
             places.retain(|other| *other != place);
             if places.is_empty() {
@@ -85,16 +96,22 @@ impl AwaySockets {
             }
         }
         drop(state);
+        drop(removed);
         self.metrics.away.decrement(1);
     }
 
-    /// The one that went first.
-    pub(super) fn oldest(&self) -> Option<Arc<Socket>> {
+    /// The socket that has been away longest.
+    pub(super) fn oldest(&self) -> Option<Arc<S>> {
         self.state().away.values().next().cloned()
     }
 
-    /// All of them.
-    pub(super) fn all(&self) -> Vec<Arc<Socket>> {
+    /// All sockets that are away.
+    pub(super) fn all(&self) -> Vec<Arc<S>> {
         self.state().away.values().cloned().collect()
+    }
+
+    /// All recoverable sockets, away or connected.
+    pub(super) fn all_recoverable(&self) -> Vec<Arc<S>> {
+        self.state().by_pid.values().filter_map(Weak::upgrade).collect()
     }
 }

@@ -1,23 +1,23 @@
-//! Why a connection is closed for what it sent, as a sentence for the log: found out once it is refused. What clients
-//! sent is not in it: a token may be.
+//! The sentence for the log that says why a connection is closed for what its client sent. It is found after the fact,
+//! so that valid packets cost nothing. It never quotes the client: there may be a token in what it sent.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use governor::{DefaultDirectRateLimiter, Quota};
 
 use super::{
-    DisconnectReason,
-    connection::Connection,
     packet::{Kind, Packet},
+    settings::Settings,
+    version::Protocol,
     websocket::Violation,
 };
 use crate::limits;
 
-/// RecoveryLog lines per second about connections that are closed for what they sent.
+/// Log lines per second about connections that are closed for what they sent.
 const LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
-/// How a packet of `socket.io-msgpack-parser` begins behind the type of its map: a name of a field, as MessagePack writes
-/// short texts.
+/// The second part of a packet of `socket.io-msgpack-parser`, after the type of its map: the name of a field, as a short
+/// string of MessagePack.
 const MSGPACK_FIELDS: [&[u8]; 4] = [b"\xA4type", b"\xA4data", b"\xA3nsp", b"\xA2id"];
 
 /// Limits these log lines, so that a client that reconnects in a loop cannot fill the log.
@@ -25,35 +25,24 @@ pub(super) fn lines() -> DefaultDirectRateLimiter {
     limits::bucket(Quota::per_second(LINES))
 }
 
-impl Connection {
-    /// Ends a connection for what its client sent.
-    pub(super) fn end_for_mistake(self: &Arc<Self>, reason: DisconnectReason, why: &str) {
-        self.note_mistake(reason, why);
-        self.end(reason, None);
-    }
-
-    /// A line about a connection that is closed for what it sent.
-    pub(super) fn note_mistake(&self, reason: DisconnectReason, why: &str) {
-        if self.engine.mistake_lines.check().is_err() {
-            return;
-        }
-        let socket = self.sockets().first().map(|socket| tracing::field::display(socket.id));
-        let address = self.handshake.address.map(tracing::field::display);
-        tracing::info!(socket, address, %reason, why, "connection closed for what it sent");
-    }
-}
-
-/// What is wrong with a packet of Socket.IO. `is_partial`: attachments of the packet before are missing.
-pub(super) fn of_text(connection: &Connection, text: &str, is_partial: bool) -> &'static str {
+/// What is wrong with a text message. `is_partial`: attachments of the packet before are missing. `find`: whether there
+/// is a socket in a namespace, and whether it is connected.
+pub(super) fn of_text(
+    text: &str,
+    is_partial: bool,
+    protocol: Protocol,
+    settings: &Settings,
+    find: impl FnOnce(&str) -> Option<bool>,
+) -> &'static str {
     let Ok(packet) = Packet::parse(text) else { return "a text that is no packet of Socket.IO" };
     if is_partial {
         return "a text where an attachment of the packet before is missing";
     }
-    if packet.attachments > connection.engine.attachments_max() {
+    if packet.attachments > settings.attachments.get() {
         return "a packet with more attachments than limits.attachments allows";
     }
-    let (path, _) = packet.path(connection.protocol);
-    let Some(socket) = connection.socket(path) else {
+    let (path, _) = packet.path(protocol);
+    let Some(is_connected) = find(path) else {
         return match packet.kind {
             Kind::Connect => "CONNECT with an auth that is no JSON object",
             _ => "a packet for a namespace that it is not in",
@@ -61,7 +50,7 @@ pub(super) fn of_text(connection: &Connection, text: &str, is_partial: bool) -> 
     };
     match packet.kind {
         Kind::Connect => "CONNECT for a namespace that it has asked for already",
-        Kind::Event if !socket.is_connected() => "an event before CONNECT was answered",
+        Kind::Event if !is_connected => "an event before CONNECT was answered",
         Kind::Event => "an event that is no JSON array with a name in front, or has a name of Socket.IO's own",
         Kind::Ack => "an acknowledgement that is no JSON array",
         Kind::Disconnect => "DISCONNECT with data",
@@ -69,7 +58,7 @@ pub(super) fn of_text(connection: &Connection, text: &str, is_partial: bool) -> 
     }
 }
 
-/// What a binary message is that no packet speaks of.
+/// What is wrong with a binary message that no packet announced.
 pub(super) fn of_binary(data: &[u8]) -> &'static str {
     match data {
         [0x80..=0x8F, fields @ ..] if MSGPACK_FIELDS.iter().any(|field| fields.starts_with(field)) => {

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::{
-    Protocol,
     frame::Frame,
     packet::{Kind, Packet},
     payload::{self, Packets},
+    version::Protocol,
     websocket::{Decoder, Message, Stop, Violation},
 };
 

@@ -4,12 +4,7 @@ use std::net::IpAddr;
 
 use http::header::AUTHORIZATION;
 
-use super::{Protocol, Settings, clients, jsonp, parameters::Parameters, request_head::RequestHead};
-
-/// The address of a request's client, as an extension of the request: the peer's address, or the one that a trusted
-/// proxy names.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub IpAddr);
+use super::{clients, jsonp, parameters::Parameters, request_head::RequestHead, settings::Settings, version::Protocol};
 
 /// What a client said in the request that opened its connection.
 #[derive(Debug, Clone)]

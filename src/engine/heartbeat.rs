@@ -1,11 +1,16 @@
 //! When a connection must be pinged, given up, or let go.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Weak,
+    time::{Duration, Instant},
+};
 
 use super::{
-    DisconnectReason, Protocol, Settings,
     pressure::STALL_MAX,
-    timers::{Ticket, Timer, Timers},
+    reason::DisconnectReason,
+    settings::Settings,
+    timers::{Ticket, Timed, Timers},
+    version::Protocol,
 };
 
 /// How long a client that was told goodbye may take to hang up.
@@ -119,7 +124,7 @@ impl Beat {
     }
 
     /// Sets the timer so that it goes off no later than something is due.
-    pub(super) fn schedule(&mut self, timers: &Timers, timer: impl FnOnce() -> Timer) {
+    pub(super) fn schedule(&mut self, timers: &Timers, timer: impl FnOnce() -> Weak<dyn Timed>) {
         let Some(next) = self.next() else { return self.unschedule(timers) };
         if self.scheduled.is_some_and(|(scheduled, _)| scheduled <= next) {
             return;

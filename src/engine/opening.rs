@@ -8,12 +8,15 @@ use serde::Serialize;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::{
-    Engine, Protocol, Settings,
     connection::Connection,
+    engine_side::EngineSide,
     frame::Frame,
+    handle::Engine,
     handshake::Handshake,
-    library::{EngineSide, LibrarySession},
+    library::LibrarySession,
     output::{Request, Transport, Upgrade},
+    settings::Settings,
+    version::Protocol,
 };
 use crate::limits::Waiting;
 
@@ -65,12 +68,12 @@ impl Opening {
         let (sid, root) = match protocol {
             Protocol::V4 | Protocol::Plain => (secret(), None),
             Protocol::V3 => {
-                let session = LibrarySession::open(engine.library(), &engine_side)?;
+                let session = LibrarySession::open(engine.shared.library(), engine_side.clone())?;
                 (session.sid().to_string(), Some(session))
             }
         };
-        let open = (protocol != Protocol::Plain).then(|| Open::packet(&sid, &transport, &engine.settings));
-        let connection = Connection::new(&engine, sid, handshake, transport, waiting);
+        let open = (protocol != Protocol::Plain).then(|| Open::packet(&sid, &transport, &engine.shared.settings));
+        let connection = engine.add_connection(sid, handshake, transport, waiting);
         if let Some(head) = head {
             connection.output().cork();
             connection.send(head);
@@ -78,10 +81,8 @@ impl Opening {
         if let Some(open) = open {
             connection.send(&Frame::engine(&open));
         }
-        if let Some(session) = root
-            && let Some(route) = engine.route("/")
-        {
-            connection.connect_through(session, &engine_side, "/", route, "");
+        if let Some(session) = root {
+            engine.join_root(&connection, session, &engine_side);
         }
         Some(connection)
     }

@@ -15,7 +15,7 @@ use rustix::{
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
 use self::unsent::Unsent;
-use super::{Protocol, frame::Frame, pressure::Account};
+use super::{frame::Frame, pressure::Account, version::Protocol};
 
 /// The frames that wait, in the order in which they leave, and the way out.
 pub(super) struct Output {
@@ -29,6 +29,16 @@ pub(super) struct Output {
     reader: Option<Waker>,
     /// NOOP and CLOSE, for the poll after the queue was fetched.
     farewell: Option<[Arc<Frame>; 2]>,
+}
+
+/// A transport, by its name in Engine.IO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportName {
+    /// HTTP long polling.
+    Polling,
+    /// A WebSocket.
+    WebSocket,
 }
 
 /// The way out.

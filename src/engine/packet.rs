@@ -1,7 +1,7 @@
 //! Packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), as far as
 //! they can be read without looking into their JSON.
 
-use super::Protocol;
+use super::version::Protocol;
 
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

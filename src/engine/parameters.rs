@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use super::Protocol;
+use super::version::Protocol;
 
 /// The parameters of Engine.IO. Of two parameters with one name the last one counts, as in Node.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
-use super::{Protocol, frame::Frame};
+use super::{frame::Frame, version::Protocol};
 
 /// The separator of packets in version 4.
 const SEPARATOR: char = '\u{1e}';

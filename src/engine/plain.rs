@@ -4,16 +4,8 @@
 //! Instead of packets it sends and gets JSON envelopes, or bare texts until its first envelope. It cannot be recovered:
 //! its socket ends with the connection.
 
-mod close;
+pub(super) mod close;
 mod envelope;
-mod inbound;
+pub(super) mod inbound;
 mod rendering;
-mod settings;
-mod state;
-
-pub(super) use self::{
-    close::goodbye,
-    inbound::Inbound,
-    state::{Plain, Verdict},
-};
-pub(crate) use settings::Settings;
+pub(super) mod state;

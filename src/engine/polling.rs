@@ -15,13 +15,14 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    DisconnectReason, Protocol,
-    connection::{Connection, Intake},
+    connection::{Connection, intake::Intake},
     jsonp,
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
     pressure::{Charge, Kind, ReceivedCharge},
+    reason::DisconnectReason,
     refusal::Refusal,
+    version::Protocol,
 };
 
 /// Answers a GET: with what is unsent, or as soon as there is something.
@@ -55,7 +56,7 @@ pub(super) async fn get(connection: &Arc<Connection>) -> Response {
         Some(callback) => callback.script(&payload),
         None => payload,
     };
-    let charge = Charge::new(&connection.engine.account, Kind::Http, body.len());
+    let charge = Charge::new(&connection.shared.account, Kind::Http, body.len());
     text_response(StatusCode::OK, charge.hold(body.into()))
 }
 
@@ -164,10 +165,10 @@ const GOODBYE: usize = 64;
 /// Reads a body, which must come within `server.ping-timeout`. The time in which the server does not read, since there is
 /// no room for more input, does not count. After the connection has ended, a body is read and dropped.
 async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
-    let most = connection.engine.settings.max_payload.get();
+    let most = connection.shared.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);
     let mut intake = Intake::default();
-    let mut deadline = Instant::now() + connection.engine.settings.ping_timeout;
+    let mut deadline = Instant::now() + connection.shared.settings.ping_timeout;
     loop {
         let asked = Instant::now();
         intake.ready(connection).await;

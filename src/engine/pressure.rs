@@ -36,7 +36,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Bound;
+use super::settings::Bound;
 pub(crate) use charge::Charge;
 pub(super) use charge::PacketCharge;
 pub(super) use received::Received;

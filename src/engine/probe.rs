@@ -27,7 +27,7 @@ pub(super) struct Probe {
 
 impl Probe {
     pub(super) fn new(connection: &Connection, stream: OwnedReadHalf, ahead: Vec<u8>) -> Self {
-        let decoder = Decoder::new(connection.engine.settings.max_payload.get());
+        let decoder = Decoder::new(connection.shared.settings.max_payload.get());
         Self { stream, decoder, charge: ReceivedCharge::input(&connection.received), ahead }
     }
 

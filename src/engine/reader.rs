@@ -15,11 +15,12 @@ use tokio::{
 };
 
 use super::{
-    DisconnectReason, Protocol,
-    connection::{Connection, Intake},
+    connection::{Connection, intake::Intake},
     frame::Frame,
-    plain,
+    plain::inbound::Inbound,
     pressure::{ReceivedCharge, SCARCE_CHUNK},
+    reason::DisconnectReason,
+    version::Protocol,
     websocket::{Decoder, Message, Stop, opcode},
 };
 
@@ -43,7 +44,7 @@ pub(crate) struct Reader {
     /// Whether the decoder holds messages that wait for their turn.
     is_paused: bool,
     /// The receiving side of a client of plain WebSocket.
-    plain: Option<Box<plain::Inbound>>,
+    plain: Option<Box<Inbound>>,
     /// Whether the connection has ended: what the client sends now is dropped.
     is_leaving: bool,
 }
@@ -51,8 +52,8 @@ pub(crate) struct Reader {
 impl Reader {
     /// The reader of a new connection over a WebSocket.
     pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf) -> Self {
-        let decoder = Decoder::new(connection.engine.settings.max_payload.get());
-        let plain = connection.wire.plain().map(|plain| Box::new(plain::Inbound::new(&connection, plain)));
+        let decoder = Decoder::new(connection.shared.settings.max_payload.get());
+        let plain = connection.wire.plain().map(|plain| Box::new(Inbound::new(&connection, plain)));
         let intake = Intake::default();
         Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain, is_leaving: false }
     }
@@ -106,7 +107,7 @@ impl Reader {
                     Poll::Ready(()) => {}
                 }
             }
-            let chunk = if self.connection.engine.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
+            let chunk = if self.connection.shared.account.is_scarce() { SCARCE_CHUNK } else { CHUNK };
             let read = BUFFER.with_borrow_mut(|buffer| {
                 let mut bytes = ReadBuf::new(&mut buffer[..chunk]);
                 let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
@@ -185,7 +186,7 @@ impl Reader {
     }
 }
 
-fn take_plain(connection: &Arc<Connection>, plain: &mut plain::Inbound, message: Message<'_>) -> ControlFlow<()> {
+fn take_plain(connection: &Arc<Connection>, plain: &mut Inbound, message: Message<'_>) -> ControlFlow<()> {
     match message {
         Message::Text(_) if connection.is_closed() => ControlFlow::Continue(()),
         Message::Text(text) => plain.take(connection, text),

@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    Protocol,
     frame::Frame,
     pressure::{Account, Charge, Kind},
+    version::Protocol,
 };
 
 /// Places of a log that are not charged: they are part of a socket.

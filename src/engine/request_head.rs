@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, Method, Request, Uri, Version};
 
-use super::handshake::ClientAddress;
+/// The address of a request's client, as an extension of the request: the peer's address, or the one that a trusted
+/// proxy names.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
 
 /// What the checks of a request look at.
 pub(crate) struct RequestHead<'a> {

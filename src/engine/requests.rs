@@ -11,7 +11,6 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
 use super::{
-    Protocol,
     connection::Connection,
     frame::Frame,
     hyper_handshake::{self, Stream},
@@ -21,6 +20,7 @@ use super::{
     refusal::Refusal,
     upgrade,
     verify::Verified,
+    version::Protocol,
     websocket::opcode,
 };
 

@@ -2,14 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-
-use super::{connection::Connection, socket::Socket};
 
 /// Moments are rounded up to a multiple of this, which is what the runtime's timers know too.
 const TICK: Duration = Duration::from_millis(1);
@@ -24,11 +22,14 @@ fn offset(slot: u64) -> Duration {
     Duration::from_nanos_u128(u128::from(slot) * TICK.as_nanos())
 }
 
-/// Who is to be called.
-pub(super) enum Timer {
-    Connection(Weak<Connection>),
-    Socket(Weak<Socket>),
+/// What a timer calls.
+pub(super) trait Timed: Send + Sync {
+    /// The timer of this ticket has gone off.
+    fn timer_due(self: Arc<Self>, ticket: Ticket, now: Instant);
 }
+
+/// The timer of something that may be gone by then.
+type Timer = Weak<dyn Timed>;
 
 /// A call that was asked for, and can be called off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,17 +85,8 @@ impl Timers {
         loop {
             let (due, next) = self.take_due(Instant::now());
             for (ticket, timer) in due {
-                match timer {
-                    Timer::Connection(connection) => {
-                        if let Some(connection) = connection.upgrade() {
-                            connection.tick(ticket, Instant::now());
-                        }
-                    }
-                    Timer::Socket(socket) => {
-                        if let Some(socket) = socket.upgrade() {
-                            socket.expire(ticket);
-                        }
-                    }
+                if let Some(timed) = timer.upgrade() {
+                    timed.timer_due(ticket, Instant::now());
                 }
             }
             match next {
@@ -126,9 +118,14 @@ impl Timers {
 mod tests {
     use super::*;
 
-    /// Links that are gone, so that a test needs none: it is asked when they are due.
+    struct Nobody;
+
+    impl Timed for Nobody {
+        fn timer_due(self: Arc<Self>, _: Ticket, _: Instant) {}
+    }
+
     fn nobody() -> Timer {
-        Timer::Connection(Weak::new())
+        Weak::<Nobody>::new()
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
     let mut probe = Probe::new(&connection, reader, ahead);
     let is_completed = tokio::select! {
         is_completed = is_completed(&connection, &mut probe, &writer) => is_completed,
-        () = tokio::time::sleep(connection.engine.settings.upgrade_timeout) => false,
+        () = tokio::time::sleep(connection.shared.settings.upgrade_timeout) => false,
         () = closed(&connection) => false,
     };
     if !is_completed {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use http::{Method, Version, header::SEC_WEBSOCKET_VERSION};
 
 use super::{
-    Engine, Protocol,
     connection::Connection,
+    handle::Engine,
     handshake::Handshake,
     opening::Opening,
     parameters::Parameters,
     refusal::{Form, Refusal, Refused, WEBSOCKET_VERSION},
     request_head::RequestHead,
+    version::Protocol,
     websocket::{Acceptance, asks_for_websocket},
 };
 use crate::limits::Waiting;
@@ -57,7 +58,7 @@ fn verify_engine_io(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<Veri
         _ => return Err(Refusal::UnknownTransport),
     };
     if let Some(sid) = &parameters.sid {
-        let connection = engine.connection(sid).ok_or(Refusal::UnknownSession)?;
+        let connection = engine.connections.find(sid).ok_or(Refusal::UnknownSession)?;
         if connection.protocol != parameters.protocol() {
             return Err(Refusal::BadRequest);
         }
@@ -78,11 +79,11 @@ fn verify_engine_io(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<Veri
         (false, true) => return Err(Refusal::BadRequest),
         _ => {}
     }
-    if parameters.protocol() == Protocol::V3 && !engine.settings.allow_eio3 {
+    if parameters.protocol() == Protocol::V3 && !engine.shared.settings.allow_eio3 {
         return Err(Refusal::UnsupportedProtocol);
     }
     let waiting = waiting(engine, head)?;
-    let handshake = Handshake::of_engine_io(&engine.settings, &parameters, head);
+    let handshake = Handshake::of_engine_io(&engine.shared.settings, &parameters, head);
     let opening = Opening::new(engine, handshake, waiting);
     if is_websocket { Ok(Verified::WebSocket(opening, acceptance(head)?)) } else { Ok(Verified::Polling(opening)) }
 }
@@ -107,8 +108,8 @@ fn acceptance(head: &RequestHead<'_>) -> Result<Acceptance, Refusal> {
 
 /// Takes a place among the connections that have joined no namespace yet.
 fn waiting(engine: &Engine, head: &RequestHead<'_>) -> Result<Waiting, Refusal> {
-    if engine.account.is_full() {
+    if engine.shared.account.is_full() {
         return Err(Refusal::Full("memory"));
     }
-    engine.limits.try_wait(head.address).map_err(Refusal::Full)
+    engine.shared.limits.try_wait(head.address).map_err(Refusal::Full)
 }

@@ -4,9 +4,15 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    DisconnectReason, Protocol,
     frame::Frame,
-    plain::{self, Plain, Verdict},
+    plain::{
+        close,
+        state::{Plain, Verdict},
+    },
+    reason::DisconnectReason,
+    settings::PlainSettings,
+    shared::Frames,
+    version::Protocol,
     websocket::opcode,
 };
 
@@ -28,18 +34,18 @@ impl Wire {
     }
 
     /// A packet of a socket as the client gets it. `None` if it gets nothing for it.
-    pub(super) fn render<'a>(&self, frame: &'a Arc<Frame>, settings: &plain::Settings) -> Option<Cow<'a, Arc<Frame>>> {
+    pub(super) fn render<'a>(&self, frame: &'a Arc<Frame>, settings: &PlainSettings) -> Option<Cow<'a, Arc<Frame>>> {
         match self {
             Self::SocketIo => Some(Cow::Borrowed(frame)),
             Self::Plain(plain) => plain.rendered(frame, settings),
         }
     }
 
-    /// The ping that the client gets: one of these two.
-    pub(super) fn ping<'a>(&self, engine_io: &'a Arc<Frame>, websocket: &'a Arc<Frame>) -> &'a Arc<Frame> {
+    /// The ping that the client gets.
+    pub(super) fn ping<'a>(&self, frames: &'a Frames) -> &'a Arc<Frame> {
         match self {
-            Self::SocketIo => engine_io,
-            Self::Plain(_) => websocket,
+            Self::SocketIo => &frames.ping,
+            Self::Plain(_) => &frames.websocket_ping,
         }
     }
 
@@ -47,7 +53,7 @@ impl Wire {
     /// WebSocket has for the reason.
     pub(super) fn goodbye(&self, reason: DisconnectReason, status: Option<u16>) -> Arc<Frame> {
         match (self, status) {
-            (Self::Plain(_), None) => plain::goodbye(reason),
+            (Self::Plain(_), None) => close::goodbye(reason),
             _ => close_frame(status),
         }
     }
@@ -56,7 +62,7 @@ impl Wire {
     pub(super) fn slow_goodbye(&self) -> Option<Arc<Frame>> {
         match self {
             Self::SocketIo => None,
-            Self::Plain(_) => Some(plain::goodbye(DisconnectReason::SlowConsumer)),
+            Self::Plain(_) => Some(close::goodbye(DisconnectReason::SlowConsumer)),
         }
     }
 

@@ -1,23 +1,24 @@
-//! How a connection ends: with a goodbye, or without.
+//! The end of a connection: with a last packet for its client, or without.
 
 use std::{sync::Arc, time::Instant};
 
 use super::Connection;
-use crate::engine::{DisconnectReason, frame::Frame, output::Output, websocket::Violation, wire::close_frame};
+use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::Violation, wire::close_frame};
 
 impl Connection {
-    /// Says goodbye to the client, after what waits: its sockets are lost for this reason, now.
+    /// Ends it with CLOSE or a close frame, which its client gets after what is unsent. Its sockets are disconnected now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
         self.end_with(reason, None, self.wire.goodbye(reason, status));
     }
 
-    /// Says goodbye with this close frame, and with something before it; nothing comes between the two.
+    /// Ends it with this close frame and, right before it, an answer.
     pub(in crate::engine) fn end_with(
         self: &Arc<Self>,
         reason: DisconnectReason,
         answer: Option<&Arc<Frame>>,
         close: Arc<Frame>,
     ) {
+        let frames = &self.shared.frames;
         let awaits_fetch = {
             let mut output = self.output();
             if output.is_open() {
@@ -27,26 +28,26 @@ impl Connection {
                 match reason {
                     _ if output.is_websocket() => output.push_last(Some(close)),
                     // There is no time for more than one poll.
-                    DisconnectReason::ServerShuttingDown => output.push_last(Some(self.engine.close.clone())),
-                    reason if reason.is_of_engine() => output.break_polling(&self.engine.close),
-                    _ => output.close_polling(&self.engine.noop, &self.engine.close),
+                    DisconnectReason::ServerShuttingDown => output.push_last(Some(frames.close.clone())),
+                    reason if reason.is_of_engine() => output.break_polling(&frames.close),
+                    _ => output.close_polling(&frames.noop, &frames.close),
                 }
             }
             output.awaits_fetch() && !reason.is_of_engine()
         };
-        // First, so that it is this reason that counts and not that the client hangs up on reading it.
+        // Before the flush: as soon as the client reads the end it hangs up, which must not become the reason.
         self.lost(reason, awaits_fetch);
         self.flush();
     }
 
-    /// The client said goodbye. If it polls, it is let go.
+    /// The client has sent CLOSE. If it polls, its poll is answered.
     pub(super) fn hung_up(self: &Arc<Self>) {
         {
             let mut output = self.output();
             if output.is_websocket() {
                 output.push_last(Some(close_frame(None)));
             } else if output.is_open() {
-                output.push_last(Some(self.engine.noop.clone()));
+                output.push_last(Some(self.shared.frames.noop.clone()));
             }
         }
         // A poll that was sent at the same moment finds its answer too.
@@ -54,7 +55,7 @@ impl Connection {
         self.flush();
     }
 
-    /// The client closed its WebSocket: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
+    /// The client has sent a close frame: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
     pub(in crate::engine) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
         {
             let mut output = self.output();
@@ -65,67 +66,48 @@ impl Connection {
         self.lost(DisconnectReason::TransportClose, false);
     }
 
-    /// The peer broke the rules of WebSocket.
+    /// The client broke the rules of WebSocket.
     pub(in crate::engine) fn violated(self: &Arc<Self>, violation: Violation) {
         self.note_mistake(DisconnectReason::TransportError, violation.why());
         self.end(DisconnectReason::TransportError, Some(violation.status()));
     }
 
-    /// The connection is gone, or must go at once: what waits is forgotten.
+    /// Ends it at once: the network connection is gone, or what is unsent must not be sent.
     pub(in crate::engine) fn lose(self: &Arc<Self>, reason: DisconnectReason) {
         self.output().close();
         self.lost(reason, false);
     }
 
-    /// What was said last is not fetched.
+    /// The polling client of an ended connection does not fetch the last packets.
     pub(in crate::engine) fn forget(&self) {
         self.output().close();
-        self.engine.remove_connection(&self.sid);
+        self.host.remove(&self.sid);
     }
 
-    /// Closes the output of a client that reads too slowly. A client that is told so gets that behind the frame that has
-    /// left in part.
-    pub(super) fn close_slow(&self, output: &mut Output) {
-        match self.wire.slow_goodbye() {
-            None => output.close(),
-            Some(close) => output.cut_short(close),
-        }
-    }
-
-    /// Disconnects a client that read too slowly, and whose output is closed.
-    pub(in crate::engine) fn drop_slow(self: &Arc<Self>) {
-        self.lost(DisconnectReason::SlowConsumer, false);
-    }
-
-    /// Disconnects a client for which too much is held where there is not enough memory for all.
-    pub(in crate::engine) fn drop_greedy(self: &Arc<Self>) {
-        self.close_slow(&mut self.output());
-        self.drop_slow();
-        self.flush();
-    }
-
-    /// With `awaits_fetch`, a polling client may still fetch what was said last.
-    fn lost(self: &Arc<Self>, reason: DisconnectReason, awaits_fetch: bool) {
-        let sockets = {
+    /// Disconnects its sockets. `awaits_fetch`: a polling client may still fetch the last packets, so the `sid` stays
+    /// known.
+    pub(in crate::engine) fn lost(self: &Arc<Self>, reason: DisconnectReason, awaits_fetch: bool) {
+        let (sockets, waiting) = {
             let mut state = self.state();
             if std::mem::replace(&mut state.is_closed, true) {
                 return;
             }
-            state.waiting = None;
             state.beat.leave(Instant::now(), reason);
-            std::mem::take(&mut state.sockets)
+            (std::mem::take(&mut state.sockets), state.waiting.take())
         };
+        drop(waiting);
         self.received.wake();
         if !awaits_fetch {
-            self.engine.remove_connection(&self.sid);
+            self.host.remove(&self.sid);
         }
-        if self.output().is_closed() {
-            self.state().beat.unschedule(&self.engine.timers);
+        let is_output_closed = self.output().is_closed();
+        if is_output_closed {
+            self.state().beat.unschedule(&self.shared.timers);
         } else {
             self.watch_clock();
         }
         for socket in sockets {
-            socket.disconnected(self, reason);
+            socket.connection_lost(&self.sid, reason);
         }
     }
 }

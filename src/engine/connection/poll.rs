@@ -1,4 +1,4 @@
-//! What a poll is answered with.
+//! The answer to a poll.
 
 use std::task::{Context, Poll};
 
@@ -10,23 +10,24 @@ use crate::engine::{
 };
 
 impl Connection {
-    /// What a polling request is answered with; `Pending` where there is nothing yet, `None` where the connection has become a
-    /// WebSocket in the meantime.
+    /// The payload for a poll: `Pending` while there is nothing to answer with, `None` where the connection has become a
+    /// WebSocket meanwhile.
     pub(in crate::engine) fn poll_payload(&self, cx: &Context<'_>) -> Poll<Option<String>> {
-        let most = self.engine.account.body_size(self.engine.settings.max_payload.get());
+        let most = self.shared.account.body_size(self.shared.settings.max_payload.get());
         let mut output = self.output();
-        // While it was woken it may have become a WebSocket, whose frames are none of its business.
+        // Between its waking and now it may have become a WebSocket: then its frames are not for the poll.
         let body = if output.is_polled() { output.payload(most) } else { None };
         let is_last = !output.awaits_fetch();
         let answer = match (body, output.transport()) {
+            (Some(body), Transport::Closing(_)) if is_last => {
+                output.close();
+                drop(output);
+                self.host.remove(&self.sid);
+                Some(body)
+            }
             (Some(body), transport) => {
-                match transport {
-                    Transport::Polling { request, .. } => *request = Request::None,
-                    Transport::Closing(_) if is_last => {
-                        output.close();
-                        self.engine.remove_connection(&self.sid);
-                    }
-                    _ => {}
+                if let Transport::Polling { request, .. } = transport {
+                    *request = Request::None;
                 }
                 Some(body)
             }
@@ -39,15 +40,15 @@ impl Connection {
                 if let Transport::Polling { request, .. } = transport {
                     *request = Request::None;
                 }
-                Some(self.payload_of(&self.engine.noop))
+                Some(self.payload_of(&self.shared.frames.noop))
             }
         };
         Poll::Ready(answer)
     }
 
-    /// What a polling request is answered with that hears only that there is no more to poll.
+    /// The payload for a poll of a connection that has ended: CLOSE alone.
     pub(in crate::engine) fn close_payload(&self) -> String {
-        self.payload_of(&self.engine.close)
+        self.payload_of(&self.shared.frames.close)
     }
 
     fn payload_of(&self, frame: &Frame) -> String {

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::engine::packet::Packet;
+use crate::engine::{offset::Offsets, packet::Packet};
 
 #[test]
 fn an_event_is_framed_once_for_each_kind_of_client() {

@@ -3,10 +3,10 @@
 use std::{cell::RefCell, collections::VecDeque, io, sync::Arc};
 
 use crate::engine::{
-    Protocol,
     frame::Frame,
     payload,
     pressure::{Account, Charge, Kind},
+    version::Protocol,
 };
 
 /// Bytes of several frames in one write. To copy small ones together costs less than a list of them in the kernel.

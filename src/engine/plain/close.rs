@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{DisconnectReason, frame::Frame, websocket::opcode};
+use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::opcode};
 
 /// The status code for a client that is not let in.
 const POLICY: u16 = 1008;
@@ -38,7 +38,7 @@ fn frame(status: u16, reason: &str) -> Arc<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Protocol;
+    use crate::engine::version::Protocol;
 
     #[test]
     fn a_code_of_an_applications_own_may_be_long() {

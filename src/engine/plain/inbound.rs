@@ -10,7 +10,7 @@ use super::{
     state::{Plain, Verdict},
 };
 use crate::{
-    engine::{DisconnectReason, connection::Connection, pressure::ReceivedCharge, socket::Socket},
+    engine::{client_socket::ClientSocket, connection::Connection, pressure::ReceivedCharge, reason::DisconnectReason},
     error::Error,
     input::described,
 };
@@ -36,7 +36,7 @@ enum Phase {
     /// Its CONNECT is undecided. The envelope is the `Register` that is to be answered, if it sent one.
     Entering(Option<Asked>),
     /// It is in the root namespace.
-    Inside { socket: Arc<Socket>, is_registered: bool },
+    Inside { socket: Arc<dyn ClientSocket>, is_registered: bool },
     /// It has sent `Unregister`: further texts are dropped.
     Leaving,
 }
@@ -47,7 +47,7 @@ impl Inbound {
         let charge = ReceivedCharge::input(&connection.received);
         let (plain, held) = (plain.clone(), VecDeque::new());
         let mut inbound = Self { plain, phase: Phase::Outside, held, held_bytes: 0, charge };
-        if connection.engine.settings.plain.open_at_once {
+        if connection.shared.settings.plain.open_at_once {
             inbound.enter(connection, None, "");
         }
         inbound
@@ -130,7 +130,7 @@ impl Inbound {
                         Some(kebab) if !socket.knows(&name) => kebab.into(),
                         _ => name,
                     };
-                    event(connection, &self.plain, socket, &name, asked, data)
+                    event(connection, &self.plain, &**socket, &name, asked, data)
                 }
                 (_, Some(Refusal { error, .. })) => {
                     connection.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
@@ -156,7 +156,7 @@ impl Inbound {
     fn bare_text(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
         match (&self.phase, refusal) {
             (Phase::Inside { socket, .. }, _) => {
-                let json = serde_json::to_string(&(&connection.engine.settings.plain.text_event, text));
+                let json = serde_json::to_string(&(&connection.shared.settings.plain.text_event, text));
                 let json = json.expect("text is JSON");
                 match socket.receive(connection.arrival(&json, Vec::new(), None)) {
                     Ok(()) => ControlFlow::Continue(()),
@@ -186,7 +186,7 @@ impl Inbound {
     /// Holds a text while a CONNECT is undecided.
     fn hold(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         let bytes = self.held_bytes + text.len();
-        if self.held.len() >= HELD_MAX || bytes > connection.engine.settings.max_payload.get() {
+        if self.held.len() >= HELD_MAX || bytes > connection.shared.settings.max_payload.get() {
             connection
                 .note_mistake(DisconnectReason::ForcedServerClose, "more frames than may wait until it is let in");
             connection.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
@@ -254,7 +254,7 @@ impl Inbound {
 fn event(
     connection: &Arc<Connection>,
     plain: &Plain,
-    socket: &Socket,
+    socket: &dyn ClientSocket,
     name: &str,
     asked: Asked,
     data: Option<&RawValue>,

@@ -7,15 +7,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
-    envelope::{self, Asked},
-    settings::Settings,
-};
+use super::envelope::{self, Asked};
 use crate::{
     engine::{
-        Protocol,
         frame::Frame,
         packet::{Kind, Packet},
+        settings::PlainSettings,
+        version::Protocol,
     },
     input::{self, Object},
 };
@@ -35,7 +33,7 @@ pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
 
 /// Renders an event as a bare text. `None` if it is no text: one is `message` or the event of the settings with a string,
 /// and where texts are saved, a saved message.
-pub(super) fn bare_text(frame: &Frame, settings: &Settings) -> Option<Arc<Frame>> {
+pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };
     let (name, argument): (&RawValue, &RawValue) = serde_json::from_str(json).ok()?;

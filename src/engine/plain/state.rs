@@ -14,9 +14,8 @@ use parking_lot::Mutex;
 use super::{
     envelope::{self, Asked, Refusal},
     rendering,
-    settings::Settings,
 };
-use crate::engine::{frame::Frame, socket::Socket};
+use crate::engine::{client_socket::ClientSocket, frame::Frame, settings::PlainSettings};
 
 /// The state of one client.
 #[derive(Default)]
@@ -33,7 +32,7 @@ pub(in crate::engine) struct Plain {
 /// What was decided about a client's CONNECT.
 pub(in crate::engine) enum Verdict {
     /// The client has joined the namespace.
-    Yes(Arc<Socket>),
+    Yes(Arc<dyn ClientSocket>),
     /// The client was refused.
     No(Refusal),
 }
@@ -50,7 +49,7 @@ impl Plain {
     pub(in crate::engine) fn rendered<'a>(
         &self,
         frame: &'a Arc<Frame>,
-        settings: &Settings,
+        settings: &PlainSettings,
     ) -> Option<Cow<'a, Arc<Frame>>> {
         if frame.is_ack() {
             return rendering::reply(frame, |id| self.take_asked(id)).map(Cow::Owned);

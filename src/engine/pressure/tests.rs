@@ -7,7 +7,7 @@ use futures_util::task::{ArcWake, waker};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::engine::{Protocol, frame::Frame, offset::Offsets, recovery_log::RecoveryLog};
+use crate::engine::{frame::Frame, offset::Offsets, recovery_log::RecoveryLog, version::Protocol};
 
 const MEMORY: usize = 8_000_000;
 

@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::engine::offset::Offsets;
 
-fn settings(text_event: &str, saved_event: Option<&'static str>) -> Settings {
-    Settings {
+fn settings(text_event: &str, saved_event: Option<&'static str>) -> PlainSettings {
+    PlainSettings {
         ping_interval: Duration::from_secs(20),
         idle_timeout: Duration::from_secs(30),
         text_event: text_event.to_owned(),

@@ -1,4 +1,4 @@
-//! How a polling connection moves to a WebSocket.
+//! The transport of a connection, and its upgrade from polling to a WebSocket.
 
 use std::sync::Arc;
 
@@ -7,12 +7,17 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::Connection;
 use crate::engine::{
     frame::Frame,
-    output::{Request, Transport, Upgrade},
+    output::{Request, Transport, TransportName, Upgrade},
     websocket::opcode,
 };
 
 impl Connection {
-    /// A WebSocket is tried, one at a time. False where there is one already, or nothing to upgrade.
+    /// The transport that its frames leave through now.
+    pub(in crate::engine) fn transport_name(&self) -> TransportName {
+        if self.output().is_websocket() { TransportName::WebSocket } else { TransportName::Polling }
+    }
+
+    /// A WebSocket is being tried. False where another one is being tried already, or it does not poll.
     pub(in crate::engine) fn begin_upgrade(&self) -> bool {
         let mut output = self.output();
         let Transport::Polling { upgrade: upgrade @ Upgrade::No, .. } = output.transport() else { return false };
@@ -20,7 +25,7 @@ impl Connection {
         true
     }
 
-    /// A poll that waits is let go, so that the client can move.
+    /// Has a waiting poll answered, so that the client can go on with the upgrade.
     pub(in crate::engine) fn release_poll(&self) {
         if let Transport::Polling { request, .. } = self.output().transport()
             && let Request::Waiting(waker) = request
@@ -33,34 +38,38 @@ impl Connection {
         }
     }
 
-    /// It came to nothing.
+    /// The upgrade has failed: the client goes on polling.
     pub(in crate::engine) fn abandon_upgrade(&self) {
         if let Transport::Polling { upgrade, .. } = self.output().transport() {
             *upgrade = Upgrade::No;
         }
     }
 
-    /// From now on everything goes through the WebSocket. False where the connection was closed in the meantime.
+    /// From now on everything leaves through the WebSocket. False where the connection has ended meanwhile.
     pub(in crate::engine) fn finish_upgrade(self: &Arc<Self>, writer: OwnedWriteHalf) -> bool {
-        {
+        let is_ending = {
             let mut output = self.output();
             let awaits_fetch = output.awaits_fetch();
             match output.transport() {
                 Transport::Polling { request, .. } => {
-                    // It is told that this is over.
+                    // A waiting poll is answered that there is no more to poll.
                     if let Request::Waiting(Some(waker)) = request {
                         waker.wake_by_ref();
                     }
                     *output.transport() = Transport::WebSocket(writer);
+                    false
                 }
-                // It was told goodbye in the meantime, and has ceased to poll: it gets that here.
+                // It has ended meanwhile, and its client polls no more: the last packets leave through the WebSocket.
                 Transport::Closing(way) if awaits_fetch => {
                     *way = Some(writer);
                     output.replace_farewell(&Frame::control(opcode::CLOSE, &[]));
-                    self.engine.remove_connection(&self.sid);
+                    true
                 }
                 _ => return false,
             }
+        };
+        if is_ending {
+            self.host.remove(&self.sid);
         }
         self.flush();
         true
