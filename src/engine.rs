@@ -25,7 +25,7 @@
 //!
 //! No file imports one that imports it, directly or through others. From the bottom: values (`settings`, `version`,
 //! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has an
-//! `Engine`: `opening`, `verify`, `requests`, `relief`, `shutdown`. Where a call goes up, it goes through a trait of the lower file:
+//! `Engine`: `opening`, `verify`, `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a trait of the lower file:
 //! `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine), `Flush` and `Timed` (tasks
 //! call connections and sockets), `Application` (a socket calls the layer above).
 //!
@@ -71,6 +71,8 @@ mod heartbeat;
 mod hyper_handshake;
 mod jsonp;
 mod library;
+mod memory;
+mod memory_relief;
 mod offset;
 mod opening;
 mod output;
@@ -80,13 +82,11 @@ mod parameters;
 mod payload;
 mod plain;
 mod polling;
-mod pressure;
 mod probe;
 mod reader;
 mod reason;
 mod recovery_log;
 mod refusal;
-mod relief;
 mod replays;
 mod request_head;
 mod requests;
@@ -112,8 +112,8 @@ pub(crate) use self::{
     handle::Engine,
     handshake::Handshake,
     library::Library,
+    memory::{Account, Charge, Kind, ReceivedCharge},
     parameters::{asks_for_jsonp, names_a_session},
-    pressure::{Account, Charge, Kind, ReceivedCharge},
     reader::Reader,
     refusal::Refused,
     request_head::RequestHead,

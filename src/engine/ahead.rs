@@ -18,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::pressure::{Account, Charge, Kind, SCARCE_CHUNK};
+use super::memory::{Account, Charge, Kind, SCARCE_CHUNK};
 use targets::Targets;
 
 /// The most bytes of a request that hyper buffers: its head, and the beginning of its body.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{handshake::Handshake, pressure::ReceivedCharge, reason::DisconnectReason};
+use super::{handshake::Handshake, memory::ReceivedCharge, reason::DisconnectReason};
 use crate::model::{Room, UserId};
 
 /// A socket of the layer above. The engine calls it for each socket that was let into its namespace.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
+    memory::{Received, ReceivedCharge},
     packet::Packet,
-    pressure::{Received, ReceivedCharge},
     reason::DisconnectReason,
     settings::Settings,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{handle::Engine, relief};
+use super::{handle::Engine, memory_relief};
 use crate::supervise::Background;
 
 impl Engine {
@@ -16,7 +16,7 @@ impl Engine {
             let shared = self.shared.clone();
             async move { shared.timers.run().await }
         });
-        background.spawn("relief", relief::relieve(self.clone()));
-        background.spawn("memory", relief::trim(self.shared.clone()));
+        background.spawn("relief", memory_relief::relieve(self.clone()));
+        background.spawn("memory", memory_relief::trim(self.shared.clone()));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! This file has the state. What is done with it is below: [`send`], [`incoming`] and [`dispatch`] (packets out and in),
 //! [`intake`] (whether the next packet may be read), [`sockets`] (the namespaces that the client joined), [`clock`]
-//! (pings and deadlines), [`poll`] and [`transport`] (long polling, and the upgrade to a WebSocket), [`end`], and
+//! (pings and deadlines), [`poll`] and [`upgrading`] (long polling, and the upgrade to a WebSocket), [`end`], and
 //! [`mistake`] (the log line about a client that broke the protocol).
 
 pub(super) mod clock;
@@ -15,7 +15,7 @@ mod mistake;
 mod poll;
 mod send;
 mod sockets;
-mod transport;
+mod upgrading;
 
 use std::{
     sync::{
@@ -32,9 +32,9 @@ use super::{
     client_socket::ClientSocket,
     handshake::Handshake,
     heartbeat::Beat,
+    memory::{Received, ReceivedCharge, Share},
     output::{Output, Transport},
     packet_rate::PacketRate,
-    pressure::{Received, ReceivedCharge, Share},
     shared::Shared,
     version::Protocol,
     wire::Wire,

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::{
-    pressure::{Account, PacketCharge},
+    memory::{Account, PacketCharge},
     version::Protocol,
     websocket::{self, HEADER_MAX, opcode},
 };

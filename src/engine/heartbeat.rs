@@ -6,13 +6,14 @@ use std::{
 };
 
 use super::{
-    pressure::STALL_MAX,
     reason::DisconnectReason,
     settings::Settings,
     timers::{Ticket, Timed, Timers},
     version::Protocol,
 };
 
+/// How long a connection may go without being read from; then it is dropped. Its ping deadline stands still meanwhile.
+pub(super) const STALL_MAX: Duration = Duration::from_secs(60);
 /// How long a client that was told goodbye may take to hang up.
 const LEAVING: Duration = Duration::from_secs(2);
 /// How long it may take to fetch the goodbye, as in Node.

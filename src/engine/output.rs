@@ -1,5 +1,7 @@
-//! What waits to be sent to one client.
+//! The output of one connection: its unsent frames and the transport they leave through.
 
+mod closing;
+mod transport;
 mod unsent;
 
 use std::{
@@ -12,12 +14,14 @@ use rustix::{
     io::Errno,
     net::{self, SendFlags},
 };
-use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
+use tokio::net::TcpStream;
 
+pub use self::transport::TransportName;
+pub(super) use self::transport::{Request, Transport, Upgrade};
 use self::unsent::Unsent;
-use super::{frame::Frame, pressure::Account, version::Protocol};
+use super::{frame::Frame, memory::Account, version::Protocol};
 
-/// The frames that wait, in the order in which they leave, and the way out.
+/// Unsent frames, in the order in which they leave, and their transport.
 pub(super) struct Output {
     queue: Unsent,
     transport: Transport,
@@ -25,77 +29,33 @@ pub(super) struct Output {
     is_scheduled: bool,
     /// The kernel takes no more until the socket is writable again.
     is_blocked: bool,
-    /// Whoever reads from the WebSocket: to be woken when it must write, or end.
+    /// Wakes the task that reads from the WebSocket, when it must write or end.
     reader: Option<Waker>,
-    /// NOOP and CLOSE, for the poll after the queue was fetched.
+    /// NOOP and CLOSE, for the poll after the one that fetches the queue.
     farewell: Option<[Arc<Frame>; 2]>,
 }
 
-/// A transport, by its name in Engine.IO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TransportName {
-    /// HTTP long polling.
-    Polling,
-    /// A WebSocket.
-    WebSocket,
-}
-
-/// The way out.
-pub(super) enum Transport {
-    /// Long polling.
-    Polling {
-        /// A request that waits for something to answer with.
-        request: Request,
-        /// Whether a WebSocket is being tried.
-        upgrade: Upgrade,
-    },
-    /// A WebSocket.
-    WebSocket(OwnedWriteHalf),
-    /// Nothing more may come; what is in the queue is sent, then the client is left.
-    Closing(Option<OwnedWriteHalf>),
-    /// Nothing leaves.
-    Closed,
-}
-
-/// How far a polling client has come with a WebSocket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Upgrade {
-    No,
-    /// There is one.
-    Begun,
-}
-
-/// A polling client's GET.
-pub(super) enum Request {
-    None,
-    /// Somebody is answering it, or will be woken to.
-    Waiting(Option<Waker>),
-    /// Woken during an upgrade: answered with NOOP if the queue is empty.
-    Released,
-}
-
-/// What became of a frame.
+/// What became of a frame that was pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
-    /// It is in the queue, and whoever empties it knows.
+    /// It is in the queue, and a flush or a poll is already due.
     Queued,
-    /// It is in the queue: see to it that it is emptied.
+    /// It is in the queue, and the caller must have the output flushed.
     Schedule,
-    /// It was volatile, and the client is not ready.
+    /// It was skipped: it is volatile, and the client is not ready for it.
     Skipped,
-    /// Too much waits.
+    /// It was refused: too many bytes would be unsent.
     Full,
-    /// There is nobody to send to.
+    /// It was refused: the output is closed.
     Gone,
 }
 
 /// What became of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flushed {
-    /// It is empty, or somebody will come back for the rest.
+    /// It is empty, or the reader writes the rest when the kernel takes more.
     Done,
-    /// The connection is broken.
+    /// The network connection is broken.
     Failed,
 }
 
@@ -105,33 +65,37 @@ impl Output {
         Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, farewell: None }
     }
 
+    /// The transport.
     pub(super) fn transport(&mut self) -> &mut Transport {
         &mut self.transport
     }
 
+    /// Unsent bytes.
     pub(super) fn bytes(&self) -> usize {
         self.queue.bytes()
     }
 
+    /// Whether frames leave through a WebSocket.
     pub(super) fn is_websocket(&self) -> bool {
         matches!(self.transport, Transport::WebSocket(_))
     }
 
+    /// Whether frames are accepted.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.transport, Transport::WebSocket(_) | Transport::Polling { .. })
     }
 
-    /// Whether there is a polling client to fetch what waits.
+    /// Whether the queue is fetched by polls.
     pub(super) fn is_polled(&self) -> bool {
         matches!(self.transport, Transport::Polling { .. } | Transport::Closing(None))
     }
 
-    /// Whether a polling client has yet to fetch what was said last.
+    /// Whether a polling client has yet to fetch the last frames.
     pub(super) fn awaits_fetch(&self) -> bool {
         matches!(self.transport, Transport::Closing(None)) && (!self.queue.is_empty() || self.farewell.is_some())
     }
 
-    /// Whether the client is not ready for more: its socket is full, or it does not poll.
+    /// Whether the client is not ready for more: the kernel takes no more for it, or it does not poll.
     pub(super) fn is_stuck(&self) -> bool {
         match &self.transport {
             Transport::WebSocket(_) => self.is_blocked,
@@ -140,7 +104,7 @@ impl Output {
         }
     }
 
-    /// Appends a frame.
+    /// Appends a frame, unless more than `most` bytes would be unsent.
     pub(super) fn push(&mut self, frame: &Arc<Frame>, is_volatile: bool, most: usize) -> Pushed {
         if !self.is_open() {
             return Pushed::Gone;
@@ -150,7 +114,7 @@ impl Output {
         }
         let is_taken = match &self.transport {
             Transport::WebSocket(_) => self.queue.push(frame, most),
-            // A body may hold some of them and not the others.
+            // One by one: a poll's payload may have room for some of them only.
             _ => frame.parts().iter().all(|part| self.queue.push(part, most)),
         };
         if !is_taken {
@@ -180,102 +144,19 @@ impl Output {
         }
     }
 
-    /// Appends the last frame: nothing comes after it.
-    pub(super) fn push_last(&mut self, frame: Option<Arc<Frame>>) {
-        if let Some(frame) = frame {
-            self.queue.push(&frame, usize::MAX);
-        }
-        self.transport = match std::mem::replace(&mut self.transport, Transport::Closed) {
-            Transport::WebSocket(writer) => Transport::Closing(Some(writer)),
-            Transport::Polling { request, .. } => {
-                if let Request::Waiting(Some(waker)) = request {
-                    waker.wake();
-                }
-                Transport::Closing(None)
-            }
-            other => other,
-        };
-    }
-
-    /// Closes a polling session as Node does. A waiting poll is answered with CLOSE if the queue is empty; otherwise the
-    /// queue is fetched first, and the poll after that gets NOOP and CLOSE.
-    pub(super) fn close_polling(&mut self, noop: &Arc<Frame>, close: &Arc<Frame>) {
-        if self.is_waited_for() && self.queue.is_empty() {
-            return self.push_last(Some(close.clone()));
-        }
-        self.farewell = Some([noop.clone(), close.clone()]);
-        self.push_last(None);
-    }
-
-    /// Ends a polling session at once, as Node does after an error of Engine.IO: a waiting poll is answered with CLOSE, and
-    /// later requests find no session.
-    pub(super) fn break_polling(&mut self, close: &Arc<Frame>) {
-        if self.is_waited_for() {
-            self.queue.clear();
-            return self.push_last(Some(close.clone()));
-        }
-        self.close();
-    }
-
-    fn is_waited_for(&self) -> bool {
-        matches!(self.transport, Transport::Polling { request: Request::Waiting(_) | Request::Released, .. })
-    }
-
-    /// Whether NOOP and CLOSE have yet to be fetched.
-    pub(super) fn has_farewell(&self) -> bool {
-        self.farewell.is_some()
-    }
-
-    /// Queues this frame in place of the NOOP and CLOSE that a poll would have fetched, if it was to fetch them.
-    pub(super) fn replace_farewell(&mut self, last: &Arc<Frame>) {
-        if self.farewell.take().is_some() {
-            self.queue.push(last, usize::MAX);
-        }
-    }
-
-    /// Forgets what waits, but for a frame that has left in part; then comes the last one.
-    pub(super) fn cut_short(&mut self, last: Arc<Frame>) {
-        self.queue.forget_whole_frames();
-        self.push_last(Some(last));
-    }
-
-    /// Forgets everything; whoever reads or waits ends.
-    pub(super) fn close(&mut self) {
-        if let Transport::Polling { request: Request::Waiting(Some(waker)), .. } =
-            std::mem::replace(&mut self.transport, Transport::Closed)
-        {
-            waker.wake();
-        }
-        self.queue.clear();
-        self.farewell = None;
-        self.wake_reader();
-    }
-
-    /// Sends a last frame and leaves: at once if the kernel takes everything.
-    pub(super) fn hang_up(&mut self, frame: &Arc<Frame>) {
-        self.queue.push(frame, usize::MAX);
-        self.flush();
-        if !self.queue.is_empty() {
-            return self.push_last(None);
-        }
-        if let Transport::WebSocket(writer) = std::mem::replace(&mut self.transport, Transport::Closed) {
-            // The whole connection is closed, no need to close this half of it first.
-            writer.forget();
-        }
-        self.wake_reader();
-    }
-
+    /// Whether nothing is sent any more.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.transport, Transport::Closed)
     }
 
+    /// Wakes the task that reads from the WebSocket.
     pub(super) fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
     }
 
-    /// Lets the reader know of everything that happens from now on. False where it has to end.
+    /// Registers the reader's task to be woken. False where it must end.
     pub(super) fn watch(&mut self, cx: &Context<'_>) -> bool {
         if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
             self.reader = Some(cx.waker().clone());
@@ -283,12 +164,12 @@ impl Output {
         !matches!(self.transport, Transport::Closed)
     }
 
-    /// What is pushed from now on waits for [`Self::uncork`].
+    /// Frames that are pushed from now on are not scheduled: the caller flushes them.
     pub(super) fn cork(&mut self) {
         self.is_scheduled = true;
     }
 
-    /// The connection may be writable again.
+    /// Whether the kernel takes more again, after it took no more.
     pub(super) fn poll_unblocked(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.is_blocked {
             return false;
@@ -303,14 +184,14 @@ impl Output {
         }
     }
 
-    /// Writes what waits, in as few writes as the kernel allows.
+    /// Writes what is unsent, in as few writes as the kernel allows.
     pub(super) fn flush(&mut self) -> Flushed {
         self.is_scheduled = false;
         let result = self.write();
         if self.queue.is_empty() {
             self.queue.shrink();
             if let Transport::Closing(writer) = &mut self.transport {
-                // Dropping it tells the client that nothing more comes.
+                // Dropping it shuts the stream down for writing.
                 *writer = None;
             }
         } else {
@@ -335,7 +216,7 @@ impl Output {
         self.queue.write(|bytes| send(writer.as_ref(), bytes))
     }
 
-    /// A body for a polling request, of at most `most` bytes unless its first packet alone has more.
+    /// The payload for a poll: at most `most` bytes, unless its first packet alone has more. `None` where nothing is unsent.
     pub(super) fn payload(&mut self, most: usize) -> Option<String> {
         if self.queue.is_empty() {
             for frame in self.farewell.take().into_iter().flatten() {
@@ -348,12 +229,12 @@ impl Output {
 
 #[cfg(not(target_vendor = "apple"))]
 const FLAGS: SendFlags = SendFlags::NOSIGNAL;
-/// There is no such flag there, and none is needed: Rust's programs ignore the signal.
+/// Apple's systems have no such flag. It is not needed: Rust ignores the signal.
 #[cfg(target_vendor = "apple")]
 const FLAGS: SendFlags = SendFlags::empty();
 
-/// Writes as `TcpStream::try_write` does, at half of what that costs beside the system call. Where the kernel takes no
-/// more, the runtime has to see that itself, or it would not tell when it does again.
+/// Writes as `TcpStream::try_write` does, at half of its cost beside the system call. Where the kernel takes no more,
+/// `try_write` is called as well: only then does the runtime wake the reader when the kernel takes more again.
 fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match net::send(stream, bytes, FLAGS) {
         Err(Errno::WOULDBLOCK | Errno::INTR) => stream.try_write(bytes),

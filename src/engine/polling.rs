@@ -17,9 +17,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     connection::{Connection, intake::Intake},
     jsonp,
+    memory::{Charge, Kind, ReceivedCharge},
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
-    pressure::{Charge, Kind, ReceivedCharge},
     reason::DisconnectReason,
     refusal::Refusal,
     version::Protocol,

@@ -6,7 +6,7 @@ use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
 
 use super::{
     connection::Connection,
-    pressure::ReceivedCharge,
+    memory::ReceivedCharge,
     reader::Reader,
     websocket::{Decoder, Message, Stop},
 };

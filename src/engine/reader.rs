@@ -17,8 +17,8 @@ use tokio::{
 use super::{
     connection::{Connection, intake::Intake},
     frame::Frame,
+    memory::{ReceivedCharge, SCARCE_CHUNK},
     plain::inbound::Inbound,
-    pressure::{ReceivedCharge, SCARCE_CHUNK},
     reason::DisconnectReason,
     version::Protocol,
     websocket::{Decoder, Message, Stop, opcode},

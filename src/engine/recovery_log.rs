@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     frame::Frame,
-    pressure::{Account, Charge, Kind},
+    memory::{Account, Charge, Kind},
     version::Protocol,
 };
 

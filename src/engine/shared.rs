@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use governor::DefaultDirectRateLimiter;
 
 use super::{
-    diagnosis, flushers::Flushers, frame::Frame, library::Library, offset::Offsets, pressure::Account,
+    diagnosis, flushers::Flushers, frame::Frame, library::Library, memory::Account, offset::Offsets,
     settings::Settings, timers::Timers, websocket::opcode,
 };
 use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};

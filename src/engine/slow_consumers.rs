@@ -9,8 +9,8 @@
 //! 2. **It is above its equal share where all have too much.** The kernel takes no more from it (or it does not poll),
 //!    all output together is above `limits.queued-bytes-total` or memory is scarce, and its unsent bytes are above the
 //!    bound on all output divided by the number of connections ([`Account::equal_share_of_output`]).
-//! 3. **It holds most where memory stays scarce**: [`relief`](super::relief) drops the largest connections.
-//! 4. **It was not read from for too long** ([`STALL_MAX`](super::pressure::STALL_MAX)), since what it sends is not
+//! 3. **It holds most where memory stays scarce**: [`memory_relief`](super::memory_relief) drops the largest connections.
+//! 4. **It was not read from for too long** ([`STALL_MAX`](super::heartbeat::STALL_MAX)), since what it sends is not
 //!    taken in fast enough.
 //!
 //! The order in which a drop happens: the output is cleared and closed at once, under its lock, so that nothing more is
@@ -26,8 +26,8 @@ use std::sync::Arc;
 use super::{
     connection::Connection,
     frame::Frame,
+    memory::Account,
     output::{Flushed, Output, Pushed},
-    pressure::Account,
     reason::DisconnectReason,
 };
 

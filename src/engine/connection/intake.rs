@@ -16,10 +16,12 @@ use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::Connection;
-use crate::engine::{
-    application::Arrival,
-    pressure::{ADMISSIONS, PACKETS_PER_TURN, ReceivedCharge},
-};
+use crate::engine::{application::Arrival, memory::ReceivedCharge};
+
+/// How many packets of one connection are processed before other tasks have a turn.
+const PACKETS_PER_TURN: u32 = 512;
+/// How many CONNECTs of one connection may be undecided. At that many it is not read from.
+const ADMISSIONS: usize = 4;
 
 impl Connection {
     /// An event as it arrived. It takes a token of the rate limit, and is charged for until it is answered.

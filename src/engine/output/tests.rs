@@ -5,7 +5,10 @@ use std::{future::poll_fn, time::Duration};
 use bytes::Bytes;
 use tokio::{
     io::AsyncReadExt,
-    net::{TcpSocket, TcpStream, tcp::OwnedReadHalf},
+    net::{
+        TcpSocket, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::timeout,
 };
 

@@ -10,7 +10,7 @@ use super::{
     state::{Plain, Verdict},
 };
 use crate::{
-    engine::{client_socket::ClientSocket, connection::Connection, pressure::ReceivedCharge, reason::DisconnectReason},
+    engine::{client_socket::ClientSocket, connection::Connection, memory::ReceivedCharge, reason::DisconnectReason},
     error::Error,
     input::described,
 };

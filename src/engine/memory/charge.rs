@@ -1,4 +1,4 @@
-//! Charges: bytes that are held, and given back when the charge is dropped.
+//! Charges: bytes that the account counts until the charge is dropped.
 
 use std::sync::{
     Arc,
@@ -7,9 +7,9 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::{Account, Kind};
+use super::{account::Account, kind::Kind};
 
-/// Bytes that are held, until it is dropped.
+/// Bytes that the account counts until this is dropped.
 pub(crate) struct Charge {
     account: Arc<Account>,
     kind: Kind,
@@ -23,17 +23,17 @@ impl Charge {
         Self { account: account.clone(), kind, bytes }
     }
 
-    /// What it is charged to.
+    /// The account.
     pub(crate) fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
-    /// How much it is.
+    /// How many bytes it is for.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Makes it more or less.
+    /// Changes how many bytes it is for.
     pub(crate) fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.account.add(self.kind, bytes - self.bytes);
@@ -43,7 +43,7 @@ impl Charge {
         self.bytes = bytes;
     }
 
-    /// These bytes, which hold the charge as long as anybody holds them.
+    /// Bytes that hold this charge as long as they are held.
     pub(crate) fn hold(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(HeldBytes { bytes, _charge: self })
     }
@@ -66,11 +66,11 @@ impl AsRef<[u8]> for HeldBytes {
     }
 }
 
-/// The charge of a packet. It counts as output while a queue holds it, and as part of the logs when only logs do.
+/// The charge of a packet: output while a queue holds the packet, and logs when only logs do.
 pub(in crate::engine) struct PacketCharge {
     account: Arc<Account>,
     bytes: AtomicU32,
-    /// How many queues hold it.
+    /// How many queues hold the packet.
     queues: AtomicU32,
     kind: AtomicU8,
 }
@@ -83,7 +83,7 @@ impl PacketCharge {
         Self { account: account.clone(), bytes: AtomicU32::new(bytes), queues, kind }
     }
 
-    /// The packet has been written in another form, too.
+    /// The packet has another form now.
     pub(in crate::engine) fn grow(&self, bytes: usize) {
         let before = self.bytes();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - before as u32);
@@ -95,21 +95,21 @@ impl PacketCharge {
         self.bytes.load(Relaxed) as usize
     }
 
-    /// A queue holds it.
+    /// A queue holds the packet.
     pub(in crate::engine) fn queued(&self) {
         if self.queues.fetch_add(1, Relaxed) == 0 {
             self.becomes(Kind::Output);
         }
     }
 
-    /// A queue holds it no longer; `is_last`: nor does anything else.
+    /// A queue has let the packet go. `is_last`: nothing else holds it.
     pub(in crate::engine) fn unqueued(&self, is_last: bool) {
         if self.queues.fetch_sub(1, Relaxed) == 1 && !is_last {
             self.becomes(Kind::Logs);
         }
     }
 
-    /// A log holds it.
+    /// A log holds the packet.
     pub(in crate::engine) fn logged(&self) {
         if self.queues.load(Relaxed) == 0 {
             self.becomes(Kind::Logs);
@@ -121,7 +121,7 @@ impl PacketCharge {
     }
 
     fn becomes(&self, kind: Kind) {
-        // Two threads that disagree leave it at one of the two; the sum is right whichever that is.
+        // Two threads that race leave it at one of the two kinds. The sum is right in both cases.
         if self.kind.load(Relaxed) == kind as u8 || self.kind.swap(kind as u8, Relaxed) == kind as u8 {
             return;
         }

@@ -1,19 +1,15 @@
-//! Memory relief: the task that frees memory held for clients when it becomes scarce. [`pressure`](super::pressure) says
+//! Memory relief: the task that frees memory held for clients when it becomes scarce. [`memory`](super::memory) says
 //! when memory is scarce, and in which order it is freed.
 
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use tokio::{task, time};
 
-use super::{
-    connection::Connection,
-    handle::Engine,
-    pressure::{Kind, RELIEF_PAUSE},
-    shared::Shared,
-    socket::Socket,
-};
+use super::{connection::Connection, handle::Engine, memory::Kind, shared::Shared, socket::Socket};
 use crate::allocator;
 
+/// How long memory may stay scarce before connections are dropped, and the pause between two such steps.
+const RELIEF_PAUSE: Duration = Duration::from_millis(500);
 /// How often to check whether freed memory can be returned to the system.
 const TRIM_INTERVAL: Duration = Duration::from_secs(2);
 /// How many sockets or connections to process before other tasks have a turn.

@@ -1,4 +1,4 @@
-//! What is held of one connection's input, and whether the connection may be read from.
+//! The memory that one connection's input holds, and whether the connection may be read from.
 
 use std::{
     sync::{
@@ -13,21 +13,29 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Account, EVENT_OVERHEAD, Kind, SMALL_HANDSHAKE};
+use super::{
+    account::{Account, Paused},
+    kind::Kind,
+};
 
-/// The part of the account that is one connection's input: unfinished messages, and events that are not answered.
+/// Bytes of a handshake or an `auth` that are not charged.
+const SMALL_HANDSHAKE: usize = 4 * 1024;
+/// What an event costs beside its text: its place in the socket's queue, its handler's future, its answer.
+const EVENT_OVERHEAD: usize = 512;
+
+/// The input of one connection: incomplete messages, and events that are not answered yet.
 pub(crate) struct Received {
     account: Arc<Account>,
     bytes: AtomicUsize,
-    /// Whoever waits until the connection may be read from again.
+    /// Tasks that wait until the connection may be read from again.
     readers: Mutex<Vec<Waker>>,
     has_readers: AtomicBool,
-    /// It is in the account's list.
-    pub(super) is_paused: AtomicBool,
+    /// It is in the account's list of paused connections.
+    is_paused: AtomicBool,
 }
 
 impl Received {
-    /// Of a new connection.
+    /// For a new connection.
     pub(in crate::engine) fn new(account: &Arc<Account>) -> Arc<Self> {
         Arc::new(Self {
             account: account.clone(),
@@ -43,7 +51,7 @@ impl Received {
         self.bytes.load(Relaxed)
     }
 
-    /// Whether it holds more than an equal share.
+    /// Whether it holds more than its equal share of the memory.
     fn is_above_share(&self) -> bool {
         self.bytes() > self.account.equal_share()
     }
@@ -51,23 +59,23 @@ impl Received {
     /// Whether the connection may be read from.
     pub(in crate::engine) fn has_room(&self) -> bool {
         let bytes = self.bytes.load(SeqCst);
-        bytes <= self.account.received.get() && !(self.account.is_scarce() && self.is_above_share())
+        bytes <= self.account.received_max() && !(self.account.is_scarce() && self.is_above_share())
     }
 
-    /// [`Self::has_room`]; if not, whoever asks is woken when there is.
+    /// [`Self::has_room`]. Where not, the calling task is woken when there is.
     pub(in crate::engine) fn poll_room(self: &Arc<Self>, cx: &Context<'_>) -> Poll<()> {
         if self.has_room() {
             return Poll::Ready(());
         }
         self.wait(cx);
         if !self.is_paused.swap(true, SeqCst) {
-            self.account.paused.lock().push(Arc::downgrade(self));
+            self.account.pause(Arc::downgrade(self) as _);
         }
-        // What was freed in the meantime woke nobody.
+        // Checked again: what was freed between the check and the wait woke nobody.
         if self.has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whoever asks is woken by [`Self::wake`].
+    /// Has the calling task woken by [`Self::wake`].
     pub(in crate::engine) fn wait(&self, cx: &Context<'_>) {
         let mut readers = self.readers.lock();
         if !readers.iter().any(|reader| reader.will_wake(cx.waker())) {
@@ -76,7 +84,7 @@ impl Received {
         self.has_readers.store(true, SeqCst);
     }
 
-    /// Wakes whoever waits.
+    /// Wakes the tasks that wait.
     pub(in crate::engine) fn wake(&self) {
         if self.has_readers.swap(false, SeqCst) {
             let readers = std::mem::take(&mut *self.readers.lock());
@@ -85,8 +93,15 @@ impl Received {
     }
 }
 
-/// Bytes that a connection's input holds, until it is dropped. Made in the engine, it goes with an event to its socket
-/// and its handler.
+impl Paused for Received {
+    fn resume(&self) {
+        self.is_paused.store(false, SeqCst);
+        self.wake();
+    }
+}
+
+/// Bytes of one connection's input that the account counts until this is dropped. It goes with an event to its socket's
+/// queue and its handler.
 pub(crate) struct ReceivedCharge {
     received: Arc<Received>,
     kind: Kind,
@@ -94,12 +109,12 @@ pub(crate) struct ReceivedCharge {
 }
 
 impl ReceivedCharge {
-    /// Charges for input that is not complete.
+    /// For incomplete input.
     pub(in crate::engine) fn input(received: &Arc<Received>) -> Self {
         Self { received: received.clone(), kind: Kind::Input, bytes: 0 }
     }
 
-    /// Charges for what is kept of a handshake, or of CONNECT; `None` for little, which is part of a connection.
+    /// For what is kept of a handshake or of CONNECT. `None` where it is short: then it is not charged.
     pub(in crate::engine) fn handshake(received: &Arc<Received>, bytes: usize) -> Option<Box<Self>> {
         (bytes > SMALL_HANDSHAKE).then(|| {
             let mut charge = Self { received: received.clone(), kind: Kind::Handshakes, bytes: 0 };
@@ -108,20 +123,20 @@ impl ReceivedCharge {
         })
     }
 
-    /// Charges for an event of so many bytes, its attachments included.
+    /// For an event of so many bytes with its attachments.
     pub(in crate::engine) fn event(received: &Arc<Received>, bytes: usize) -> Self {
         let mut charge = Self { received: received.clone(), kind: Kind::Events, bytes: 0 };
         charge.resize(bytes + EVENT_OVERHEAD);
         charge
     }
 
-    /// Makes it more or less.
+    /// Changes how many bytes it is for.
     pub(in crate::engine) fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.received.bytes.fetch_add(bytes - self.bytes, Relaxed);
             self.received.account.add(self.kind, bytes - self.bytes);
         } else if bytes < self.bytes {
-            // Before the look at who waits: whoever begins to wait looks at the bytes last.
+            // Before the check for tasks that wait: those check the bytes after they have begun to wait.
             self.received.bytes.fetch_sub(self.bytes - bytes, SeqCst);
             self.received.account.subtract(self.kind, self.bytes - bytes);
             if self.received.has_readers.load(SeqCst) && self.received.has_room() {
@@ -138,7 +153,7 @@ impl ReceivedCharge {
         self.kind = Kind::Writes;
     }
 
-    /// Whether the event must be refused: memory is used up, and its connection holds more than an equal share.
+    /// Whether the event must be refused: memory is used up, and its connection holds more than its equal share.
     pub(crate) fn is_refused(&self) -> bool {
         self.received.account.is_full() && self.received.is_above_share()
     }

@@ -1,13 +1,26 @@
 //! What is charged, and who is told when there is too much.
 
-use std::{sync::atomic::AtomicUsize, task::Context};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::Context,
+};
 
 use bytes::Bytes;
 use futures_util::task::{ArcWake, waker};
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
-use crate::engine::{frame::Frame, offset::Offsets, recovery_log::RecoveryLog, version::Protocol};
+use super::{
+    account::{SMALL_BODY, STEP, TRIM, received_bytes},
+    kind::KINDS,
+    *,
+};
+use crate::{
+    config::LimitsConfig,
+    engine::{frame::Frame, offset::Offsets, recovery_log::RecoveryLog, version::Protocol},
+};
 
 const MEMORY: usize = 8_000_000;
 
