@@ -1,9 +1,9 @@
 //! Decides which clients are sent offsets, and can therefore be recovered.
 //!
 //! An offset is one more argument of each event. JavaScript's client removes it before it calls a handler, and handlers
-//! in Java and Swift take arguments by position, so that one more does no harm. Other clients break on it: python-socketio's handlers raise, rust_socketio
-//! loses binary events, Dart's data becomes a list. No client says what it is, so the headers and the query of its first
-//! request decide. A client that is not recognised is sent no offsets.
+//! in Java and Swift take arguments by position, so that one more does no harm. Other clients break on it:
+//! python-socketio's handlers raise, rust_socketio loses binary events, Dart's data becomes a list. No client says what
+//! it is, so the headers and the query of its first request decide. A client that is not recognised is sent no offsets.
 
 use http::{
     HeaderMap,
@@ -12,16 +12,17 @@ use http::{
 
 use crate::config::RecoveryClients;
 
-/// User agents of JavaScript's clients other than browsers: Node's polling, and runtimes with a WebSocket and a `fetch` of
-/// their own. A name that ends in `/` is followed by a version.
+/// User agents of JavaScript's clients other than browsers: Node's polling, and runtimes with a WebSocket and a `fetch`
+/// of their own. A name that ends in `/` is followed by a version.
 const RUNTIMES: [&str; 5] = ["node-XMLHttpRequest", "node", "undici", "Bun/", "Deno/"];
-/// Parts of the user agents of clients that one more argument does no harm to: React Native, and those for Java and Swift.
+/// Parts of the user agents of clients that one more argument does no harm to: React Native, and those for Java and
+/// Swift.
 const BY_POSITION: [&str; 2] = ["okhttp/", "CFNetwork/"];
 /// The extensions that Node's WebSockets offer (npm `ws`), without spaces. They send no user agent.
 const NODE_EXTENSIONS: &str = "permessage-deflate;client_max_window_bits";
 
-/// The client's choice: the parameter `recovery` of the query. `None` if there is none, or it has another value, since an
-/// application may have a parameter of this name.
+/// The client's choice: the parameter `recovery` of the query. `None` if there is none, or it has another value, since
+/// an application may have a parameter of this name.
 pub(super) fn asked(value: Option<&str>) -> Option<bool> {
     match value? {
         "true" | "1" => Some(true),
@@ -48,8 +49,8 @@ fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) ->
     if BY_POSITION.iter().any(|name| agent.contains(name)) {
         return true;
     }
-    // Other clients send such a user agent too. Browsers send an Origin with every WebSocket handshake (RFC 6455, section
-    // 4.1), and their languages with every request.
+    // Other clients send such a user agent too. Browsers send an Origin with every WebSocket handshake (RFC 6455,
+    // section 4.1), and their languages with every request.
     let of_browsers = if is_websocket { ORIGIN } else { ACCEPT_LANGUAGE };
     let is_browser = agent.starts_with("Mozilla/5.0 (") && headers.contains_key(of_browsers);
     let is_runtime = RUNTIMES.iter().any(|name| match name.strip_suffix('/') {

@@ -1,5 +1,5 @@
-//! The fast way of a WebSocket: its handshake came whole in the first read, before hyper. The response and OPEN leave in
-//! one write.
+//! The fast way of a WebSocket: its handshake came whole in the first read, before hyper. The response and OPEN leave
+//! in one write.
 
 use tokio::net::TcpStream;
 

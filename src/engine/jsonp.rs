@@ -1,5 +1,5 @@
-//! JSONP polling, which clients of version 2 use in old browsers (engine.io's `polling-jsonp`). A `script` element sends
-//! the GET, and its answer is a script that calls a function with the payload. A form sends the POST.
+//! JSONP polling, which clients of version 2 use in old browsers (engine.io's `polling-jsonp`). A `script` element
+//! sends the GET, and its answer is a script that calls a function with the payload. A form sends the POST.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Opens a connection whose request was verified. The first packet of Engine.IO that it sends is OPEN; a plain WebSocket
-//! has none.
+//! Opens a connection whose request was verified. The first packet of Engine.IO that it sends is OPEN; a plain
+//! WebSocket has none.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const SID_LEN: usize = 24;
 
 /// A connection that may be opened.
 pub(crate) struct Opening {
-    pub(super) engine: Arc<Engine>,
+    engine: Arc<Engine>,
     handshake: Handshake,
     /// Its place among the connections that have joined no namespace yet.
     waiting: Waiting,

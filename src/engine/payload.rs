@@ -134,8 +134,8 @@ pub(super) fn binary(text: &str, protocol: Protocol) -> Result<Bytes, NotAPayloa
     STANDARD.decode(base64).map(Bytes::from).map_err(|_| NotAPayload)
 }
 
-/// Parses the first packet of version 3, `<length>:<packet>`, and returns it with the rest of the body. The length is in
-/// UTF-16 code units.
+/// Parses the first packet of version 3, `<length>:<packet>`, and returns it with the rest of the body. The length is
+/// in UTF-16 code units.
 fn of_v3(body: &str) -> Result<(Result<Packet<'_>, NotAPayload>, &str), NotAPayload> {
     let (length, rest) = body.split_once(':').ok_or(NotAPayload)?;
     let mut length: usize = length.parse().map_err(|_| NotAPayload)?;
@@ -159,8 +159,8 @@ fn of_v3(body: &str) -> Result<(Result<Packet<'_>, NotAPayload>, &str), NotAPayl
     Ok((packet, after))
 }
 
-/// Parses the first packet of the binary form of version 3, `<0 text | 1 binary> <length, one byte a digit> 0xFF <packet>`,
-/// and returns it with the rest of the body.
+/// Parses the first packet of the binary form of version 3, `<0 text | 1 binary> <length, one byte a digit> 0xFF
+/// <packet>`, and returns it with the rest of the body.
 fn of_v3_binary(body: &[u8]) -> Result<(Packet<'_>, &[u8]), NotAPayload> {
     let [kind, rest @ ..] = body else { return Err(NotAPayload) };
     let end = rest.iter().position(|byte| *byte == 0xFF).ok_or(NotAPayload)?;

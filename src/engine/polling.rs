@@ -162,8 +162,8 @@ enum Unread {
 /// The most bytes of a body that are looked at after the connection has ended: enough for a CLOSE.
 const GOODBYE: usize = 64;
 
-/// Reads a body, which must come within `server.ping-timeout`. The time in which the server does not read, since there is
-/// no room for more input, does not count. After the connection has ended, a body is read and dropped.
+/// Reads a body, which must come within `server.ping-timeout`. The time in which the server does not read, since there
+/// is no room for more input, does not count. After the connection has ended, a body is read and dropped.
 async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
     let most = connection.shared.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);

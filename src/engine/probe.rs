@@ -14,8 +14,8 @@ use super::{
 /// Bytes in one read.
 const CHUNK: usize = 1024;
 
-/// The receiving side of a WebSocket that a polling connection tries. It hands out one text at a time; what arrived behind
-/// it stays in the decoder.
+/// The receiving side of a WebSocket that a polling connection tries. It hands out one text at a time; what arrived
+/// behind it stays in the decoder.
 pub(super) struct Probe {
     stream: OwnedReadHalf,
     decoder: Decoder,
@@ -61,8 +61,8 @@ impl Probe {
         }
     }
 
-    /// The reader of the connection that has moved to this WebSocket. It takes in what arrived behind the last text that
-    /// was handed out.
+    /// The reader of the connection that has moved to this WebSocket. It takes in what arrived behind the last text
+    /// that was handed out.
     pub(super) fn into_reader(self, connection: Arc<Connection>) -> Reader {
         Reader::resumed(connection, self.stream, self.decoder, self.charge)
     }

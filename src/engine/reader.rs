@@ -186,6 +186,7 @@ impl Reader {
     }
 }
 
+/// Takes in a message of a client of plain WebSocket. Breaks if the connection has ended.
 fn take_plain(connection: &Arc<Connection>, plain: &mut Inbound, message: Message<'_>) -> ControlFlow<()> {
     match message {
         Message::Text(_) if connection.is_closed() => ControlFlow::Continue(()),
@@ -199,6 +200,7 @@ fn take_plain(connection: &Arc<Connection>, plain: &mut Inbound, message: Messag
     }
 }
 
+/// Takes in a message of a client of Socket.IO. Breaks if the connection has ended.
 fn take(connection: &Arc<Connection>, message: Message<'_>) -> ControlFlow<()> {
     match message {
         Message::Text(text) => connection.take_text(text),

@@ -13,8 +13,8 @@ use super::{connection::Connection, frame::Frame, hyper_handshake::Stream, probe
 /// How often a waiting poll is answered with NOOP during an upgrade, as in Node.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Moves a polling connection to a WebSocket, if its client completes the upgrade within the upgrade timeout. If not, the
-/// WebSocket is closed and polling goes on. If the connection ends meanwhile, the WebSocket is closed too.
+/// Moves a polling connection to a WebSocket, if its client completes the upgrade within the upgrade timeout. If not,
+/// the WebSocket is closed and polling goes on. If the connection ends meanwhile, the WebSocket is closed too.
 pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
     let Stream { reader, writer, ahead, kept: _kept } = stream;
     let mut probe = Probe::new(&connection, reader, ahead);
@@ -34,7 +34,8 @@ pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
 }
 
 /// Whether the client completes the upgrade: `2probe` is answered with `3probe`, `5` completes it, and anything else
-/// fails it. From the probe on a waiting poll is answered with NOOP: the client waits for that answer before it sends `5`.
+/// fails it. From the probe on a waiting poll is answered with NOOP: the client waits for that answer before it sends
+/// `5`.
 async fn is_completed(connection: &Connection, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
     let mut releases = None;
     loop {

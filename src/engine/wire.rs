@@ -1,5 +1,5 @@
-//! What a connection's client is sent: packets of Socket.IO as they are, or what plain WebSocket has instead. Nothing else
-//! that sends needs to know which of the two the client speaks.
+//! What a connection's client is sent: packets of Socket.IO as they are, or what plain WebSocket has instead. Nothing
+//! else that sends needs to know which of the two the client speaks.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! Accepts TCP connections, and refuses those for which there is no place. `first_read` decides who serves one: the engine
-//! or hyper (`http1`).
+//! Accepts TCP connections, and refuses those for which there is no place. `first_read` decides who serves one: the
+//! engine or hyper (`http1`).
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
-//! The first read of a TCP connection decides who serves it. A WebSocket handshake of Socket.IO that came whole and passes
-//! every check of `handshake_checks` goes to the engine at once; everything else goes to hyper, which refuses what is
-//! wrong.
+//! The first read of a TCP connection decides who serves it. A WebSocket handshake of Socket.IO that came whole and
+//! passes every check of `handshake_checks` goes to the engine at once; everything else goes to hyper, which refuses
+//! what is wrong.
 
 use std::{
     future::poll_fn,

@@ -1,5 +1,5 @@
-//! Speaks HTTP/1 on a TCP connection through hyper. Nothing stands between hyper and the TCP stream but `engine::Ahead`, so
-//! that the engine can take the stream back after a WebSocket handshake.
+//! Speaks HTTP/1 on a TCP connection through hyper. Nothing stands between hyper and the TCP stream but
+//! `engine::Ahead`, so that the engine can take the stream back after a WebSocket handshake.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -46,8 +46,8 @@ pub(super) fn of_client(app: &App, head: &RequestHead<'_>, host: Option<&Request
     if may_connect { Ok(()) } else { Err(Foreign::Origin) }
 }
 
-/// Checks a call of the HTTP API. A backend with a key may call the server by any name, and where tokens are required, so
-/// may a client with a token: a foreign page has neither.
+/// Checks a call of the HTTP API. A backend with a key may call the server by any name, and where tokens are required,
+/// so may a client with a token: a foreign page has neither.
 pub(super) fn of_call(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Foreign> {
     let has_authorization = headers.contains_key(AUTHORIZATION);
     let has_token = app.config.auth.mode == AuthMode::Jwt && has_authorization;
@@ -70,8 +70,8 @@ fn check_origin(app: &App, origin: &HeaderValue, host: Option<&RequestedHost>) -
     }
 }
 
-/// Checks, on a loopback address, that the host is a name of that address, one of `server.hosts`, or the host of a page in
-/// `cors.origins`: a proxy may serve both under one name.
+/// Checks, on a loopback address, that the host is a name of that address, one of `server.hosts`, or the host of a page
+/// in `cors.origins`: a proxy may serve both under one name.
 fn check_host(app: &App, host: Option<&RequestedHost>) -> Result<(), Foreign> {
     let is_ours = host.is_none_or(|host| {
         host.is_ours(app.is_on_loopback(), &app.live().server.hosts)

@@ -2,8 +2,8 @@
 //! refuses them. Node takes them, and some clients send them, for example JSON in a query.
 //!
 //! To know where each request begins, the length of each body is read from its head. After a head with anything but a
-//! plain Content-Length, all further bytes pass unchanged: hyper and this file must never disagree about where a request
-//! ends.
+//! plain Content-Length, all further bytes pass unchanged: hyper and this file must never disagree about where a
+//! request ends.
 
 /// The most bytes of a line that are held until it is complete.
 const LINE_MAX: usize = 64 * 1024;

@@ -132,8 +132,8 @@ pub(super) fn event(name: &str, request_id: Option<u64>, data: &str) -> Arc<Fram
     Frame::of(&[r#"{"eventType":"ServerEvent","event":"#, name, ",", &request_id, r#""data":"#, data, "}"])
 }
 
-/// Writes a reply: the JSON of `{ success, data }` or `{ success, error }`, with what it repeats. `None` if it replies to
-/// a text that is no envelope.
+/// Writes a reply: the JSON of `{ success, data }` or `{ success, error }`, with what it repeats. `None` if it replies
+/// to a text that is no envelope.
 pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
     let event = asked.map_or("null", |asked| &asked.event);
     let (id_name, id) = match asked.and_then(|asked| asked.request_id.as_deref()) {
@@ -200,8 +200,8 @@ pub(in crate::engine) struct Refusal {
     pub(super) error: String,
 }
 
-/// Makes a refusal of the message of a `connect_error` and its data. A refusal in an application's own words has the code
-/// `forbidden`.
+/// Makes a refusal of the message of a `connect_error` and its data. A refusal in an application's own words has the
+/// code `forbidden`.
 pub(super) fn refusal(message: &str, data: Option<&str>) -> Refusal {
     #[derive(Deserialize)]
     struct Failure {

@@ -31,8 +31,8 @@ pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     Some(envelope::event(name.get(), id, &envelope::data(arguments)))
 }
 
-/// Renders an event as a bare text. `None` if it is no text: one is `message` or the event of the settings with a string,
-/// and where texts are saved, a saved message.
+/// Renders an event as a bare text. `None` if it is no text: one is `message` or the event of the settings with a
+/// string, and where texts are saved, a saved message.
 pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };

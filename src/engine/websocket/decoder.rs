@@ -1,4 +1,5 @@
-//! Decodes the frames of a client (RFC 6455, section 5) into messages, however the byte stream was split by the network.
+//! Decodes the frames of a client (RFC 6455, section 5) into messages, however the byte stream was split by the
+//! network.
 
 use std::ops::ControlFlow;
 

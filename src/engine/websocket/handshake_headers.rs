@@ -1,4 +1,5 @@
-//! The headers of a WebSocket handshake (RFC 6455, section 4.2): those that a client must send, and those that answer it.
+//! The headers of a WebSocket handshake (RFC 6455, section 4.2): those that a client must send, and those that answer
+//! it.
 
 use std::collections::HashSet;
 
