@@ -1,12 +1,12 @@
-//! Offsets: what a client says of the last event it has seen, and a server of each event it sends.
+//! Offsets: the server sends one with each event, and a recovering client sends that of the last event it has received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand::{Rng, distr::Alphanumeric};
 
-/// Numbers the events of this process.
+/// Makes the offsets of this process.
 pub(crate) struct Offsets {
-    /// Another for each start of the process, so that no offset of an earlier one is taken for one of this.
+    /// Random for each start, so that an offset of an earlier process is not mistaken for one of this process.
     tag: String,
     next: AtomicU64,
 }
@@ -17,17 +17,17 @@ impl Offsets {
         Self { tag, next: AtomicU64::new(1) }
     }
 
-    /// The next event's number; never 0.
+    /// The number of the next event; never 0.
     pub(super) fn next(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// As it stands on the wire, after the tag: `<tag>.<number>`.
+    /// The tag of an offset, which is `<tag>.<number>`.
     pub(super) fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// The number in what a client sent; `None` where it is none of this process.
+    /// The number of an offset that a client sent; `None` where this process did not make it.
     pub(super) fn parse(&self, text: &str) -> Option<u64> {
         text.strip_prefix(self.tag.as_str())?.strip_prefix('.')?.parse().ok()
     }

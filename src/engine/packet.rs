@@ -1,9 +1,9 @@
-//! Packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), as far as
-//! they can be read without looking into their JSON.
+//! Parses packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), except for
+//! their JSON.
 
 use super::version::Protocol;
 
-/// What a packet is.
+/// The type of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `0`
@@ -18,22 +18,22 @@ pub(crate) enum Kind {
     ConnectError,
 }
 
-/// A packet's text, taken apart.
+/// The parts of a packet's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Packet<'a> {
-    /// What it is.
+    /// Its type.
     pub(crate) kind: Kind,
-    /// `/` where it names none.
+    /// The namespace's path; `/` where the text has none.
     pub(crate) namespace: &'a str,
-    /// Asks for an acknowledgement, or is one.
+    /// The id of the acknowledgement that it asks for, or that it is.
     pub(crate) id: Option<u64>,
-    /// How many binary messages follow that belong to it.
+    /// How many binary messages follow as its attachments.
     pub(crate) attachments: usize,
-    /// JSON, or nothing.
+    /// JSON, or empty.
     pub(crate) data: &'a str,
 }
 
-/// No packet, or one that no client may send.
+/// The text is not a packet, or one that no client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAPacket;
 
@@ -46,7 +46,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Takes a message of Engine.IO apart. The JSON is not looked into.
+    /// Parses a message of Engine.IO. The JSON is not validated.
     pub(crate) fn parse(text: &'a str) -> Result<Self, NotAPacket> {
         let (kind, has_attachments) = match text.as_bytes().first() {
             Some(b'0') => (Kind::Connect, false),
@@ -69,8 +69,8 @@ impl<'a> Packet<'a> {
         if rest.starts_with('/') {
             (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
         }
-        // As for Node, blanks are a part of the number, and alone they are 0. Passed on with the JSON, a receiver would
-        // take them for an id.
+        // As in Node, white space is a part of the id, and alone it means 0. If it were passed on with the JSON, other
+        // clients would read it as an id.
         let is_in_id = |byte: u8| matches!(byte, b'0'..=b'9' | b' ' | b'\t' | b'\n' | b'\r');
         let end = rest.bytes().position(|byte| !is_in_id(byte)).unwrap_or(rest.len());
         let (id, data) = rest.split_at(end);

@@ -6,28 +6,28 @@
 pub enum DisconnectReason {
     /// The client called `disconnect()`.
     ClientNamespaceDisconnect,
-    /// The server kicked it.
+    /// The server disconnected the socket.
     ServerNamespaceDisconnect,
-    /// The server is going down.
+    /// The server is shutting down.
     ServerShuttingDown,
-    /// No answer to a ping in time.
+    /// The client did not answer a ping in time.
     PingTimeout,
-    /// The connection was closed.
+    /// The transport was closed.
     TransportClose,
-    /// The connection failed.
+    /// The transport failed.
     TransportError,
-    /// The client sent what is no packet of Engine.IO.
+    /// The client sent something that is not a packet of Engine.IO.
     ParseError,
-    /// The client sent what is no packet of Socket.IO.
+    /// The client sent something that is not a packet of Socket.IO.
     ForcedClose,
-    /// The client sent what it may not send at that moment.
+    /// The client sent a packet that it must not send in its state.
     ForcedServerClose,
-    /// The client read so slowly that too much waited for it (`limits.queued-bytes`).
+    /// The client read so slowly that too many bytes for it were unsent (`limits.queued-bytes`).
     SlowConsumer,
 }
 
 impl DisconnectReason {
-    /// As Socket.IO spells it.
+    /// The reason's name in Socket.IO.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientNamespaceDisconnect => "client namespace disconnect",
@@ -43,13 +43,13 @@ impl DisconnectReason {
         }
     }
 
-    /// Whether it is Engine.IO itself that has ended: then Node forgets a session of polling at once, and leaves no goodbye
-    /// to be fetched.
+    /// Whether it is an error of Engine.IO itself. As in Node, a polling session is removed at once then, so that its client
+    /// cannot fetch a last packet.
     pub(super) const fn is_of_engine(self) -> bool {
         matches!(self, Self::PingTimeout | Self::TransportError | Self::ParseError)
     }
 
-    /// Whether a client that comes back may go on where it was.
+    /// Whether the client may recover its sockets.
     pub(super) const fn is_recoverable(self) -> bool {
         matches!(
             self,

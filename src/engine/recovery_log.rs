@@ -1,4 +1,4 @@
-//! What a client may have missed: the last events that were sent to one socket, or would have been.
+//! The recovery log of one socket: the last events that were sent to it, or would have been while its client was away.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,29 +8,30 @@ use super::{
     version::Protocol,
 };
 
-/// Places of a log that are not charged: they are part of a socket.
+/// How many places of a log are not charged to the account.
 const KEPT: usize = 32;
 
-/// Events in the order they were sent. Recovery is possible from any of them, and from the one just before.
+/// Events in the order in which they were sent. A client can recover if the last event that it has received is one of
+/// these, or the one just before the first.
 #[derive(Default)]
 pub(super) struct RecoveryLog {
-    /// One event each, or several that were joined.
+    /// Each is one event, or several that were joined.
     entries: VecDeque<Arc<Frame>>,
-    /// How many of the first entry's events are forgotten.
+    /// How many events of the first entry are removed.
     forgotten: usize,
-    /// How many events there are.
+    /// The number of events.
     len: usize,
     bytes: usize,
-    /// The number of the last event that was taken out at the front; 0 while the log is whole.
+    /// The number of the last event that was removed from the front; 0 while none was.
     last_gone: u64,
-    /// How many of the first events were sent before the ping that waits for its pong.
+    /// How many events, from the front, were sent before the last ping.
     pinged: usize,
-    /// For the room that `entries` has, once it is more than a few.
+    /// For the capacity of `entries`, where it is above [`KEPT`].
     slots: Option<Box<Charge>>,
 }
 
 impl RecoveryLog {
-    /// Appends an event, or several that were joined; the oldest make room.
+    /// Appends an event, or several that were joined. The oldest events are removed to keep the bounds.
     pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize, account: &Arc<Account>) {
         self.bytes += size(frame);
         self.len += frame.parts().len();
@@ -51,11 +52,12 @@ impl RecoveryLog {
         }
     }
 
+    /// Bytes of its events, each in full.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Forgets the first entry, if it is whole and this holds for the events and bytes that are left.
+    /// Removes the first entry if no event of it is removed yet and this holds for the events and bytes that would be left.
     fn forget_entry_if(&mut self, is_true: impl Fn(usize, usize) -> bool) -> bool {
         let Some(entry) = self.entries.front().filter(|_| self.forgotten == 0) else { return false };
         let (len, bytes) = (self.len - entry.parts().len(), self.bytes - size(entry));
@@ -85,12 +87,12 @@ impl RecoveryLog {
         true
     }
 
-    /// A ping follows what is in the log.
+    /// A ping is sent after the events that are in the log.
     pub(super) fn pinged(&mut self) {
         self.pinged = self.len;
     }
 
-    /// Its pong has come: the client has seen what was sent before it.
+    /// The pong has arrived: the client has received the events that were sent before the ping, so they are removed.
     pub(super) fn confirmed(&mut self) {
         for _ in 0..self.pinged {
             self.forget_first();
@@ -98,7 +100,7 @@ impl RecoveryLog {
         self.shrink();
     }
 
-    /// Forgets all events: only a client that has seen the last of them finds its socket again.
+    /// Removes all events: only a client that has received the last of them can recover now.
     pub(super) fn give_up(&mut self) {
         while self.forget_first() {}
         self.shrink();
@@ -110,19 +112,19 @@ impl RecoveryLog {
         }
     }
 
-    /// Whether everything is still there that came after an event; 0 is the start.
+    /// Whether all events after the one of this number are in the log; 0 stands for the start.
     pub(super) fn is_whole_after(&self, number: u64) -> bool {
         number == self.last_gone || self.place(number).is_some()
     }
 
-    /// Searched from the end: the client has seen most of it.
+    /// Searches from the end: a client has usually received most of the log.
     fn place(&self, number: u64) -> Option<usize> {
         let mut events = self.entries.iter().rev().flat_map(|entry| entry.parts().iter().rev()).take(self.len);
         let after_it = events.position(|event| event.number() == number)?;
         Some(self.len - 1 - after_it)
     }
 
-    /// What came after an event. What was before is forgotten.
+    /// The events after the one of this number. Those up to it are removed.
     pub(super) fn after(&mut self, number: u64) -> impl Iterator<Item = &Arc<Frame>> {
         if let Some(place) = self.place(number) {
             for _ in 0..=place {

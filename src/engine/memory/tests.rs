@@ -1,4 +1,4 @@
-//! What is charged, and who is told when there is too much.
+//! What is charged, and what is woken when memory becomes scarce or free.
 
 use std::{
     sync::{
