@@ -15,13 +15,18 @@
 //! under its lock, is the order in which they leave. `Shared` is what all connections and sockets have in common.
 //!
 //! A client of plain WebSocket is a `Connection` too, with one `Socket` that ends with it. `plain` translates its texts
-//! to events, and each `Frame` to a text, once for all such clients.
+//! to events, and each `Frame` to a text, once for all such clients. `wire` is where the sending side asks which of the
+//! two a client speaks.
+//!
+//! Every request of a client is verified by `verify`, whichever way it came in: `fast_handshake` accepts a WebSocket before
+//! hyper, and `requests` answers what came through hyper: long polling, `hyper_handshake` and `upgrade`.
 //!
 //! # Imports
 //!
 //! No file imports one that imports it, directly or through others. From the bottom: values (`settings`, `version`,
 //! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has an
-//! `Engine`: `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a trait of the lower file:
+//! `Engine`: `opening`, `verify`, `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a trait
+//! of the lower file:
 //! `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine), `Flush` and `Timed` (tasks
 //! call connections and sockets), `Application` (a socket calls the layer above).
 //!
@@ -54,6 +59,7 @@ mod connection;
 mod connections;
 mod diagnosis;
 mod engine_side;
+mod fast_handshake;
 mod flush;
 mod flushers;
 mod frame;
@@ -63,6 +69,7 @@ pub mod fuzzing;
 mod handle;
 mod handshake;
 mod heartbeat;
+mod hyper_handshake;
 mod jsonp;
 mod library;
 mod memory;
@@ -72,13 +79,17 @@ mod opening;
 mod output;
 mod packet;
 mod packet_rate;
+mod parameters;
 mod payload;
 mod plain;
 mod polling;
+mod probe;
 mod reader;
 mod reason;
 mod recovery_log;
+mod refusal;
 mod replays;
+mod request_head;
 mod requests;
 mod settings;
 mod shared;
@@ -87,26 +98,32 @@ mod slow_consumers;
 mod socket;
 mod timers;
 mod upgrade;
+mod verify;
 mod version;
 mod websocket;
+mod wire;
 
 pub(crate) use self::{
     ahead::{Ahead, HEAD_MAX},
     application::{Answer, Application, Arrival, NotAnEvent},
     engine_side::EngineSide,
+    fast_handshake::accept_fast,
     flush::PendingFlush,
     frame::Frame,
     handle::Engine,
     handshake::Handshake,
     library::Library,
     memory::{Account, Charge, Kind, ReceivedCharge},
+    parameters::{asks_for_jsonp, names_a_session},
     reader::Reader,
-    requests::{asks_for_jsonp, names_a_session},
+    refusal::Refused,
+    request_head::RequestHead,
+    requests::serve,
     settings::{Bound, PlainSettings, Recovery, Settings},
     socket::Socket,
-    upgrade::is_asked_for as asks_for_websocket,
+    verify::{Verified, verify, verify_plain},
+    websocket::asks_for_websocket,
 };
-pub use handshake::ClientAddress;
 pub use output::TransportName;
 pub use reason::DisconnectReason;
-use version::Protocol;
+pub use request_head::ClientAddress;

@@ -99,12 +99,12 @@ impl Hub {
     }
 
     /// Makes a socket hear a room. False where it hears it already, or is gone.
-    pub(crate) fn subscribe(&self, id: SocketId, room: &Room) -> bool {
+    pub fn subscribe(&self, id: SocketId, room: &Room) -> bool {
         self.registry_mut().subscribe(id, room)
     }
 
     /// Makes a socket hear a room no longer. False where it did not hear it.
-    pub(crate) fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
+    pub fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
         self.registry_mut().unsubscribe(id, room)
     }
 

@@ -105,31 +105,25 @@ impl Limits {
 
     /// Takes a place for a pending connection; `None` where all are taken.
     pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
-        self.wait_or(address, |limit| self.metrics.limited(limit))
+        self.try_wait(address).inspect_err(|limit| self.metrics.limited(limit)).ok()
     }
 
-    /// As [`Self::wait`], but calls `refused` with the limit that is reached instead of counting it.
-    pub(crate) fn wait_or(
-        self: &Arc<Self>,
-        address: Option<IpAddr>,
-        refused: impl FnOnce(&'static str),
-    ) -> Option<Waiting> {
+    /// As [`Self::wait`], but does not count the limit that is reached: its name is the error.
+    pub(crate) fn try_wait(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Waiting, &'static str> {
         let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock();
         let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
         if taken.waiting >= LimitsConfig::or_none(config.connections).saturating_add(REFUSED) {
-            refused("connections");
-            return None;
+            return Err("connections");
         }
         if of_address >= LimitsConfig::or_none(config.sockets_per_address).saturating_add(REFUSED) {
-            refused("sockets-per-address");
-            return None;
+            return Err("sockets-per-address");
         }
         taken.waiting += 1;
         if let Some(address) = address {
             *taken.waiting_by_address.entry(address).or_default() += 1;
         }
-        Some(Waiting { limits: self.clone(), address })
+        Ok(Waiting { limits: self.clone(), address })
     }
 
     /// A bucket for the events of one connection; `None` where there is no limit.

@@ -6,12 +6,17 @@ mod busy;
 mod client_files;
 mod demo;
 mod drain;
+mod first_read;
 mod gate;
+mod handshake_checks;
 mod health;
+mod http1;
 mod negotiation;
+mod origin_check;
 mod plain_websocket;
 mod referring_page;
 mod requested_host;
+mod socket_io;
 mod tcp_connections;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -35,7 +40,7 @@ use crate::{
     pusher,
     supervise::Background,
 };
-use accept::Expected;
+use first_read::Expected;
 
 /// How often a drain checks whether all clients have gone.
 const DRAIN_TICK: Duration = Duration::from_millis(50);
@@ -240,8 +245,7 @@ fn router(app: &Arc<App>) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         .allow_credentials(true)
         .expose_headers([RETRY_AFTER, http::REQUEST_ID]);
-    let mut socket_io =
-        app.engine.routes(app.config.server.path()).layer(middleware::from_fn_with_state(app.clone(), gate::gate));
+    let mut socket_io = socket_io::routes(app);
     if app.config.server.serve_client {
         socket_io = socket_io.merge(client_files::routes(app.config.server.path()));
     }

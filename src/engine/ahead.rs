@@ -1,4 +1,5 @@
-//! A connection for HTTP, as the server hands it to hyper and the engine takes it back.
+//! The TCP stream of a connection that speaks HTTP: the server hands it to hyper, and the engine takes it back after a
+//! WebSocket handshake.
 
 mod targets;
 
@@ -20,28 +21,30 @@ use tokio::{
 use super::memory::{Account, Charge, Kind, SCARCE_CHUNK};
 use targets::Targets;
 
-/// Bytes of one request that hyper may hold beside its body: the head, and the first of the body.
+/// The most bytes of a request that hyper buffers: its head, and the beginning of its body.
 pub(crate) const HEAD_MAX: usize = 32 * 1024;
-/// How long a client may take to read something of an answer.
+/// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is kept for as long as a connection is open.
+/// A value of the server's that is dropped when the connection is closed.
 pub(crate) type Kept = Arc<dyn Any + Send + Sync>;
 
-/// A connection for HTTP. Its first bytes were read already, and are read again; a client that reads no answers is not
-/// waited for.
+/// A TCP stream whose first bytes were read already, and are read again. Request lines are encoded as `targets` says.
+/// Writing fails if the client reads nothing for too long.
 pub(crate) struct Ahead {
+    /// Bytes that were read from the stream and are to be read again.
     bytes: Vec<u8>,
     stream: TcpStream,
     targets: Targets,
-    /// For what was read since the last answer: of a request's body this is a part that is charged twice.
+    /// The charge for what was read since the last write. A part of a body is charged here and by its reader.
     charge: Charge,
-    /// Runs while the client reads nothing.
+    /// The timeout of a write that waits for the client.
     waiting: Option<Pin<Box<Sleep>>>,
     kept: Kept,
 }
 
 impl Ahead {
+    /// `bytes` were read from the stream. `kept` is dropped with the stream.
     pub(crate) fn new(stream: TcpStream, bytes: Vec<u8>, account: &Arc<Account>, kept: Kept) -> Self {
         let charge = Charge::new(account, Kind::Input, bytes.len());
         let (mut targets, mut passed) = (Targets::new(), Vec::with_capacity(bytes.len()));
@@ -49,7 +52,7 @@ impl Ahead {
         Self { bytes: passed, stream, targets, charge, waiting: None, kept }
     }
 
-    /// What became of a write: an error where the client has read nothing for too long.
+    /// The result of a write: an error if the client has read nothing for too long.
     fn progress(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.waiting = None;
@@ -61,7 +64,7 @@ impl Ahead {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The connection, what was not read again, and what is kept for it.
+    /// The stream, the bytes that were not read again, and what is kept.
     pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>, Kept) {
         (self.stream, self.bytes, self.kept)
     }

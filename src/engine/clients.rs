@@ -1,9 +1,9 @@
-//! Which clients are sent offsets, and can therefore be recovered.
+//! Decides which clients are sent offsets, and can therefore be recovered.
 //!
-//! An offset is one more argument of each event. JavaScript's client drops it before anybody counts, and the clients
-//! for Java and Swift take arguments by their places; others break on it: python-socketio's handlers raise, rust_socketio
-//! loses binary events, Dart's data becomes a list. Clients do not say what they are, so the headers and the query of
-//! their first request decide. A client that is not recognised is sent no offsets.
+//! An offset is one more argument of each event. JavaScript's client removes it before it calls a handler, and handlers
+//! in Java and Swift take arguments by position, so that one more does no harm. Other clients break on it:
+//! python-socketio's handlers raise, rust_socketio loses binary events, Dart's data becomes a list. No client says what
+//! it is, so the headers and the query of its first request decide. A client that is not recognised is sent no offsets.
 
 use http::{
     HeaderMap,
@@ -12,17 +12,17 @@ use http::{
 
 use crate::config::RecoveryClients;
 
-/// User agents of JavaScript's clients other than browsers: Node's polling, and runtimes with WebSockets and requests of
-/// their own. One that ends in `/` is followed by a version.
+/// User agents of JavaScript's clients other than browsers: Node's polling, and runtimes with a WebSocket and a `fetch`
+/// of their own. A name that ends in `/` is followed by a version.
 const RUNTIMES: [&str; 5] = ["node-XMLHttpRequest", "node", "undici", "Bun/", "Deno/"];
-/// What stands in the user agents of clients that take arguments by their places: React Native's, and those for Java
-/// and Swift.
-const BY_PLACE: [&str; 2] = ["okhttp/", "CFNetwork/"];
-/// What Node's WebSockets offer (npm `ws`), without spaces. They have no user agent.
+/// Parts of the user agents of clients that one more argument does no harm to: React Native, and those for Java and
+/// Swift.
+const BY_POSITION: [&str; 2] = ["okhttp/", "CFNetwork/"];
+/// The extensions that Node's WebSockets offer (npm `ws`), without spaces. They send no user agent.
 const NODE_EXTENSIONS: &str = "permessage-deflate;client_max_window_bits";
 
-/// What `recovery` in the query says; `None` where it is not there, or says something else: then it is the
-/// application's own.
+/// The client's choice: the parameter `recovery` of the query. `None` if there is none, or it has another value, since
+/// an application may have a parameter of this name.
 pub(super) fn asked(value: Option<&str>) -> Option<bool> {
     match value? {
         "true" | "1" => Some(true),
@@ -31,7 +31,7 @@ pub(super) fn asked(value: Option<&str>) -> Option<bool> {
     }
 }
 
-/// Whether a client of Engine.IO 4 that does not say it itself is sent offsets.
+/// Whether a client of Engine.IO 4 that made no choice is sent offsets.
 pub(super) fn are_offsets_sent(clients: RecoveryClients, query: &str, headers: &HeaderMap, is_websocket: bool) -> bool {
     match clients {
         RecoveryClients::All => true,
@@ -40,16 +40,17 @@ pub(super) fn are_offsets_sent(clients: RecoveryClients, query: &str, headers: &
     }
 }
 
+/// Whether the client is one that offsets do no harm to.
 fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) -> bool {
     let Some(agent) = headers.get(USER_AGENT) else {
         return is_in_javascripts_order(query) && (headers.contains_key(ORIGIN) || are_node_extensions(headers));
     };
     let Ok(agent) = agent.to_str() else { return false };
-    if BY_PLACE.iter().any(|name| agent.contains(name)) {
+    if BY_POSITION.iter().any(|name| agent.contains(name)) {
         return true;
     }
-    // Others call themselves so too. Browsers name their page on every WebSocket (RFC 6455, section 4.1), and their
-    // languages on every request.
+    // Other clients send such a user agent too. Browsers send an Origin with every WebSocket handshake (RFC 6455,
+    // section 4.1), and their languages with every request.
     let of_browsers = if is_websocket { ORIGIN } else { ACCEPT_LANGUAGE };
     let is_browser = agent.starts_with("Mozilla/5.0 (") && headers.contains_key(of_browsers);
     let is_runtime = RUNTIMES.iter().any(|name| match name.strip_suffix('/') {
@@ -59,16 +60,17 @@ fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) ->
     (is_browser || is_runtime) && is_in_javascripts_order(query)
 }
 
-/// Whether the version comes before the transport, as JavaScript's client writes them behind the application's own
-/// parameters. python-socketio's begin with the transport, whatever user agent it was given.
+/// Whether `EIO` comes before `transport`, as JavaScript's client writes them, behind the application's own parameters.
+/// python-socketio's queries begin with `transport`, whatever user agent it was given.
 fn is_in_javascripts_order(query: &str) -> bool {
     let place = |name: &str| query.split('&').position(|pair| pair.split('=').next() == Some(name));
     matches!((place("EIO"), place("transport")), (Some(version), Some(transport)) if version < transport)
 }
 
+/// Whether the offered extensions are those of Node's WebSockets.
 fn are_node_extensions(headers: &HeaderMap) -> bool {
     let Some(offered) = headers.get(SEC_WEBSOCKET_EXTENSIONS) else { return false };
-    // A proxy may have written it anew.
+    // A proxy may have changed the spaces.
     offered.as_bytes().iter().filter(|byte| **byte != b' ').eq(NODE_EXTENSIONS.as_bytes())
 }
 

@@ -35,9 +35,9 @@ use super::{
     memory::{Received, ReceivedCharge, Share},
     output::{Output, Transport},
     packet_rate::PacketRate,
-    plain::Plain,
     shared::Shared,
     version::Protocol,
+    wire::Wire,
 };
 use crate::limits::Waiting;
 
@@ -51,7 +51,7 @@ pub(super) trait Host: Send + Sync {
 }
 
 /// A session of Engine.IO, or a plain WebSocket.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// The session's id: a secret of the client's.
     pub(super) sid: String,
     pub(super) protocol: Protocol,
@@ -73,8 +73,7 @@ pub(super) struct Connection {
     _handshake_charge: Option<Box<ReceivedCharge>>,
     /// Whether a POST is being read.
     pub(super) is_posting: AtomicBool,
-    /// The state of a client of plain WebSocket; `None` for all others.
-    pub(super) plain: Option<Box<Plain>>,
+    pub(super) wire: Wire,
 }
 
 struct State {
@@ -115,7 +114,7 @@ impl Connection {
             _handshake_charge: ReceivedCharge::handshake(&received, bytes),
             received,
             is_posting: AtomicBool::new(false),
-            plain: (protocol == Protocol::Plain).then(Box::default),
+            wire: Wire::new(protocol),
         })
     }
 

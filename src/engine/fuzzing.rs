@@ -1,22 +1,23 @@
-//! What the fuzz targets in `fuzz/` call: each takes any input and panics where a parser breaks its word.
+//! The functions that the fuzz targets in `fuzz/` call: each takes any input, and panics if a parser breaks one of its
+//! promises.
 
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
 use super::{
-    Protocol,
     frame::Frame,
     packet::{Kind, Packet},
     payload::{self, Packets},
+    version::Protocol,
     websocket::{Decoder, Message, Stop, Violation},
 };
 
 pub use crate::input::fuzzing::json;
 
-/// Small, so that a short input can be too long.
+/// The most bytes of a message: few, so that a short input can be too long.
 const MAX_PAYLOAD: usize = 512;
-/// Attachments a packet is written with again.
+/// The most attachments of a packet that is written again.
 const MAX_ATTACHMENTS: usize = 64;
 
 /// A stream of frames gives the same messages, and ends in the same way, whole and in pieces. The first byte says
@@ -47,7 +48,7 @@ enum Owned {
     Close(Option<u16>),
 }
 
-/// The messages of a stream, and how it ended.
+/// Decodes a stream that arrives in pieces: its messages, and how it ended.
 fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     let mut messages = Vec::new();
@@ -72,7 +73,7 @@ fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violatio
     (messages, Ok(ControlFlow::Continue(())))
 }
 
-/// What is read of a packet is read again when it is written as the server writes its own.
+/// A packet that was read and is written as the server writes its own is read as the same packet.
 pub fn packet(text: &str) {
     let Ok(packet) = Packet::parse(text) else { return };
     assert!(packet.namespace.starts_with('/') && !packet.namespace.contains(','));
@@ -98,14 +99,14 @@ pub fn packet(text: &str) {
     }
 }
 
-/// A packet of a payload.
+/// A packet of a payload, as an owned value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OwnedPacket {
     Text(String),
     Binary(Bytes),
 }
 
-/// All packets of a payload; empty ones, which are passed over, are left out.
+/// All packets of a payload but the empty ones, which receivers skip.
 pub(super) fn packets(packets: payload::Packets<'_>) -> Result<Vec<OwnedPacket>, payload::NotAPayload> {
     let owned = packets.map(|packet| {
         packet.map(|packet| match packet {
@@ -116,7 +117,7 @@ pub(super) fn packets(packets: payload::Packets<'_>) -> Result<Vec<OwnedPacket>,
     owned.filter(|packet| *packet != Ok(OwnedPacket::Text(String::new()))).collect()
 }
 
-/// What is read of a payload is read again when it is written.
+/// A payload that was read and is written again is read as the same packets.
 pub fn payload(data: &[u8]) {
     if let Ok(read) = packets(Packets::of_bytes(data)) {
         assert_eq!(packets(Packets::of_bytes(&v3_binary(&read))), Ok(read));
@@ -125,7 +126,7 @@ pub fn payload(data: &[u8]) {
     for protocol in [Protocol::V4, Protocol::V3] {
         let Ok(read) = packets(Packets::of_text(text, protocol)) else { continue };
         if read.is_empty() {
-            // Empty packets are passed over, and there is no writing of none.
+            // A payload of no packets cannot be written.
             continue;
         }
         let mut written = String::new();
@@ -139,7 +140,7 @@ pub fn payload(data: &[u8]) {
     }
 }
 
-/// What only clients write.
+/// Writes the binary form of version 3, which only clients do.
 pub(super) fn v3_binary(packets: &[OwnedPacket]) -> Vec<u8> {
     let mut body = Vec::new();
     for packet in packets {

@@ -2,14 +2,9 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Uri, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 
-use super::{jsonp, version::Protocol};
-
-/// The address of a request's client, as an extension of the request: the peer's address, or the one that a trusted
-/// proxy names.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub IpAddr);
+use super::{clients, jsonp, parameters::Parameters, request_head::RequestHead, settings::Settings, version::Protocol};
 
 /// What a client said in the request that opened its connection.
 #[derive(Debug, Clone)]
@@ -30,14 +25,38 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    /// Of a client without recovery and without JSONP.
-    pub(super) fn of(protocol: Protocol, uri: &Uri, headers: &HeaderMap, address: Option<IpAddr>) -> Self {
-        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    /// The handshake of a client of Engine.IO.
+    pub(super) fn of_engine_io(settings: &Settings, parameters: &Parameters, head: &RequestHead<'_>) -> Self {
+        let protocol = parameters.protocol();
+        let mut handshake = Self::of(protocol, head);
+        let is_websocket = parameters.transport.as_deref() == Some("websocket");
+        if !is_websocket {
+            handshake.jsonp = parameters.j.as_deref().map(jsonp::Callback::of);
+        }
+        if protocol == Protocol::V4 {
+            let asked = clients::asked(parameters.recovery.as_deref());
+            let recovery = &settings.recovery;
+            let wants_offsets = asked.unwrap_or_else(|| {
+                clients::are_offsets_sent(recovery.clients, &handshake.query, head.headers, is_websocket)
+            });
+            handshake.asked_recovery = asked;
+            handshake.is_recoverable = recovery.is_on() && wants_offsets;
+        }
+        handshake
+    }
+
+    /// The handshake of a client of plain WebSocket.
+    pub(super) fn of_plain(head: &RequestHead<'_>) -> Self {
+        Self::of(Protocol::Plain, head)
+    }
+
+    fn of(protocol: Protocol, head: &RequestHead<'_>) -> Self {
+        let authorization = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         Self {
             protocol,
-            query: uri.query().unwrap_or_default().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
             authorization: authorization.map(str::to_owned),
-            address,
+            address: head.address,
             asked_recovery: None,
             is_recoverable: false,
             jsonp: None,

@@ -1,32 +1,32 @@
-//! JSONP polling, as clients of v2 do it where a browser knows nothing better: a `script` element fetches the answer to
-//! a GET, which calls a function with the payload, and a form posts one (engine.io's `polling-jsonp`).
+//! JSONP polling, which clients of version 2 use in old browsers (engine.io's `polling-jsonp`). A `script` element
+//! sends the GET, and its answer is a script that calls a function with the payload. A form sends the POST.
 
 use std::fmt::Write as _;
 
-/// Which of a page's functions answers call: the digits of `j` in the query of a session's first request.
+/// The page's function that the answers call: the digits of `j` in the query of the first request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Callback(Box<str>);
 
 impl Callback {
-    /// What the query says.
+    /// Reads the value of `j`.
     pub(super) fn of(j: &str) -> Self {
         Self(j.chars().filter(char::is_ascii_digit).collect())
     }
 
-    /// The script that hands a payload to the page.
+    /// Writes the script that calls the function with a payload.
     pub(super) fn script(&self, payload: &str) -> String {
         let json = serde_json::to_string(payload).expect("text is JSON");
         let mut script = String::with_capacity(json.len() + 16);
         write!(script, "___eio[{}](", self.0).expect("a string takes everything");
-        // JSON allows these two where scripts of old do not (ECMA-262 before 2019).
+        // A string of JSON may hold these two, a string of a script only since ECMAScript 2019.
         script.push_str(&json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"));
         script.push_str(");");
         script
     }
 }
 
-/// The payload in the body of a form: its one field `d`, whose newlines the client has escaped. `None` where there is
-/// no such field, or more than one: Node takes that for nothing.
+/// The payload in the body of a form: its field `d`, whose newlines the client has escaped. `None` if there is no such
+/// field, or more than one, which Node takes for no payload.
 pub(super) fn payload(form: &str) -> Option<String> {
     let fields: Vec<(String, String)> = serde_urlencoded::from_str(form).ok()?;
     let mut data = fields.into_iter().filter(|(name, _)| name == "d").map(|(_, value)| value);
@@ -36,7 +36,7 @@ pub(super) fn payload(form: &str) -> Option<String> {
     }
 }
 
-/// `\n` is a newline, `\\n` is `\n`.
+/// Removes the client's escapes: `\n` stands for a newline, and `\\n` for `\n`.
 fn unescaped(data: &str) -> String {
     let mut text = String::with_capacity(data.len());
     let mut rest = data;

@@ -1,68 +1,108 @@
-//! A WebSocket whose handshake came in one piece. It is answered without HTTP's machinery, 101 and OPEN in one write;
-//! whatever is unusual about a handshake is left to `requests`, which knows how to refuse.
+//! Opens a connection whose request was verified. The first packet of Engine.IO that it sends is OPEN; a plain
+//! WebSocket has none.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use http::{Method, Request, Version};
-use tokio::net::TcpStream;
+use rand::{Rng, distr::Alphanumeric};
+use serde::Serialize;
+use tokio::net::tcp::OwnedWriteHalf;
 
 use super::{
-    Engine, Handshake,
+    connection::Connection,
+    engine_side::EngineSide,
     frame::Frame,
-    output::Transport,
-    reader::Reader,
-    requests::{Query, open},
-    upgrade,
-    websocket::Decoder,
+    handle::Engine,
+    handshake::Handshake,
+    library::LibrarySession,
+    output::{Request, Transport, Upgrade},
+    settings::Settings,
+    version::Protocol,
 };
 use crate::limits::Waiting;
 
-/// A new client that asked for a WebSocket in the right words.
+/// Length of a session id in characters: 24 of 62 are 142 bits.
+const SID_LEN: usize = 24;
+
+/// A connection that may be opened.
 pub(crate) struct Opening {
     engine: Arc<Engine>,
     handshake: Handshake,
+    /// Its place among the connections that have joined no namespace yet.
     waiting: Waiting,
-    answer: upgrade::Answer,
 }
 
-impl Engine {
-    /// What a request under the path of Socket.IO opens; `None` where HTTP has to answer it.
-    pub(crate) fn opening(self: &Arc<Self>, request: &Request<()>, address: IpAddr) -> Option<Opening> {
-        if request.method() != Method::GET || request.version() != Version::HTTP_11 {
-            return None;
-        }
-        let answer = upgrade::Answer::to(request.headers())?;
-        let query = Query::of(request.uri());
-        if query.sid.is_some() || query.transport.as_deref() != Some("websocket") {
-            return None;
-        }
-        let handshake = Handshake::of_client(self, &query, request.uri(), request.headers(), Some(address)).ok()?;
-        // HTTP refuses it, and counts that.
-        if self.shared.account.is_full() {
-            return None;
-        }
-        let waiting = self.shared.limits.wait_or(Some(address), |_| ())?;
-        Some(Opening { engine: self.clone(), handshake, waiting, answer })
-    }
+/// The payload of OPEN; durations in milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Open<'a> {
+    sid: &'a str,
+    upgrades: &'static [&'static str],
+    ping_interval: u64,
+    ping_timeout: u64,
+    max_payload: usize,
 }
 
 impl Opening {
-    /// Answers, and takes in what the client sent after its request. `None` where the library refuses.
-    pub(crate) fn open(self, stream: TcpStream, ahead: &mut [u8]) -> Option<Reader> {
-        let Self { engine, handshake, waiting, answer } = self;
-        let mut head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".to_owned();
-        let lines = [("Sec-WebSocket-Accept", Some(answer.accept)), ("Sec-WebSocket-Protocol", answer.subprotocol)];
-        for (name, value) in &lines {
-            if let Some(value) = value.as_ref().and_then(|value| value.to_str().ok()) {
-                head.extend([name, ": ", value, "\r\n"]);
-            }
-        }
-        head.push_str("\r\n");
-        let (reader, writer) = stream.into_split();
-        let decoder = Decoder::new(engine.shared.settings.max_payload.get());
-        let connection = open(&engine, handshake, Transport::WebSocket(writer), waiting, Some(&Frame::head(head)))?;
-        let mut reader = Reader::new(connection, reader, decoder);
-        reader.feed(ahead);
-        Some(reader)
+    pub(super) fn new(engine: &Arc<Engine>, handshake: Handshake, waiting: Waiting) -> Self {
+        Self { engine: engine.clone(), handshake, waiting }
     }
+
+    /// Opens a polling connection. `None` if the library refuses.
+    pub(super) fn polling(self) -> Option<Arc<Connection>> {
+        let transport = Transport::Polling { request: Request::None, upgrade: Upgrade::No };
+        self.open(transport, None)
+    }
+
+    /// Opens a connection over a WebSocket. `head` is the head of the response to the handshake, where that has not
+    /// been sent: it leaves in one write with OPEN. `None` if the library refuses.
+    pub(super) fn websocket(self, writer: OwnedWriteHalf, head: Option<&Arc<Frame>>) -> Option<Arc<Connection>> {
+        self.open(Transport::WebSocket(writer), head)
+    }
+
+    /// Clients of Engine.IO 3 are in the root namespace without asking. They take the id of the session for the id of
+    /// their socket, which is the library's to choose.
+    fn open(self, transport: Transport, head: Option<&Arc<Frame>>) -> Option<Arc<Connection>> {
+        let Self { engine, handshake, waiting } = self;
+        let protocol = handshake.protocol;
+        let engine_side = EngineSide::default();
+        let (sid, root) = match protocol {
+            Protocol::V4 | Protocol::Plain => (secret(), None),
+            Protocol::V3 => {
+                let session = LibrarySession::open(engine.shared.library(), engine_side.clone())?;
+                (session.sid().to_string(), Some(session))
+            }
+        };
+        let open = (protocol != Protocol::Plain).then(|| Open::packet(&sid, &transport, &engine.shared.settings));
+        let connection = engine.add_connection(sid, handshake, transport, waiting);
+        if let Some(head) = head {
+            connection.output().cork();
+            connection.send(head);
+        }
+        if let Some(open) = open {
+            connection.send(&Frame::engine(&open));
+        }
+        if let Some(session) = root {
+            engine.join_root(&connection, session, &engine_side);
+        }
+        Some(connection)
+    }
+}
+
+impl Open<'_> {
+    /// OPEN as text.
+    fn packet(sid: &str, transport: &Transport, settings: &Settings) -> String {
+        let open = Open {
+            sid,
+            upgrades: if matches!(transport, Transport::WebSocket(_)) { &[] } else { &["websocket"] },
+            ping_interval: settings.ping_interval.as_millis() as u64,
+            ping_timeout: settings.ping_timeout.as_millis() as u64,
+            max_payload: settings.max_payload.get(),
+        };
+        format!("0{}", serde_json::to_string(&open).expect("plain data"))
+    }
+}
+
+/// A new session id, which is the client's secret.
+fn secret() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(SID_LEN).map(char::from).collect()
 }

@@ -1,4 +1,4 @@
-//! Long polling: a GET waits for packets, a POST brings some.
+//! Long polling: a GET waits for packets of the server, a POST brings packets of the client.
 
 use std::{
     future::poll_fn,
@@ -15,16 +15,17 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    DisconnectReason, Protocol,
     connection::{Connection, intake::Intake},
     jsonp,
     memory::{Charge, Kind, ReceivedCharge},
     output::{Request as Waiting, Transport, Upgrade},
     payload::{self, Packet, Packets},
-    requests::{Refusal, refuse},
+    reason::DisconnectReason,
+    refusal::Refusal,
+    version::Protocol,
 };
 
-/// The answer to a GET.
+/// Answers a GET: with what is unsent, or as soon as there is something.
 pub(super) async fn get(connection: &Arc<Connection>) -> Response {
     let (is_alone, is_moving) = match connection.output().transport() {
         Transport::Polling { request, upgrade } => {
@@ -35,20 +36,20 @@ pub(super) async fn get(connection: &Arc<Connection>) -> Response {
             (is_alone, *upgrade != Upgrade::No)
         }
         Transport::Closing(_) => (true, false),
-        Transport::WebSocket(_) | Transport::Closed => return refuse(Refusal::BadRequest),
+        Transport::WebSocket(_) | Transport::Closed => return Refusal::BadRequest.as_json(),
     };
     if !is_alone {
         connection.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
-        return plain(StatusCode::BAD_REQUEST, String::new());
+        return text_response(StatusCode::BAD_REQUEST, String::new());
     }
-    // If the client hangs up while it waits, this is dropped, and so is the connection.
+    // Dropped if the client hangs up while it waits: then the connection ends.
     let mut waiting = HangsUp(Some(connection));
     let payload = poll_fn(|cx| connection.poll_payload(cx)).await;
     waiting.0 = None;
     let payload = match payload {
         Some(payload) => payload,
-        // UPGRADE may have been on its way already: as one that comes behind it.
-        None if is_moving => return refuse(Refusal::BadRequest),
+        // The client sent the GET before UPGRADE, and it was answered after it: as a GET that comes after UPGRADE.
+        None if is_moving => return Refusal::BadRequest.as_json(),
         None => connection.close_payload(),
     };
     let body = match &connection.handshake.jsonp {
@@ -56,15 +57,16 @@ pub(super) async fn get(connection: &Arc<Connection>) -> Response {
         None => payload,
     };
     let charge = Charge::new(&connection.shared.account, Kind::Http, body.len());
-    plain(StatusCode::OK, charge.hold(body.into()))
+    text_response(StatusCode::OK, charge.hold(body.into()))
 }
 
+/// A GET that waits. It ends the connection if it is dropped before it is answered.
 struct HangsUp<'a>(Option<&'a Arc<Connection>>);
 
 impl Drop for HangsUp<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.0 {
-            // An upgrade may have let it go in the meantime.
+            // After an upgrade the connection does not need the GET.
             if !connection.output().is_websocket() {
                 connection.lose(DisconnectReason::TransportError);
             }
@@ -72,24 +74,24 @@ impl Drop for HangsUp<'_> {
     }
 }
 
-/// The answer to a POST. What the body holds has been taken in by then.
+/// Answers a POST, when all packets of its body have been taken in.
 pub(super) async fn post(connection: &Arc<Connection>, request: Request<Body>) -> Response {
     {
         let mut output = connection.output();
         let is_closing = output.has_farewell();
         match output.transport() {
             Transport::Polling { .. } => {}
-            Transport::WebSocket(_) => return refuse(Refusal::BadRequest),
-            // What the client sends does not count any more, but is no mistake of its.
+            Transport::WebSocket(_) => return Refusal::BadRequest.as_json(),
+            // The client cannot know yet that the connection has ended: what it sends is dropped.
             Transport::Closing(_) if is_closing => {}
-            Transport::Closing(_) | Transport::Closed => return refuse(Refusal::UnknownSession),
+            Transport::Closing(_) | Transport::Closed => return Refusal::UnknownSession.as_json(),
         }
     }
     if connection.is_posting.swap(true, Ordering::Relaxed) {
         connection.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
-        return plain(StatusCode::BAD_REQUEST, String::new());
+        return text_response(StatusCode::BAD_REQUEST, String::new());
     }
-    // If the client hangs up while its body is read or waits for its turn, this is dropped, and so is the connection.
+    // Dropped if the client hangs up while the body is read or waits for its turn: then the connection ends.
     let mut posting = Posting { connection, is_done: false };
     let response = take_body(connection, request).await;
     posting.is_done = true;
@@ -97,7 +99,7 @@ pub(super) async fn post(connection: &Arc<Connection>, request: Request<Body>) -
     response
 }
 
-/// A POST that is being read.
+/// A POST that is being read. It ends the connection if it is dropped before it is done.
 struct Posting<'a> {
     connection: &'a Arc<Connection>,
     is_done: bool,
@@ -112,26 +114,27 @@ impl Drop for Posting<'_> {
     }
 }
 
+/// Reads the body of a POST and takes its packets in.
 async fn take_body(connection: &Arc<Connection>, request: Request<Body>) -> Response {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if is_binary && connection.protocol == Protocol::V4 {
         connection.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
-        return plain(StatusCode::BAD_REQUEST, String::new());
+        return text_response(StatusCode::BAD_REQUEST, String::new());
     }
     let mut charge = ReceivedCharge::input(&connection.received);
     let mut body = request.into_body();
     let whole = match read(connection, &mut body, &mut charge).await {
         Ok(whole) => whole,
-        Err(Unread::TooLarge) => return plain(StatusCode::PAYLOAD_TOO_LARGE, String::new()),
+        Err(Unread::TooLarge) => return text_response(StatusCode::PAYLOAD_TOO_LARGE, String::new()),
         Err(Unread::Broken) => {
             connection.lose(DisconnectReason::TransportError);
-            return plain(StatusCode::BAD_REQUEST, String::new());
+            return text_response(StatusCode::BAD_REQUEST, String::new());
         }
     };
     match std::str::from_utf8(&whole) {
         _ if is_binary => take(connection, Packets::of_bytes(&whole)).await,
         Ok(form) if connection.handshake.jsonp.is_some() => {
-            // As Node: a form without a payload says nothing.
+            // A form without a payload is empty, as in Node.
             if let Some(text) = jsonp::payload(form) {
                 charge.resize(whole.len() + text.len());
                 take(connection, Packets::of_text(&text, connection.protocol)).await;
@@ -140,26 +143,27 @@ async fn take_body(connection: &Arc<Connection>, request: Request<Body>) -> Resp
         Ok(text) => take(connection, Packets::of_text(text, connection.protocol)).await,
         Err(_) => connection.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD),
     }
-    let mut response = plain(StatusCode::OK, "ok".to_owned());
+    let mut response = text_response(StatusCode::OK, "ok".to_owned());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
 }
 
-/// What the log says of a body that cannot be read.
+/// The log's words for a body that is no payload.
 const NO_PAYLOAD: &str = "a POST that is no payload of Engine.IO";
 
-/// Why there is no body.
+/// Why a body could not be read.
 enum Unread {
+    /// It is longer than `limits.payload-bytes`.
     TooLarge,
+    /// The request broke off, or took too long.
     Broken,
 }
 
-/// Bytes of a body that count when the connection is closed: enough for a goodbye.
+/// The most bytes of a body that are looked at after the connection has ended: enough for a CLOSE.
 const GOODBYE: usize = 64;
 
-/// Reads a body, which must come within `server.ping-timeout`. While there is no room for more of it, its client waits,
-/// and that time does not count. Of a connection that is closed and has yet to be
-/// told so, a body is read and not kept.
+/// Reads a body, which must come within `server.ping-timeout`. The time in which the server does not read, since there
+/// is no room for more input, does not count. After the connection has ended, a body is read and dropped.
 async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
     let most = connection.shared.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);
@@ -190,19 +194,19 @@ async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut Receiv
     }
 }
 
-/// Takes packets in, each when there is room for it.
+/// Takes packets in, each when there is room for it and a token.
 async fn take(connection: &Arc<Connection>, packets: Packets<'_>) {
     let mut intake = Intake::default();
     for packet in packets {
         let flow = match packet {
             packet if connection.is_closed() => {
-                // Nobody will come for the goodbye.
+                // The client will not fetch what is unsent.
                 if packet == Ok(Packet::Text("1")) {
                     connection.forget();
                 }
                 ControlFlow::Continue(())
             }
-            // Node passes it over.
+            // Skipped, as in Node.
             Ok(Packet::Text("")) => ControlFlow::Continue(()),
             Ok(Packet::Text(text)) => connection.take_text(text),
             Ok(Packet::Binary(data)) => connection.take_binary(data),
@@ -220,8 +224,8 @@ async fn take(connection: &Arc<Connection>, packets: Packets<'_>) {
     }
 }
 
-/// A packet's text as a body, never to be kept by anybody on the way.
-pub(super) fn plain(status: StatusCode, body: impl Into<Body>) -> Response {
+/// A response with a text that no cache may store.
+pub(super) fn text_response(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();

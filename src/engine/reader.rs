@@ -1,4 +1,4 @@
-//! A WebSocket's one task: it reads, and it writes when the kernel takes more again.
+//! The task of a WebSocket: it reads from the client, and writes what is left when the kernel takes more.
 
 use std::{
     cell::RefCell,
@@ -10,22 +10,23 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    io::{AsyncRead, ReadBuf},
     net::tcp::OwnedReadHalf,
 };
 
 use super::{
-    DisconnectReason, Protocol,
     connection::{Connection, intake::Intake},
     frame::Frame,
     memory::{ReceivedCharge, SCARCE_CHUNK},
-    plain,
+    plain::inbound::Inbound,
+    reason::DisconnectReason,
+    version::Protocol,
     websocket::{Decoder, Message, Stop, opcode},
 };
 
-/// Bytes in one read. One buffer a thread: an idle connection has none.
+/// The most bytes of one read. The buffer is one per thread, so that an idle connection has none.
 const CHUNK: usize = 64 * 1024;
-/// What a client is told that sends what it may not (RFC 6455, section 7.4.1).
+/// The status code for a client that sends binary messages over plain WebSocket (RFC 6455, section 7.4.1).
 const UNSUPPORTED: u16 = 1003;
 
 thread_local! {
@@ -38,35 +39,39 @@ pub(crate) struct Reader {
     stream: OwnedReadHalf,
     decoder: Decoder,
     intake: Intake,
-    /// For what the decoder holds.
+    /// The charge for the bytes that the decoder holds.
     charge: Option<Box<ReceivedCharge>>,
-    /// Messages wait in the decoder for their turn.
+    /// Whether the decoder holds messages that wait for their turn.
     is_paused: bool,
-    /// Where a client of plain WebSocket is on its way in.
-    plain: Option<Box<plain::inbound::Inbound>>,
-    /// Nothing that comes now counts: the client was told goodbye.
+    /// The receiving side of a client of plain WebSocket.
+    plain: Option<Box<Inbound>>,
+    /// Whether the connection has ended: what the client sends now is dropped.
     is_leaving: bool,
 }
 
 impl Reader {
-    pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf, decoder: Decoder) -> Self {
+    /// The reader of a new connection over a WebSocket.
+    pub(super) fn new(connection: Arc<Connection>, stream: OwnedReadHalf) -> Self {
+        let decoder = Decoder::new(connection.shared.settings.max_payload.get());
+        let plain = connection.wire.plain().map(|plain| Box::new(Inbound::new(&connection, plain)));
         let intake = Intake::default();
-        Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain: None, is_leaving: false }
+        Self { connection, stream, decoder, intake, charge: None, is_paused: false, plain, is_leaving: false }
     }
 
-    /// Of a client of plain WebSocket.
-    pub(super) fn plain(
+    /// The reader of a client whose polling connection has moved to this WebSocket. `decoder` holds what it sent behind
+    /// the upgrade, and `charge` is the charge for that.
+    pub(super) fn resumed(
         connection: Arc<Connection>,
         stream: OwnedReadHalf,
         decoder: Decoder,
-        plain: plain::inbound::Inbound,
+        charge: ReceivedCharge,
     ) -> Self {
-        let mut reader = Self::new(connection, stream, decoder);
-        reader.plain = Some(Box::new(plain));
+        let mut reader = Self::new(connection, stream);
+        (reader.decoder, reader.charge, reader.is_paused) = (decoder, Some(Box::new(charge)), true);
         reader
     }
 
-    /// Takes in what was read before.
+    /// Takes in bytes that were read before the reader was made.
     pub(super) fn feed(&mut self, ahead: &mut [u8]) {
         self.take(ahead);
     }
@@ -122,25 +127,25 @@ impl Reader {
         }
     }
 
-    /// The connection is closed: what has arrived is forgotten, and only the end of the connection is waited for.
+    /// The connection has ended: drops what has arrived, and from now on waits only for the end of the stream.
     fn leave(&mut self) {
         self.is_leaving = true;
         self.decoder = Decoder::new(0);
         (self.plain, self.charge) = (None, None);
     }
 
-    /// Takes in what a client of plain WebSocket had sent before it was let in.
+    /// Takes in what a client of plain WebSocket sent while its CONNECT was undecided, if that is decided now.
     fn go_on(&mut self) {
-        let (Some(incoming), Some(plain)) = (&mut self.plain, &self.connection.plain) else { return };
+        let Some(plain) = &mut self.plain else { return };
         if self.is_leaving || !plain.is_decided() {
             return;
         }
         self.connection.output().cork();
-        self.is_leaving = incoming.go_on(&self.connection, plain).is_break();
+        self.is_leaving = plain.go_on(&self.connection).is_break();
         self.connection.flush();
     }
 
-    /// Takes bytes in. What is answered at once leaves in one write.
+    /// Takes bytes in. All that is sent meanwhile leaves in one write.
     fn take(&mut self, bytes: &mut [u8]) {
         if self.is_leaving {
             return;
@@ -181,35 +186,30 @@ impl Reader {
     }
 }
 
-fn take_plain(
-    connection: &Arc<Connection>,
-    plain: &mut plain::inbound::Inbound,
-    message: Message<'_>,
-) -> ControlFlow<()> {
-    match (message, &connection.plain) {
-        (Message::Text(text), Some(state)) if !connection.is_closed() => plain.take(connection, state, text),
-        (Message::Text(_), _) => ControlFlow::Continue(()),
-        (message, _) => take(connection, message),
+/// Takes in a message of a client of plain WebSocket. Breaks if the connection has ended.
+fn take_plain(connection: &Arc<Connection>, plain: &mut Inbound, message: Message<'_>) -> ControlFlow<()> {
+    match message {
+        Message::Text(_) if connection.is_closed() => ControlFlow::Continue(()),
+        Message::Text(text) => plain.take(connection, text),
+        Message::Binary(_) => {
+            connection.note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
+            connection.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
+            ControlFlow::Break(())
+        }
+        message => take(connection, message),
     }
 }
 
+/// Takes in a message of a client of Socket.IO. Breaks if the connection has ended.
 fn take(connection: &Arc<Connection>, message: Message<'_>) -> ControlFlow<()> {
     match message {
         Message::Text(text) => connection.take_text(text),
-        Message::Binary(data) => match connection.protocol {
-            Protocol::Plain => {
-                connection
-                    .note_mistake(DisconnectReason::TransportError, "binary, which plain WebSocket has no use for");
-                connection.end(DisconnectReason::TransportError, Some(UNSUPPORTED));
-                ControlFlow::Break(())
+        Message::Binary(data) => match (connection.protocol, data) {
+            (Protocol::V3, [4, data @ ..]) => connection.take_binary(Bytes::copy_from_slice(data)),
+            (Protocol::V3, _) => {
+                connection.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3")
             }
-            Protocol::V4 => connection.take_binary(Bytes::copy_from_slice(data)),
-            Protocol::V3 => match data {
-                [4, data @ ..] => connection.take_binary(Bytes::copy_from_slice(data)),
-                _ => {
-                    connection.refuse(DisconnectReason::ParseError, "a binary message without the type of Engine.IO 3")
-                }
-            },
+            (_, data) => connection.take_binary(Bytes::copy_from_slice(data)),
         },
         Message::Ping(data) => {
             connection.pay();
@@ -227,64 +227,11 @@ fn take(connection: &Arc<Connection>, message: Message<'_>) -> ControlFlow<()> {
     }
 }
 
-/// An application's own code runs in this task, and may panic: the connection does not outlive that.
+/// The code of an application runs in this task. If it panics, the connection is closed.
 impl Drop for Reader {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.connection.lose(DisconnectReason::TransportError);
         }
-    }
-}
-
-/// What arrives at a WebSocket that is being tried. Messages are handed out one by one; the rest stays in the decoder.
-pub(super) struct Probe {
-    stream: OwnedReadHalf,
-    decoder: Decoder,
-    /// For what the decoder holds.
-    charge: ReceivedCharge,
-    ahead: Vec<u8>,
-}
-
-impl Probe {
-    pub(super) fn new(connection: &Connection, stream: OwnedReadHalf, decoder: Decoder, ahead: Vec<u8>) -> Self {
-        Self { stream, decoder, charge: ReceivedCharge::input(&connection.received), ahead }
-    }
-
-    /// The next text; `None` when something else comes, or the connection ends.
-    pub(super) async fn next(&mut self) -> Option<String> {
-        loop {
-            let mut bytes = std::mem::take(&mut self.ahead);
-            loop {
-                let mut text = None;
-                let mut is_over = false;
-                let flow = self.decoder.feed(&mut bytes, &mut |message| {
-                    match message {
-                        Message::Text(message) => text = Some(message.to_owned()),
-                        Message::Ping(_) | Message::Pong => {}
-                        Message::Binary(_) | Message::Close(_) => is_over = true,
-                    }
-                    ControlFlow::Break(Stop::Pause)
-                });
-                self.charge.resize(self.decoder.held());
-                match flow {
-                    Ok(_) if text.is_some() => return text,
-                    Ok(ControlFlow::Break(_)) if !is_over => bytes.clear(),
-                    Ok(ControlFlow::Continue(())) => break,
-                    Ok(ControlFlow::Break(_)) | Err(_) => return None,
-                }
-            }
-            bytes = vec![0; 1024];
-            let len = self.stream.read(&mut bytes).await.ok().filter(|len| *len > 0)?;
-            bytes.truncate(len);
-            self.ahead = bytes;
-        }
-    }
-
-    /// It is what was tried for: from now on the connection speaks through it. What came after the last text that was asked
-    /// for is taken in by the reader.
-    pub(super) fn into_reader(self, connection: Arc<Connection>) -> Reader {
-        let mut reader = Reader::new(connection, self.stream, self.decoder);
-        (reader.is_paused, reader.charge) = (true, Some(Box::new(self.charge)));
-        reader
     }
 }

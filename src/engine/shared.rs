@@ -1,10 +1,7 @@
 //! What all connections and sockets share: settings, limits, accounts, clocks, and frames that are always the same.
 //! Knows neither connections nor sockets.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use governor::DefaultDirectRateLimiter;
 
@@ -12,11 +9,7 @@ use super::{
     diagnosis, flushers::Flushers, frame::Frame, library::Library, memory::Account, offset::Offsets,
     settings::Settings, timers::Timers, websocket::opcode,
 };
-use crate::{
-    config::LimitsConfig,
-    limits::{Limits, Waiting},
-    metrics::Metrics,
-};
+use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
 
 /// One for each [`Engine`](super::handle::Engine).
 pub(super) struct Shared {
@@ -94,16 +87,6 @@ impl Shared {
     /// The library's name of a namespace; `None` where there is none of this path.
     pub(super) fn route(&self, namespace: &str) -> Option<&str> {
         self.namespaces().routes.at(namespace).ok().map(|found| found.value.as_str())
-    }
-
-    /// Counts a new connection as pending until it joins a namespace. `None` where too many are pending or
-    /// `limits.memory` is used up.
-    pub(super) fn wait(&self, address: Option<IpAddr>) -> Option<Waiting> {
-        if self.account.is_full() {
-            self.metrics.limited("memory");
-            return None;
-        }
-        self.limits.wait(address)
     }
 }
 

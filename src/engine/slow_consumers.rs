@@ -28,7 +28,6 @@ use super::{
     frame::Frame,
     memory::Account,
     output::{Flushed, Output, Pushed},
-    plain,
     reason::DisconnectReason,
 };
 
@@ -60,9 +59,9 @@ fn is_above_share(output: &Output, account: &Account) -> bool {
 
 /// Forgets what is unsent.
 fn close(connection: &Connection, output: &mut Output) {
-    match &connection.plain {
+    match connection.wire.slow_goodbye() {
         None => output.close(),
-        Some(_) => output.cut_short(plain::goodbye(DisconnectReason::SlowConsumer)),
+        Some(close) => output.cut_short(close),
     }
 }
 
@@ -93,9 +92,6 @@ impl Connection {
 
     /// Ends a slow consumer whose output is closed, but for the close frame of plain WebSocket, which is yet to be sent.
     fn lose_slow(self: &Arc<Self>) {
-        match &self.plain {
-            None => self.lose(DisconnectReason::SlowConsumer),
-            Some(_) => self.lost(DisconnectReason::SlowConsumer, false),
-        }
+        self.lost(DisconnectReason::SlowConsumer, false);
     }
 }

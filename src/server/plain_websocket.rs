@@ -1,4 +1,4 @@
-//! Plain WebSocket at `ws.paths`. Requests that ask for no WebSocket get the demo at `/`, and nothing elsewhere.
+//! Plain WebSocket at `ws.paths`. A request that asks for no WebSocket gets the demo at `/`, and a refusal elsewhere.
 
 use std::sync::Arc;
 
@@ -7,27 +7,41 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    routing::any,
 };
 use http::{
     HeaderValue, StatusCode,
     header::{CONNECTION, UPGRADE},
 };
 
-use super::{address, demo, gate};
-use crate::{app::App, engine};
+use super::{address, demo, handshake_checks, requested_host::RequestedHost};
+use crate::{
+    app::App,
+    engine::{self, ClientAddress, RequestHead},
+};
 
+/// The routes of `ws.paths`.
 pub(super) fn routes(app: &Arc<App>) -> Router {
     let paths = app.config.ws.paths.iter();
-    let router = paths.fold(Router::new(), |router, path| router.route(path, app.engine.plain()));
+    let router = paths.fold(Router::new(), |router, path| router.route(path, any(serve)));
     router
-        .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .layer(middleware::from_fn_with_state(app.clone(), address::resolve))
         .layer(middleware::from_fn_with_state(app.clone(), only_websockets))
+        .with_state(app.clone())
+}
+
+async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
+    let extensions = request.extensions();
+    let head = RequestHead::of(&request, extensions.get::<ClientAddress>().copied());
+    match handshake_checks::check_plain(&app, &head, extensions.get::<RequestedHost>()) {
+        Ok(verified) => engine::serve(verified, request).await,
+        Err(refused) => refused.response(&app, &request),
+    }
 }
 
 async fn only_websockets(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if engine::asks_for_websocket(request.headers()) {
-        return if app.is_draining() { gate::closing() } else { next.run(request).await };
+        return next.run(request).await;
     }
     if app.config.server.demo && request.uri().path() == "/" {
         return demo::file(request.uri().clone(), request.headers().clone()).await;

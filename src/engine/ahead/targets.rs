@@ -1,35 +1,36 @@
-//! Request lines as `http::Uri` can read them: Node takes `"`, `<`, `>` and a backtick in a target as they are, and some
-//! clients write them so, a JSON in the query for one. They are percent-encoded on the way to hyper.
+//! Percent-encodes `"`, `<`, `>` and the backtick in the targets of request lines, before hyper reads them: `http::Uri`
+//! refuses them. Node takes them, and some clients send them, for example JSON in a query.
 //!
-//! This needs to know where each request begins, so the length of each body is read from its head. After a head with
-//! anything but a plain Content-Length, all further bytes pass unchanged: hyper and this file must never disagree about
-//! where a request ends.
+//! To know where each request begins, the length of each body is read from its head. After a head with anything but a
+//! plain Content-Length, all further bytes pass unchanged: hyper and this file must never disagree about where a
+//! request ends.
 
-/// Bytes of a request line that are waited for.
+/// The most bytes of a line that are held until it is complete.
 const LINE_MAX: usize = 64 * 1024;
 
-/// What passes, from one request to the next.
+/// Encodes the request lines of one connection.
 pub(super) struct Targets {
     state: State,
-    /// The line so far, while it is one of a head.
+    /// The beginning of a line of a head, until it is complete.
     line: Vec<u8>,
-    /// What the head so far says of its body.
+    /// The length of the body, as far as the head was read.
     body: u64,
 }
 
+/// Where in a request the last byte was.
 enum State {
-    /// At the beginning of a request.
+    /// Before or in a request line.
     Request,
-    /// In its headers.
+    /// In the headers.
     Headers,
-    /// In its body, of which this many bytes are missing.
+    /// In the body, of which this many bytes are missing.
     Body(u64),
-    /// Whatever comes, it passes.
+    /// All further bytes pass unchanged.
     Over,
 }
 
 impl Targets {
-    /// Whether the next bytes, this many, pass unchanged; if so, they have passed.
+    /// Lets the next `len` bytes pass if they pass unchanged. False if [`Self::pass`] has to look at them.
     pub(super) fn skip(&mut self, len: usize) -> bool {
         match &mut self.state {
             State::Over => true,
@@ -41,11 +42,12 @@ impl Targets {
         }
     }
 
+    /// At the beginning of a connection.
     pub(super) fn new() -> Self {
         Self { state: State::Request, line: Vec::new(), body: 0 }
     }
 
-    /// Takes bytes in and appends what hyper is to read. A request line that is not whole is kept until it is.
+    /// Takes bytes in and appends to `into` what hyper is to read. An incomplete request line is held.
     pub(super) fn pass(&mut self, mut bytes: &[u8], into: &mut Vec<u8>) {
         while !bytes.is_empty() {
             let len = match self.state {
@@ -77,6 +79,7 @@ impl Targets {
         }
     }
 
+    /// Appends the request line, if it is complete or too long to be held.
     fn take_request_line(&mut self, into: &mut Vec<u8>) {
         let is_whole = self.line.ends_with(b"\n");
         if !is_whole && self.line.len() <= LINE_MAX {
@@ -84,7 +87,7 @@ impl Targets {
         }
         let line = std::mem::take(&mut self.line);
         let is_empty = line.trim_ascii().is_empty();
-        // What follows CONNECT is no HTTP.
+        // What follows a CONNECT of HTTP is not HTTP.
         self.state = match (is_whole, is_empty) {
             (true, true) => State::Request,
             (true, false) if !line.starts_with(b"CONNECT ") => State::Headers,
@@ -94,6 +97,7 @@ impl Targets {
         encode(&line, into);
     }
 
+    /// Reads a header, if its line is complete.
     fn take_header(&mut self) {
         if !self.line.ends_with(b"\n") {
             if self.line.len() > LINE_MAX {
@@ -123,13 +127,13 @@ impl Targets {
     }
 }
 
-/// A length in digits, and nothing else.
+/// Parses a length of digits, and nothing else.
 fn length(digits: &[u8]) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// A request line with its target encoded.
+/// Appends a request line with its target encoded.
 fn encode(line: &[u8], into: &mut Vec<u8>) {
     let target = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     for (place, byte) in line.iter().enumerate() {

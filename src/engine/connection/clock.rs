@@ -31,8 +31,7 @@ impl Connection {
                 for socket in self.sockets() {
                     socket.ping_sent();
                 }
-                let frames = &self.shared.frames;
-                self.send(if self.plain.is_some() { &frames.websocket_ping } else { &frames.ping });
+                self.send(self.wire.ping(&self.shared.frames));
             }
             Due::PingTimeout => return self.end(DisconnectReason::PingTimeout, None),
             Due::StallTimeout => return self.drop_slow(),

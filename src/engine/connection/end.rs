@@ -3,21 +3,12 @@
 use std::{sync::Arc, time::Instant};
 
 use super::Connection;
-use crate::engine::{
-    frame::Frame,
-    plain,
-    reason::DisconnectReason,
-    websocket::{Violation, opcode},
-};
+use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::Violation, wire::close_frame};
 
 impl Connection {
     /// Ends it with CLOSE or a close frame, which its client gets after what is unsent. Its sockets are disconnected now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
-        let close = match (&self.plain, status) {
-            (Some(_), None) => plain::goodbye(reason),
-            _ => close_frame(status),
-        };
-        self.end_with(reason, None, close);
+        self.end_with(reason, None, self.wire.goodbye(reason, status));
     }
 
     /// Ends it with this close frame and, right before it, an answer.
@@ -119,9 +110,4 @@ impl Connection {
             socket.connection_lost(&self.sid, reason);
         }
     }
-}
-
-fn close_frame(status: Option<u16>) -> Arc<Frame> {
-    let status = status.map(u16::to_be_bytes);
-    Frame::control(opcode::CLOSE, status.as_ref().map_or(&[], |bytes| bytes))
 }

@@ -8,7 +8,7 @@ use crate::engine::{
     flushers::Flush,
     frame::Frame,
     output::{Flushed, Pushed},
-    plain::Verdict,
+    plain::state::Verdict,
     reason::DisconnectReason,
     slow_consumers,
     version::Protocol,
@@ -22,8 +22,7 @@ impl Connection {
         is_volatile: bool,
         pending: &mut PendingFlush<'_>,
     ) -> Pushed {
-        let Some(plain) = &self.plain else { return self.enqueue(frame, is_volatile, pending) };
-        match plain.rendered(frame, &self.shared.settings.plain) {
+        match self.wire.render(frame, &self.shared.settings.plain) {
             Some(frame) => self.enqueue(&frame, is_volatile, pending),
             None => Pushed::Skipped,
         }

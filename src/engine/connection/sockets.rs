@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::Connection;
-use crate::engine::{client_socket::ClientSocket, plain::Verdict, reason::DisconnectReason};
+use crate::engine::{client_socket::ClientSocket, plain::state::Verdict, reason::DisconnectReason};
 
 impl Connection {
     /// The socket in a namespace, whether its CONNECT was accepted already or not.
@@ -53,8 +53,7 @@ impl Connection {
 
     /// CONNECT of a client of plain WebSocket was decided on: its reader goes on with what has arrived since.
     pub(in crate::engine) fn decided(&self, verdict: impl FnOnce() -> Verdict) {
-        if let Some(plain) = &self.plain {
-            plain.decide(verdict());
+        if self.wire.decide(verdict) {
             self.output().wake_reader();
         }
     }

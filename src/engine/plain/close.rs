@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::{DisconnectReason, frame::Frame, websocket::opcode};
+use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::opcode};
 
-/// Somebody is not let in.
+/// The status code for a client that is not let in.
 const POLICY: u16 = 1008;
-/// Bytes of a reason, at the most: a control frame has 125, and two are the code's.
+/// The most bytes of a reason: a control frame has 125, and two are the status code's.
 const REASON_MAX: usize = 123;
 
-/// Says why the server ends a connection.
+/// The close frame with which the server ends a connection.
 pub(in crate::engine) fn goodbye(reason: DisconnectReason) -> Arc<Frame> {
     match reason {
         DisconnectReason::ClientNamespaceDisconnect => frame(1000, "unregistered"),
@@ -25,7 +25,7 @@ pub(in crate::engine) fn goodbye(reason: DisconnectReason) -> Arc<Frame> {
     }
 }
 
-/// The client is not let in, for the reason of this code.
+/// The close frame for a client that is not let in, with the code of the error as the reason.
 pub(super) fn refusal(code: &str) -> Arc<Frame> {
     frame(POLICY, code)
 }
@@ -38,7 +38,7 @@ fn frame(status: u16, reason: &str) -> Arc<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Protocol;
+    use crate::engine::version::Protocol;
 
     #[test]
     fn a_code_of_an_applications_own_may_be_long() {

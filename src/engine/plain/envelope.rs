@@ -1,55 +1,55 @@
-//! The envelopes. The only file that spells a name of this protocol.
+//! The envelopes of plain WebSocket, read and written. No other file has a name of this protocol.
 
 use std::{borrow::Cow, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Refusal;
 use crate::{
     engine::frame::Frame,
     error::{Code, Error},
     input::{self, Object, described},
 };
 
-/// Bytes of an event's name and of a request's id, which are kept until the answer.
+/// The most bytes of an event's name and of a request's id, which are kept until the reply.
 const ECHOED_MAX: usize = 256;
 
-/// The `eventType` of an event of a client's.
+/// The `eventType` of a client's event.
 const EVENT: &str = "ClientEvent";
-/// The `eventType` of an answer.
+/// The `eventType` of a reply.
 const REPLY: &str = "Reply";
 
-/// What a client says.
+/// What an envelope of a client says.
 pub(super) enum Said<'a> {
-    /// Let me in. With its credentials, which are an object's JSON, or nothing.
+    /// The client asks for the namespace, with credentials as JSON, or without.
     Register(Asked, Option<&'a RawValue>),
-    /// Let me go.
+    /// The client leaves, and the connection ends.
     Unregister(Asked),
-    /// I am still here.
+    /// The client asks for a reply, and nothing else.
     Heartbeat(Asked),
-    /// An event of the namespace, and its argument.
+    /// An event of the namespace, with its argument.
     Event { name: Cow<'a, str>, asked: Asked, data: Option<&'a RawValue> },
-    /// The answer to an event of the server's.
+    /// The acknowledgement of a server's event.
     Reply { id: u64, data: Option<&'a RawValue> },
 }
 
-/// What an answer repeats: JSON texts, as they came.
+/// The fields of an envelope that its reply repeats: JSON texts, as the client wrote them.
 pub(super) struct Asked {
     event: Box<str>,
     request_id: Option<Box<str>>,
 }
 
-/// A text that says nothing that can be done.
+/// Why a text is no envelope that can be carried out.
 pub(super) enum Unsaid {
-    /// It is no envelope.
+    /// It is not an envelope at all.
     NoEnvelope,
-    /// It is one with a field that is missing or of the wrong type: what is to be answered.
+    /// A field is missing or has the wrong type. With what the reply repeats, and a sentence about the mistake.
     Wrong(Asked, String),
 }
 
 impl<'a> Said<'a> {
-    /// An envelope is a JSON object whose `eventType` is one of a client's, or that is a heartbeat.
+    /// Parses an envelope: a JSON object whose `eventType` is a client's, or one of the event `Heartbeat` without an
+    /// `eventType`.
     pub(super) fn parse(text: &'a str) -> Result<Self, Unsaid> {
         if !text.trim_start().starts_with('{') {
             return Err(Unsaid::NoEnvelope);
@@ -84,7 +84,7 @@ impl<'a> Said<'a> {
 }
 
 impl Asked {
-    /// The event's name, and what an answer repeats.
+    /// Reads the event's name, and what the reply repeats.
     fn of<'a>(fields: &Object<'a>) -> Result<(Cow<'a, str>, Self), Unsaid> {
         let request_id = fields.get("requestId").map(RawValue::get);
         let may_be_echoed = |id: &str| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX;
@@ -105,13 +105,13 @@ impl Asked {
         Ok((name, Self { event: event.into(), request_id: request_id.map(Into::into) }))
     }
 
-    /// An envelope without an event.
+    /// For an envelope without an event.
     fn nothing(request_id: Option<&str>) -> Self {
         Self { event: "null".into(), request_id: request_id.map(Into::into) }
     }
 }
 
-/// The kebab-case of a name in PascalCase; `None` where it is in another case.
+/// Translates a name from PascalCase to kebab-case. `None` if it is in another case.
 pub(super) fn kebab(name: &str) -> Option<String> {
     if !name.starts_with(|first: char| first.is_ascii_uppercase()) || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
@@ -126,14 +126,14 @@ pub(super) fn kebab(name: &str) -> Option<String> {
     Some(kebab)
 }
 
-/// An event for the client: its name and its data as JSON, and the number under which an answer is waited for.
+/// Writes a server's event: its name and its data as JSON, and the id of its acknowledgement, if it asks for one.
 pub(super) fn event(name: &str, request_id: Option<u64>, data: &str) -> Arc<Frame> {
     let request_id = request_id.map_or_else(String::new, |id| format!(r#""requestId":{id},"#));
     Frame::of(&[r#"{"eventType":"ServerEvent","event":"#, name, ",", &request_id, r#""data":"#, data, "}"])
 }
 
-/// An answer: the JSON of `{ success, data }` or `{ success, error }`, with what it answers. `None`: what it answers
-/// is no envelope.
+/// Writes a reply: the JSON of `{ success, data }` or `{ success, error }`, with what it repeats. `None` if it replies
+/// to a text that is no envelope.
 pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
     let event = asked.map_or("null", |asked| &asked.event);
     let (id_name, id) = match asked.and_then(|asked| asked.request_id.as_deref()) {
@@ -143,17 +143,17 @@ pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
     Frame::of(&[r#"{"eventType":"Reply","event":"#, event, id_name, id, ",", &outcome[1..]])
 }
 
-/// The JSON of a success.
+/// The JSON of a successful outcome.
 pub(super) fn done(data: &str) -> String {
     format!(r#"{{"success":true,"data":{data}}}"#)
 }
 
-/// The JSON of a failure, whose `error` is JSON.
+/// The JSON of a failed outcome, of its `error` as JSON.
 pub(super) fn failed(error: &str) -> String {
     format!(r#"{{"success":false,"error":{error}}}"#)
 }
 
-/// The `error` of a failure.
+/// The JSON of an `error`.
 pub(super) fn error(error: &Error) -> String {
     failure(error.code().as_str(), &error.to_string())
 }
@@ -162,7 +162,8 @@ fn failure(code: &str, message: &str) -> String {
     serde_json::json!({ "code": code, "message": message }).to_string()
 }
 
-/// What an acknowledgement's arguments mean: replies of ours as they are, everything else as the data of a success.
+/// The outcome that an acknowledgement's arguments mean: a reply of sockeye's own as it is, everything else as the data
+/// of a success.
 pub(super) fn outcome<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     match arguments {
         [one] if is_reply(one.get()) => one.get().into(),
@@ -170,7 +171,7 @@ pub(super) fn outcome<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     }
 }
 
-/// Whether a JSON text is a reply of ours (`protocol::Reply`), and nothing more.
+/// Whether a JSON text is a reply of sockeye's own (`protocol::Reply`), and nothing more.
 fn is_reply(json: &str) -> bool {
     let value = json
         .strip_prefix(r#"{"success":true,"data":"#)
@@ -179,7 +180,7 @@ fn is_reply(json: &str) -> bool {
     value.is_some_and(|value| serde_json::from_str::<&RawValue>(value).is_ok())
 }
 
-/// The arguments of an event as one value: null where there is none, their array where there are several.
+/// The arguments of an event as one value: null if there is none, an array if there are several.
 pub(super) fn data<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     match arguments {
         [] => "null".into(),
@@ -191,7 +192,16 @@ pub(super) fn data<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     }
 }
 
-/// From the message of a `connect_error` and its data. What an application says in words of its own is `forbidden`.
+/// Why a client was not let into the namespace.
+pub(in crate::engine) struct Refusal {
+    /// The code of the error.
+    pub(super) code: String,
+    /// The `error` of a reply, as JSON.
+    pub(super) error: String,
+}
+
+/// Makes a refusal of the message of a `connect_error` and its data. A refusal in an application's own words has the
+/// code `forbidden`.
 pub(super) fn refusal(message: &str, data: Option<&str>) -> Refusal {
     #[derive(Deserialize)]
     struct Failure {

@@ -1,74 +1,75 @@
-//! What a client of plain WebSocket sends, one frame after the other: only its reader's task is here.
+//! The receiving side of a client of plain WebSocket: its texts, one after the other, in the task of its reader.
 
-use std::{
-    collections::VecDeque,
-    ops::ControlFlow,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
 use serde_json::value::RawValue;
 
 use super::{
-    Plain, Refusal, Verdict, close,
-    envelope::{self, Asked, Said, Unsaid},
+    close,
+    envelope::{self, Asked, Refusal, Said, Unsaid},
+    state::{Plain, Verdict},
 };
 use crate::{
-    engine::{DisconnectReason, client_socket::ClientSocket, connection::Connection, memory::ReceivedCharge},
+    engine::{client_socket::ClientSocket, connection::Connection, memory::ReceivedCharge, reason::DisconnectReason},
     error::Error,
     input::described,
 };
 
-/// Frames that may wait until their client is let in; together they may have as many bytes as one alone.
+/// The most texts that are held while a CONNECT is undecided. Together they may have as many bytes as one message.
 const HELD_MAX: usize = 256;
 
-/// Where a client is on its way in, and what it has sent too early.
+/// The receiving side of one client.
 pub(in crate::engine) struct Inbound {
+    plain: Arc<Plain>,
     phase: Phase,
+    /// The texts that arrived while a CONNECT was undecided.
     held: VecDeque<String>,
     held_bytes: usize,
+    /// The charge for the held texts.
     charge: ReceivedCharge,
 }
 
+/// How far the client has come.
 enum Phase {
-    /// In no namespace.
+    /// It is in no namespace.
     Outside,
-    /// Being let in; with `Register`, what is to be answered.
+    /// Its CONNECT is undecided. The envelope is the `Register` that is to be answered, if it sent one.
     Entering(Option<Asked>),
-    Inside {
-        socket: Arc<dyn ClientSocket>,
-        is_registered: bool,
-    },
-    /// It has said goodbye: nothing counts any more.
+    /// It is in the root namespace.
+    Inside { socket: Arc<dyn ClientSocket>, is_registered: bool },
+    /// It has sent `Unregister`: further texts are dropped.
     Leaving,
 }
 
 impl Inbound {
-    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+    /// Creates it for a new connection; where the settings say so, CONNECT is asked for at once.
+    pub(in crate::engine) fn new(connection: &Arc<Connection>, plain: &Arc<Plain>) -> Self {
         let charge = ReceivedCharge::input(&connection.received);
-        let mut incoming = Self { phase: Phase::Outside, held: VecDeque::new(), held_bytes: 0, charge };
+        let (plain, held) = (plain.clone(), VecDeque::new());
+        let mut inbound = Self { plain, phase: Phase::Outside, held, held_bytes: 0, charge };
         if connection.shared.settings.plain.open_at_once {
-            incoming.enter(connection, None, "");
+            inbound.enter(connection, None, "");
         }
-        incoming
+        inbound
     }
 
-    /// Takes a text frame in. Breaks where nothing more can come.
-    pub(in crate::engine) fn take(
-        &mut self,
-        connection: &Arc<Connection>,
-        plain: &Plain,
-        text: &str,
-    ) -> ControlFlow<()> {
+    /// Whether the client's CONNECT is decided, so that [`Self::go_on`] has something to do.
+    pub(in crate::engine) fn is_decided(&self) -> bool {
+        self.plain.is_decided()
+    }
+
+    /// Takes a text in. Breaks if the connection has ended.
+    pub(in crate::engine) fn take(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         match self.phase {
             Phase::Entering(_) => self.hold(connection, text),
             Phase::Leaving => ControlFlow::Continue(()),
-            Phase::Outside | Phase::Inside { .. } => self.understand(connection, plain, text, None),
+            Phase::Outside | Phase::Inside { .. } => self.understand(connection, text, None),
         }
     }
 
-    /// Goes on where it was decided whether the client is let in.
-    pub(in crate::engine) fn go_on(&mut self, connection: &Arc<Connection>, plain: &Plain) -> ControlFlow<()> {
-        let Some(verdict) = plain.verdict().take() else { return ControlFlow::Continue(()) };
+    /// Takes in the verdict about the CONNECT, and the texts that were held until then.
+    pub(in crate::engine) fn go_on(&mut self, connection: &Arc<Connection>) -> ControlFlow<()> {
+        let Some(verdict) = self.plain.take_verdict() else { return ControlFlow::Continue(()) };
         let Phase::Entering(register) = std::mem::replace(&mut self.phase, Phase::Outside) else {
             return ControlFlow::Continue(());
         };
@@ -77,7 +78,7 @@ impl Inbound {
             (Verdict::Yes(socket), register) => {
                 let is_registered = register.is_some();
                 if let Some(asked) = register {
-                    socket.welcome(plain.ask(asked));
+                    socket.welcome(self.plain.ask(asked));
                 }
                 self.phase = Phase::Inside { socket, is_registered };
             }
@@ -91,22 +92,16 @@ impl Inbound {
         {
             self.held_bytes -= text.len();
             self.charge.resize(self.held_bytes);
-            self.understand(connection, plain, &text, refusal.as_ref())?;
+            self.understand(connection, &text, refusal.as_ref())?;
         }
         ControlFlow::Continue(())
     }
 
-    /// `refusal`: whoever sent this was not let in, and learns why.
-    fn understand(
-        &mut self,
-        connection: &Arc<Connection>,
-        plain: &Plain,
-        text: &str,
-        refusal: Option<&Refusal>,
-    ) -> ControlFlow<()> {
+    /// Parses a text and does what it says. `refusal` is why the CONNECT for which the text was held has been refused.
+    fn understand(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
         let said = match Said::parse(text) {
             Ok(said) => said,
-            Err(Unsaid::NoEnvelope) if plain.has_envelopes() => {
+            Err(Unsaid::NoEnvelope) if self.plain.has_envelopes() => {
                 connection.pay();
                 let sentence = "this is no envelope, which is a JSON object whose eventType is ClientEvent or Reply";
                 return fail(connection, None, &Error::BadPayload(sentence.to_owned()));
@@ -114,11 +109,11 @@ impl Inbound {
             Err(Unsaid::NoEnvelope) => return self.bare_text(connection, text, refusal),
             Err(Unsaid::Wrong(asked, sentence)) => {
                 connection.pay();
-                plain.has_envelopes.store(true, Ordering::Relaxed);
+                self.plain.envelope_arrived();
                 return fail(connection, Some(&asked), &Error::BadPayload(sentence));
             }
         };
-        plain.has_envelopes.store(true, Ordering::Relaxed);
+        self.plain.envelope_arrived();
         if !matches!(said, Said::Event { .. } | Said::Reply { .. }) {
             connection.pay();
         }
@@ -135,7 +130,7 @@ impl Inbound {
                         Some(kebab) if !socket.knows(&name) => kebab.into(),
                         _ => name,
                     };
-                    event(connection, plain, &**socket, &name, asked, data)
+                    event(connection, &self.plain, &**socket, &name, asked, data)
                 }
                 (_, Some(Refusal { error, .. })) => {
                     connection.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
@@ -146,7 +141,7 @@ impl Inbound {
             Said::Reply { id, data } => {
                 if let Phase::Inside { socket, .. } = &self.phase {
                     let answer = data.map_or_else(|| "[]".to_owned(), |data| format!("[{data}]"));
-                    // Never an error: `answer` is a JSON array.
+                    // It cannot fail: `answer` is a JSON array.
                     let was_asked = socket.acknowledged(Some(id), &answer, Vec::new()).unwrap_or_default();
                     if !was_asked {
                         connection.pay();
@@ -157,6 +152,7 @@ impl Inbound {
         }
     }
 
+    /// Takes in a text that is no envelope: an event of the name in the settings.
     fn bare_text(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
         match (&self.phase, refusal) {
             (Phase::Inside { socket, .. }, _) => {
@@ -175,18 +171,19 @@ impl Inbound {
         }
     }
 
-    /// The client asks to be let in.
+    /// Asks for CONNECT.
     fn enter(&mut self, connection: &Arc<Connection>, register: Option<Asked>, credentials: &str) {
         self.phase = Phase::Entering(register);
         connection.connect("/", credentials);
     }
 
-    /// The client is let in without credentials of its own, and then this is taken in.
+    /// Asks for CONNECT without credentials, and holds the text until that is decided.
     fn enter_with(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         self.enter(connection, None, "");
         self.hold(connection, text)
     }
 
+    /// Holds a text while a CONNECT is undecided.
     fn hold(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         let bytes = self.held_bytes + text.len();
         if self.held.len() >= HELD_MAX || bytes > connection.shared.settings.max_payload.get() {
@@ -201,7 +198,8 @@ impl Inbound {
         ControlFlow::Continue(())
     }
 
-    /// A client that was let in as somebody else begins anew, after what it has sent before.
+    /// `Register`. A client that is in the namespace as a guest leaves it and joins anew, when its events before this one
+    /// are answered.
     fn register(
         &mut self,
         connection: &Arc<Connection>,
@@ -233,7 +231,7 @@ impl Inbound {
         ControlFlow::Continue(())
     }
 
-    /// The answer comes after those to what was sent before, and nothing after it.
+    /// `Unregister`. Its reply is the last frame, after the replies to the events before it.
     fn unregister(&mut self, connection: &Arc<Connection>, asked: &Asked) -> ControlFlow<()> {
         let answer = envelope::reply(Some(asked), &envelope::done("null"));
         let phase = std::mem::replace(&mut self.phase, Phase::Leaving);
@@ -252,6 +250,7 @@ impl Inbound {
     }
 }
 
+/// Hands an event to the socket.
 fn event(
     connection: &Arc<Connection>,
     plain: &Plain,
@@ -268,12 +267,13 @@ fn event(
     let id = plain.ask(asked);
     if socket.receive(connection.arrival(&json, Vec::new(), Some(id))).is_err() {
         connection.pay();
-        let asked = plain.asked().remove(&id);
+        let asked = plain.take_asked(id);
         return fail(connection, asked.as_ref(), &Error::UnknownEvent(name.to_owned()));
     }
     ControlFlow::Continue(())
 }
 
+/// Replies with an error.
 fn fail(connection: &Arc<Connection>, asked: Option<&Asked>, error: &Error) -> ControlFlow<()> {
     connection.send(&envelope::reply(asked, &envelope::failed(&envelope::error(error))));
     ControlFlow::Continue(())

@@ -1,4 +1,4 @@
-//! Packets as clients of plain WebSocket get them.
+//! Renders packets for clients of plain WebSocket.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,18 +10,18 @@ use serde_json::value::RawValue;
 use super::envelope::{self, Asked};
 use crate::{
     engine::{
-        Protocol,
         frame::Frame,
         packet::{Kind, Packet},
         settings::PlainSettings,
+        version::Protocol,
     },
     input::{self, Object},
 };
 
-/// The event that is a bare text, whatever else is.
+/// The event that is always a bare text, beside the one of the settings.
 const TEXT: &str = "message";
 
-/// An event in an envelope, without its offset; `None` for every other packet.
+/// Renders an event as an envelope, without its offset. `None` for every other packet.
 pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (id, json) = event(&text)?;
@@ -31,8 +31,8 @@ pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     Some(envelope::event(name.get(), id, &envelope::data(arguments)))
 }
 
-/// An event as a bare text, if it is one: `message` and the texts' own event with a string, and where texts are
-/// saved, what is saved.
+/// Renders an event as a bare text. `None` if it is no text: one is `message` or the event of the settings with a
+/// string, and where texts are saved, a saved message.
 pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };
@@ -46,7 +46,7 @@ pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<F
     Some(Frame::of(&[&text]))
 }
 
-/// The answer to an event, from its acknowledgement. `None` where nobody asked.
+/// Renders an acknowledgement as the reply to an event. `None` if the client has asked for none.
 pub(super) fn reply(frame: &Frame, asked: impl FnOnce(u64) -> Option<Asked>) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let packet = Packet::parse(text.get(1..)?).ok()?;
@@ -56,13 +56,13 @@ pub(super) fn reply(frame: &Frame, asked: impl FnOnce(u64) -> Option<Asked>) -> 
     Some(envelope::reply(Some(&asked), &envelope::outcome(&arguments)))
 }
 
-/// The id under which an event is to be acknowledged, and its JSON.
+/// The id under which an event is to be acknowledged, and the JSON of its name and arguments.
 fn event(text: &str) -> Option<(Option<u64>, &str)> {
     let packet = Packet::parse(text.get(1..)?).ok()?;
     (packet.kind == Kind::Event).then_some((packet.id, packet.data))
 }
 
-/// The text that was saved, where it was a bare one; else the body's JSON.
+/// The text of a saved message, if its body is a bare text; else the JSON of its body.
 fn saved_text(json: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Saved<'a> {
@@ -81,9 +81,8 @@ fn saved_text(json: &str) -> Option<String> {
     Some(text.unwrap_or_else(|| body.get().into()).into_owned())
 }
 
-/// JSON with its attachments in it, as base64 where their placeholders were. Each attachment has one place: a small
-/// packet with many placeholders for one large attachment must not become large itself. Where it is asked for again
-/// there is null.
+/// Replaces the placeholders in `json` by the attachments as base64, each attachment once: a small packet with many
+/// placeholders for one large attachment must not become large. Further placeholders become null.
 fn inlined<'a>(json: &'a str, attachments: &[Bytes]) -> Cow<'a, str> {
     if attachments.is_empty() {
         return json.into();

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Phase, Socket};
-use crate::engine::{application::Application, flush::PendingFlush, frame::Frame, plain::Verdict, version::Protocol};
+use crate::engine::{
+    application::Application, flush::PendingFlush, frame::Frame, plain::state::Verdict, version::Protocol,
+};
 
 impl Socket {
     /// Has the library decide on CONNECT. `route` is its name of the namespace. A connect handler then calls

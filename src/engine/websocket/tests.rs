@@ -1,8 +1,10 @@
 //! Streams of frames as clients may send them, cut wherever the network likes.
 
+use std::ops::ControlFlow;
+
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::*;
+use super::{decoder::CONTROL_MAX, *};
 
 const MAX_PAYLOAD: usize = 70_000;
 

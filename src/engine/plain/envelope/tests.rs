@@ -4,7 +4,7 @@ use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::engine::Protocol;
+use crate::engine::version::Protocol;
 
 fn text(frame: &Frame) -> Json {
     serde_json::from_str(&frame.text(Protocol::Plain)).expect("JSON")
