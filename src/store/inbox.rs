@@ -1,4 +1,4 @@
-//! What waits for the writing thread.
+//! The queue of the writer thread.
 
 use std::{thread, time::Duration};
 
@@ -6,35 +6,35 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::writer::Task;
 
-/// Writes that may wait; one more is `unavailable`.
-const MOST: usize = 65_536;
-/// Writes in one commit. Larger groups cost latency and save nothing more.
+/// Capacity of the queue; a write beyond it gets `unavailable`.
+const CAPACITY: usize = 65_536;
+/// Most writes in one commit. Larger groups add latency and gain no throughput.
 const GROUP: usize = 1_024;
-/// How long a write that comes alone waits for company. A burst then shares its commit, and those who hear it get it
-/// in one piece: for each of them one write to the network instead of several.
+/// How long a single write waits for others to share its commit. The writes of a burst are then also broadcast
+/// together, and each client gets them in one socket write instead of several.
 const LINGER: Duration = Duration::from_micros(100);
 
-/// The way to the writing thread, first in, first out.
+/// The queue of writes, first in, first out.
 #[derive(Default)]
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
 }
 
-/// What the writing thread has to do next.
+/// What the writer thread does next.
 pub(super) enum Next {
-    /// Write these, in one commit.
+    /// Commit these writes together.
     Group(Vec<Box<dyn Task>>),
-    /// Nothing for now.
+    /// Nothing arrived in time.
     Nothing,
-    /// Nothing any more: the inbox is closed and empty.
+    /// End: the queue is closed and empty.
     Closed,
 }
 
 #[derive(Default)]
 struct Waiting {
     tasks: Vec<Box<dyn Task>>,
-    /// The thread sleeps until it is woken.
+    /// Whether the thread waits on `arrived` and must be woken.
     is_asleep: bool,
     is_closed: bool,
 }
@@ -44,10 +44,10 @@ impl Inbox {
         self.waiting.lock()
     }
 
-    /// Gives it back where nobody is there to do it, and where there is no place for it; then it has failed.
+    /// Queues a task. Returns it if the queue is closed, or if it is full; a full queue marks it as failed.
     pub(super) fn push(&self, mut task: Box<dyn Task>) -> Result<(), Box<dyn Task>> {
         let mut waiting = self.waiting();
-        if waiting.tasks.len() >= MOST {
+        if waiting.tasks.len() >= CAPACITY {
             task.fail();
             return Err(task);
         }
@@ -63,7 +63,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// The next group, once there is one. Nothing, after so long, where there is none.
+    /// Waits for the next group; [`Next::Nothing`] after `patience` without a write.
     pub(super) fn next_group(&self, patience: Duration) -> Next {
         let mut waiting = self.waiting();
         while waiting.tasks.is_empty() && !waiting.is_closed {
@@ -86,13 +86,13 @@ impl Inbox {
         }
     }
 
-    /// Takes nothing more; what waits is still done.
+    /// Accepts no more tasks; those in the queue are still committed.
     pub(super) fn close(&self) {
         self.waiting().is_closed = true;
         self.arrived.notify_one();
     }
 
-    /// Nobody is there any more: what waits is dropped.
+    /// Accepts no more tasks and drops those in the queue: the writer thread has ended.
     pub(super) fn abandon(&self) {
         let dropped = {
             let mut waiting = self.waiting();

@@ -1,4 +1,4 @@
-//! What the writer remembers between commands, so that most of them read nothing.
+//! The writer's view of the database, with a cache, so that most commands read nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,37 +11,37 @@ use crate::{
     model::{Message, MessageId, Room, Timestamp, User, UserId},
 };
 
-/// Entries a memory may hold before it is emptied: a bound, not a tuned number.
+/// Most entries in a cache; a full cache is cleared. A bound, not a tuned number.
 const REMEMBERED: usize = 100_000;
 
 const INSERT: &str = "INSERT INTO messages
     (number, previous, room, offset, id, revision, user_id, user_name, at, idempotency_key, body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// The database as the writer sees it. It is the only one that writes, so what it remembers stays true.
+/// The database for the commands of one writer. There is no other writer, so the caches stay valid.
 pub(crate) struct Tables<'a> {
     pub(super) db: &'a Connection,
     metrics: &'a Metrics,
-    /// Prepared once it was needed; most writes are this one.
+    /// Prepared on first use and kept: the most frequent statement.
     insert: Option<Statement<'a>>,
-    /// The newest message of all, once it was asked for.
+    /// Number and id of the newest message of all rooms; `None` until first needed.
     newest: Option<(i64, MessageId)>,
-    /// Rooms and their new newest messages, to be kept before the commit.
+    /// Pairs of room and newest message of the open transaction, not yet written to `rooms`.
     moved: Vec<(i64, i64)>,
     rooms: HashMap<Room, RoomState>,
     members: HashSet<(UserId, i64)>,
     names: HashMap<UserId, std::sync::Arc<str>>,
 }
 
-/// A room's number and how far it has come.
+/// A room's row id, newest message and counters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RoomState {
     pub(super) id: i64,
-    /// The newest message's offset.
+    /// Offset of the newest message.
     pub(super) offset: u64,
-    /// How many edits and deletions there were.
+    /// Number of edits and deletions.
     pub(super) changes: u64,
-    /// The newest message's number.
+    /// Number of the newest message.
     pub(super) newest: Option<i64>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// After a rollback nothing remembered is sure.
+    /// Clears the caches: after a rollback they may be wrong.
     pub(super) fn forget(&mut self) {
         self.newest = None;
         self.moved.clear();
@@ -74,7 +74,7 @@ impl<'a> Tables<'a> {
         self.names.clear();
     }
 
-    /// The number and the id of the next message, which is to be inserted.
+    /// Allocates the number and the id of the next message.
     pub(super) fn next(&mut self) -> rusqlite::Result<(i64, MessageId)> {
         if self.newest.is_none() {
             self.newest = chain::newest(self.db)?;
@@ -84,7 +84,7 @@ impl<'a> Tables<'a> {
         Ok(next)
     }
 
-    /// Inserts a message, its room's newest from now on.
+    /// Inserts a message and returns the room's new state.
     pub(super) fn insert(&mut self, number: i64, room: RoomState, message: &Message) -> rusqlite::Result<RoomState> {
         let insert = match &mut self.insert {
             Some(insert) => insert,
@@ -107,7 +107,7 @@ impl<'a> Tables<'a> {
         Ok(RoomState { offset: message.offset, newest: Some(number), ..room })
     }
 
-    /// Keeps each room's newest message: once for all that a commit brings.
+    /// Writes the newest message of each room, once per room and commit.
     pub(super) fn keep_newest(&mut self) -> rusqlite::Result<()> {
         self.moved.sort_unstable();
         let mut update = self.db.prepare_cached("UPDATE rooms SET newest = ? WHERE id = ?")?;
@@ -120,7 +120,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// The room, if anything was ever kept of it.
+    /// The state of a room; `None` if the room is not stored.
     pub(super) fn room(&mut self, room: &Room) -> rusqlite::Result<Option<RoomState>> {
         if let Some(state) = self.rooms.get(room) {
             return Ok(Some(*state));
@@ -135,7 +135,7 @@ impl<'a> Tables<'a> {
         Ok(Some(state))
     }
 
-    /// The room, made if there is none.
+    /// The state of a room; inserts the room if it is missing.
     pub(super) fn room_or_new(&mut self, room: &Room) -> rusqlite::Result<RoomState> {
         if let Some(state) = self.room(room)? {
             return Ok(state);
@@ -170,8 +170,8 @@ impl<'a> Tables<'a> {
         Ok(is_member)
     }
 
-    /// Refuses where the user has as many memberships as they may; to be asked before [`Tables::add_member`]. Direct
-    /// messages, whose keys begin with U+0001, do not count: others can begin them.
+    /// Returns `forbidden` if the user has `most` memberships; call it before [`Tables::add_member`]. Direct
+    /// messages, whose keys begin with U+0001, do not count, because other users can start them.
     pub(super) fn check_room_for_one_more(&self, user: &UserId, most: usize) -> Result<(), Failure> {
         if most == usize::MAX {
             return Ok(());
@@ -218,7 +218,7 @@ impl<'a> Tables<'a> {
         self.members.insert(key);
     }
 
-    /// Keeps a user's name as it is now.
+    /// Stores the current name of a user.
     pub(super) fn know(&mut self, user: &User) -> rusqlite::Result<()> {
         if self.names.get(&user.id) == Some(&user.name) {
             return Ok(());
@@ -235,7 +235,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// How many edits and deletions a room has seen.
+/// The number of edits and deletions of a room.
 pub(super) fn newest_change(db: &Connection, room: i64) -> rusqlite::Result<u64> {
     let mut newest = db.prepare_cached("SELECT nth FROM changes WHERE room = ? ORDER BY revision DESC LIMIT 1")?;
     Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))

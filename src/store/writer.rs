@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! The writer thread, and the publisher that runs the commit callbacks.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,9 +16,9 @@ use tokio::{sync::mpsc, task};
 use super::{
     files::Opened,
     inbox::{Inbox, Next},
-    log::Log,
     original::Lost,
     tables::Tables,
+    wal::Wal,
 };
 use crate::{
     error::{Error, Result},
@@ -27,22 +27,23 @@ use crate::{
     turn::Turn,
 };
 
-/// Committed groups whose broadcasts may wait; then the writer waits too.
+/// Most committed groups that wait for the publisher; beyond it the writer waits.
 const PUBLISH_AHEAD: usize = 4;
 
-/// How often the thread looks whether its files are still there while there is nothing to write.
+/// How often the idle thread checks that the database files are still in place.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A write. It runs on the writer's thread within a transaction that it shares with others.
+/// A write. It runs on the writer thread, in a transaction shared with other commands.
 pub(crate) trait Command: Send + 'static {
-    /// What a commit of it means.
+    /// The result, valid once the transaction is committed.
     type Output: Send + 'static;
 
-    /// Checks, then writes. A refusal must come before the first write of the command, for it undoes none.
+    /// Checks, then writes. A refusal must be returned before the first statement that writes, because it rolls
+    /// nothing back.
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure>;
 }
 
-/// Writes what is there already: whether something can be written is the question.
+/// Writes the schema version that is already there, to test whether the database accepts writes.
 pub(crate) struct Probe;
 
 impl Command for Probe {
@@ -54,11 +55,11 @@ impl Command for Probe {
     }
 }
 
-/// Why a command did not happen.
+/// Why a command failed.
 pub(crate) enum Failure {
-    /// It must not. The others of its group go on.
+    /// The command is refused. The other commands of the group are committed.
     Refused(Error),
-    /// The database failed. Its whole group is rolled back.
+    /// The database failed. The whole group is rolled back.
     Broken(rusqlite::Error),
 }
 
@@ -74,13 +75,13 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// A command on its way, with what follows it.
+/// A queued command with its callback.
 pub(super) trait Task: Send {
-    /// Runs the command; `Err` when the database failed.
+    /// Runs the command; `Err` if the database failed.
     fn run(&mut self, tables: &mut Tables) -> rusqlite::Result<()>;
-    /// The group was rolled back, or never begun.
+    /// Marks the command as failed: its group was rolled back or not started.
     fn fail(&mut self);
-    /// The group is committed, or has failed: what follows runs now.
+    /// Runs the callback, after the commit or the failure of the group.
     fn finish(self: Box<Self>);
 }
 
@@ -109,12 +110,12 @@ impl<C: Command, F: FnOnce(Result<C::Output>) + Send> Task for Queued<C, F> {
     }
 }
 
-/// The way to the writing thread.
+/// The handle to the writer thread.
 pub(super) struct Writer {
     inbox: Arc<Inbox>,
-    /// Whether the last commit succeeded.
+    /// Whether the last commit succeeded and the thread is alive.
     is_well: Arc<AtomicBool>,
-    /// The publisher and the thread.
+    /// The publisher and the writer thread.
     running: Mutex<Vec<Ended>>,
 }
 
@@ -147,7 +148,7 @@ impl Writer {
         self.is_well.load(Ordering::Relaxed)
     }
 
-    /// Lets the thread write what is queued, then waits until all of it has been published.
+    /// Commits the queued writes, then waits until all callbacks have run.
     pub(super) async fn close(&self) {
         self.inbox.close();
         let running = std::mem::take(&mut *self.running.lock());
@@ -157,14 +158,14 @@ impl Writer {
     }
 }
 
-/// The thread ends with it, where it was not closed.
+/// Ends the thread if [`Writer::close`] was not called.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.inbox.close();
     }
 }
 
-/// The thread ends, also where it panics.
+/// Marks the writer as unhealthy and drops the queue when the thread ends, also by a panic.
 struct End<'a> {
     inbox: &'a Inbox,
     is_well: &'a AtomicBool,
@@ -177,7 +178,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// The thread: takes what is waiting, writes it in one transaction, hands it on.
+/// The writer thread: takes a group of tasks, commits it in one transaction, and sends it to the publisher.
 fn write(
     opened: Opened,
     waiting: &Inbox,
@@ -186,21 +187,21 @@ fn write(
     is_well: &AtomicBool,
 ) -> Result<(), String> {
     let mut tables = Tables::new(&opened.db, metrics);
-    let mut log = Log::new(&opened);
+    let mut wal = Wal::new(&opened);
     let mut lost = None;
     while lost.is_none() {
         let mut group = match waiting.next_group(LOOK) {
             Next::Group(group) => group,
             Next::Nothing => {
-                lost = check(&opened, |bytes| log.rests(bytes)).err();
+                lost = check(&opened, |bytes| wal.rests(bytes)).err();
                 continue;
             }
             Next::Closed => return Ok(()),
         };
         let start = Instant::now();
-        // What was written into a file that is gone must not be acknowledged.
+        // A commit into a file that was removed or replaced is lost and must not be acknowledged.
         let result = write_group(&mut tables, &mut group).and_then(|()| {
-            check(&opened, |bytes| log.grew(bytes)).map_err(|gone| {
+            check(&opened, |bytes| wal.grew(bytes)).map_err(|gone| {
                 let error = anyhow::anyhow!("the store {gone}");
                 lost = Some(gone);
                 error
@@ -208,7 +209,7 @@ fn write(
         });
         let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);
         if let Err(error) = result {
-            // Once, not once a group: a full disk stays full for a while.
+            // Logged once, not per group: a full disk stays full for a while.
             if was_well {
                 tracing::error!(%error, writes = group.len(), "a commit failed");
             }
@@ -222,32 +223,32 @@ fn write(
         metrics.commit_batch_size.record(group.len() as f64);
         metrics.commit_seconds.record(start.elapsed());
         if committed.blocking_send(group).is_err() {
-            return Err("has nobody to publish what it commits".to_owned());
+            return Err("has no publisher for its commits".to_owned());
         }
     }
     lost.map_or(Ok(()), |lost| Err(give_up(&opened, &lost)))
 }
 
-/// Looks whether the files are still there, and what the log has become.
-fn check(opened: &Opened, log: impl FnOnce(u64)) -> Result<(), Lost> {
+/// Checks that the database files are still in place, and passes the size of the WAL to `wal`.
+fn check(opened: &Opened, wal: impl FnOnce(u64)) -> Result<(), Lost> {
     match opened.original.check() {
-        Ok(Ok(bytes)) => log(bytes),
+        Ok(Ok(bytes)) => wal(bytes),
         Ok(Err(lost)) => return Err(lost),
-        // They are there, for all we know. `/ready` looks as well, and says so.
-        Err(error) => tracing::debug!(%error, "the database's file cannot be looked at"),
+        // Unknown, treated as in place. `/ready` checks as well and reports the error.
+        Err(error) => tracing::debug!(%error, "the database files cannot be checked"),
     }
     Ok(())
 }
 
-/// Leaves what stands at the path alone. Returns why the server has to end.
+/// Gives up a lost database without touching the file now at its path. Returns why the server must end.
 fn give_up(opened: &Opened, lost: &Lost) -> String {
     if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
-        tracing::error!(%error, "SQLite may still write the lost database's log into the file that is there now");
+        tracing::error!(%error, "SQLite may still write the WAL of the lost database into the new file at its path");
     }
-    match opened.original.set_log_aside() {
+    match opened.original.set_wal_aside() {
         Ok(None) => {}
-        Ok(Some(aside)) => tracing::warn!(file = %aside.display(), "the log of the lost database was set aside"),
-        Err(error) => tracing::error!(%error, "the log of the lost database stays beside the file that is there now"),
+        Ok(Some(aside)) => tracing::warn!(file = %aside.display(), "the WAL of the lost database was renamed"),
+        Err(error) => tracing::error!(%error, "the WAL of the lost database stays beside the new file at its path"),
     }
     lost.to_string()
 }
@@ -262,11 +263,11 @@ fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Resu
     Ok(())
 }
 
-/// The task: what follows each write, in commit order.
+/// The publisher task: runs the commit callbacks in commit order.
 async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> Result<(), String> {
     while let Some(group) = committed.recv().await {
-        // A fan-out is long: connections have the thread between groups, and after so many deliveries within one. It
-        // stays one turn, so that what was saved together is told together.
+        // A broadcast to many members takes long, so the task yields between groups and, within a group, after a
+        // number of deliveries. The whole group is one turn, so that each client gets it in one socket write.
         let mut turn = Turn::default();
         for task in group {
             turn.part(|| finish(task));
@@ -282,7 +283,7 @@ async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> 
 
 fn finish(task: Box<dyn Task>) {
     if catch_unwind(AssertUnwindSafe(|| task.finish())).is_err() {
-        tracing::error!("what follows a commit panicked");
+        tracing::error!("a commit callback panicked");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the writing thread and the publisher do when something goes wrong, or takes long.
+//! The writer thread and the publisher under failures and long broadcasts.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -11,10 +11,10 @@ use crate::{
     turn::{self, Keeper},
 };
 
-/// Fails in the one place where nothing catches it.
-struct Malice;
+/// Panics in `fail`, the one method called without `catch_unwind`.
+struct PanicsInFail;
 
-impl Task for Malice {
+impl Task for PanicsInFail {
     fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
         Err(rusqlite::Error::InvalidQuery)
     }
@@ -26,13 +26,13 @@ impl Task for Malice {
     fn finish(self: Box<Self>) {}
 }
 
-/// Is heard by very many.
-struct Telling {
+/// Stands for a broadcast to very many members.
+struct Broadcast {
     told: Arc<AtomicUsize>,
     keeper: Arc<Kept>,
 }
 
-impl Task for Telling {
+impl Task for Broadcast {
     fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
         Ok(())
     }
@@ -57,11 +57,11 @@ impl Keeper for Kept {
 }
 
 #[tokio::test]
-async fn others_have_the_thread_between_the_tellings_of_one_commit_which_end_together() {
+async fn the_publisher_yields_within_a_long_group_and_keeps_it_one_turn() {
     let (told, keeper) = (Arc::new(AtomicUsize::new(0)), Arc::new(Kept::default()));
-    let telling = || Box::new(Telling { told: told.clone(), keeper: keeper.clone() }) as Box<dyn Task>;
+    let broadcast = || Box::new(Broadcast { told: told.clone(), keeper: keeper.clone() }) as Box<dyn Task>;
     let (committed, publish) = mpsc::channel(1);
-    committed.send((0..10).map(|_| telling()).collect()).await.unwrap();
+    committed.send((0..10).map(|_| broadcast()).collect()).await.unwrap();
     let publishing = tokio::spawn(publish_in_order(publish));
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(told, _)| *told < 10) {
@@ -87,7 +87,7 @@ impl Command for Bug {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_dropped_lets_go_of_its_folder() {
+async fn a_dropped_store_unlocks_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
@@ -97,16 +97,16 @@ async fn a_store_that_is_dropped_lets_go_of_its_folder() {
             task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("its thread ends");
+    tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("the writer thread ends");
 }
 
 #[tokio::test]
-async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
+async fn a_panic_of_the_writer_thread_is_reported_and_writes_are_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
     let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
-    assert!(store.writer.inbox.push(Box::new(Malice)).is_ok());
+    assert!(store.writer.inbox.push(Box::new(PanicsInFail)).is_ok());
     background.supervisor().failed().await;
     assert_eq!(background.supervisor().failure(), Some("store-writer panicked: as a bug would"));
     let (refused, probe) = oneshot::channel();
@@ -117,7 +117,7 @@ async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
 }
 
 #[tokio::test]
-async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
+async fn a_panicking_write_fails_and_the_next_one_is_committed() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
