@@ -1,4 +1,4 @@
-// What the README shows of the HTTP API, as it stands there.
+// Runs the snippets of the README's chapter on the HTTP API unchanged.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -13,13 +13,13 @@ import { Chapter } from "./readme.js";
 
 const [events, api] = [await Chapter.of("Tell one member something"), await Chapter.of("HTTP API")];
 
-/** The standard output and the standard error of a shell's command, which finds `sockeye` and a key. */
+/** Standard output and error of a shell command, with `sockeye` and a key in its environment. */
 function shell(command, key = "") {
   const env = { ...process.env, PATH: `${dirname(BINARY)}${delimiter}${process.env.PATH}`, SOCKEYE_KEY: key };
   return promisify(execFile)("sh", ["-c", command.replace("curl ", "curl -sS ")], { env });
 }
 
-/** A server with a key, and a way to run one of the first chapter's requests: its reply. */
+/** A server with a key, and a function that runs one of the chapter's requests and returns the reply. */
 async function open(t) {
   const { key, settings } = newKey();
   const server = await start(t, settings);
@@ -35,7 +35,7 @@ function shown(words) {
   return JSON.parse(/^# (.*)$/m.exec(events.take("sh", words))[1]);
 }
 
-/** Runs a page's or a backend's snippet with these names around it; returns what it calls `result`. */
+/** Runs a snippet of a page or a backend with these variables. Returns its variable `result`. */
 function run(server, snippet, names, result) {
   const body = `return (async () => { ${snippet.replaceAll("http://localhost:8000", server.url)}\n return ${result}; })();`;
   return inTime(new Function(...Object.keys(names), body)(...Object.values(names)), "the end of the snippet");
@@ -45,7 +45,7 @@ function backend(server, key, result) {
   return run(server, events.take("js", "emitToMembers"), { process: { env: { SOCKEYE_KEY: key } } }, result);
 }
 
-test("a made key, its lines in the file and SIGHUP are all that emitToMembers needs", async (t) => {
+test("emitToMembers works after generating a key, adding its configuration and SIGHUP", async (t) => {
   const server = await start(t);
   const { stdout, stderr } = await shell(events.take("sh", "api-key"));
   assert.deepEqual(await reload(server, stderr.slice(stderr.indexOf("[key."))), ["key.backend.hash", "key.backend.scopes"]);
@@ -56,7 +56,7 @@ test("a made key, its lines in the file and SIGHUP are all that emitToMembers ne
   assert.equal(status, 403, "the scope it was made for, and no other");
 });
 
-test("emitToMembers reaches all devices of one member and nobody else", async (t) => {
+test("emitToMembers reaches exactly the devices of one member", async (t) => {
   const { server, key } = await open(t);
   const member = { auth: { userId: "7", name: "Ada" } };
   const [phone, laptop, other] = [await server.connect(member), await server.connect(member), await server.user("8")];
@@ -72,7 +72,7 @@ test("emitToMembers reaches all devices of one member and nobody else", async (t
   await assert.rejects(emitToMembers("7", "message-saved", {}), /^Error: bad-payload: /);
 });
 
-test("rooms and users without some", async (t) => {
+test("an event to rooms with excluded users", async (t) => {
   const { server, request } = await open(t);
   const [seven, eight, guest] = [await server.user("7"), await server.user("8"), await server.user("guest")];
   for (const socket of [eight, guest]) await done(socket, "join-room", { room: "tea" });
@@ -80,7 +80,7 @@ test("rooms and users without some", async (t) => {
   for (const socket of [seven, guest]) assert.deepEqual(await once(socket, "price-changed"), { item: "lamp", price: 12 });
 });
 
-test("answers", async (t) => {
+test("an event with acknowledgements", async (t) => {
   const { server, request } = await open(t);
   const seven = await server.user("7");
   seven.on("still-there?", (answer) => answer("yes"));
@@ -89,7 +89,7 @@ test("answers", async (t) => {
   assert.deepEqual(await request("still-there?"), reply);
 });
 
-test("a batch, once", async (t) => {
+test("a batch with idempotency keys", async (t) => {
   const { server, request } = await open(t);
   const [seven, eight] = [await server.user("7"), await server.user("8")];
   for (let time = 0; time < 2; time += 1) assert.deepEqual(await request("order-paid"), shown("order-paid"));
@@ -100,7 +100,7 @@ test("a batch, once", async (t) => {
   assert.ok(!seven.inbox.items.some(([name]) => name === "order-paid"), "the second time nobody heard it");
 });
 
-test("requests of the resources do what they say", async (t) => {
+test("the requests to the resources return what the README shows", async (t) => {
   const { server, key } = await open(t);
   const [ada, bob] = [await server.user("u7"), await server.user("u8")];
   const replies = [];
@@ -120,7 +120,7 @@ test("requests of the resources do what they say", async (t) => {
   assert.equal(bob.connected, true);
 });
 
-test("a page reads who is here and who ever was, page by page", async (t) => {
+test("a page lists online and known users, in pages", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t, { ...settings, ...JWT });
   const backend = new Api(server, key);
@@ -135,7 +135,7 @@ test("a page reads who is here and who ever was, page by page", async (t) => {
   await assert.rejects(run(server, fetchChatUsers, { token: "nonsense" }), /^Error: unauthorized: /);
 });
 
-test("the table of a key says what it may do, and until when", async (t) => {
+test("the table of a key contains scopes and expiry", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t);
   const table = api.take("toml", "[key.backend]");
@@ -149,6 +149,6 @@ test("the table of a key says what it may do, and until when", async (t) => {
   }
 });
 
-test("there is nothing else", () => {
+test("every snippet of the chapter is tested", () => {
   for (const chapter of [events, api]) chapter.assertAllTaken();
 });

@@ -1,4 +1,4 @@
-// What the README shows of Pusher's server library, as it stands there.
+// Runs the snippets of the README's chapter on Pusher's server library unchanged.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,27 +12,27 @@ import { Chapter } from "./readme.js";
 
 const chapter = await Chapter.of("Coming from Pusher");
 
-/** The table `[pusher]` as the harness takes settings. */
+/** The table `[pusher]`, as settings for the harness. */
 function settings() {
   const toml = chapter.take("toml", "secret");
   assert.match(toml, /^\[pusher\]$/m);
   return Object.fromEntries([...toml.matchAll(/^(\S+) = "(.+)"$/gm)].map(([, key, value]) => [`pusher.${key}`, value]));
 }
 
-/** Runs a snippet: what it imports and what its surroundings have come from `names`. Returns what it calls `result`. */
+/** Runs a snippet; its imports and variables come from `names`. Returns its variable `result`. */
 function run(server, snippet, names, result) {
   const text = snippet.replace(/^import .*$/gm, "").replaceAll("8000", server.port);
   const body = `return (async () => { ${text}\n return ${result}; })();`;
   return inTime(new Function(...Object.keys(names), body)(...Object.values(names)), "the end of the snippet");
 }
 
-/** The page of the README, once it is in its room. */
+/** The page of the README, once it has joined its room. */
 async function open(t, server, shown) {
   const socket = await run(server, chapter.take("js", "join-room"), { io, show: shown }, "socket");
   t.after(() => socket.disconnect());
   server.watch(socket);
   await once(socket, "session");
-  // Acknowledged after the page's own `join-room`.
+  // Acknowledged after the `join-room` of the page.
   await done(socket, "list-rooms", {});
   return socket;
 }
@@ -51,7 +51,7 @@ test("the backend's events reach the page", async (t) => {
   assert.deepEqual(shown, ["shipped: 7", "deactivated: requested"]);
 });
 
-test("the variables set it up as well", async (t) => {
+test("environment variables configure the API as well", async (t) => {
   const table = settings();
   const variables = { APP_ID: table["pusher.app-id"], KEY: table["pusher.key"], SECRET: table["pusher.secret"] };
   const server = await start(t, {}, Object.fromEntries(Object.entries(variables).map(([name, value]) => [`SOCKEYE_PUSHER__${name}`, value])));
@@ -59,7 +59,7 @@ test("the variables set it up as well", async (t) => {
   assert.equal((await pusher.get({ path: "/channels" })).status, 200);
 });
 
-test("who sent it does not hear it, in the oldest generation either", async (t) => {
+test("an event is not sent to the socket in socket_id, in the oldest generation either", async (t) => {
   const server = await start(t, settings());
   const pusher = await runBackend(server);
   const other = await server.user("other");
@@ -77,4 +77,4 @@ test("who sent it does not hear it, in the oldest generation either", async (t) 
   }
 });
 
-test("there is nothing else", () => chapter.assertAllTaken());
+test("every snippet of the chapter is tested", () => chapter.assertAllTaken());

@@ -1,4 +1,4 @@
-// What the README shows of plain WebSocket, run as it stands there.
+// Runs the snippets of the README's chapter on plain WebSocket unchanged.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { Chapter } from "./readme.js";
 
 const chapter = await Chapter.of("Without Socket.IO");
 
-/** A snippet in a page of its own: what it calls is put into the inbox, and its socket is closed with the test. */
+/** Runs a snippet as a page: its calls are put into the inbox, and its socket is closed at the end of the test. */
 function run(t, server, words, ...functions) {
   const text = chapter.take("js", words);
   const inbox = new Inbox();
@@ -41,7 +41,7 @@ test("bare texts that are saved", async (t) => {
   assert.deepEqual(messages.map(({ body }) => body), [{ value: "hello" }]);
 });
 
-test("the address that says who", async (t) => {
+test("the URL that names the user", async (t) => {
   const server = await start(t);
   const ada = await Plain.connect(server, { query: "userId=ada&name=Ada" });
   assert.deepEqual((await ada.done("SendMessage", { text: "hello" })).from, { id: "ada", name: "Ada" });
@@ -62,4 +62,4 @@ test("envelopes", async (t) => {
   assert.deepEqual(saved, { success: true, message });
 });
 
-test("there is nothing else", () => chapter.assertAllTaken());
+test("every snippet of the chapter is tested", () => chapter.assertAllTaken());

@@ -1,9 +1,9 @@
-// The README's own words, so that what it shows is what is tested.
+// Reads snippets from the README, so that the tests run exactly what it shows.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-/** A chapter's fenced blocks, those of its sections among them. Each is taken by the tests that run it. */
+/** The fenced code blocks of a chapter and its sections. The tests that run a block take it. */
 export class Chapter {
   #blocks;
 
@@ -17,7 +17,7 @@ export class Chapter {
     return chapter;
   }
 
-  /** The text of the block in this language that has these words. */
+  /** The block in this language that contains these words. */
   take(language, words) {
     const found = this.#blocks.filter((block) => block.language === language && block.text.includes(words));
     assert.equal(found.length, 1, `one ${language} block has ${words}`);
@@ -25,7 +25,7 @@ export class Chapter {
     return found[0].text;
   }
 
-  /** For the last test of a file: there is no block that none has taken. */
+  /** Asserts, in the last test of a file, that every block was taken. */
   assertAllTaken() {
     assert.deepEqual(this.#blocks.filter(({ isTaken }) => !isTaken).map(({ text }) => text), []);
   }
