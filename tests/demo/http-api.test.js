@@ -1,4 +1,4 @@
-// The README's `fetchChatUsers()` in a browser: from a page of an allowed origin, and from a foreign one.
+// The README's `fetchChatUsers()` in a browser: from a page of an allowed origin, and from another one.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { issueToken, startServer } from "./server.js";
 
 const TOKENS = { "auth.mode": "jwt", "auth.secret": "a secret of the tests, longer than 32 bytes" };
 
-/** In the page: its user is online. */
+/** In the page: brings its user online. */
 function register([url, token]) {
   const socket = new WebSocket(url);
   socket.onopen = () => socket.send(JSON.stringify({ eventType: "ClientEvent", event: "Register", requestData: { token } }));
@@ -26,7 +26,7 @@ function register([url, token]) {
   });
 }
 
-/** A server of nothing but a page, on an origin of its own. */
+/** A server with one page, on a separate origin. */
 async function servePage() {
   const server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<p>hello")).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
@@ -61,8 +61,8 @@ describe("the HTTP API in a browser", { timeout: 120_000 }, () => {
   });
 
   /**
-   * Runs the snippet in a page of this origin, whose user is online if they may be: what it found or what was thrown,
-   * and the methods and statuses of the answers that came.
+   * Runs the snippet in a page of this origin, whose user is online if the origin may connect. Returns the result or
+   * the error, and the methods and statuses of the responses.
    */
   async function fetchChatUsers(origin, token) {
     const snippet = (await Chapter.of("HTTP API")).take("js", "fetchChatUsers").replaceAll("http://localhost:8000", server.url);
@@ -95,12 +95,12 @@ describe("the HTTP API in a browser", { timeout: 120_000 }, () => {
     assert.ok(answers.includes("OPTIONS 204"), answers.join());
   });
 
-  it("says to a page of an allowed origin why it may not", async () => {
+  it("lets a page of an allowed origin read the reason of a refusal", async () => {
     const { result } = await fetchChatUsers(ours.origin, "nonsense");
     assert.match(result.message, /^unauthorized: /);
   });
 
-  it("is refused to a foreign page, with a valid token too", async () => {
+  it("is refused to a page of another origin, even with a valid token", async () => {
     const { result, answers } = await fetchChatUsers(foreign.origin, await issueToken("bob", TOKENS));
     assert.deepEqual(result, { name: "TypeError", message: "Failed to fetch" });
     assert.ok(!answers.some((answer) => answer.startsWith("GET")), answers.join());
