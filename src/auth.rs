@@ -174,8 +174,8 @@ impl Auth {
         Ok(Identity { user, is_guest, access: self.access.clone(), expires_at: None })
     }
 
-    /// Refuses `undefined` and `null` as the recipient in a field: front-ends send them where they know no id. In open mode
-    /// only, since in jwt mode a backend chooses the ids.
+    /// Refuses `undefined` and `null` as the recipient in a field: front-ends send them where they know no id. In open
+    /// mode only, since in jwt mode a backend chooses the ids.
     pub(crate) fn check_receiver(&self, field: &str, user: &UserId) -> Result<()> {
         if matches!(self.mode, Mode::Open) && NOBODY.contains(&user.as_str()) {
             return Err(Error::BadPayload(format!("{field}: nobody can be the user {user:?}", user = user.as_str())));

@@ -1,4 +1,4 @@
-//! The command line: one command each, its flags and what it prints.
+//! The command line: parses the arguments and runs a command.
 
 mod health;
 mod serve;
@@ -26,7 +26,7 @@ struct Cli {
     settings: Settings,
 }
 
-/// Where settings come from.
+/// The sources of settings.
 #[derive(Args, Default)]
 struct Settings {
     /// The configuration file [default: sockeye.toml, if there is one]
@@ -47,11 +47,11 @@ struct Settings {
 enum Command {
     /// Run the server (the default)
     Serve(Settings),
-    /// Check the settings and tell every mistake in them; no port and no database is opened
+    /// Check the settings and report every mistake; opens no port and no database
     CheckConfig(Settings),
     /// Print a commented configuration file with every setting at its default
     DefaultConfig,
-    /// Print a signed JSON Web Token, to try a server with auth.mode = "jwt"
+    /// Print a signed JSON Web Token, to test a server with auth.mode = "jwt"
     Token {
         /// The user's id (sub)
         #[arg(long)]
@@ -68,17 +68,17 @@ enum Command {
         /// The private key in PEM, for RS256, ES256 and EdDSA
         #[arg(long, value_name = "FILE")]
         private_key: Option<PathBuf>,
-        /// Which key of auth.keys signs it
+        /// The kid of the key in auth.keys that signs it
         #[arg(long)]
         kid: Option<String>,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Make a key with which a backend may use the HTTP API
+    /// Generate a key for a backend that uses the HTTP API
     ApiKey {
-        /// What the key is called in the configuration
+        /// The key's name in the configuration
         name: String,
-        /// What it may do, separated by commas, such as events:write,users:read; * is everything
+        /// Its permissions, separated by commas, such as events:write,users:read; * is all
         #[arg(long, value_delimiter = ',', default_value = "*", value_parser = scope)]
         scopes: Vec<String>,
         /// How long it is valid, such as 90d; without it, for ever
@@ -105,7 +105,7 @@ fn scope(text: &str) -> Result<String, String> {
     serde_json::from_value::<Scope>(text.into()).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// Reads the command line and does what it says. The binary is this and nothing else.
+/// Parses the command line and runs the command: the whole program.
 pub fn main() -> ExitCode {
     allocator::tune();
     let cli = Cli::parse();
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let Some(ConfigErrors { mistakes, warnings }) = error.downcast_ref() else {
                 eprintln!("sockeye: {error:#}");
-                // What the operator set is wrong: 2, as for a wrong flag.
+                // Exit code 2 for a wrong setting, as for a wrong flag.
                 return if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE };
             };
             for warning in warnings {
@@ -170,7 +170,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// A name as TOML writes it: bare where it can be (<https://toml.io/en/v1.0.0#keys>).
+/// A name as a TOML key, quoted only where necessary (<https://toml.io/en/v1.0.0#keys>).
 fn toml_key(name: &str) -> String {
     let is_bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if is_bare { name.to_owned() } else { toml::Value::from(name).to_string() }

@@ -1,4 +1,4 @@
-//! Every setting, its default and a sentence about it; the only reader of file, environment and flags.
+//! All settings with their defaults and descriptions. Only this module reads the configuration file, the environment and the flags.
 //!
 //! The doc comments below are what `sockeye default-config` prints and what the table in
 //! `docs/configuration.md` says: a test writes both from here.
@@ -39,12 +39,12 @@ pub use secret::Secret;
 
 use crate::model::{RoomName, Timestamp};
 
-/// What is wrong with a setting, in one sentence that names it.
+/// One mistake in the settings: a sentence that names the setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(crate) String);
 
-/// All settings. `Config::default()` is what an empty file means.
+/// All settings. An empty file means `Config::default()`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -55,29 +55,29 @@ pub struct Config {
     pub cors: CorsConfig,
     /// Who may connect.
     pub auth: AuthConfig,
-    /// Rooms, and where an old app's payloads name them.
+    /// Rooms, and the payload fields in which an existing app names them.
     pub rooms: RoomsConfig,
-    /// Events that the server passes on without knowing them, one table `[relay.<event>]` each. Whoever names one names them all: `message` is the default.
+    /// Events that the server forwards without interpreting them, one table `[relay.<event>]` each. One such table replaces the default, which is a relay of `message` to everyone.
     pub relay: Relays,
-    /// Where messages are kept.
+    /// Where messages are stored.
     pub store: StoreConfig,
-    /// Who is online.
+    /// Online status of users.
     pub presence: PresenceConfig,
-    /// What is kept for clients whose connection was lost, so that they miss nothing: Socket.IO's connection state recovery.
+    /// Socket.IO's connection state recovery: the state of a disconnected socket is kept, so that its client misses no event.
     pub recovery: RecoveryConfig,
-    /// What one client may do; 0 means no limit.
+    /// Limits per client and for the server; 0 means no limit.
     pub limits: LimitsConfig,
     /// Plain WebSocket, for clients without Socket.IO.
     pub ws: WsConfig,
     /// The HTTP API under /api.
     pub api: ApiConfig,
-    /// Keys of backends that use the HTTP API, one table `[key.<name>]` each; `sockeye api-key` makes one. They can be changed while the server runs: SIGHUP reads them again.
+    /// Keys of backends that use the HTTP API, one table `[key.<name>]` each; `sockeye api-key` generates one. They can be changed while the server runs: SIGHUP reloads them.
     pub key: Keys,
-    /// The HTTP API of Pusher Channels, for Pusher's server libraries. Without `app-id` there is none.
+    /// The HTTP API of Pusher Channels, for Pusher's server libraries. Not served without `app-id`.
     pub pusher: PusherConfig,
     /// Prometheus metrics.
     pub metrics: MetricsConfig,
-    /// Logs, on standard error.
+    /// Logs, written to standard error.
     pub log: LogConfig,
 }
 
@@ -86,40 +86,40 @@ pub struct Config {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// Address and port. Port 0 takes a free one; the first line on standard output says which.
+    /// Address and port. Port 0 selects a free port; the first line on standard output names it.
     pub listen: String,
-    /// The path of Socket.IO, as in the client's `path` option; a slash at the end makes no difference.
+    /// The path of Socket.IO, as in the client's `path` option; a trailing slash makes no difference.
     pub path: String,
-    /// How often a client is asked whether it is still there.
+    /// Interval of the heartbeat: how often the server sends a ping to each client.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub ping_interval: Duration,
-    /// How long its answer may take, and the body of a request.
+    /// How long the client may take to answer a ping, and to send the body of a request.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub ping_timeout: Duration,
-    /// How long a client that has opened a connection may take to join a namespace.
+    /// How long a client may take to join a namespace after it has opened a connection.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub connect_timeout: Duration,
-    /// How long a client may take to move from polling to WebSocket; after that it stays with polling.
+    /// How long a client may take to upgrade from polling to WebSocket; after that it stays with polling.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub upgrade_timeout: Duration,
-    /// Let clients of Socket.IO 1 and 2 in, which speak Engine.IO 3. Otherwise they are refused with code 5, "Unsupported protocol version".
+    /// Accept clients of Socket.IO 1 and 2, which speak Engine.IO 3. If false, they are refused with code 5, "Unsupported protocol version".
     pub allow_eio3: bool,
-    /// How long a shutdown lets clients finish before the connections are closed.
+    /// How long a shutdown waits for clients to finish before it closes their connections.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub drain: Duration,
-    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and `[::1]`: "chat.test", or "*.test" for all names below. It ends DNS rebinding. What a trusted proxy forwards needs no entry while there are none at all.
+    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and `[::1]`: "chat.test", or "*.test" for all names below. This prevents DNS rebinding. If the list is empty, requests forwarded by a trusted proxy are accepted under any name.
     #[schemars(with = "Vec<String>")]
     pub hosts: Vec<HostPattern>,
-    /// Networks of the proxies in front, as CIDR. Only their X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto are believed.
+    /// Networks of the reverse proxies in front, in CIDR notation. X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto are trusted only from these.
     #[serde(with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Serve the client for browsers under server.path, as in /socket.io/socket.io.js.
+    /// Serve the browser client under server.path, as in /socket.io/socket.io.js.
     pub serve_client: bool,
     /// Serve the demo at /.
     pub demo: bool,
@@ -130,33 +130,33 @@ pub struct ServerConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct CorsConfig {
-    /// Origins whose pages may connect: scheme, host and port as in `https://app.example.com`; `https://*.example.com` for all names below, but not that name itself; `http://localhost:*` for every port; an app's, as `capacitor://localhost` or `file://`; or "*". Pages of the server's own host and port always may, and so may clients that send no Origin. "null" counts only if listed.
+    /// Origins whose pages may connect: scheme, host and port as in `https://app.example.com`; `https://*.example.com` for all names below, but not that name itself; `http://localhost:*` for every port; the origin of an app, as `capacitor://localhost` or `file://`; or "*". Pages from the server's own host and port may always connect, and so may clients that send no Origin. "null" is accepted only if it is listed.
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
 }
 
-/// How users prove who they are.
+/// How users are authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AuthMode {
-    /// Everybody is who they say they are. Not access control.
+    /// No authentication: each client states its own user id. Not access control.
     Open,
     /// A JSON Web Token (RFC 7519) that the operator's backend issued.
     Jwt,
 }
 
-/// The signature a token must bear, whatever its header says.
+/// The signature algorithm of tokens. The `alg` of a token's header must match it and never selects one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// HMAC with SHA-256, by `auth.secret`.
+    /// HMAC with SHA-256, verified with `auth.secret`.
     HS256,
-    /// RSA with SHA-256, by `auth.key-file`.
+    /// RSA with SHA-256, verified with `auth.key-file`.
     RS256,
-    /// ECDSA on P-256 with SHA-256, by `auth.key-file`.
+    /// ECDSA on P-256 with SHA-256, verified with `auth.key-file`.
     ES256,
-    /// Ed25519, by `auth.key-file`.
+    /// Ed25519, verified with `auth.key-file`.
     EdDSA,
 }
 
@@ -165,31 +165,31 @@ pub enum Algorithm {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct AuthConfig {
-    /// "open": everybody is who they say they are, which is not access control. "jwt": a signed token says it.
+    /// "open": clients state their own user id, which is not access control. "jwt": a signed token contains it.
     pub mode: AuthMode,
-    /// Allow open mode on an address that others can reach.
+    /// Allow open mode on an address that other machines can reach.
     pub allow_open_public: bool,
-    /// The signature tokens must bear: HS256, RS256, ES256 or EdDSA. A token's own header has no say.
+    /// The signature algorithm of tokens: HS256, RS256, ES256 or EdDSA. A token whose header names another is refused.
     pub algorithm: Algorithm,
-    /// The secret for HS256; 32 bytes or more are wise.
+    /// The secret for HS256; 32 bytes or more are recommended.
     pub secret: Secret,
     /// A PEM file with the public key for RS256, ES256 or EdDSA.
     pub key_file: PathBuf,
-    /// More keys, one table `[auth.keys.<kid>]` each, for the tokens whose header has this `kid`. `auth.secret` and `auth.key-file` are then for tokens without one, and may be left out. SIGHUP reads all keys again, files too.
+    /// More keys, one table `[auth.keys.<kid>]` each, for tokens whose header has this `kid`. `auth.secret` and `auth.key-file` then apply to tokens without a `kid`, and may be left out. SIGHUP reloads all keys and key files.
     pub keys: TokenKeys,
-    /// The claim that is the user's id: a string or a whole number. A path of names with dots between them leads into objects, as in "data.id".
+    /// The claim with the user's id: a string or a whole number. Names separated by dots lead into nested objects, as in "data.id".
     pub user_claim: String,
-    /// The claim that is the user's name, likewise; a token without it names the user by the id.
+    /// The claim with the user's name, in the same form; without it the id serves as the name.
     pub name_claim: String,
-    /// The claim that lists patterns of the rooms which the token opens, likewise.
+    /// The claim with a list of patterns of the rooms that the user may enter, in the same form.
     pub rooms_claim: String,
-    /// The audience (`aud`) tokens must name; empty: not checked.
+    /// The audience (`aud`) that tokens must contain; empty: not checked.
     pub audience: String,
-    /// The issuer (`iss`) tokens must name; empty: not checked.
+    /// The issuer (`iss`) that tokens must contain; empty: not checked.
     pub issuer: String,
 }
 
-/// The keys that have a `kid`, by it.
+/// The keys with a `kid`, by `kid`.
 pub type TokenKeys = BTreeMap<String, TokenKey>;
 
 /// `[auth.keys.<kid>]`
@@ -197,7 +197,7 @@ pub type TokenKeys = BTreeMap<String, TokenKey>;
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct TokenKey {
-    /// The signature this key makes; without it, `auth.algorithm`.
+    /// The signature algorithm of this key; by default `auth.algorithm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
     /// The secret for HS256.
@@ -212,21 +212,21 @@ pub struct TokenKey {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct RoomsConfig {
-    /// The room that every socket hears, and where a message goes that names no other.
+    /// The room that every socket is subscribed to; a message without a room goes here.
     #[schemars(with = "String")]
     pub lobby: RoomName,
-    /// Patterns of the rooms anybody may enter in jwt mode, `*` standing for any text and `?` for one character; a token's `rooms` claim allows more. The lobby is always open, and in open mode every room is.
+    /// Patterns of the rooms that every user may enter in jwt mode; `*` stands for any text and `?` for one character. A token's `rooms` claim allows more. The lobby is always open, and in open mode every room is.
     pub open: Vec<String>,
-    /// The field of an old app's payload that names a room; empty: only `room` does.
+    /// An additional payload field that names the room, for existing apps; empty: only `room` does.
     pub room_field: String,
-    /// The field of an old app's payload that names the recipient of a direct message; empty: only `to` does.
+    /// An additional payload field that names the recipient of a direct message, for existing apps; empty: only `to` does.
     pub recipient_field: String,
 }
 
-/// The relays by the name of their event.
+/// The relays, by event name.
 pub type Relays = BTreeMap<String, Relay>;
 
-/// Who hears a relayed event.
+/// The receivers of a relayed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -235,7 +235,7 @@ pub enum RelayTo {
     Everyone,
     /// Every socket but the sender's.
     Others,
-    /// The sockets that hear a room; the sender's must be one of them.
+    /// The sockets subscribed to a room; the sender's socket must be one of them.
     Room,
     /// All sockets of a user.
     User,
@@ -246,30 +246,30 @@ pub enum RelayTo {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Relay {
-    /// Who hears it: "everyone", "others" (all but the sender), "room" or "user".
+    /// The receivers: "everyone", "others" (all but the sender), "room" or "user".
     pub to: RelayTo,
-    /// The field of the first argument that names the room or the user.
+    /// The field of the first argument that contains the room's name or the user's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The argument, counted from 0, that is the room's name or the user's id itself.
+    /// The index of the argument, from 0, that is the room's name or the user's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<usize>,
-    /// Leave the sender out of a room or a user's sockets.
+    /// Exclude the sender, with `to` = "room" or "user".
     #[serde(default)]
     pub except_sender: bool,
-    /// May be lost by a client that is slow at that moment.
+    /// Whether the event is volatile: dropped for a client that is not ready to receive it.
     #[serde(default)]
     pub volatile: bool,
 }
 
-/// What the disk promises when a commit is done: SQLite's `PRAGMA synchronous`.
+/// What survives which failure after a commit: SQLite's `PRAGMA synchronous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Synchronous {
-    /// A commit survives a crash of the process; power loss may undo the last ones.
+    /// A commit survives a crash of the process; a power failure may lose the newest ones.
     Normal,
-    /// A commit survives power loss.
+    /// A commit survives a power failure.
     Full,
 }
 
@@ -278,11 +278,11 @@ pub enum Synchronous {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct StoreConfig {
-    /// The folder with the SQLite database; made if missing.
+    /// The folder of the SQLite database; created if missing.
     pub path: PathBuf,
-    /// "normal": a saved message survives a crash of the process, power loss may undo the last ones. "full": survives power loss too, each commit waits for the disk.
+    /// "normal": a saved message survives a crash of the process, but a power failure may lose the newest ones. "full": it survives a power failure too; each commit waits for the disk.
     pub synchronous: Synchronous,
-    /// Threads that read beside the one that writes.
+    /// Number of threads that read the database. One more thread writes.
     pub readers: usize,
 }
 
@@ -291,22 +291,22 @@ pub struct StoreConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct PresenceConfig {
-    /// How long a user counts as online after the last socket went.
+    /// How long a user still counts as online after the last socket has disconnected.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub grace: Duration,
-    /// In rooms with more users, `presence-changed` carries the count alone and `typing` is not passed on.
+    /// In rooms with more users, `presence-changed` contains only the count, and `typing` is not forwarded.
     pub max_room_size: usize,
 }
 
-/// Which clients are recovered, of those that do not say it in their query.
+/// Which clients are recovered, unless their query says so explicitly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RecoveryClients {
-    /// Those that are known not to be hurt by one more argument.
+    /// Those known to accept the offset as an additional last argument.
     Auto,
-    /// All of v3 and v4.
+    /// All clients of Socket.IO 3 and later.
     All,
     /// None.
     None,
@@ -317,23 +317,23 @@ pub enum RecoveryClients {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct RecoveryConfig {
-    /// How long a client may stay away and still find its socket, its rooms and what it missed; 0s: nothing is kept, and events carry no offset.
+    /// How long the state of a disconnected socket is kept: its id, its rooms and the events it missed. 0s: nothing is kept, and events have no offset.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub window: Duration,
-    /// Which clients are recovered: "auto", those whose first request shows that one more argument, the offset, does not hurt them; "all"; or "none". `recovery=true` or `recovery=false` in a client's query decides for that client.
+    /// Which clients are recovered: "auto", those whose first request shows that they accept the offset as an additional last argument; "all"; or "none". `recovery=true` or `recovery=false` in a client's query overrides this for that client.
     pub clients: RecoveryClients,
-    /// Events kept for one socket. A client that missed more begins anew.
+    /// Events kept for one socket. A client that missed more is not recovered.
     pub events: usize,
     /// Bytes of the events kept for one socket.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub bytes: usize,
-    /// Sockets of one user that are away; the oldest makes room.
+    /// Disconnected sockets kept for one user. Beyond: the oldest is discarded.
     pub sockets_per_user: usize,
-    /// Sockets that are away in all; the oldest makes room.
+    /// Disconnected sockets kept in all. Beyond: the oldest is discarded.
     pub sockets: usize,
-    /// Bytes of the events kept for all sockets; what many of them get counts once. Beyond: sockets that are away are given up, the oldest first, then connected ones can no longer be recovered.
+    /// Bytes of the events kept for all sockets; an event for many sockets counts once. Beyond: disconnected sockets are discarded, the oldest first; then connected ones are no longer recoverable.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub total_bytes: usize,
@@ -344,13 +344,13 @@ pub struct RecoveryConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct LimitsConfig {
-    /// Events per second and connection, all its namespaces together, with bursts of the same size. Beyond: rate-limited.
+    /// Events per second and connection, over all its namespaces, with bursts of the same size. Beyond: rate-limited.
     pub events_per_second: u32,
-    /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request answered 413, an event refused with too-large.
+    /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request is answered 413, an event is refused with too-large.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub payload_bytes: usize,
-    /// Binary attachments of one event or acknowledgement. Beyond: a client's connection is closed, as Node's server does; what would send such an event gets an error. Clients of Socket.IO take 10: more ends their connection.
+    /// Binary attachments of one event or acknowledgement. Beyond: the connection of the client that sent it is closed, as Node's server does; an event from the application or a backend is refused with an error. Socket.IO's own clients accept 10 and disconnect on more.
     pub attachments: usize,
     /// Memberships of one user. Beyond: forbidden.
     pub rooms_per_user: usize,
@@ -360,21 +360,21 @@ pub struct LimitsConfig {
     pub sockets_per_address: usize,
     /// Sockets in all. Beyond: the connection is refused with unavailable.
     pub connections: usize,
-    /// Events of one socket that wait for their answer. Beyond: rate-limited.
+    /// Events of one socket that are queued or being processed. Beyond: rate-limited.
     pub events_in_flight: usize,
-    /// Bytes of one client's messages that have not arrived whole or wait for their answer. Beyond: the server reads no more from it until there are fewer. Never less than three times limits.payload-bytes.
+    /// Bytes of one client's messages that are incomplete or not yet answered. Beyond: the server stops reading from this client until there are fewer. At least three times limits.payload-bytes.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub received_bytes: usize,
-    /// Bytes that wait for one client to read them. Beyond: its connection is dropped with the reason slow-consumer.
+    /// Bytes queued for one client. Beyond: its connection is dropped with the reason slow-consumer.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub queued_bytes: usize,
-    /// Bytes that wait for all clients; what many of them get counts once. Beyond: connections that do not keep up are dropped likewise.
+    /// Bytes queued for all clients; an event for many clients counts once. Beyond: connections that do not keep up are dropped with the same reason.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub queued_bytes_total: usize,
-    /// Bytes that the server holds for all its clients, whatever it holds them for; what many of them get counts once. Beyond: it forgets what clients missed, stops reading from those that hold most, refuses new work with rate-limited, unavailable or 503, and drops those that hold more than an equal share.
+    /// Bytes that the server holds for all clients, for any purpose; an event for many clients counts once. Beyond: the server discards recovery state, stops reading from the clients that use the most, refuses new work with rate-limited, unavailable or 503, and drops clients that use more than an equal share.
     #[serde(with = "size")]
     #[schemars(with = "size::Size")]
     pub memory: usize,
@@ -385,9 +385,9 @@ pub struct LimitsConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct WsConfig {
-    /// Paths at which `new WebSocket(url)` is answered; [] for none. Other requests for "/" get the demo.
+    /// Paths at which `new WebSocket(url)` is accepted; [] for none. Other requests for "/" get the demo.
     pub paths: Vec<String>,
-    /// How often a client is pinged.
+    /// How often the server sends a ping to each client.
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub ping_interval: Duration,
@@ -395,9 +395,9 @@ pub struct WsConfig {
     #[serde(with = "duration")]
     #[schemars(with = "duration::Written")]
     pub idle_timeout: Duration,
-    /// The event that a text of a client without envelopes is. With "send-message", texts are saved in the lobby, and such clients get what others save there.
+    /// The event name of text frames from a client that does not use envelopes. With "send-message", texts are saved in the lobby, and such clients receive what others save there.
     pub text_event: String,
-    /// Let clients in as soon as they are connected, as a guest unless the address or a header says who they are, instead of with their first frame.
+    /// Register clients as soon as they connect, instead of with their first frame: as a guest, unless the URL or a header names the user.
     pub open_at_once: bool,
 }
 
@@ -406,15 +406,15 @@ pub struct WsConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct ApiConfig {
-    /// Serve a description of the API (OpenAPI) at /api/openapi.json, and a page to try it at /api/docs.
+    /// Serve an OpenAPI description of the API at /api/openapi.json, and a page to try it at /api/docs.
     pub docs: bool,
     /// Requests per second of one key, or of one user with a token, with bursts of the same size. Beyond: 429 with Retry-After; 0: no limit.
     pub requests_per_second: u32,
-    /// Sockets whose answers one request with `ack` may wait for. Beyond: too-large; 0: no limit.
+    /// Sockets that one request with `ack` may wait for. Beyond: too-large; 0: no limit.
     pub asked_sockets: usize,
 }
 
-/// The keys by their names.
+/// The API keys, by name.
 pub type Keys = BTreeMap<String, Key>;
 
 /// `[key.<name>]`
@@ -422,42 +422,42 @@ pub type Keys = BTreeMap<String, Key>;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Key {
-    /// The SHA-256 of the key, in hexadecimal. The key itself is kept nowhere.
+    /// The SHA-256 of the key, in hexadecimal. The key itself is not stored.
     pub hash: String,
-    /// What it may do: "events:write", "messages:read", "messages:write", "rooms:read", "rooms:write", "users:read", "users:write", or "*" for everything.
+    /// The key's permissions: "events:write", "messages:read", "messages:write", "rooms:read", "rooms:write", "users:read", "users:write", or "*" for everything.
     pub scopes: Vec<Scope>,
-    /// When it ends, as in "2027-01-31T00:00:00Z"; without it, never.
+    /// When the key expires, as in "2027-01-31T00:00:00Z"; without it, never.
     #[serde(with = "moment", default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a backend's key may do.
+/// A permission of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Scope {
     /// Emit events.
     #[serde(rename = "events:write")]
     EventsWrite,
-    /// Read messages, direct ones too.
+    /// Read messages, including direct messages.
     #[serde(rename = "messages:read")]
     MessagesRead,
     /// Post, edit and delete messages, as any user.
     #[serde(rename = "messages:write")]
     MessagesWrite,
-    /// See rooms and who is in them.
+    /// List rooms and their users.
     #[serde(rename = "rooms:read")]
     RoomsRead,
-    /// Put users into rooms and take them out.
+    /// Add users to rooms and remove them.
     #[serde(rename = "rooms:write")]
     RoomsWrite,
-    /// See users, their devices, rooms and unread counts.
+    /// Read users, their devices, rooms and unread counts.
     #[serde(rename = "users:read")]
     UsersRead,
     /// Disconnect users.
     #[serde(rename = "users:write")]
     UsersWrite,
-    /// All of it.
+    /// All of these.
     #[serde(rename = "*")]
     Everything,
 }
@@ -471,7 +471,7 @@ pub struct PusherConfig {
     pub app_id: String,
     /// The app's key.
     pub key: String,
-    /// The app's secret, by which requests are signed.
+    /// The app's secret, which signs requests.
     pub secret: Secret,
 }
 
@@ -480,18 +480,18 @@ pub struct PusherConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct MetricsConfig {
-    /// Address and port of a listener of its own for GET /metrics; empty: none.
+    /// Address and port of a separate listener for GET /metrics; empty: none.
     pub listen: String,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// For people.
+    /// For people to read.
     Text,
-    /// For machines: one JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
@@ -500,28 +500,28 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct LogConfig {
-    /// "text" or "json".
+    /// The format of log lines: "text" or "json".
     pub format: LogFormat,
-    /// error, warn, info, debug or trace; or directives such as "info,sockeye::store=debug".
+    /// The lowest level logged: error, warn, info, debug or trace; or directives such as "info,sockeye::store=debug".
     pub level: String,
 }
 
 impl Relay {
-    /// A relay to these, with the other settings at their defaults.
+    /// A relay to these receivers, with default values for the other fields.
     pub fn new(to: RelayTo) -> Self {
         Self { to, field: None, argument: None, except_sender: false, volatile: false }
     }
 }
 
 impl Key {
-    /// A key that does not end: the SHA-256 of its text in hexadecimal digits, and what it may do.
+    /// A key that never expires, from the SHA-256 of its text in hexadecimal and its permissions.
     pub fn new(hash: impl Into<String>, scopes: impl Into<Vec<Scope>>) -> Self {
         Self { hash: hash.into(), scopes: scopes.into(), expires_at: None }
     }
 }
 
 impl ServerConfig {
-    /// The path of Socket.IO without a slash at its end.
+    /// The path of Socket.IO without a trailing slash.
     pub(crate) fn path(&self) -> &str {
         self.path.strip_suffix('/').unwrap_or(&self.path)
     }
@@ -675,7 +675,7 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
-    /// The level as directives of `EnvFilter`.
+    /// `log.level` as directives of `EnvFilter`.
     pub(crate) fn directives(&self) -> String {
         log_level::directives(&self.level)
     }
@@ -692,7 +692,7 @@ impl AuthConfig {
 }
 
 impl LimitsConfig {
-    /// A limit as a number to compare with: 0 becomes the largest there is.
+    /// The limit as a number to compare with: 0, which means no limit, becomes `usize::MAX`.
     pub(crate) fn or_none(limit: usize) -> usize {
         NonZeroU64::new(limit as u64).map_or(usize::MAX, |limit| limit.get() as usize)
     }

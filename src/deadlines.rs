@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 
 /// Keys, each with a moment at which it is due. `M` is the moments' type: [`Instant`], or a wall-clock timestamp.
 ///
-/// An ordered map and not `tokio_util`'s `DelayQueue`: measured with heartbeats it costs less time and memory, it has no
-/// longest duration, and it works with any clock.
+/// An ordered map and not `tokio_util`'s `DelayQueue`: measured with heartbeats it costs less time and memory, it has
+/// no longest duration, and it works with any clock.
 pub(crate) struct Deadlines<K, M = Instant> {
     entries: Mutex<Entries<K, M>>,
     /// A deadline was inserted that is earlier than all others.
@@ -73,7 +73,8 @@ impl<K, M: Copy + Ord> Deadlines<K, M> {
         ticket
     }
 
-    /// Removes and returns the keys that are due now, in the order of their deadlines, with the next deadline after them.
+    /// Removes and returns the keys that are due now, in the order of their deadlines, with the next deadline after
+    /// them.
     pub(crate) fn take_due(&self, now: M) -> (Vec<(Ticket<M>, K)>, Option<M>) {
         let mut due = Vec::new();
         let mut entries = self.entries.lock();

@@ -1,5 +1,5 @@
-//! The engine: Engine.IO and Socket.IO, from a client's handshake to the last byte that is written to it. This file is the
-//! facade: the layers above import from here, and the files below import from each other.
+//! The engine: Engine.IO and Socket.IO, from a client's handshake to the last byte that is written to it. This file is
+//! the facade: the layers above import from here, and the files below import from each other.
 //!
 //! ```text
 //!                 requests ── handle: Engine ───── connect ───── library (decides on CONNECT)
@@ -9,24 +9,26 @@
 //!   out                        output ─── frames ─────┘
 //! ```
 //!
-//! A `Connection` is a session of Engine.IO: its `sid` is the client's secret, and it ends with the network. A `Socket` is
-//! a socket of Socket.IO: a client in a namespace, with a log of its last events; it may outlive its connection. What is
-//! sent is a `Frame`, encoded once and shared by all who receive it. The order in which frames enter a connection's output,
-//! under its lock, is the order in which they leave. `Shared` is what all connections and sockets have in common.
+//! A `Connection` is a session of Engine.IO: its `sid` is the client's secret, and it ends with the network. A `Socket`
+//! is a socket of Socket.IO: a client in a namespace, with a log of its last events; it may outlive its connection.
+//! What is sent is a `Frame`, encoded once and shared by all who receive it. The order in which frames enter a
+//! connection's output, under its lock, is the order in which they leave. `Shared` is what all connections and sockets
+//! have in common.
 //!
 //! A client of plain WebSocket is a `Connection` too, with one `Socket` that ends with it. `plain` translates its texts
 //! to events, and each `Frame` to a text, once for all such clients. `wire` is where the sending side asks which of the
 //! two a client speaks.
 //!
-//! Every request of a client is verified by `verify`, whichever way it came in: `fast_handshake` accepts a WebSocket before
-//! hyper, and `requests` answers what came through hyper: long polling, `hyper_handshake` and `upgrade`.
+//! Every request of a client is verified by `verify`, whichever way it came in: `fast_handshake` accepts a WebSocket
+//! before hyper, and `requests` answers what came through hyper: long polling, `hyper_handshake` and `upgrade`.
 //!
 //! # Imports
 //!
 //! No file imports one that imports it, directly or through others. From the bottom: values (`settings`, `version`,
-//! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has an
-//! `Engine`: `opening`, `verify`, `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a trait
-//! of the lower file:
+//! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has
+//! an
+//! `Engine`: `opening`, `verify`, `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a
+//! trait of the lower file:
 //! `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine), `Flush` and `Timed` (tasks
 //! call connections and sockets), `Application` (a socket calls the layer above).
 //!
@@ -42,10 +44,10 @@
 //! 6. all others, which are held for a few instructions: those of `Connections`, `AwaySockets`, `Timers`, `Flushers`,
 //!    `Account`, `Plain` and `Limits`.
 //!
-//! A connection's `state` and `output` are never held together, and no lock is held over an `.await`. From the third kind
-//! on, nothing calls an `Application` while it holds a lock, except for `take_seat`, `leave_seat` and `user`, which take
-//! locks of the sixth kind only. A `PendingFlush` may end connections, so it is dropped when only `assembly` is held, or
-//! none.
+//! A connection's `state` and `output` are never held together, and no lock is held over an `.await`. From the third
+//! kind on, nothing calls an `Application` while it holds a lock, except for `take_seat`, `leave_seat` and `user`,
+//! which take locks of the sixth kind only. A `PendingFlush` may end connections, so it is dropped when only `assembly`
+//! is held, or none.
 
 mod ahead;
 mod application;

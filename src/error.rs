@@ -1,25 +1,25 @@
-//! What can go wrong, by what a client can do about it.
+//! The error type, with variants by what the client can do.
 //!
-//! Everything between a frame and the store returns this [`Error`]. `anyhow` carries what only a person reads, at
-//! the terminal or in the log: in the command line (`cli`, and `auth::issue` and `store::backup`, which it alone
-//! calls), and inside `store/` for why it could not be opened or a commit failed. An error is logged once, where it
-//! is handled: in `namespace/` for events, at start-up in `cli`.
+//! Everything between a frame and the store returns this [`Error`]. `anyhow` is used only for errors that people
+//! read, on the terminal or in the log: in the command line (`cli`, and `auth::issue` and `store::backup`, which only
+//! `cli` calls), and in `store/` for opening the database and for failed commits. An error is logged once, where it
+//! is handled: in `namespace/` for events, in `cli` at start-up.
 
 use serde::{Serialize, Serializer};
 
 use crate::model::Timestamp;
 
-/// The result of everything a handler can call.
+/// The result type of everything a handler can call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an event was refused or failed. Each variant is one stable [`Code`] on the wire.
+/// Why an event was refused or failed. Each variant has one stable [`Code`] on the wire.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The payload is not what the event takes. Send something else.
+    /// The payload is not valid for the event. Send another one.
     #[error("{0}")]
     BadPayload(String),
-    /// The event has no handler: it is neither one of the wire's own, nor a relay, nor registered by the application.
+    /// The event has no handler: it is no built-in event, no relay, and not registered by the application.
     #[error("no such event: {0}")]
     UnknownEvent(String),
     /// The credentials are missing or wrong. Sign in again.
@@ -28,29 +28,29 @@ pub enum Error {
     /// The token has expired, at the given time. Get a new one.
     #[error("{}", expired(*.0))]
     TokenExpired(Option<Timestamp>),
-    /// The user is known, but may not do this.
+    /// The user is known, but not allowed to do this.
     #[error("{0}")]
     Forbidden(String),
-    /// There is no such message, membership or user, or this user may not know of it.
+    /// The message, membership or user does not exist, or this user may not see it.
     #[error("{0}")]
     NotFound(String),
-    /// The request contradicts what is stored.
+    /// The request conflicts with stored data.
     #[error("{0}")]
     Conflict(String),
-    /// Too many requests, or too fast. Wait, then try again.
+    /// Too many requests, or at too high a rate. Wait, then try again.
     #[error("{0}")]
     RateLimited(String),
     /// The payload is larger than `limits.payload-bytes`.
     #[error("{0}")]
     TooLarge(String),
-    /// Not the client's fault: the store failed or is full, or the server is closing. Try again.
-    /// The source is logged and never shown to a client.
+    /// Not caused by the client: the store failed or its queue is full, or the server is closing. Try again. The
+    /// source is logged and never sent to a client.
     #[error("{0}")]
     Unavailable(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
 }
 
 impl Error {
-    /// A failure of the server. The cause goes to the log only.
+    /// A failure of the server. The source is only logged.
     pub fn internal(what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(what.to_owned(), Some(source.into()))
     }
@@ -60,7 +60,7 @@ impl Error {
         Self::Unavailable(what.to_owned(), None)
     }
 
-    /// The same, with the event's name where its payload is wrong.
+    /// The same error; for `bad-payload`, the message begins with the event's name.
     pub(crate) fn of_event(self, name: &str) -> Self {
         match self {
             Self::BadPayload(sentence) => Self::BadPayload(format!("{name}: {sentence}")),
@@ -68,7 +68,7 @@ impl Error {
         }
     }
 
-    /// The stable code, for programs.
+    /// The stable error code, for programs.
     pub fn code(&self) -> Code {
         match self {
             Self::BadPayload(_) => Code::BadPayload,
@@ -89,7 +89,7 @@ fn expired(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "the token has expired".to_owned(), |at| format!("the token expired at {at}"))
 }
 
-/// The codes of the wire, in replies, in `event-error` and as the message of a `connect_error`.
+/// The error codes on the wire: in replies, in `event-error`, and as the message of a `connect_error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is documented at the variant of `Error` of the same name")]
 #[non_exhaustive]
@@ -107,7 +107,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// Every code there is.
+    /// All codes.
     pub(crate) const ALL: [Self; 10] = [
         Self::BadPayload,
         Self::UnknownEvent,
@@ -154,7 +154,7 @@ impl Serialize for Code {
 mod tests {
     use std::{fs, path::Path};
 
-    /// The files in which `anyhow` is named, by their paths below `folder`.
+    /// Collects the files below `folder` that contain the word `anyhow`, by their relative paths.
     fn naming_anyhow(folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -168,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn anyhow_is_where_this_file_says() {
+    fn anyhow_is_used_only_where_this_file_says() {
         let mut found = Vec::new();
         naming_anyhow(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-        // The example in `lib.rs` is an application's.
+        // The example in `lib.rs` shows an application, which may use it.
         let is_told = |path: &str| {
             ["lib.rs", "error.rs", "auth/jwt/issue.rs"].contains(&path)
                 || ["cli", "store/"].iter().any(|start| path.starts_with(start))

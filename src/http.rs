@@ -1,5 +1,6 @@
 //! The HTTP API under `/api`, for backends: one file per resource. A caller is a backend with
-//! a key and its scopes, or a user with a token, who may read what that user may see. Replies and codes are as on sockets.
+//! a key and its scopes, or a user with a token, who may read what that user may see. Replies and codes are as on
+//! sockets.
 
 mod answer;
 mod caller;

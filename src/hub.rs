@@ -16,8 +16,9 @@
 //! Before the registry is written, held events are delivered to those who heard the room until then. For that the
 //! order lock is taken and given back first; it is never taken while the registry is held.
 //!
-//! No lock of this list is held while code of an application runs (handlers, middleware) or a follower of a commit, while
-//! a `PendingFlush` is dropped (it ends the sockets of slow clients, which runs their handlers), or over an `.await`.
+//! No lock of this list is held while code of an application runs (handlers, middleware) or a follower of a commit,
+//! while a `PendingFlush` is dropped (it ends the sockets of slow clients, which runs their handlers), or over an
+//! `.await`.
 
 mod acknowledge;
 mod answered;

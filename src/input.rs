@@ -1,8 +1,8 @@
 //! Reads JSON and queries from clients and backends, as JavaScript would, with error messages for their developers.
 //!
-//! serde_json reads valid input. What it refuses is parsed again as a tree (`node`), which also takes what Node takes and
-//! serde_json does not: half a surrogate pair, and more than 128 levels. Errors of that second reading name the field and
-//! what it must be (`wrong`).
+//! serde_json reads valid input. What it refuses is parsed again as a tree (`node`), which also takes what Node takes
+//! and serde_json does not: half a surrogate pair, and more than 128 levels. Errors of that second reading name the
+//! field and what it must be (`wrong`).
 
 mod decode;
 mod depth;

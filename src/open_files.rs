@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit (`ulimit -Sn`, often 1,024) to the hard limit (`ulimit -Hn`). Call it after logging has started
-/// and before listening.
+/// Raises the soft limit (`ulimit -Sn`, often 1,024) to the hard limit (`ulimit -Hn`). Call it after logging has
+/// started and before listening.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

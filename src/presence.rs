@@ -1,5 +1,6 @@
-//! Presence: which users are in which room of the root namespace. A user is in a room while at least one of their sockets
-//! is subscribed, and for `presence.grace` after the last one has gone. Changes are announced by `presence-changed`.
+//! Presence: which users are in which room of the root namespace. A user is in a room while at least one of their
+//! sockets is subscribed, and for `presence.grace` after the last one has gone. Changes are announced by
+//! `presence-changed`.
 
 mod burst;
 mod rooms;
@@ -53,8 +54,8 @@ impl Presence {
         self.apply(effect, room);
     }
 
-    /// Records that a socket of the user is not subscribed to a room any more, or is away. True if it was the user's last
-    /// socket in the room: the grace begins.
+    /// Records that a socket of the user is not subscribed to a room any more, or is away. True if it was the user's
+    /// last socket in the room: the grace begins.
     pub fn went(&self, room: &RoomName, user: &UserId, socket: SocketId) -> bool {
         let mut rooms = self.rooms.lock();
         rooms.remove_socket(room, user, socket, || {

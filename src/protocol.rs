@@ -1,8 +1,9 @@
-//! THE WIRE. The only file that spells an event name or a payload of our Socket.IO wire: first the traits that
-//! tie a name to a payload, then the two tables of events, then the payloads in the same order.
+//! The Socket.IO wire: event names and payloads. No other file contains an event name or a payload type of it. The
+//! traits that connect a name with a payload come first, then the two tables of events, then the payloads in the same
+//! order.
 //!
-//! From it come the demo's `wire.ts`, the tables of `docs/events.md` (both checked by tests) and the types of the
-//! tests. A new event is one row and one struct here, one function in `handlers/`, one `.on` and one test.
+//! The demo's `wire.ts` and the tables of `docs/events.md` are generated from this file by tests. A new event needs one
+//! row and one struct here, one function in `handlers/`, one `.on` and one test.
 
 mod args;
 mod body;
@@ -21,14 +22,14 @@ use crate::{
     model::{Body, Message, MessageId, RoomRef, Timestamp, User, UserId},
 };
 
-/// The most messages in one page or one answer to `since`.
+/// The maximum number of messages in one page or one reply to `since`.
 pub const PAGE_MAX: usize = 200;
-/// The messages in a page when nobody says how many.
+/// The number of messages in a page when the client gives no limit.
 pub const PAGE_DEFAULT: usize = 50;
-/// The most users in a reply; `userCount` counts them all.
+/// The maximum number of users in a reply; `userCount` counts all of them.
 pub const USERS_MAX: usize = 100;
 
-/// What a client sends: a name, and the payload that belongs to it.
+/// An event from a client: its name and its payload type.
 ///
 /// ```
 /// #[derive(serde::Deserialize)]
@@ -39,19 +40,19 @@ pub const USERS_MAX: usize = 100;
 /// }
 /// ```
 pub trait ClientEvent: DeserializeOwned + Send + 'static {
-    /// As clients spell it.
+    /// The event name on the wire.
     const NAME: &'static str;
 
-    /// Reads the payload from the event's arguments. By default that is the one argument, or `{}` where it is
-    /// missing; several arguments and binary attachments are `bad-payload`.
+    /// Reads the payload from the event's arguments. By default the event takes one argument, or `{}` if it is missing;
+    /// several arguments or binary attachments are `bad-payload`.
     fn from_args(args: &Args<'_>) -> Result<Self> {
         args.single()
     }
 }
 
-/// What the server sends: a name, and the payload that belongs to it.
+/// An event from the server: its name and its payload type.
 pub trait ServerEvent: Serialize {
-    /// As clients spell it.
+    /// The event name on the wire.
     const NAME: &'static str;
 }
 
@@ -68,11 +69,11 @@ pub struct Row {
     pub reply: &'static str,
     /// The reply's type in `wire.ts`; empty for server events.
     pub reply_type: &'static str,
-    /// What others receive, or when the server sends it.
+    /// What other sockets receive, or when the server sends the event.
     pub note: &'static str,
 }
 
-/// Client to server, in the order of `docs/events.md`. Every one may ask for an acknowledgement.
+/// Events from client to server, in the order of `docs/events.md`. A client may ask for an acknowledgement of each.
 pub const CLIENT_EVENTS: [Row; 11] = [
     Row {
         name: SendMessage::NAME,
@@ -164,46 +165,41 @@ pub const CLIENT_EVENTS: [Row; 11] = [
     },
 ];
 
-/// Server to client, in the order of `docs/events.md`.
+/// Events from server to client, in the order of `docs/events.md`.
 pub const SERVER_EVENTS: [Row; 9] = [
     server_row(
         Session::NAME,
         "{ user, socketId, rooms, serverTime }",
         "Session",
-        "right after connecting; rooms are those this socket hears already",
+        "right after connecting; rooms are those that this socket is subscribed to",
     ),
     server_row(
         MessageSaved::NAME,
         "{ success: true, message }",
         "MessageSaved",
-        "a message was saved in a room this socket hears",
+        "a message was saved in a room that this socket is subscribed to",
     ),
-    server_row(MessageEdited::NAME, "{ success: true, message }", "MessageEdited", "its author changed it"),
+    server_row(MessageEdited::NAME, "{ success: true, message }", "MessageEdited", "a message was edited"),
     server_row(
         MessageDeleted::NAME,
         "{ success: true, message }",
         "MessageDeleted",
-        "its author deleted it; the message is a tombstone",
+        "a message was deleted; it is now a tombstone",
     ),
     server_row(MessageRead::NAME, "{ room, offset, user }", "MessageRead", "a user has read a room up to this offset"),
-    server_row(Typing::NAME, "{ room, user, typing }", "Typing", "somebody began or stopped typing"),
+    server_row(Typing::NAME, "{ room, user, typing }", "Typing", "a user started or stopped typing"),
     server_row(
         PresenceChanged::NAME,
         "{ room, joined, left, userCount }",
         "PresenceChanged",
-        "users came or went, bursts combined; in a large room userCount alone",
+        "users came online or went offline, bursts combined; in a large room only userCount",
     ),
-    server_row(
-        EventError::NAME,
-        "{ event, code, message }",
-        "EventError",
-        "an event failed that asked for no acknowledgement",
-    ),
+    server_row(EventError::NAME, "{ event, code, message }", "EventError", "an event without acknowledgement failed"),
     server_row(
         ServerClosing::NAME,
         "{ reconnectInMs }",
         "ServerClosing",
-        "the server goes down; clients come back by themselves",
+        "the server shuts down; clients reconnect by themselves",
     ),
 ];
 
@@ -211,12 +207,12 @@ const fn server_row(name: &'static str, payload: &'static str, payload_type: &'s
     Row { name, payload, payload_type, reply: "", reply_type: "", note }
 }
 
-/// Names that mean something to clients themselves: no event may bear one
+/// Event names that Socket.IO clients reserve for themselves
 /// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
 pub const SOCKET_IO: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// Whether a relay must not bear this name: it is one of the wire's, or Socket.IO's own.
+/// Whether a name cannot be that of a relay: it is an event of this wire or reserved by Socket.IO.
 pub fn is_reserved(name: &str) -> bool {
     SOCKET_IO.contains(&name) || CLIENT_EVENTS.iter().chain(&SERVER_EVENTS).any(|row| row.name == name)
 }
@@ -257,65 +253,65 @@ names! { ServerEvent:
 impl ClientEvent for SendMessage {
     const NAME: &'static str = "send-message";
 
-    /// The most frequent of all: read from the text as it came, without a copy of it.
+    /// Reads the text without a copy, because this is the most frequent event.
     fn from_args(args: &Args<'_>) -> Result<Self> {
         Self::parse(args.single_text()?).map_err(Error::BadPayload)
     }
 }
 
-/// `send-message`: where to, and what. Neither `room` nor `to` means the lobby; both is `bad-payload`.
+/// `send-message`: a new message. Without `room` and `to` it goes to the lobby; both together are `bad-payload`.
 #[derive(Debug, Clone)]
 pub struct SendMessage {
     /// The room.
     pub room: Option<RoomRef>,
     /// The other user of a direct message.
     pub to: Option<UserId>,
-    /// Makes a retry within 24 h harmless: 1 to 128 characters, one per message and user.
+    /// Identifies a retry within 24 h, which is not saved again: 1 to 128 characters, one per message and user.
     pub idempotency_key: Option<String>,
-    /// The payload's other fields; `{ "value": ... }` where the payload is a plain value.
+    /// The payload's other fields; `{ "value": ... }` if the payload is a plain value.
     pub body: Body,
 }
 
-/// `edit-message`: the new body replaces the old one whole. Only the author may.
+/// `edit-message`: replaces the whole body of a message. Only for its author.
 #[derive(Debug, Clone)]
 pub struct EditMessage {
-    /// Which message.
+    /// The message to edit.
     pub id: MessageId,
     /// The payload's other fields.
     pub body: Body,
 }
 
-/// `delete-message`: leaves a tombstone. Only the author may; again is no error.
+/// `delete-message`: replaces a message by a tombstone. Only for its author; deleting it again is no error.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeleteMessage {
-    /// Which message.
+    /// The message to delete.
     pub id: MessageId,
 }
 
-/// `join-room`: subscribe this socket, become a member, and catch up.
+/// `join-room`: subscribes this socket, makes the user a member, and returns the messages missed.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct JoinRoom {
-    /// Which room.
+    /// The room to join.
     pub room: RoomRef,
     /// The last revision this client has seen; without it the reply holds the last 50 messages.
     pub since: Option<u64>,
 }
 
-/// `leave-room`: end the membership; all the user's sockets leave.
+/// `leave-room`: ends the membership and unsubscribes all sockets of the user.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LeaveRoom {
-    /// Which room.
+    /// The room to leave.
     pub room: RoomRef,
 }
 
-/// `load-messages`: a page before or after an offset; without either, the last ones.
+/// `load-messages`: a page before or after an offset; without either, the newest messages.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct LoadMessages {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
     /// Messages with smaller offsets, the nearest ones.
     pub before: Option<u64>,
@@ -325,11 +321,11 @@ pub struct LoadMessages {
     pub limit: Option<u64>,
 }
 
-/// `list-users`: who belongs to a room, or to the lobby, which is the whole server.
+/// `list-users`: the users of a room; by default of the lobby, which is the whole server.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListUsers {
-    /// Which room.
+    /// The room.
     pub room: Option<RoomRef>,
 }
 
@@ -338,11 +334,11 @@ pub struct ListUsers {
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "Record<string, never>"))]
 pub struct ListRooms {}
 
-/// `mark-read`: all up to this offset is read. Never goes back.
+/// `mark-read`: marks all messages up to an offset as read. The mark never moves back.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MarkRead {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
     /// The offset of the last message read.
     pub offset: u64,
@@ -352,13 +348,13 @@ pub struct MarkRead {
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SetTyping {
-    /// Which room; this socket must hear it.
+    /// The room; this socket must be subscribed to it.
     pub room: RoomRef,
-    /// Began, or stopped.
+    /// True when the user starts typing, false when they stop.
     pub typing: bool,
 }
 
-/// `refresh-token`: a new token for the same user, before the old one ends.
+/// `refresh-token`: a new token for the same user, before the old one expires.
 #[derive(Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RefreshToken {
@@ -366,13 +362,13 @@ pub struct RefreshToken {
     pub token: String,
 }
 
-/// A room's newest message and change.
+/// A room's newest offset and revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Head {
     /// The offset of the newest message; 0 in an empty room.
     pub offset: u64,
-    /// The count of changes so far.
+    /// The number of messages, edits and deletions so far.
     pub revision: u64,
 }
 
@@ -383,42 +379,43 @@ pub struct Head {
 pub struct JoinedRoom {
     /// The room that was joined.
     pub room: RoomRef,
-    /// As it was once this socket was subscribed: what is at or below is in `messages` or pageable, what comes
-    /// later arrives as events.
+    /// The head when this socket was subscribed: messages up to it are in `messages` or can be loaded by page, later
+    /// changes arrive as events.
     pub head: Head,
     /// With `since`: every message changed after it, in revision order. Without: the last 50, in offset order.
     pub messages: Vec<Message>,
-    /// There are more: ask again with `since` = the last revision here, or page back by offset.
+    /// Whether there are more: ask again with `since` = the last revision here, or load earlier pages by offset.
     pub more: bool,
-    /// The answer to `since` cannot be complete: forget what you have and load anew.
+    /// Whether the reply to `since` is incomplete, because this is another database: discard your messages and load
+    /// them again.
     pub reset: bool,
-    /// Who is in the room now, 100 at the most.
+    /// The users of the room now, at most 100.
     pub users: Vec<RoomUser>,
-    /// How many are in the room now.
+    /// The number of users of the room now.
     pub user_count: usize,
 }
 
-/// The reply to `load-messages`: ascending offsets.
+/// The reply to `load-messages`, in ascending order of offsets.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Page {
     /// The messages.
     pub messages: Vec<Message>,
-    /// There are more in the direction asked for.
+    /// Whether there are more messages in this direction.
     pub more: bool,
 }
 
-/// A user and whether they are here.
+/// A user with their online status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct RoomUser {
-    /// Who.
+    /// The user.
     #[serde(flatten)]
     pub user: User,
-    /// Any of their sockets is connected.
+    /// Whether any of the user's sockets is connected.
     pub online: bool,
-    /// When the last of their sockets went, if ever and if they are not online.
+    /// When the user's last socket disconnected; absent while online, or if they never connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
 }
@@ -428,9 +425,9 @@ pub struct RoomUser {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UserList {
-    /// Those online first, then by name; 100 at the most.
+    /// The online users first, then the others, both by name; at most 100.
     pub users: Vec<RoomUser>,
-    /// All of them.
+    /// The number of all users of the room.
     pub user_count: usize,
 }
 
@@ -438,9 +435,9 @@ pub struct UserList {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Membership {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// Its newest message and change.
+    /// The room's newest offset and revision.
     pub head: Head,
     /// The offset up to which this user has read.
     pub read: u64,
@@ -463,9 +460,9 @@ pub struct RoomList {
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ReadMark {
-    /// Which room.
+    /// The room.
     pub room: RoomRef,
-    /// Up to where; never less than before, never beyond the newest message.
+    /// The new read mark; it never decreases and never exceeds the newest offset.
     pub offset: u64,
 }
 
@@ -474,34 +471,34 @@ pub struct ReadMark {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenExpiry {
-    /// When the new token ends.
+    /// When the new token expires.
     pub expires_at: Timestamp,
 }
 
-/// `session`: who this socket is.
+/// `session`: the identity of this socket.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// The user behind this connection.
+    /// The user of this connection.
     pub user: User,
-    /// This socket's own id; nobody else is told.
+    /// The id of this socket. No other client receives it.
     pub socket_id: String,
-    /// The rooms this socket hears already.
+    /// The rooms that this socket is subscribed to.
     pub rooms: Vec<RoomRef>,
-    /// The server's clock.
+    /// The server's time.
     pub server_time: Timestamp,
 }
 
-/// What a client of plain WebSocket learns when it registers.
+/// The reply to `register` of a plain WebSocket client.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Welcome {
-    /// The user behind this connection.
+    /// The user of this connection.
     pub user: User,
-    /// Who is online, 100 at the most.
+    /// The users online, at most 100.
     pub users: Vec<RoomUser>,
-    /// How many are online.
+    /// The number of users online.
     pub user_count: usize,
 }
 
@@ -509,14 +506,14 @@ pub struct Welcome {
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MessageSaved {
-    /// Always true; React apps look at it.
+    /// Always true; existing React apps check it.
     #[cfg_attr(test, ts(type = "true"))]
     pub success: bool,
     /// The message.
     pub message: Message,
 }
 
-/// `message-edited`: the message as it is now.
+/// `message-edited`: the message with its new body.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MessageEdited {
@@ -534,68 +531,68 @@ pub struct MessageDeleted {
     /// Always true.
     #[cfg_attr(test, ts(type = "true"))]
     pub success: bool,
-    /// The message, its body empty.
+    /// The message, with an empty body.
     pub message: Message,
 }
 
-/// `message-read`: how far somebody has read.
+/// `message-read`: a user has read a room up to an offset.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MessageRead {
-    /// Which room, as seen by the receiver.
+    /// The room, as the receiver names it.
     pub room: RoomRef,
-    /// Up to where.
+    /// The new read mark.
     pub offset: u64,
-    /// Who has read.
+    /// The reader.
     pub user: UserId,
 }
 
-/// `typing`, to the others.
+/// `typing`, to the other sockets of the room.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Typing {
-    /// Which room, as seen by the receiver.
+    /// The room, as the receiver names it.
     pub room: RoomRef,
-    /// Who.
+    /// The user who is typing.
     pub user: User,
-    /// Began, or stopped.
+    /// True when the user started typing, false when they stopped.
     pub typing: bool,
 }
 
-/// `presence-changed`: who came and who went since the last one.
+/// `presence-changed`: the users who came online or went offline since the previous one.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PresenceChanged {
-    /// Which room; the lobby is the whole server.
+    /// The room; the lobby stands for the whole server.
     pub room: RoomRef,
-    /// Users who came. Empty in rooms above `presence.max-room-size`.
+    /// Users who came online. Empty in rooms with more than `presence.max-room-size` users.
     pub joined: Vec<User>,
-    /// Users who went. Empty in rooms above `presence.max-room-size`.
+    /// Users who went offline. Empty in rooms with more than `presence.max-room-size` users.
     pub left: Vec<User>,
-    /// How many are in the room now.
+    /// The number of users of the room now.
     pub user_count: usize,
 }
 
-/// `event-error`: the failure of an event that asked for no acknowledgement, or of the session itself.
+/// `event-error`: an event without acknowledgement failed, or the session did.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct EventError {
     /// The event that failed; `session` when the token has expired.
     pub event: String,
-    /// What a program switches on.
+    /// The error code, for programs.
     #[cfg_attr(test, ts(type = "ErrorCode"))]
     pub code: Code,
-    /// For people.
+    /// The error message, for people.
     pub message: String,
 }
 
-/// `server-closing`: a deploy, most likely.
+/// `server-closing`: the server shuts down, usually for a deploy.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ServerClosing {
-    /// When to come back, in milliseconds, spread over the clients. Unchanged clients come back by themselves.
+    /// When to reconnect, in milliseconds, spread over the clients. Official clients reconnect by themselves.
     pub reconnect_in_ms: u64,
 }
 
@@ -621,7 +618,7 @@ impl MessageDeleted {
 }
 
 impl EventError {
-    /// The event for this failure.
+    /// The event for this error.
     pub fn new(event: &str, error: &Error) -> Self {
         Self { event: event.to_owned(), code: error.code(), message: error.to_string() }
     }

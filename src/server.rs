@@ -86,7 +86,8 @@ impl Server {
         self.root(|root| root.on(handler))
     }
 
-    /// Sets the handler that runs first on every socket of the root namespace, after `session`. See [`Events::connection`].
+    /// Sets the handler that runs first on every socket of the root namespace, after `session`. See
+    /// [`Events::connection`].
     #[must_use]
     pub fn connection<F, Fut>(self, handler: F) -> Self
     where
@@ -203,9 +204,9 @@ impl OpenServer {
         self.background.spawn(name, task);
     }
 
-    /// Serves until `shutdown` resolves, then drains: new clients are refused, connected ones are told, events finish, and
-    /// queued writes are committed. Returns when everything is closed. A background task that ends unasked makes the
-    /// server drain too, and is the error.
+    /// Serves until `shutdown` resolves, then drains: new clients are refused, connected ones are told, events finish,
+    /// and queued writes are committed. Returns when everything is closed. A background task that ends unasked makes
+    /// the server drain too, and is the error.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, router, mut background } = self;
         let address = listener.local_addr().map_err(|error| Error::internal("the listener has no address", error))?;
@@ -285,8 +286,8 @@ async fn drain(app: &App) {
             hub.tell(To::Socket(socket), &app.closing());
         }
     }
-    // Connections are dropped without DISCONNECT, so that unchanged clients reconnect by themselves; in batches, so that
-    // they do not all come at once.
+    // Connections are dropped without DISCONNECT, so that unchanged clients reconnect by themselves; in batches, so
+    // that they do not all come at once.
     app.engine.drop_connections(limit).await;
     app.engine.close();
     // Disconnect handlers run last.

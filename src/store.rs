@@ -1,8 +1,8 @@
-//! Everything that is kept, in SQLite: one thread writes and groups commits, others read beside it. All SQL of
-//! the project is in this folder, and none of it runs on the async runtime's threads.
+//! The SQLite store. One thread writes and groups commits; a pool of threads reads. All SQL of the project is in this
+//! folder, and none of it runs on the threads of the async runtime.
 //!
-//! A write is a `Command`. What follows it, the broadcast and the reply, is a callback that runs after the
-//! commit, in commit order, on one task: so messages of a room are broadcast in the order of their revisions.
+//! A write is a `Command`. The broadcast and the reply are callbacks that run after the commit, in commit order, on
+//! one task: messages of a room are therefore broadcast in the order of their revisions.
 
 mod backup;
 mod chain;
@@ -12,7 +12,6 @@ mod failure;
 mod files;
 mod inbox;
 mod lock;
-mod log;
 mod members;
 mod messages;
 mod original;
@@ -21,6 +20,7 @@ mod readers;
 mod rooms;
 mod tables;
 mod users;
+mod wal;
 mod writer;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -51,7 +51,7 @@ use original::Original;
 use readers::Readers;
 use writer::Writer;
 
-/// How long an idempotency key is remembered.
+/// How long an idempotency key is valid.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The open database.
@@ -59,13 +59,13 @@ pub struct Store {
     writer: Writer,
     readers: Readers,
     original: Arc<Original>,
-    /// For as long as the server runs, also where the writing thread has ended.
+    /// Held until [`Store::close`], even if the writer thread has ended.
     lock: Mutex<Option<Arc<Lock>>>,
 }
 
 impl Store {
-    /// Opens the folder's database, making or migrating it. Must be called on the runtime that will run what
-    /// follows a commit.
+    /// Opens the database in the configured folder: creates it if missing, migrates it if old. Must be called on the
+    /// runtime that runs the commit callbacks.
     pub(crate) fn open(config: &StoreConfig, metrics: &Metrics, background: &mut Background) -> Result<Self> {
         let opened = files::open(config).map_err(|error| Error::internal("the store cannot be opened", error))?;
         let (original, lock) = (opened.original.clone(), opened.lock.clone());
@@ -87,7 +87,7 @@ impl Store {
         self.writer.queue(command, then);
     }
 
-    /// Queues a write nobody waits for; its failure is logged.
+    /// Queues a write without a callback. A failure is logged.
     pub(crate) fn write_quietly<C: Command>(&self, command: C) {
         self.write(command, |result, _| {
             if let Err(error) = result {
@@ -96,65 +96,65 @@ impl Store {
         });
     }
 
-    /// The last messages of a room, or those before or after an offset, in ascending order.
+    /// The newest messages of a room, or those before or after an offset, in ascending order.
     pub async fn page(&self, room: Room, reader: UserId, direction: Direction, limit: usize) -> Result<Page> {
         self.readers.read(move |db| messages::page(db, &room, &reader, direction, limit)).await
     }
 
-    /// What changed after a revision, or the last messages; and the room's head as of the same moment.
+    /// The messages changed after a revision, or the newest ones; and the room's head from the same snapshot.
     pub async fn catch_up(&self, room: Room, reader: UserId, since: Option<u64>) -> Result<CaughtUp> {
         self.readers.read(move |db| messages::catch_up(db, &room, &reader, since)).await
     }
 
-    /// One message as its author sees it, and its room.
+    /// One message, as its author sees it, and its room.
     pub async fn message(&self, id: MessageId) -> Result<Option<(Room, Message)>> {
         self.readers.read(move |db| messages::by_id(db, id)).await
     }
 
-    /// The rooms a user belongs to, those with the newest messages first.
+    /// The memberships of a user; rooms with the newest messages first.
     pub async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
         self.readers.read(move |db| members::memberships(db, &user)).await
     }
 
-    /// Who belongs to a room, those present first.
+    /// The users of a room: those online first, then the other members.
     pub async fn users(&self, room: Room, present: Vec<User>) -> Result<UserList> {
         self.readers.read(move |db| members::users(db, &room, present)).await
     }
 
-    /// A user, if one of this id was ever here.
+    /// A user by id; `None` if this id is unknown.
     pub async fn user(&self, id: UserId) -> Result<Option<RoomUser>> {
         self.readers.read(move |db| users::find(db, &id)).await
     }
 
-    /// A user with the name that is known, or with their id for a name.
+    /// A user with the stored name; the id serves as the name if none is stored.
     pub async fn user_named(&self, id: UserId) -> Result<User> {
         self.readers.read(move |db| users::named(db, &id)).await
     }
 
-    /// Users after this one, by their ids.
+    /// Users in order of id, from the one after `after`.
     pub async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<RoomUser>> {
         self.readers.read(move |db| users::after(db, after.as_ref(), limit)).await
     }
 
-    /// Members of a room after this one, by their ids.
+    /// Members of a room in order of id, from the one after `after`.
     pub async fn members_after(&self, room: Room, after: Option<UserId>, limit: usize) -> Result<Vec<RoomUser>> {
         self.readers.read(move |db| members::members_after(db, &room, after.as_ref(), limit)).await
     }
 
-    /// The names of rooms, in their order; direct messages have none.
+    /// The names of rooms in alphabetical order, without direct messages.
     pub async fn names(&self, which: Names, limit: usize) -> Result<Vec<RoomName>> {
         self.readers.read(move |db| rooms::names(db, &which, limit)).await
     }
 
-    /// What is kept of each of these rooms; `None` where nothing is.
+    /// Head and member count of each room; `None` for a room that is not stored.
     pub async fn kept(&self, names: Vec<RoomName>) -> Result<Vec<Option<Kept>>> {
         self.readers.read(move |db| rooms::kept(db, &names)).await
     }
 
-    /// Whether the file at the path is the database that is open and can be read, and took what was written last.
+    /// Whether the last commit and recent reads succeeded, and the file at the path is still the open database.
     pub async fn is_ready(&self) -> bool {
         if !self.writer.is_well() {
-            // Nobody may write while the server is not ready: try, to see whether it has recovered.
+            // While the server is not ready it gets no other writes: a probe finds out whether the disk has recovered.
             self.write_quietly(command::Probe);
             return false;
         }
@@ -163,7 +163,7 @@ impl Store {
         }
         let original = self.original.clone();
         let found = self.readers.read(move |db| {
-            // From the file, not from what SQLite remembers of it.
+            // Checks the file itself, not SQLite's page cache.
             let found = original.check();
             if matches!(found, Ok(Ok(_))) {
                 db.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))?;
@@ -173,27 +173,28 @@ impl Store {
         match found.await {
             Ok(Ok(Ok(_))) => true,
             Ok(Ok(Err(lost))) => {
-                tracing::debug!(%lost, "not ready");
+                tracing::debug!(%lost, "the store is not ready");
                 false
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the database's file cannot be read");
+                tracing::warn!(%error, "the database file cannot be read");
                 false
             }
             Err(_) => false,
         }
     }
 
-    /// Writes what is queued, runs what follows, and closes.
+    /// Commits the queued writes, runs their callbacks, and closes the database.
     pub async fn close(&self) {
-        // The last to close the database leaves a single file; that is to be the writer.
+        // The last connection that closes merges the WAL into the database; it must be the writer's, the readers are
+        // read-only.
         self.readers.close().await;
         self.writer.close().await;
         drop(self.lock.lock().take());
     }
 }
 
-/// Where the database is within the folder.
+/// The path of the database within the folder.
 fn database(folder: &Path) -> std::path::PathBuf {
     folder.join("sockeye.db")
 }

@@ -1,5 +1,5 @@
-//! Supervises background tasks and threads. Where one panics or ends unasked, the server is no longer ready and shuts
-//! down, so that the service manager restarts it.
+//! Supervises background tasks and threads. If one panics or ends without a request, the server becomes "not ready"
+//! and shuts down, so that the service manager restarts it.
 
 use std::{
     any::Any,
@@ -20,27 +20,27 @@ use tokio::{
 pub(crate) struct Ended(oneshot::Receiver<()>);
 
 impl Ended {
-    /// Waits for it.
+    /// Waits until it has ended.
     pub(crate) async fn wait(self) {
-        // Always an error: the sender is only ever dropped.
+        // Always an error: the sender is never used, only dropped.
         drop(self.0.await);
     }
 }
 
 /// What the output of a supervised task means.
 pub(crate) trait Outcome {
-    /// Why the task failed; `None` where it ended on request.
+    /// Why the task failed; `None` if it ended on request.
     fn failure(self) -> Option<String>;
 }
 
-/// A task that runs for ever, so that returning is a failure.
+/// For a task that never ends: returning is a failure.
 impl Outcome for () {
     fn failure(self) -> Option<String> {
         Some("returned".to_owned())
     }
 }
 
-/// A task that ends on request.
+/// For a task that ends on request.
 impl Outcome for Result<(), String> {
     fn failure(self) -> Option<String> {
         self.err()
@@ -60,20 +60,20 @@ struct Shared {
 }
 
 impl Supervisor {
-    /// Why the server has to shut down; the first reason counts.
+    /// Why the server must shut down; only the first reason is kept.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.0.failure.get().map(String::as_str)
     }
 
-    /// Makes the server shut down, for this reason.
+    /// Makes the server shut down for this reason.
     pub(crate) fn fail(&self, reason: String) {
-        tracing::error!(reason, "the server cannot go on and ends");
-        // Another reason came first.
+        tracing::error!(reason, "the server cannot continue and shuts down");
+        // Fails if a reason is already set; the first one counts.
         drop(self.0.failure.set(reason));
         self.0.failed.notify_waiters();
     }
 
-    /// Waits until the server has to shut down.
+    /// Waits until a failure is set.
     pub(crate) async fn failed(&self) {
         let failed = self.0.failed.notified();
         if self.failure().is_none() {
@@ -92,7 +92,8 @@ impl Supervisor {
     }
 }
 
-/// Starts and supervises background tasks and threads. Dropping it aborts the tasks; threads must be told to end.
+/// Starts and supervises background tasks and threads. Dropping it aborts the tasks; threads are not aborted, each
+/// needs a signal of its own to end.
 #[derive(Default)]
 pub(crate) struct Background {
     tasks: JoinSet<()>,
@@ -119,7 +120,7 @@ impl Background {
         Ended(ended)
     }
 
-    /// Starts a thread, which must be told to end; otherwise as [`Self::spawn`].
+    /// Starts a thread, which needs a signal of its own to end; otherwise like [`Self::spawn`].
     pub(crate) fn thread(
         &self,
         name: &str,
@@ -147,7 +148,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
-/// Tests make tasks panic by their names.
+/// Lets tests make a task panic, by its name.
 #[cfg(test)]
 pub(crate) mod sabotage {
     use std::future::Future;
@@ -177,12 +178,12 @@ pub(crate) mod sabotage {
     }
 
     impl Supervisor {
-        /// The tasks there are.
+        /// The names of all tasks.
         pub(crate) fn tasks(&self) -> Vec<String> {
             self.0.sabotage.names.lock().clone()
         }
 
-        /// Makes a task panic.
+        /// Makes the task of this name panic.
         pub(crate) fn sabotage(&self, name: &str) {
             self.0.sabotage.victim.send_replace(name.to_owned());
         }
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_asked_to_end_has_not_failed() {
+    async fn a_task_aborted_by_shutdown_is_no_failure() {
         let mut background = Background::default();
         let ended = background.spawn("it", std::future::pending::<()>());
         background.shutdown().await;

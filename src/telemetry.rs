@@ -1,4 +1,4 @@
-//! Logging, to standard error. Standard output has only the line that says where the server listens.
+//! Logging to standard error. Standard output has only the line with the server's address.
 
 mod fields;
 
@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Libraries that log whole frames, tokens and messages included, at levels below this one.
+/// Libraries that log whole frames, with tokens and messages, below these levels.
 const DISCREET: [&str; 7] = [
     "engineioxide=info",
     "hyper=info",
@@ -23,8 +23,8 @@ const DISCREET: [&str; 7] = [
     "tungstenite=info",
 ];
 
-/// Starts logging for the whole process; later calls do nothing. Panics are logged too, escaped, since their messages may
-/// quote what a client sent.
+/// Starts logging for the process; later calls do nothing. Panics are logged too, with their messages escaped, since
+/// these may contain text from clients.
 pub fn start(config: &LogConfig) {
     let filter = DISCREET.iter().fold(EnvFilter::new(config.directives()), |filter, directive| {
         filter.add_directive(directive.parse().expect("a directive of ours"))
@@ -36,7 +36,7 @@ pub fn start(config: &LogConfig) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
-        tracing::debug!("logging had started before");
+        tracing::debug!("logging was already started");
         return;
     }
     panic::set_hook(Box::new(log_panic));

@@ -53,7 +53,8 @@ impl ExpiringTokens {
         Self { sockets: Mutex::default(), deadlines: Deadlines::new(), clock: Box::new(clock) }
     }
 
-    /// Watches the token of a socket, in place of its earlier one. A socket whose identity never expires is not watched.
+    /// Watches the token of a socket, in place of its earlier one. A socket whose identity never expires is not
+    /// watched.
     pub(crate) fn watch(&self, hub: &Arc<Hub>, socket: SocketId, expires_at: Option<Timestamp>) {
         let Some(expires_at) = expires_at else { return };
         let mut sockets = self.sockets.lock();

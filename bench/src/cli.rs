@@ -1,4 +1,4 @@
-//! The command line: one cell against a server that runs already, or the whole table.
+//! The command line: one cell against a running server, or the whole table.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -16,32 +16,32 @@ use crate::{
 #[derive(Parser)]
 #[command(version)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Measure one cell against a server that runs already.
+    /// Measure one cell against a running server.
     Cell(Cell),
-    /// Be the smallest server that passes the checks: what the kernel alone costs.
+    /// Run the smallest server that passes the checks, to measure the cost of the kernel alone.
     Floor(Floor),
-    /// Start every server in turn, measure every cell in interleaved rounds, print the table.
+    /// Start every server in turn, measure every cell in interleaved rounds, and print the table.
     Run(Plan),
 }
 
-/// One cell against a server that runs already.
+/// One cell against a running server.
 #[derive(Args)]
 pub struct Cell {
-    /// Where the server listens.
+    /// The server's address.
     #[arg(long, value_name = "ADDRESS:PORT")]
     address: SocketAddr,
     /// The server's process, whose CPU and memory are read, children included.
     #[arg(long)]
     pid: u32,
-    /// The events it speaks.
+    /// The events that the server speaks.
     #[arg(long, value_enum, default_value = "peer")]
     dialect: Dialect,
     /// What to measure.
@@ -50,7 +50,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Measures, and prints one line.
+    /// Measures the cell and prints one line.
     pub fn measure(&self) -> Result<()> {
         process::raise_open_files()?;
         let target = Target { address: self.address, pid: self.pid, dialect: self.dialect };
@@ -65,7 +65,7 @@ pub struct Plan {
     /// The sockeye binary, run with its default configuration, three limits raised and a key.
     #[arg(long, value_name = "PATH")]
     pub sockeye: Option<PathBuf>,
-    /// The example `bench_server` (`bench/peers/library.rs`), which does what the peers do.
+    /// The example `bench_server` (`bench/peers/library.rs`), which behaves like the peers.
     #[arg(long, value_name = "PATH")]
     pub library: Option<PathBuf>,
     /// The folder of the Node peers.
@@ -74,25 +74,25 @@ pub struct Plan {
     /// Another server, started with `--listen 127.0.0.1:0` appended; e.g. `mine=peer:target/release/mine`.
     #[arg(long, value_name = "NAME=DIALECT:COMMAND")]
     pub extra: Vec<String>,
-    /// Further arguments of the sockeye binary, e.g. `--set`, `metrics.listen=127.0.0.1:0`.
+    /// More arguments for the sockeye binary, e.g. `--set`, `metrics.listen=127.0.0.1:0`.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub sockeye_arg: Vec<String>,
-    /// How often each cell is measured on each server; the table holds medians.
+    /// The number of rounds per cell and server; the table contains medians.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// How long each cell is measured, after a warm-up as long.
+    /// How long each cell is measured, after a warm-up of the same length.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
-    /// Only these cells, by the beginning of their names, e.g. `fan-out-1000,echo`.
+    /// Only cells whose names begin with one of these, e.g. `fan-out-1000,echo`.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// Only these servers, e.g. `node,sockeye`.
     #[arg(long, value_delimiter = ',')]
     pub servers: Vec<String>,
-    /// Let the kernel place server and generator, instead of one on core 0 and the other on core 1.
+    /// Let the kernel place server and generator, instead of pinning them to cores 0 and 1.
     #[arg(long)]
     pub no_pin: bool,
-    /// Write the table here too.
+    /// Also write the table to this file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

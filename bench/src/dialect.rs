@@ -1,4 +1,4 @@
-//! The sets of events: what the peers speak, and sockeye's own wire over Socket.IO, plain WebSocket and HTTP.
+//! The dialects: the events of the peers, and sockeye's own over Socket.IO, plain WebSocket and HTTP.
 
 use std::{fmt::Arguments, io::Write};
 
@@ -10,22 +10,22 @@ use crate::client::Protocol;
 
 /// The event that carries a message to a room.
 pub const MESSAGE_SAVED: &[u8] = b"message-saved";
-/// The event that a backend emits; it may not forge one of the server's own.
+/// The event that a backend emits; its name must not be one of the server's own events.
 pub const BULLETIN: &[u8] = b"bulletin";
 
-/// Which events a server speaks.
+/// The set of events that a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Dialect {
-    /// `join` with the room's name, `send-message` unsaved, `echo`.
+    /// `join` with the room's name, `send-message` without saving, `echo`.
     Peer,
-    /// `join-room` and `send-message` as the sockeye binary has them, and `typing` for `echo`.
+    /// The sockeye binary's `join-room` and `send-message`, and `typing` in place of `echo`.
     Sockeye,
-    /// The same in envelopes, over plain WebSocket.
+    /// The same events in envelopes, over plain WebSocket.
     Plain,
 }
 
 impl Dialect {
-    /// How its connections speak.
+    /// The protocol of its connections.
     pub fn protocol(self) -> Protocol {
         match self {
             Dialect::Peer | Dialect::Sockeye => Protocol::SocketIo,
@@ -33,7 +33,7 @@ impl Dialect {
         }
     }
 
-    /// Writes what joins a room, with acknowledgement 0.
+    /// Writes the event that joins a room, with acknowledgement id 0.
     pub fn write_join(self, packet: &mut Vec<u8>, room: &str) {
         match self {
             Dialect::Peer => self.write_event(packet, 0, "join", format_args!(r#""{room}""#)),
@@ -42,7 +42,7 @@ impl Dialect {
         }
     }
 
-    /// Writes a message to a room, whose acknowledgement is `id`.
+    /// Writes a message to a room, with acknowledgement `id`.
     pub fn write_message(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
         let name = if self == Dialect::Plain { "SendMessage" } else { "send-message" };
         self.write_event(packet, id, name, format_args!(r#"{{"room":"{room}","text":"{text}","n":{n}}}"#));
@@ -60,14 +60,14 @@ impl Dialect {
         .expect("a Vec takes all");
     }
 
-    /// Whether an acknowledgement says that it went well.
+    /// Whether an acknowledgement reports success.
     pub fn accepted(self, args: &[u8]) -> Result<()> {
         let says_so = memmem::find(args, br#""success":true"#).is_some();
         ensure!(says_so, "refused: {}", String::from_utf8_lossy(args));
         Ok(())
     }
 
-    /// The number of a saved message that its acknowledgement holds; the peers' holds none.
+    /// The number of a saved message in its acknowledgement; peers do not return one.
     pub fn saved_number(self, args: &[u8]) -> Result<Option<u64>> {
         self.accepted(args)?;
         match self {
@@ -76,10 +76,10 @@ impl Dialect {
         }
     }
 
-    /// Writes the event that stands for an echo, with acknowledgement `id`. The binary has none: there it is that
-    /// somebody who does not type stops typing, in a room that only this socket hears. It is decoded, let through
-    /// by limits, membership and queue, and acknowledged like any event, and touches no store. Text and number,
-    /// which it ignores, make it as long as the others'.
+    /// Writes the event for an echo, with acknowledgement `id`. The binary has no echo; `typing: false` takes its
+    /// place, in a room with only this socket. It is parsed, passes limits, membership check and queue, and is
+    /// acknowledged like any event, without using the store. Text and number are ignored by it, and make it as long
+    /// as the peers' echo.
     pub fn write_echo(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
         match self {
             Dialect::Peer => self.write_event(packet, id, "echo", format_args!(r#"{{"text":"{text}","n":{n}}}"#)),
@@ -90,13 +90,13 @@ impl Dialect {
         }
     }
 
-    /// Whether its acknowledgement is the payload; elsewhere it only says that it went well.
+    /// Whether the acknowledgement is the payload; otherwise it only reports success.
     pub fn echoes_payload(self) -> bool {
         self == Dialect::Peer
     }
 
-    /// How long nothing must arrive before the join counts as over. Presence in a large room is combined over up
-    /// to two seconds.
+    /// How long no event must arrive for the join to count as complete. Presence changes of a large room are combined
+    /// for up to two seconds.
     pub fn quiet_ms(self) -> u64 {
         match self {
             Dialect::Peer => 500,
@@ -104,7 +104,7 @@ impl Dialect {
         }
     }
 
-    /// Refuses the events that say something went wrong.
+    /// Returns an error for events that report one.
     pub fn check_event(self, name: &[u8], args: &[u8]) -> Result<()> {
         if name == b"event-error" || name == b"server-closing" {
             bail!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(args));
@@ -120,26 +120,26 @@ pub fn write_bulletin(body: &mut Vec<u8>, room: &str, text: &str, n: u64) {
         .expect("a Vec takes all");
 }
 
-/// To how many sockets a bulletin goes, as its answer says.
+/// The number of sockets that a bulletin was delivered to, from the response.
 pub fn delivered(body: &[u8]) -> Option<u64> {
     digits(body.strip_prefix(br#"{"success":true,"data":{"delivered":"#)?).0
 }
 
-/// The field `n` of a payload; text of ours never contains a quote.
+/// The field `n` of a payload; our text never contains a quote.
 pub fn number(args: &[u8]) -> Result<u64> {
     let key = br#""n":"#;
     let found = memmem::rfind(args, key).map(|at| digits(&args[at + key.len()..]).0);
     found.flatten().with_context(|| format!("no number in {}", String::from_utf8_lossy(args)))
 }
 
-/// The decimal number at the beginning, and what follows it.
+/// The decimal number at the start of a text, and the rest.
 pub fn digits(bytes: &[u8]) -> (Option<u64>, &[u8]) {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
     let value = std::str::from_utf8(&bytes[..end]).ok().and_then(|text| text.parse().ok());
     (value, &bytes[end..])
 }
 
-/// A text of so many bytes.
+/// A text of this many bytes.
 pub fn filler(bytes: usize) -> String {
     "abcdefghijklmnopqrstuvwxyz ".chars().cycle().take(bytes).collect()
 }

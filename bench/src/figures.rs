@@ -1,4 +1,4 @@
-//! What a cell comes to: units of work, what one cost, how long one took.
+//! The figures of a cell: units of work, cost of one, latency of one.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use crate::process;
 
-/// What one cell came to.
+/// The figures of one cell.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     /// Units of work measured: deliveries received, acknowledgements, connects or idle connections.
@@ -18,13 +18,13 @@ pub struct Figures {
     pub cost: f64,
     /// Units per second of wall-clock time.
     pub rate: f64,
-    /// Milliseconds, of every unit.
+    /// Median latency in milliseconds, over all units.
     pub p50: f64,
-    /// Milliseconds, of every unit.
+    /// 99th percentile of the latency in milliseconds, over all units.
     pub p99: f64,
-    /// The generator's own CPU, as a share of one core: near 1, the server has waited for it.
+    /// The generator's own CPU, as a share of one core. Near 1, the generator was the bottleneck.
     pub generator: f64,
-    /// CPU that neither server nor generator used, in cores: what else the machine did.
+    /// CPU used by neither server nor generator, in cores: other processes of the machine.
     pub others: f64,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Reads the clocks before and after.
+/// Measures CPU and time between start and end.
 pub struct Meter {
     pid: u32,
     began: Instant,
@@ -66,18 +66,18 @@ impl Clocks {
 }
 
 impl Meter {
-    /// Begins to measure the process and its children.
+    /// Starts to measure the process and its children.
     pub fn start(pid: u32) -> Result<Meter> {
         let before = Clocks::read(pid)?;
         Ok(Meter { pid, began: Instant::now(), ended: None, before })
     }
 
-    /// The work is over; what the server does until [`Meter::finish`] counts as CPU, but not as time.
+    /// Marks the end of the work: until [`Meter::finish`] the server's CPU still counts, but not the time.
     pub fn stop(&mut self) {
         self.ended = Some(Instant::now());
     }
 
-    /// The figures of so many units as there are latencies, given in µs.
+    /// The figures for this list of latencies in µs, one per unit.
     pub fn finish(self, mut latencies: Vec<u32>) -> Result<Figures> {
         ensure!(!latencies.is_empty(), "nothing arrived");
         let after = Clocks::read(self.pid)?;
@@ -99,18 +99,18 @@ impl Meter {
     }
 }
 
-/// The µs since `then`, for a list of latencies.
+/// The µs since `then`, as a latency.
 pub fn micros(then: Instant, now: Instant) -> u32 {
     u32::try_from(now.saturating_duration_since(then).as_micros()).unwrap_or(u32::MAX)
 }
 
-/// Of µs, in ms.
+/// Converts µs to ms.
 fn percentile(latencies: &mut [u32], share: f64) -> f64 {
     let place = ((latencies.len() as f64 * share).ceil() as usize).clamp(1, latencies.len()) - 1;
     f64::from(*latencies.select_nth_unstable(place).1) / 1e3
 }
 
-/// The middle one, or the mean of the two; 0 of nothing.
+/// The median; 0 for an empty list.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

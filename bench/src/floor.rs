@@ -1,5 +1,5 @@
-//! The floor: the smallest server that passes the checks, and so what the kernel alone costs. One epoll loop, the
-//! bench's events and nothing else: no other handshake, no limits, no pings, no timeouts.
+//! The floor: the smallest server that passes the checks, which shows the cost of the kernel alone. One epoll loop
+//! with the events of the bench; no other handshake, limits, pings or timeouts.
 
 mod peer;
 mod words;
@@ -18,16 +18,16 @@ const LISTENER: Token = Token(usize::MAX);
 /// The smallest server that passes the checks.
 #[derive(Args)]
 pub struct Floor {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// The events it speaks: with those of `sockeye`, what it sends is as long as what the binary sends
+    /// The events it speaks. With `sockeye`, what it sends is as long as what the binary sends.
     #[arg(long, value_enum, default_value_t = Dialect::Peer)]
     dialect: Dialect,
 }
 
 impl Floor {
-    /// Serves until it is killed.
+    /// Serves until the process is killed.
     pub fn serve(&self) -> Result<()> {
         let mut listener = TcpListener::bind(self.listen)?;
         println!("listening on http://{}", listener.local_addr()?);
@@ -58,15 +58,15 @@ impl Floor {
     }
 }
 
-/// Everybody, and who is in which room.
+/// All connections and the rooms' members.
 struct Hall {
     dialect: Dialect,
-    /// Messages so far.
+    /// The number of messages so far.
     count: u64,
     peers: Vec<Option<Peer>>,
     free: Vec<usize>,
     rooms: HashMap<Vec<u8>, Vec<usize>>,
-    /// Those with something to write at the end of the turn.
+    /// Connections with data to write at the end of the turn.
     touched: Vec<usize>,
 }
 
@@ -130,7 +130,7 @@ impl Hall {
         }
     }
 
-    /// One write for each, however much has come together.
+    /// One write per connection, with all data of the turn.
     fn flush(&mut self) {
         for index in self.touched.drain(..) {
             if let Some(peer) = &mut self.peers[index] {

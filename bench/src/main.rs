@@ -1,5 +1,5 @@
-//! A load generator for Socket.IO servers: the same work against sockeye and its peers, and what each unit of it
-//! cost the server. `README.md` beside this crate says what is measured and what voids a run.
+//! A load generator for Socket.IO servers: measures the cost of the same work on sockeye and its peers. `README.md`
+//! beside this crate explains what is measured and what makes a run void.
 
 mod cli;
 mod client;

@@ -1,4 +1,4 @@
-//! What the kernel tells of processes: CPU, memory, and where they may run.
+//! Process information from the kernel: CPU, memory, and core affinity.
 
 use std::{fs, time::Duration};
 
@@ -8,11 +8,11 @@ use rustix::{
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
-/// One line of `/proc/<pid>/stat`, as far as it matters (proc_pid_stat(5)).
+/// The fields of `/proc/<pid>/stat` that are used (proc_pid_stat(5)).
 struct Stat {
     pid: u32,
     parent: u32,
-    /// User and kernel, its own and that of children it has waited for.
+    /// User and kernel CPU, of the process and of children it has waited for.
     cpu: Duration,
 }
 
@@ -23,7 +23,7 @@ impl Stat {
 
     fn parse(line: &str) -> Option<Stat> {
         let pid = line.split(' ').next()?.parse().ok()?;
-        // The name stands in parentheses and may hold anything, parentheses too.
+        // The name is in parentheses, and may itself contain parentheses.
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let parent = fields.get(1)?.parse().ok()?;
         let ticks: u64 = fields.get(11..15)?.iter().map(|field| field.parse::<u64>()).sum::<Result<_, _>>().ok()?;
@@ -35,7 +35,7 @@ fn from_ticks(ticks: u64) -> Duration {
     Duration::from_nanos(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second())
 }
 
-/// The process and all that descend from it.
+/// The process and all its descendants.
 fn tree(root: u32) -> Result<Vec<Stat>> {
     let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let (mut family, mut others): (Vec<Stat>, Vec<Stat>) =
@@ -57,7 +57,7 @@ pub fn cpu(root: u32) -> Result<Duration> {
     Ok(tree(root)?.iter().map(|stat| stat.cpu).sum())
 }
 
-/// User and kernel CPU of the generator so far, without the servers it has started.
+/// User and kernel CPU of the generator so far, without the servers that it has started.
 pub fn cpu_of_this() -> Result<Duration> {
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Ok(Duration::try_from(clock)?)
@@ -91,7 +91,7 @@ fn pss_of(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// As many open files as the hard limit allows, for this process and what it starts.
+/// Raises the limit of open files to the hard limit, for this process and its children.
 pub fn raise_open_files() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
@@ -100,7 +100,7 @@ pub fn raise_open_files() -> Result<()> {
     Ok(())
 }
 
-/// Which core a process runs on.
+/// The core a process runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Core {
     /// The server's.
@@ -109,8 +109,8 @@ pub enum Core {
     Second,
 }
 
-/// Restricts this thread, and the processes it starts from now on, to one of the first two cores it was given.
-/// False, and nothing changed, when it was given only one.
+/// Pins this thread, and the processes that it starts later, to one of the first two cores available. Returns false
+/// without a change if only one is available.
 pub fn pin(allowed: &CpuSet, core: Core) -> Result<bool> {
     let mut given = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
     let (Some(first), Some(second)) = (given.next(), given.next()) else { return Ok(false) };
@@ -126,12 +126,12 @@ pub fn cores_of(pid: u32) -> Result<CpuSet> {
     sched_getaffinity(Some(pid)).context("cannot read where the server's process may run")
 }
 
-/// Restricts this thread to these cores.
+/// Pins this thread to these cores.
 pub fn run_on(cores: &CpuSet) -> Result<()> {
     Ok(sched_setaffinity(None, cores)?)
 }
 
-/// The cores this thread may run on.
+/// The cores that this thread may run on.
 pub fn allowed_cores() -> Result<CpuSet> {
     Ok(sched_getaffinity(None)?)
 }

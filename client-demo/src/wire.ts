@@ -73,20 +73,20 @@ idempotencyKey?: string,
 body: Record<string, unknown>, };
 
 /**
- * `delete-message`: leaves a tombstone. Only the author may; again is no error.
+ * `delete-message`: replaces a message by a tombstone. Only for its author; deleting it again is no error.
  */
 export type DeleteMessage = { 
 /**
- * Which message.
+ * The message to delete.
  */
 id: string, };
 
 /**
- * `join-room`: subscribe this socket, become a member, and catch up.
+ * `join-room`: subscribes this socket, makes the user a member, and returns the messages missed.
  */
 export type JoinRoom = { 
 /**
- * Which room.
+ * The room to join.
  */
 room: string, 
 /**
@@ -95,20 +95,20 @@ room: string,
 since?: number, };
 
 /**
- * `leave-room`: end the membership; all the user's sockets leave.
+ * `leave-room`: ends the membership and unsubscribes all sockets of the user.
  */
 export type LeaveRoom = { 
 /**
- * Which room.
+ * The room to leave.
  */
 room: string, };
 
 /**
- * `load-messages`: a page before or after an offset; without either, the last ones.
+ * `load-messages`: a page before or after an offset; without either, the newest messages.
  */
 export type LoadMessages = { 
 /**
- * Which room.
+ * The room.
  */
 room: string, 
 /**
@@ -125,11 +125,11 @@ after?: number,
 limit?: number, };
 
 /**
- * `list-users`: who belongs to a room, or to the lobby, which is the whole server.
+ * `list-users`: the users of a room; by default of the lobby, which is the whole server.
  */
 export type ListUsers = { 
 /**
- * Which room.
+ * The room.
  */
 room?: string, };
 
@@ -139,11 +139,11 @@ room?: string, };
 export type ListRooms = Record<string, never>;
 
 /**
- * `mark-read`: all up to this offset is read. Never goes back.
+ * `mark-read`: marks all messages up to an offset as read. The mark never moves back.
  */
 export type MarkRead = { 
 /**
- * Which room.
+ * The room.
  */
 room: string, 
 /**
@@ -156,16 +156,16 @@ offset: number, };
  */
 export type SetTyping = { 
 /**
- * Which room; this socket must hear it.
+ * The room; this socket must be subscribed to it.
  */
 room: string, 
 /**
- * Began, or stopped.
+ * True when the user starts typing, false when they stop.
  */
 typing: boolean, };
 
 /**
- * `refresh-token`: a new token for the same user, before the old one ends.
+ * `refresh-token`: a new token for the same user, before the old one expires.
  */
 export type RefreshToken = { 
 /**
@@ -174,7 +174,7 @@ export type RefreshToken = {
 token: string, };
 
 /**
- * A room's newest message and change.
+ * A room's newest offset and revision.
  */
 export type Head = { 
 /**
@@ -182,7 +182,7 @@ export type Head = {
  */
 offset: number, 
 /**
- * The count of changes so far.
+ * The number of messages, edits and deletions so far.
  */
 revision: number, };
 
@@ -195,8 +195,8 @@ export type JoinedRoom = {
  */
 room: string, 
 /**
- * As it was once this socket was subscribed: what is at or below is in `messages` or pageable, what comes
- * later arrives as events.
+ * The head when this socket was subscribed: messages up to it are in `messages` or can be loaded by page, later
+ * changes arrive as events.
  */
 head: Head, 
 /**
@@ -204,24 +204,25 @@ head: Head,
  */
 messages: Array<Message>, 
 /**
- * There are more: ask again with `since` = the last revision here, or page back by offset.
+ * Whether there are more: ask again with `since` = the last revision here, or load earlier pages by offset.
  */
 more: boolean, 
 /**
- * The answer to `since` cannot be complete: forget what you have and load anew.
+ * Whether the reply to `since` is incomplete, because this is another database: discard your messages and load
+ * them again.
  */
 reset: boolean, 
 /**
- * Who is in the room now, 100 at the most.
+ * The users of the room now, at most 100.
  */
 users: Array<RoomUser>, 
 /**
- * How many are in the room now.
+ * The number of users of the room now.
  */
 userCount: number, };
 
 /**
- * The reply to `load-messages`: ascending offsets.
+ * The reply to `load-messages`, in ascending order of offsets.
  */
 export type Page = { 
 /**
@@ -229,20 +230,20 @@ export type Page = {
  */
 messages: Array<Message>, 
 /**
- * There are more in the direction asked for.
+ * Whether there are more messages in this direction.
  */
 more: boolean, };
 
 /**
- * A user and whether they are here.
+ * A user with their online status.
  */
 export type RoomUser = { 
 /**
- * Any of their sockets is connected.
+ * Whether any of the user's sockets is connected.
  */
 online: boolean, 
 /**
- * When the last of their sockets went, if ever and if they are not online.
+ * When the user's last socket disconnected; absent while online, or if they never connected.
  */
 lastSeen?: string, 
 /**
@@ -259,11 +260,11 @@ name: string, };
  */
 export type UserList = { 
 /**
- * Those online first, then by name; 100 at the most.
+ * The online users first, then the others, both by name; at most 100.
  */
 users: Array<RoomUser>, 
 /**
- * All of them.
+ * The number of all users of the room.
  */
 userCount: number, };
 
@@ -272,11 +273,11 @@ userCount: number, };
  */
 export type Membership = { 
 /**
- * Which room.
+ * The room.
  */
 room: string, 
 /**
- * Its newest message and change.
+ * The room's newest offset and revision.
  */
 head: Head, 
 /**
@@ -306,11 +307,11 @@ rooms: Array<Membership>, };
  */
 export type ReadMark = { 
 /**
- * Which room.
+ * The room.
  */
 room: string, 
 /**
- * Up to where; never less than before, never beyond the newest message.
+ * The new read mark; it never decreases and never exceeds the newest offset.
  */
 offset: number, };
 
@@ -319,28 +320,28 @@ offset: number, };
  */
 export type TokenExpiry = { 
 /**
- * When the new token ends.
+ * When the new token expires.
  */
 expiresAt: string, };
 
 /**
- * `session`: who this socket is.
+ * `session`: the identity of this socket.
  */
 export type Session = { 
 /**
- * The user behind this connection.
+ * The user of this connection.
  */
 user: User, 
 /**
- * This socket's own id; nobody else is told.
+ * The id of this socket. No other client receives it.
  */
 socketId: string, 
 /**
- * The rooms this socket hears already.
+ * The rooms that this socket is subscribed to.
  */
 rooms: Array<string>, 
 /**
- * The server's clock.
+ * The server's time.
  */
 serverTime: string, };
 
@@ -349,7 +350,7 @@ serverTime: string, };
  */
 export type MessageSaved = { 
 /**
- * Always true; React apps look at it.
+ * Always true; existing React apps check it.
  */
 success: true, 
 /**
@@ -358,7 +359,7 @@ success: true,
 message: Message, };
 
 /**
- * `message-edited`: the message as it is now.
+ * `message-edited`: the message with its new body.
  */
 export type MessageEdited = { 
 /**
@@ -379,67 +380,67 @@ export type MessageDeleted = {
  */
 success: true, 
 /**
- * The message, its body empty.
+ * The message, with an empty body.
  */
 message: Message, };
 
 /**
- * `message-read`: how far somebody has read.
+ * `message-read`: a user has read a room up to an offset.
  */
 export type MessageRead = { 
 /**
- * Which room, as seen by the receiver.
+ * The room, as the receiver names it.
  */
 room: string, 
 /**
- * Up to where.
+ * The new read mark.
  */
 offset: number, 
 /**
- * Who has read.
+ * The reader.
  */
 user: string, };
 
 /**
- * `typing`, to the others.
+ * `typing`, to the other sockets of the room.
  */
 export type Typing = { 
 /**
- * Which room, as seen by the receiver.
+ * The room, as the receiver names it.
  */
 room: string, 
 /**
- * Who.
+ * The user who is typing.
  */
 user: User, 
 /**
- * Began, or stopped.
+ * True when the user started typing, false when they stopped.
  */
 typing: boolean, };
 
 /**
- * `presence-changed`: who came and who went since the last one.
+ * `presence-changed`: the users who came online or went offline since the previous one.
  */
 export type PresenceChanged = { 
 /**
- * Which room; the lobby is the whole server.
+ * The room; the lobby stands for the whole server.
  */
 room: string, 
 /**
- * Users who came. Empty in rooms above `presence.max-room-size`.
+ * Users who came online. Empty in rooms with more than `presence.max-room-size` users.
  */
 joined: Array<User>, 
 /**
- * Users who went. Empty in rooms above `presence.max-room-size`.
+ * Users who went offline. Empty in rooms with more than `presence.max-room-size` users.
  */
 left: Array<User>, 
 /**
- * How many are in the room now.
+ * The number of users of the room now.
  */
 userCount: number, };
 
 /**
- * `event-error`: the failure of an event that asked for no acknowledgement, or of the session itself.
+ * `event-error`: an event without acknowledgement failed, or the session did.
  */
 export type EventError = { 
 /**
@@ -447,20 +448,20 @@ export type EventError = {
  */
 event: string, 
 /**
- * What a program switches on.
+ * The error code, for programs.
  */
 code: ErrorCode, 
 /**
- * For people.
+ * The error message, for people.
  */
 message: string, };
 
 /**
- * `server-closing`: a deploy, most likely.
+ * `server-closing`: the server shuts down, usually for a deploy.
  */
 export type ServerClosing = { 
 /**
- * When to come back, in milliseconds, spread over the clients. Unchanged clients come back by themselves.
+ * When to reconnect, in milliseconds, spread over the clients. Official clients reconnect by themselves.
  */
 reconnectInMs: number, };
 

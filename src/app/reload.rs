@@ -24,8 +24,8 @@ impl App {
         self.live.load()
     }
 
-    /// Applies the settings that may change while the server runs; [`Reloader::reload`](crate::Reloader::reload) names it. If any
-    /// setting is invalid, nothing is changed.
+    /// Applies the settings that may change while the server runs; [`Reloader::reload`](crate::Reloader::reload) names
+    /// it. If any setting is invalid, nothing is changed.
     pub(crate) fn reload(&self, new: &Config) -> Result<Changes, ConfigErrors> {
         new.check()?;
         let before = self.live();

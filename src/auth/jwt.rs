@@ -37,7 +37,8 @@ impl Verifier {
         Ok(Self { keys: VerificationKeys::new(config)?, rules: Rules::new(config) })
     }
 
-    /// Verifies a token and returns its claims. Every error names the reason; that gives nothing away to the token's bearer.
+    /// Verifies a token and returns its claims. Every error names the reason; that gives nothing away to the token's
+    /// bearer.
     pub(super) fn verify(&self, token: &str) -> Result<Claims> {
         let three_parts = || refusal("the token is no JSON Web Token, which has three parts with dots between them");
         let (message, signature) = token.rsplit_once('.').ok_or_else(three_parts)?;

@@ -17,8 +17,8 @@ pub trait Change: Send + Sized + 'static {
     /// What the change gives when it is committed and told.
     type Output: Send + 'static;
 
-    /// Queues the change. `then` runs when it has failed, or after its commit, in commit order: its receivers were told,
-    /// or will be when `Tellings` is dropped.
+    /// Queues the change. `then` runs when it has failed, or after its commit, in commit order: its receivers were
+    /// told, or will be when `Tellings` is dropped.
     fn then(self, then: impl FnOnce(Result<Self::Output>, &mut Tellings) + Send + 'static);
 
     /// Queues the change, and waits until it is committed and its receivers were told. Errors: those of the command,

@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::Context;
 
-/// How long a health check waits.
+/// Timeout of a health check.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Asks for `/ready` at the address the server listens on; one that means every interface is asked on loopback.
+/// Requests `/ready` at the server's address; on loopback if the server listens on every interface.
 pub(super) fn health(listen: &str) -> anyhow::Result<()> {
     let mut address = listen.to_socket_addrs()?.next().context("server.listen names no address")?;
     if address.ip().is_unspecified() {

@@ -1,4 +1,4 @@
-//! `sockeye serve`: binds, serves, reads the settings again at SIGHUP, drains at SIGTERM.
+//! `sockeye serve`: binds and serves; reloads the settings on SIGHUP and drains on SIGTERM.
 
 use std::io::Write;
 
@@ -44,11 +44,11 @@ pub(super) async fn serve(sources: Sources) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the settings again at each SIGHUP.
+/// Reloads the settings at each SIGHUP.
 async fn reload(mut hangups: Signal, sources: Sources, reloader: Reloader) {
     while hangups.recv().await.is_some() {
         let (sources, reloader) = (sources.clone(), reloader.clone());
-        // The settings and the keys are in files.
+        // Reads files, so it must not run on an async thread.
         let reloaded = tokio::task::spawn_blocking(move || {
             let Loaded { config, warnings } = sources.load()?;
             for warning in warnings {
@@ -67,7 +67,7 @@ async fn bind(key: &str, address: &str) -> Result<TcpListener, ConfigError> {
     TcpListener::bind(address).await.map_err(|error| ConfigError(format!("{key}: cannot listen on {address}: {error}")))
 }
 
-/// Done at the first SIGTERM or SIGINT; the second ends the process at once.
+/// Completes at the first SIGTERM or SIGINT; the second one ends the process at once.
 fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {

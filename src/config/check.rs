@@ -1,4 +1,4 @@
-//! What no type can say: settings that contradict each other or the machine.
+//! Checks that no type can express: settings that contradict each other or cannot work on this machine.
 
 mod auth;
 
@@ -7,12 +7,11 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use super::{Config, ConfigErrors, Key, LimitsConfig, RelayTo, findings::Findings, log_level};
 use crate::protocol;
 
-/// Paths at which something is always served.
+/// Paths that are always served by something else.
 const TAKEN: [&str; 4] = ["/health", "/ready", "/api", "/apps"];
 
 impl Config {
-    /// Checks everything that can be checked before anything is opened; returns what deserves a warning, or every
-    /// mistake.
+    /// Checks all settings before any port or file is opened. Returns the warnings, or all mistakes.
     pub fn check(&self) -> Result<Vec<String>, ConfigErrors> {
         let mut findings = Findings::default();
         self.check_all(&mut findings);
@@ -54,7 +53,7 @@ impl Config {
         } else if let Some(sentence) = out_of_reach(path) {
             findings.wrong(&["server.path"], format!("is {path:?}: {sentence}"));
         } else if TAKEN.iter().any(|taken| is_within(path, taken)) || path == "/users" {
-            // The last one is Pusher's, for its library for Python.
+            // `/users` belongs to Pusher's API, for its Python library.
             findings.wrong(&["server.path"], format!("is {path:?}, where something else is served"));
         }
         if self.store.readers == 0 {
@@ -165,8 +164,8 @@ impl Config {
     }
 }
 
-/// Why no client can ask for a path, if that is so: clients send a path as the URL standard writes it
-/// (<https://url.spec.whatwg.org/#path-state>). Nor is there a way to write patterns.
+/// Why no client can request this path, if so. Clients normalize paths by the URL standard
+/// (<https://url.spec.whatwg.org/#path-state>), and patterns are not supported.
 fn out_of_reach(path: &str) -> Option<&'static str> {
     if !path.starts_with('/') {
         return Some("a path begins with a slash");
@@ -204,7 +203,7 @@ fn resolve(key: &str, text: &str, findings: &mut Findings) -> Option<SocketAddr>
     address
 }
 
-/// Whether the second of two listeners would find its port taken. `[::]` takes the port of every IPv4 address too.
+/// Whether two listeners would conflict. `[::]` also takes the port on every IPv4 address.
 fn cannot_both_listen(one: SocketAddr, other: SocketAddr) -> bool {
     let is_every = |every: IpAddr, address: IpAddr| every.is_unspecified() && (every.is_ipv6() || address.is_ipv4());
     let (first, second) = (one.ip(), other.ip());

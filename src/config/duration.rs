@@ -10,11 +10,11 @@ use serde::{
 
 pub(super) use humantime_serde::serialize;
 
-/// How a duration is written.
+/// The accepted form, for error messages.
 pub(super) const FORM: &str =
     "a duration such as \"250ms\", \"30s\" or \"1m 30s\", or a number of seconds; at most 100 years";
 
-/// Beyond, a moment so far ahead could not be computed.
+/// The longest duration, so that adding it to the current time cannot overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
 /// Reads a duration from a text; a bare number is seconds.
@@ -58,7 +58,7 @@ impl de::Visitor<'_> for Reader {
     }
 }
 
-/// The schema of such a setting.
+/// The JSON schema of a duration.
 pub(super) struct Written;
 
 impl JsonSchema for Written {

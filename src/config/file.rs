@@ -1,4 +1,4 @@
-//! The TOML file as a table, and the line of every setting in it.
+//! Parses the TOML file into a table, and records the line of every setting.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-/// What stands in a file.
+/// A parsed file.
 #[derive(Debug, Default)]
 pub(super) struct File {
     /// The settings, by section.
@@ -17,14 +17,14 @@ pub(super) struct File {
     pub(super) lines: BTreeMap<String, usize>,
 }
 
-/// What is no TOML, each with its line.
+/// A TOML syntax error with its line.
 #[derive(Debug)]
 pub(super) struct SyntaxError {
     pub(super) line: usize,
     pub(super) sentence: String,
 }
 
-/// Reads a file; all errors of syntax if there are any.
+/// Parses a file; returns all syntax errors if there are any.
 pub(super) fn read(text: &str) -> Result<File, Vec<SyntaxError>> {
     // TOML is UTF-8 without a byte order mark; some editors write one.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -45,13 +45,13 @@ pub(super) fn read(text: &str) -> Result<File, Vec<SyntaxError>> {
     match Value::deserialize(ValueDeserializer::from(value)) {
         Ok(Value::Table(table)) => file.table = table,
         Ok(_) => unreachable!("a table is read as one"),
-        // A number that is too large.
+        // A number that does not fit into an `i64`.
         Err(error) => return Err(vec![syntax(&error)]),
     }
     Ok(file)
 }
 
-/// Tells where each key of a table and of the tables in it stands.
+/// Reports the line of each key in a table and in its subtables.
 fn locate(prefix: &str, table: &DeTable<'_>, tell: &mut dyn FnMut(String, usize)) {
     for (key, value) in table {
         let name = format!("{prefix}{}", key.get_ref());

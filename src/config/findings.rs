@@ -1,16 +1,16 @@
-//! What a check of the settings finds: every mistake, not only the first one.
+//! Collects every mistake in the settings, not only the first one.
 
 use std::{collections::BTreeSet, fmt};
 
 use super::ConfigError;
 
-/// All mistakes in the settings, and the warnings that were found beside them.
+/// All mistakes in the settings, and the warnings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct ConfigErrors {
     /// One sentence per mistake; never empty.
     pub mistakes: Vec<ConfigError>,
-    /// Sentences about what is allowed and probably not meant.
+    /// Sentences about values that are allowed but probably not intended.
     pub warnings: Vec<String>,
 }
 
@@ -38,14 +38,14 @@ impl From<ConfigError> for ConfigErrors {
 pub(super) struct Findings {
     mistakes: Vec<ConfigError>,
     warnings: Vec<String>,
-    /// The settings of which a mistake is known.
+    /// The settings with a known mistake.
     wrong: BTreeSet<String>,
 }
 
 impl Findings {
-    /// Adds a mistake as the sentence `KEY SENTENCE` about the first of the keys. The others are those that the
-    /// sentence depends on. Where a mistake in one of them is known already, its default stands in its place, and
-    /// the sentence would be about a value that nobody wrote: it is left out.
+    /// Adds the mistake `KEY SENTENCE` about the first of the keys; the sentence depends on the values of the others.
+    /// If one of them has a known mistake, its value here is the default, not the one that was written, so the
+    /// sentence is left out.
     pub(super) fn wrong(&mut self, keys: &[&str], sentence: impl fmt::Display) {
         if keys.iter().all(|key| !self.wrong.contains(*key)) {
             self.mistake(keys[0], format!("{} {sentence}", keys[0]));
@@ -61,13 +61,13 @@ impl Findings {
         }
     }
 
-    /// Adds a mistake in a setting; the sentence names it.
+    /// Adds a mistake of a setting. The sentence must name the setting.
     pub(super) fn mistake(&mut self, key: &str, sentence: String) {
         self.wrong.insert(key.to_owned());
         self.mistakes.push(ConfigError(sentence));
     }
 
-    /// Whether a mistake is known in a setting whose name begins so.
+    /// Whether a setting with this prefix has a known mistake.
     pub(super) fn is_wrong_in(&self, prefix: &str) -> bool {
         self.wrong.iter().any(|key| key.starts_with(prefix))
     }
@@ -77,7 +77,7 @@ impl Findings {
         self.warnings.push(sentence.into());
     }
 
-    /// `value` and the warnings, or all mistakes.
+    /// Returns `value` with the warnings, or all mistakes.
     pub(super) fn or<T>(self, value: T) -> Result<(T, Vec<String>), ConfigErrors> {
         let Self { mistakes, warnings, .. } = self;
         if mistakes.is_empty() { Ok((value, warnings)) } else { Err(ConfigErrors { mistakes, warnings }) }

@@ -1,4 +1,4 @@
-//! Names of hosts in settings, and the ports behind them.
+//! Host names in settings, and splitting off the port.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct HostPattern(String);
 
 impl HostPattern {
-    /// Takes what stands in the configuration, without a port.
+    /// Parses a setting; it must not contain a port.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self(text.to_owned()));
@@ -20,7 +20,7 @@ impl HostPattern {
             return Err("* stands for whole names before a dot, as in \"*.example.com\"".to_owned());
         }
         match url::Host::parse(name) {
-            // One dot may be its end (RFC 1034, section 3.1).
+            // One trailing dot is allowed (RFC 1034, section 3.1).
             Ok(url::Host::Domain(name)) if name.strip_suffix('.').unwrap_or(&name).split('.').any(str::is_empty) => {
                 Err(format!("{name:?} has nothing between two dots, or before the first one"))
             }
@@ -31,7 +31,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether a name is meant, in whatever case it is written.
+    /// Whether the pattern matches a name, regardless of case.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
         match pattern {
@@ -44,7 +44,7 @@ impl HostPattern {
         }
     }
 
-    /// As it stands in the configuration.
+    /// The pattern as text, as in the settings.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,8 +74,8 @@ impl From<HostPattern> for String {
     }
 }
 
-/// Takes host and port apart (RFC 3986, section 3.2); addresses of IPv6 are in brackets. `None` where there are more
-/// colons than that.
+/// Splits host and port (RFC 3986, section 3.2); IPv6 addresses are in brackets. `None` if there is more than one
+/// colon outside of brackets.
 pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     let end = if authority.starts_with('[') {
         authority.find(']')? + 1
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_written_as_browsers_write_them() {
+    fn names_are_normalized_as_browsers_write_them() {
         let cases = [
             ("Chat.Example", "chat.example"),
             ("bücher.example", "xn--bcher-kva.example"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_means_every_depth_but_not_the_name_itself() {
+    fn a_wildcard_matches_every_depth_but_not_the_name_itself() {
         let below = HostPattern::parse("*.example.com").unwrap();
         for name in ["app.example.com", "a.b.example.com", "APP.Example.COM"] {
             assert!(below.matches(name), "{name}");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_more_than_a_name_is_answered_with_the_name() {
+    fn an_entry_with_scheme_or_port_is_refused_and_the_bare_name_suggested() {
         for (text, name) in
             [("https://chat.test:8000/x", "chat.test"), ("chat.test:8000", "chat.test"), ("[::1]:80", "[::1]")]
         {

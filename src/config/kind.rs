@@ -1,20 +1,20 @@
-//! What kind of value a setting takes: how a text from a variable or a flag is read, and what the sentence about a
-//! wrong value says.
+//! The kinds of values a setting takes: parsing the text of a variable or a flag, and the error message for a wrong
+//! value.
 
 use toml::Value;
 
 use super::{duration, size};
 
-/// What a setting's value is.
+/// The kind of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ValueKind {
     /// Any text.
     Text,
-    /// A text that no sentence repeats.
+    /// A text that error messages do not repeat.
     Secret,
-    /// A text that is one of these.
+    /// One of these texts.
     Choice(Vec<String>),
-    /// A whole number up to this one.
+    /// A whole number up to this maximum.
     Number(u64),
     /// A number of bytes, or a text such as "1MB".
     Size,
@@ -22,13 +22,13 @@ pub(super) enum ValueKind {
     Duration,
     /// `true` or `false`.
     Truth,
-    /// A list of texts; if this is not empty, of these.
+    /// A list of texts; if the choices are not empty, each must be one of them.
     List(Vec<String>),
 }
 
 impl ValueKind {
-    /// Reads the text of a variable or a flag. What does not parse stays text, so that the error names what was
-    /// written.
+    /// Parses the text of a variable or a flag. If that fails, the value stays text, so that the error message shows
+    /// what was written.
     pub(super) fn read(&self, text: &str) -> Value {
         match self {
             Self::Text | Self::Secret | Self::Choice(_) | Self::Size | Self::Duration => {
@@ -45,7 +45,7 @@ impl ValueKind {
         }
     }
 
-    /// The sentence about a value that could not be read; `error` is what the value's type says of it.
+    /// The error message for a value that cannot be read; `error` is the message of the value's type.
     pub(super) fn complaint(&self, value: &Value, error: &str) -> String {
         let shown = abridged(value);
         match (self, value) {
@@ -71,7 +71,7 @@ impl ValueKind {
     }
 }
 
-/// The text between the quotes of a file, where it was written with them.
+/// Strips the quotes of TOML, if the text was written with them.
 fn without_quotes(text: &str) -> &str {
     text.trim().strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
@@ -80,9 +80,9 @@ fn quoted(choices: &[String]) -> String {
     choices.iter().map(|choice| format!("{choice:?}")).collect::<Vec<_>>().join(", ")
 }
 
-/// A value as the file would say it; the beginning of one that is long.
+/// A value in TOML, shortened if it is long.
 fn abridged(value: &Value) -> String {
-    /// Characters that are enough to find it again.
+    /// Most characters shown.
     const ENOUGH: usize = 60;
     let text = one_line(&value.to_string());
     let beginning: String = text.chars().take(ENOUGH).collect();
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_may_have_the_quotes_of_the_file() {
+    fn a_text_may_be_written_with_the_quotes_of_toml() {
         let choice = ValueKind::Choice(vec!["one".to_owned()]);
         for kind in [ValueKind::Text, ValueKind::Secret, choice, ValueKind::Size, ValueKind::Duration] {
             for (text, expected) in [

@@ -1,4 +1,4 @@
-//! One TOML file, `SOCKEYE_...` variables over it, flags over both.
+//! Merges the TOML file, the `SOCKEYE_...` variables and the flags, in ascending priority.
 
 use std::path::PathBuf;
 
@@ -11,57 +11,57 @@ use super::{
     reference,
 };
 
-/// What every variable's name begins with.
+/// Prefix of the environment variables.
 const PREFIX: &str = "SOCKEYE_";
 
-/// The file that is read if `--config` names none.
+/// The file read without `--config`, if it exists.
 const DEFAULT_FILE: &str = "sockeye.toml";
 
-/// Where settings come from, the later over the earlier.
+/// The sources of settings. Later ones override earlier ones.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Sources {
-    /// The file of `--config`; without it `sockeye.toml` of the current folder, if there is one.
+    /// The file of `--config`; if `None`, `sockeye.toml` in the current folder, if it exists.
     pub file: Option<PathBuf>,
-    /// `--set key=value`, `--listen` and `--data`, as keys and texts.
+    /// `--set key=value`, `--listen` and `--data`, as pairs of key and text.
     pub flags: Vec<(String, String)>,
 }
 
-/// Settings that were read and checked, and what is worth a warning.
+/// The checked settings and the warnings.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// Sentences for the log, such as a variable that means nothing.
+    /// Warnings for the log, for example about an unknown variable.
     pub warnings: Vec<String>,
 }
 
-/// What was written, before it is read as settings.
+/// The merged values, not yet converted to settings.
 #[derive(Default)]
-struct Written {
+struct Merged {
     table: Table,
     places: Places,
     findings: Findings,
 }
 
 impl Sources {
-    /// Reads and checks everything, and tells every mistake. Nothing has been opened but the file.
+    /// Reads and checks all settings, and reports every mistake. Opens no file but the configuration file.
     pub fn load(self) -> Result<Loaded, ConfigErrors> {
         self.load_with_keys(|_| Ok(()))
     }
 
-    /// As [`Sources::load`], and checks the keys of tokens too; `keys` opens their files. It is not asked where
-    /// `[auth]` has mistakes already.
+    /// Like [`Sources::load`], and also checks the keys of tokens with `keys`, which opens their files. `keys` is not
+    /// called if `[auth]` has mistakes.
     pub(crate) fn load_with_keys(
         self,
         keys: impl FnOnce(&Config) -> Result<(), ConfigError>,
     ) -> Result<Loaded, ConfigErrors> {
-        let mut written = Written::default();
-        let is_file_read = written.file(self.file);
-        written.variables();
-        written.flags(self.flags);
-        let Written { table, places, mut findings } = written;
+        let mut merged = Merged::default();
+        let is_file_read = merged.file(self.file);
+        merged.variables();
+        merged.flags(self.flags);
+        let Merged { table, places, mut findings } = merged;
         let config = read::read(table, &places, &mut findings);
         if is_file_read {
             config.check_all(&mut findings);
@@ -76,8 +76,8 @@ impl Sources {
     }
 }
 
-impl Written {
-    /// False if there is a file and it is no TOML: what it should have set is unknown then.
+impl Merged {
+    /// Returns false if a file is no valid TOML: its settings are then unknown.
     fn file(&mut self, file: Option<PathBuf>) -> bool {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
         let Some(path) = file.or_else(default) else { return true };
@@ -129,7 +129,7 @@ impl Written {
         }
     }
 
-    /// Puts a value over what stands in its place.
+    /// Sets a value, overriding that of an earlier source.
     fn set(&mut self, key: &str, text: &str, place: String) {
         let Some(kind) = reference::kind_of(key) else {
             let hint = reference::suggestion(key);
@@ -148,7 +148,8 @@ impl Written {
     }
 }
 
-/// `LIMITS__EVENTS_PER_SECOND` is `limits.events-per-second`; the two shorthands are those of the flags.
+/// `LIMITS__EVENTS_PER_SECOND` is `limits.events-per-second`; `LISTEN` and `DATA` stand for the settings of the flags
+/// with these names.
 fn key_of_variable(rest: &str) -> String {
     match rest {
         "LISTEN" => "server.listen".to_owned(),

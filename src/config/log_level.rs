@@ -1,10 +1,10 @@
-//! `log.level`: one level for everything, or directives `target=level`. `EnvFilter` alone would take any other word
-//! for the name of a target, and log nothing else.
+//! Checks `log.level`: one level, or directives `target=level`. `EnvFilter` alone would accept any other word as the
+//! name of a target, and log nothing else.
 
-/// What a level is called.
+/// The names of levels.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
-/// The modules that log under `sockeye::`.
+/// The modules that log, as targets below `sockeye::`.
 const MODULES: [&str; 27] = [
     "allocator",
     "app",
@@ -34,10 +34,10 @@ const MODULES: [&str; 27] = [
     "tellings",
     "token_expiry",
 ];
-/// How much alike a misspelt target is to the right one.
+/// Similarity from which a target counts as a misspelling of `sockeye`.
 const ALIKE: f64 = 0.85;
 
-/// The sentence about a value that would not log what it seems to; it follows the setting's name.
+/// The error message for a value that would not log what it seems to; the caller puts the setting's name before it.
 pub(super) fn complaint(value: &str) -> Option<String> {
     if value.trim().is_empty() {
         return Some(format!("is empty: write one of {}", LEVELS.join(", ")));
@@ -55,7 +55,7 @@ pub(super) fn complaint(value: &str) -> Option<String> {
     ))
 }
 
-/// The sentence about directives of which each is for a module that there is not.
+/// The error message if every directive names a module that does not exist.
 fn nothing_is_logged(value: &str) -> Option<String> {
     let unknown = |directive: &str| {
         let module = directive.trim().split('=').next()?.strip_prefix("sockeye::")?.split("::").next()?.to_owned();
@@ -69,7 +69,7 @@ fn nothing_is_logged(value: &str) -> Option<String> {
     Some(format!("logs nothing: there is no module sockeye::{module}{hint}"))
 }
 
-/// The value as `EnvFilter` reads it, which takes no spaces.
+/// The value without spaces, which `EnvFilter` does not accept.
 pub(crate) fn directives(value: &str) -> String {
     value.split(',').map(str::trim).collect::<Vec<_>>().join(",")
 }
@@ -85,7 +85,7 @@ fn is_level(word: &str) -> bool {
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
 }
 
-/// Whether it is a path of modules, such as `sockeye::store`.
+/// Whether it is a module path such as `sockeye::store`.
 fn is_target(target: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty()
@@ -95,7 +95,7 @@ fn is_target(target: &str) -> bool {
     target.split("::").all(is_name) && !is_level(target)
 }
 
-/// Whether its first name is a slip of ours.
+/// Whether its first name is a misspelling of `sockeye`.
 fn looks_like_ours(target: &str) -> bool {
     let first = target.split("::").next().unwrap_or_default();
     first != "sockeye" && strsim::jaro_winkler(first, "sockeye") > ALIKE
@@ -108,7 +108,7 @@ mod tests {
     use super::{MODULES, complaint, directives};
 
     #[test]
-    fn levels_and_directives_are_taken_and_the_filter_takes_them_too() {
+    fn valid_levels_and_directives_are_accepted_by_the_env_filter_too() {
         for level in ["info", "OFF", "warn,sockeye=debug", "info, sockeye::store=debug ,my_app=trace"] {
             assert_eq!(complaint(level), None, "{level}");
             assert!(directives(level).parse::<EnvFilter>().is_ok(), "{level}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_that_there_are_not_are_refused_where_nothing_else_is_named() {
+    fn directives_that_name_only_unknown_modules_are_refused() {
         let sentence = complaint("sockeye::stroe=debug").unwrap();
         assert_eq!(sentence, "logs nothing: there is no module sockeye::stroe; did you mean sockeye::store?");
         let sentence = complaint("sockeye::xyzzy::deep=debug, sockeye::stroe=info").unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_modules_are_those_of_the_library() {
+    fn the_list_of_modules_is_complete() {
         let declared = include_str!("../lib.rs").lines().filter_map(|line| {
             let line = line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?;
             line.strip_suffix(';')
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_word_is_refused_with_the_right_form() {
+    fn any_other_word_is_refused_and_the_right_form_named() {
         let cases = ["", " ", "verbose", "warning", "1", "sockeye::store", "info;debug", "sockeye=verbose", "=debug"];
         for level in cases.into_iter().chain(["info,", "info=sockeye", "sockeye=", "a b=info", "info debug"]) {
             let sentence = complaint(level).expect(level);

@@ -1,4 +1,4 @@
-//! A moment as RFC 3339 writes it, as text or as TOML's own date-time.
+//! A point in time in RFC 3339 format, as text or as TOML's date-time.
 
 use std::time::UNIX_EPOCH;
 

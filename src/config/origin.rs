@@ -1,12 +1,12 @@
-//! Origins in `cors.origins`, and those that requests name.
+//! Origins: the patterns of `cors.origins`, and the Origin header of a request.
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::host_pattern::{HostPattern, split_port};
 
-/// Which origins are meant: one as a browser sends it (RFC 6454, section 6.2), with scheme, host and a port unless it
-/// is the scheme's own; or many, with `*` for the names below a host or for the port; or `*`, or `null`.
+/// A pattern of origins: one origin as a browser sends it (RFC 6454, section 6.2), with scheme, host and any port
+/// that is not the scheme's default; or many, with `*` for the names below a host or for the port; or `*`; or `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Origin {
@@ -16,7 +16,7 @@ pub struct Origin {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pattern {
-    /// Every page with an origin, which `null` is not.
+    /// Every origin but `null`.
     Every,
     Null,
     Pages {
@@ -29,30 +29,30 @@ enum Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Of(HostPattern),
-    /// An app's own text behind `capacitor://` and the like, which may be empty.
+    /// The text after `capacitor://` and the like; may be empty.
     Exactly(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Port {
     Every,
-    /// `None` stands for the scheme's own.
+    /// `None` is the scheme's default port.
     One(Option<u16>),
 }
 
-/// The origin that a request names.
+/// A parsed Origin header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentOrigin<'a> {
     /// As in `https`.
     pub scheme: &'a str,
-    /// The name or address, the latter in brackets if it is one of IPv6.
+    /// The name or the address; an IPv6 address is in brackets.
     pub host: &'a str,
-    /// `None` where it is the scheme's own.
+    /// `None` if the header has no port.
     pub port: Option<u16>,
 }
 
 impl<'a> SentOrigin<'a> {
-    /// `None` for `null`, and for what is no origin.
+    /// `None` for `null` and for an invalid origin.
     pub fn parse(header: &'a HeaderValue) -> Option<Self> {
         let (scheme, authority) = header.to_str().ok()?.split_once("://")?;
         if !is_scheme(scheme) || authority.contains(['/', '?', '#', '@']) {
@@ -65,8 +65,8 @@ impl<'a> SentOrigin<'a> {
 }
 
 impl Origin {
-    /// Takes what stands in the configuration. What no browser and no app ever sends is refused, with the right form
-    /// where that can be told.
+    /// Parses a setting. An origin that no browser or app ever sends is refused, with a suggestion where there is
+    /// one.
     pub fn parse(text: &str) -> Result<Self, String> {
         let pattern = match text {
             "*" => Pattern::Every,
@@ -76,7 +76,7 @@ impl Origin {
         Ok(Self { text: written(&pattern), pattern })
     }
 
-    /// Whether a request's Origin header is meant by it.
+    /// Whether the pattern matches the Origin header of a request.
     pub(crate) fn allows(&self, header: &HeaderValue) -> bool {
         let is_null = header.as_bytes().eq_ignore_ascii_case(b"null");
         match &self.pattern {
@@ -95,7 +95,7 @@ impl Origin {
     }
 }
 
-/// Why a text is no origin, and what was probably meant.
+/// Why a text is no valid origin, and a suggestion.
 struct Wrong {
     why: String,
     instead: Option<String>,
@@ -106,7 +106,7 @@ impl Wrong {
         Self { why: why.into(), instead: None }
     }
 
-    /// Names what was meant, if that is an origin.
+    /// Sets the suggestion, if it is a valid origin.
     fn meaning(self, instead: &str) -> Self {
         Self { instead: pages(instead).ok().map(|pattern| written(&pattern)), ..self }
     }
@@ -176,12 +176,12 @@ fn pages(text: &str) -> Result<Pattern, Wrong> {
     Ok(Pattern::Pages { scheme, host, port })
 }
 
-/// Why a text is none that begins with a scheme, and has not both slashes behind it.
+/// The error for a text whose scheme is not followed by two slashes.
 fn half_a_scheme(text: &str) -> Option<Wrong> {
     let (scheme, rest) = text.split_once(':')?;
     let scheme = scheme.to_ascii_lowercase();
     if rest == "*" || (!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())) {
-        // A host and its port.
+        // Host and port, not a scheme.
         return None;
     }
     match &*scheme {
@@ -212,13 +212,13 @@ fn written(pattern: &Pattern) -> String {
     }
 }
 
-/// RFC 3986, section 3.1.
+/// The syntax of a scheme (RFC 3986, section 3.1).
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// Whether pages of this scheme have an opaque origin, or that of the page that opened them (HTML, section 7.1.1).
+/// Whether pages of this scheme have an opaque origin or inherit that of their opener (HTML, section 7.1.1).
 fn is_without_origin(scheme: &str) -> bool {
     ["data", "blob", "about", "javascript"].contains(&scheme)
 }

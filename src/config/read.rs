@@ -1,4 +1,5 @@
-//! From a table of settings to [`Config`]: every setting is read by itself, so that each one that is wrong is told.
+//! Converts a table of settings to [`Config`]. Each setting is converted separately, so that every wrong one is
+//! reported.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use toml::{Table, Value};
 
 use super::{Config, findings::Findings, kind::ValueKind, reference};
 
-/// Where each setting was written, by its dotted key: a line of the file, a variable or a flag.
+/// The source of each setting, by its dotted key: a line of the file, a variable or a flag.
 pub(super) type Places = BTreeMap<String, String>;
 
-/// Reads what can be read; what cannot is among the findings, and has its default.
+/// Converts the settings that are valid. The others are reported in `findings` and keep their defaults.
 pub(super) fn read(table: Table, places: &Places, findings: &mut Findings) -> Config {
     let mut reading = Reading { places, findings };
     let mut good = Table::new();
@@ -46,7 +47,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The settings of one table that can be read. `whole` makes the configuration that has nothing but this setting.
+    /// Returns the valid settings of one table. `whole` builds a configuration that contains only the given setting.
     fn settings(&mut self, path: &str, settings: Table, whole: impl Fn(&str, Value) -> Table) -> Table {
         let mut good = Table::new();
         for (name, value) in settings {
@@ -76,7 +77,7 @@ impl Reading<'_> {
         good
     }
 
-    /// The tables `[section.<name>]`, with what can be read of them.
+    /// Returns the tables `[section.<name>]` with their valid settings.
     fn named_tables(&mut self, section: &str, smallest: &Table, tables: Table) -> Table {
         let mut good = Table::new();
         for (name, value) in tables {
@@ -100,7 +101,7 @@ impl Reading<'_> {
                     self.findings.mistake(&missing, format!("{path} needs {key}{place}"));
                 }
             }
-            // What is wrong has its place taken, so that the rest of the table can be checked.
+            // A wrong value is replaced by that of the smallest valid table, so that the rest can be checked.
             let mut table = smallest.clone();
             table.extend(read);
             good.insert(name, Value::Table(table));
@@ -122,7 +123,7 @@ impl Reading<'_> {
     }
 }
 
-/// What is wrong with a setting's value; with each item of a list by itself.
+/// The error messages for a value; one for each wrong item of a list.
 fn complaints(kind: &ValueKind, value: &Value, whole: impl Fn(Value) -> Table) -> Vec<String> {
     let complaint = |value: &Value| {
         let error = Config::deserialize(whole(value.clone())).err()?;
@@ -134,7 +135,7 @@ fn complaints(kind: &ValueKind, value: &Value, whole: impl Fn(Value) -> Table) -
     if each.is_empty() { vec![all] } else { each }
 }
 
-/// A configuration that has nothing but this, in a section or in one within it (`auth.keys`).
+/// A configuration that contains only this setting, in a section or a nested one (`auth.keys`).
 fn nested(section: &str, name: &str, value: Value) -> Table {
     let innermost = Table::from_iter([(name.to_owned(), value)]);
     let wrap = |table, name: &str| Table::from_iter([(name.to_owned(), Value::Table(table))]);

@@ -1,4 +1,4 @@
-//! What can be said of every setting, read off the doc comments and defaults of [`Config`].
+//! The reference of all settings, from the doc comments and defaults of [`Config`].
 
 use std::{fmt::Write as _, sync::LazyLock};
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::{Config, kind::ValueKind};
 
-/// One key of the file.
+/// One setting.
 struct Setting {
     section: String,
     key: String,
     sentence: String,
     kind: ValueKind,
-    /// As TOML; `None` for a key of a section of which there are many, such as `[relay.<event>]`.
+    /// The default in TOML; `None` in a section that repeats by name, such as `[relay.<event>]`.
     default: Option<String>,
 }
 
@@ -34,7 +34,7 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
 });
 
 impl Reference {
-    /// Adds a section, and after it those within it of which there are many.
+    /// Adds a section, then its subsections that repeat by name.
     fn add(&mut self, section: &str, shape: &Value, defaults: &Value) {
         self.sections.push((section.to_owned(), sentence(shape)));
         let many = many(section);
@@ -60,14 +60,14 @@ impl Reference {
     }
 }
 
-/// The sections of which there are many, and how the reference writes their names.
+/// The sections that repeat by name, and how the reference writes them.
 const MANY: [(&str, &str); 3] = [("relay", "relay.<event>"), ("auth.keys", "auth.keys.<kid>"), ("key", "key.<name>")];
 
 fn many(section: &str) -> Option<&'static str> {
     MANY.iter().find(|(name, _)| *name == section).map(|(_, written)| *written)
 }
 
-/// The same for one of them, as in `relay.cursor`.
+/// The pattern of a concrete section: `relay.<event>` for `relay.cursor`.
 fn one_of_many(section: &str) -> Option<&'static str> {
     let is_one = |name| section.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1);
     MANY.iter().find(|(name, _)| is_one(*name)).map(|(_, written)| *written)
@@ -99,7 +99,7 @@ fn kind(shape: &Value) -> ValueKind {
     }
 }
 
-/// The variants of an enum; none for every other type.
+/// The variants of an enum; empty for other types.
 fn choices(shape: &Value) -> Vec<String> {
     let documented = shape["oneOf"].as_array().into_iter().flatten().filter_map(|variant| variant["const"].as_str());
     let bare = shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -107,11 +107,11 @@ fn choices(shape: &Value) -> Vec<String> {
 }
 
 fn toml_text(value: &Value) -> String {
-    // A JSON scalar or list of strings is TOML as it stands.
+    // A JSON scalar or list of strings is valid TOML.
     value.to_string().replace("\",\"", "\", \"")
 }
 
-/// What a key's value is; `None` where there is no such key.
+/// The kind of a setting's value; `None` for an unknown key.
 pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
     let (section, name) = key.rsplit_once('.')?;
     let section = one_of_many(section).unwrap_or(section);
@@ -119,7 +119,7 @@ pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
     Some(&setting.kind)
 }
 
-/// The names of the tables around a setting, and its own. That of an event or of a key may hold dots.
+/// Splits a key into its tables and its last name. The name of an event or of a key may contain dots.
 pub(super) fn place_of(key: &str) -> (Vec<&str>, &str) {
     let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
     let many = MANY.iter().find_map(|(many, _)| Some((*many, section.strip_prefix(many)?.strip_prefix('.')?)));
@@ -134,7 +134,7 @@ pub(super) fn is_section(name: &str) -> bool {
     REFERENCE.sections.iter().any(|(section, _)| section == name)
 }
 
-/// Of a section of which there are many: a valid table with nothing but the keys that none may lack.
+/// For a section that repeats by name: a valid table with only the required keys.
 pub(super) fn smallest(section: &str) -> Option<toml::Table> {
     let table = match section {
         "relay" => toml::toml! { to = "everyone" },
@@ -148,11 +148,11 @@ pub(super) fn smallest(section: &str) -> Option<toml::Table> {
     Some(table)
 }
 
-/// How much alike two names must be for one to be taken for a slip of the other.
+/// Similarity from which a key counts as a misspelling of another.
 const ALIKE: f64 = 0.8;
 
-/// What the sentence about an unknown key goes on with: the setting that is probably meant, from the same section if
-/// there is that section; or what the section has.
+/// The end of the message about an unknown key: the nearest setting, from the same section if it exists; otherwise
+/// the section's settings.
 pub(super) fn suggestion(wrong: &str) -> String {
     nearest(wrong).map_or_else(
         || siblings(wrong),
@@ -163,13 +163,13 @@ pub(super) fn suggestion(wrong: &str) -> String {
     )
 }
 
-/// The key that looks most like a wrong one, if any does.
+/// The setting nearest to an unknown key, if one is near enough.
 pub(super) fn nearest(wrong: &str) -> Option<String> {
     let wrong = wrong.replace('_', "-");
     let (path, name) = wrong.rsplit_once('.').unwrap_or(("", &wrong));
     let section = one_of_many(path).unwrap_or(path);
     let settings = || REFERENCE.settings.iter();
-    // `relay.<event>` is written as the wrong key has it.
+    // The settings of a section that repeats by name are compared with the name as the key has it.
     let of_section = settings().filter(|setting| setting.section == section);
     let within = most_alike(name, of_section.map(|setting| (setting.key.clone(), format!("{path}.{}", setting.key))));
     within
@@ -178,7 +178,7 @@ pub(super) fn nearest(wrong: &str) -> Option<String> {
             Some(format!("{}.{}", elsewhere.section, elsewhere.key))
         })
         .or_else(|| {
-            // What is left are slips in the section.
+            // Otherwise the mistake is in the section's name.
             if settings().any(|setting| setting.section == section) {
                 return None;
             }
@@ -188,7 +188,7 @@ pub(super) fn nearest(wrong: &str) -> Option<String> {
         })
 }
 
-/// Of pairs of a name and what it stands for, that of the name that is most like the wrong one.
+/// Returns the second part of the pair whose first part is most similar to the unknown key.
 fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Option<String> {
     names
         .map(|(name, meant)| (strsim::jaro_winkler(&name, wrong), meant))
@@ -197,7 +197,7 @@ fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Opt
         .map(|(_, meant)| meant)
 }
 
-/// The names of all settings of a wrong key's section, or of all sections.
+/// The settings of the unknown key's section, or all sections.
 fn siblings(wrong: &str) -> String {
     let path = wrong.rsplit_once('.').map_or("", |(path, _)| path);
     let section = one_of_many(path).unwrap_or(path);
@@ -210,7 +210,7 @@ fn siblings(wrong: &str) -> String {
     format!("; [{section}] has {}", names.join(", "))
 }
 
-// Below, results of `write!` are let go of: writing to a `String` cannot fail.
+// Results of `write!` are ignored below: writing to a `String` cannot fail.
 
 /// The commented `sockeye.toml` that `sockeye default-config` prints: every setting at its default.
 pub fn default_toml() -> String {
@@ -254,13 +254,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_file_means_the_defaults() {
+    fn the_default_file_parses_to_the_defaults() {
         let read: Config = toml::from_str(&default_toml()).expect("it is TOML");
         assert_eq!(serde_json::to_value(read).unwrap(), serde_json::to_value(Config::default()).unwrap());
     }
 
     #[test]
-    fn every_setting_has_a_sentence() {
+    fn every_setting_has_a_description() {
         for setting in &REFERENCE.settings {
             assert!(setting.sentence.ends_with('.'), "{}.{}: {:?}", setting.section, setting.key, setting.sentence);
         }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_answered_with_the_nearest() {
+    fn the_message_about_an_unknown_key_names_the_nearest_setting() {
         let cases = [
             ("limits.event-per-second", "limits.events-per-second"),
             ("limits.events_per_second", "limits.events-per-second"),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_like_no_other_is_answered_with_those_of_its_section() {
+    fn the_message_about_a_key_without_a_near_one_lists_its_section() {
         assert!(suggestion("limits.foo").starts_with("; [limits] has events-per-second, payload-bytes,"));
         assert!(suggestion("auth.keys.a.kid").starts_with("; [auth.keys.<kid>] has algorithm, secret,"));
         assert!(suggestion("relay.cursor.foo").starts_with("; [relay.<event>] has to, field,"));

@@ -1,4 +1,4 @@
-//! A secret among the settings.
+//! The type of secrets in settings.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps it.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for whoever computes with it.
+    /// The text, for cryptographic use.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Serialize for Secret {
-    /// Only the default, which is empty, is ever written.
+    /// Only the default, which is empty, is ever serialized.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("")
     }

@@ -18,7 +18,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     deserializer.deserialize_any(Reader)
 }
 
-/// How a size is written.
+/// The accepted form, for error messages.
 pub(super) const FORM: &str = "a number of bytes, or a text such as \"1MB\" or \"512 KiB\"";
 
 struct Reader;
@@ -45,7 +45,7 @@ impl de::Visitor<'_> for Reader {
     }
 }
 
-/// The schema of such a setting.
+/// The JSON schema of a size.
 pub(super) struct Size;
 
 impl JsonSchema for Size {

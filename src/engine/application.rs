@@ -36,8 +36,8 @@ pub(crate) trait Application: Send + Sync {
     /// Whether the socket's user may be in a room.
     fn may_hear(&self, room: &Room) -> bool;
 
-    /// Whether the layer above takes the client for away. It processes [`Self::moved`] in the socket's queue, so it may be
-    /// behind, and it never learns of a change that was undone meanwhile.
+    /// Whether the layer above takes the client for away. It processes [`Self::moved`] in the socket's queue, so it may
+    /// be behind, and it never learns of a change that was undone meanwhile.
     fn is_away(&self) -> bool;
 
     /// Whether the namespace has an event of this name.

@@ -1,10 +1,10 @@
-//! One client's connection: a session of Engine.IO, over long polling or a WebSocket, or a plain WebSocket. It ends with
-//! the network; the sockets of its client may outlive it.
+//! One client's connection: a session of Engine.IO, over long polling or a WebSocket, or a plain WebSocket. It ends
+//! with the network; the sockets of its client may outlive it.
 //!
-//! This file has the state. What is done with it is below: [`send`], [`incoming`] and [`dispatch`] (packets out and in),
-//! [`intake`] (whether the next packet may be read), [`sockets`] (the namespaces that the client joined), [`clock`]
-//! (pings and deadlines), [`poll`] and [`upgrading`] (long polling, and the upgrade to a WebSocket), [`end`], and
-//! [`mistake`] (the log line about a client that broke the protocol).
+//! This file has the state. What is done with it is below: [`send`], [`incoming`] and [`dispatch`] (packets out and
+//! in), [`intake`] (whether the next packet may be read), [`sockets`] (the namespaces that the client joined),
+//! [`clock`] (pings and deadlines), [`poll`] and [`upgrading`] (long polling, and the upgrade to a WebSocket), [`end`],
+//! and [`mistake`] (the log line about a client that broke the protocol).
 
 pub(super) mod clock;
 mod dispatch;

@@ -16,8 +16,8 @@ use crate::limits;
 /// Log lines per second about connections that are closed for what they sent.
 const LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
-/// The second part of a packet of `socket.io-msgpack-parser`, after the type of its map: the name of a field, as a short
-/// string of MessagePack.
+/// The second part of a packet of `socket.io-msgpack-parser`, after the type of its map: the name of a field, as a
+/// short string of MessagePack.
 const MSGPACK_FIELDS: [&[u8]; 4] = [b"\xA4type", b"\xA4data", b"\xA3nsp", b"\xA2id"];
 
 /// Limits these log lines, so that a client that reconnects in a loop cannot fill the log.

@@ -24,9 +24,9 @@ const CLOSE_AFTER_CLOSE_FRAME: Duration = Duration::from_secs(5);
 
 /// The deadlines of one connection, and its one timer.
 ///
-/// Engine.IO 4: the server pings, first one interval after the handshake, then one interval after each pong. Engine.IO 3:
-/// the client pings. Plain WebSocket: the server pings at every interval, and the client must send a frame of any kind
-/// within the idle timeout.
+/// Engine.IO 4: the server pings, first one interval after the handshake, then one interval after each pong. Engine.IO
+/// 3: the client pings. Plain WebSocket: the server pings at every interval, and the client must send a frame of any
+/// kind within the idle timeout.
 pub(super) struct Beat {
     protocol: Protocol,
     /// When to send the next ping.
@@ -169,8 +169,8 @@ impl Beat {
             _ => {}
         }
         if is_due(self.connect_by) {
-            // Engine.IO checks once, as Node does. Plain WebSocket checks again, since CONNECT may be refused after this
-            // and the client must not stay.
+            // Engine.IO checks once, as Node does. Plain WebSocket checks again, since CONNECT may be refused after
+            // this and the client must not stay.
             self.connect_by = (self.protocol == Protocol::Plain).then(|| now + settings.connect_timeout);
             if !has_sockets {
                 return Due::ConnectTimeout;

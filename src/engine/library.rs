@@ -1,9 +1,9 @@
 //! The library (`socketioxide`), as far as the engine drives it: it knows the namespaces and runs their connect
 //! middleware and connect handlers.
 //!
-//! It is driven as an in-memory client of long polling: a GET opens a session, one POST carries CONNECT, and another one
-//! closes the session as soon as CONNECT is decided on. Nothing is fetched from it: the connect handlers tell the engine
-//! what to answer, and the engine writes every packet itself.
+//! It is driven as an in-memory client of long polling: a GET opens a session, one POST carries CONNECT, and another
+//! one closes the session as soon as CONNECT is decided on. Nothing is fetched from it: the connect handlers tell the
+//! engine what to answer, and the engine writes every packet itself.
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
 //! The memory that clients make the server hold: how it is counted, its bounds, and what happens beyond them.
 //!
-//! Whatever is held for a client is charged to the [`Account`] while it is held: incomplete input, events and writes that
-//! are not answered yet, unsent packets, recovery logs, HTTP bodies. A packet that many sockets get is charged once; each
-//! queue and log adds 8 to 16 bytes of its own buffer.
+//! Whatever is held for a client is charged to the [`Account`] while it is held: incomplete input, events and writes
+//! that are not answered yet, unsent packets, recovery logs, HTTP bodies. A packet that many sockets get is charged
+//! once; each queue and log adds 8 to 16 bytes of its own buffer.
 //!
 //! | bound | of what | beyond it |
 //! |---|---|---|
@@ -14,14 +14,15 @@
 //! | a quarter of `limits.memory` | HTTP bodies | large ones are refused with 503 |
 //! | `limits.memory` | everything | see below |
 //!
-//! From seven eighths of `limits.memory` on, memory is *scarce*, and the task in `memory_relief` frees it, in this order:
+//! From seven eighths of `limits.memory` on, memory is *scarce*, and the task in `memory_relief` frees it, in this
+//! order:
 //!
 //! 1. The logs of sockets that are away are given up, together with the sockets, then those of connected sockets.
 //! 2. Connections that hold more than an equal share are not read from (at once, without the task).
 //! 3. If memory stays scarce for half a second, the connections that hold most are dropped.
 //!
-//! When `limits.memory` is used up, new connections, large HTTP bodies, and events of connections above an equal share are
-//! refused.
+//! When `limits.memory` is used up, new connections, large HTTP bodies, and events of connections above an equal share
+//! are refused.
 
 mod account;
 mod charge;

@@ -49,8 +49,8 @@ pub(super) async fn trim(shared: Arc<Shared>) {
     }
 }
 
-/// Gives up recovery logs until they are within their bounds: those of sockets that are away, together with the sockets,
-/// and then the largest of connected sockets.
+/// Gives up recovery logs until they are within their bounds: those of sockets that are away, together with the
+/// sockets, and then the largest of connected sockets.
 async fn give_up_logs(engine: &Engine) {
     let account = &engine.shared.account;
     let mut given_up = 0;

@@ -216,7 +216,8 @@ impl Output {
         self.queue.write(|bytes| send(writer.as_ref(), bytes))
     }
 
-    /// The payload for a poll: at most `most` bytes, unless its first packet alone has more. `None` where nothing is unsent.
+    /// The payload for a poll: at most `most` bytes, unless its first packet alone has more. `None` where nothing is
+    /// unsent.
     pub(super) fn payload(&mut self, most: usize) -> Option<String> {
         if self.queue.is_empty() {
             for frame in self.farewell.take().into_iter().flatten() {

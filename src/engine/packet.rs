@@ -1,5 +1,5 @@
-//! Parses packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), except for
-//! their JSON.
+//! Parses packets of Socket.IO (protocol versions 4 and 5, <https://github.com/socketio/socket.io-protocol>), except
+//! for their JSON.
 
 use super::version::Protocol;
 

@@ -53,9 +53,9 @@ impl PacketRate {
         self.owes.load(Relaxed)
     }
 
-    /// Pays for the packet that owed its token, and then for the one that waited because of it: that one may be an event,
-    /// which must not be refused for what came before it. Returns how long to wait before the next attempt; `None` when
-    /// both are paid.
+    /// Pays for the packet that owed its token, and then for the one that waited because of it: that one may be an
+    /// event, which must not be refused for what came before it. Returns how long to wait before the next attempt;
+    /// `None` when both are paid.
     pub(super) fn pay(&self, limits: &Limits) -> Option<Duration> {
         while self.owes() {
             match self.bucket(limits).and_then(limits::wait) {

@@ -44,8 +44,8 @@ impl DisconnectReason {
         }
     }
 
-    /// Whether it is an error of Engine.IO itself. As in Node, a polling session is removed at once then, so that its client
-    /// cannot fetch a last packet.
+    /// Whether it is an error of Engine.IO itself. As in Node, a polling session is removed at once then, so that its
+    /// client cannot fetch a last packet.
     pub(super) const fn is_of_engine(self) -> bool {
         matches!(self, Self::PingTimeout | Self::TransportError | Self::ParseError)
     }

@@ -57,7 +57,8 @@ impl RecoveryLog {
         self.bytes
     }
 
-    /// Removes the first entry if no event of it is removed yet and this holds for the events and bytes that would be left.
+    /// Removes the first entry if no event of it is removed yet and this holds for the events and bytes that would be
+    /// left.
     fn forget_entry_if(&mut self, is_true: impl Fn(usize, usize) -> bool) -> bool {
         let Some(entry) = self.entries.front().filter(|_| self.forgotten == 0) else { return false };
         let (len, bytes) = (self.len - entry.parts().len(), self.bytes - size(entry));

@@ -1,5 +1,5 @@
-//! Recoveries that break the connection again: a client may not be able to take one of the events that it missed. It would
-//! be sent that event and break off, for ever.
+//! Recoveries that break the connection again: a client may not be able to take one of the events that it missed. It
+//! would be sent that event and break off, for ever.
 
 /// The last event that a recovering client has received.
 #[derive(Debug, Clone, Copy)]

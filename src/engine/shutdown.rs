@@ -28,7 +28,8 @@ impl Engine {
                 connection.end(DisconnectReason::ServerShuttingDown, None);
             }
         }
-        // Polling clients have yet to fetch CLOSE, and clients that are upgrading have yet to get it over the WebSocket.
+        // Polling clients have yet to fetch CLOSE, and clients that are upgrading have yet to get it over the
+        // WebSocket.
         let until = Instant::now() + LAST_FETCHES;
         while Instant::now() < until && !self.connections.is_empty() {
             // A handshake that was accepted before may have become a connection only now.

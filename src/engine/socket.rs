@@ -2,8 +2,8 @@
 //! it.
 //!
 //! This file has the state. What is done with it is below: [`admission`] (the answer to CONNECT), [`deliver`] (what is
-//! sent to its client), [`from_connection`] (what its connection tells it), [`recovery`] (its client goes away and comes
-//! back), and [`finish`] (its end).
+//! sent to its client), [`from_connection`] (what its connection tells it), [`recovery`] (its client goes away and
+//! comes back), and [`finish`] (its end).
 
 mod admission;
 mod deliver;
@@ -51,8 +51,8 @@ pub(crate) struct Socket {
     session: LibrarySession,
     /// The id by which a client of Engine.IO 3 knows it outside of the root namespace.
     legacy_id: Option<String>,
-    /// The secret by which its client recovers it. `None` where the client cannot: then its events carry no offsets, and
-    /// its log stays empty.
+    /// The secret by which its client recovers it. `None` where the client cannot: then its events carry no offsets,
+    /// and its log stays empty.
     pid: Option<String>,
     /// For a long `auth`, which the layer above keeps as long as the socket.
     _auth_charge: Option<Box<ReceivedCharge>>,

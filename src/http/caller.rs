@@ -29,8 +29,8 @@ pub(super) enum Caller {
 }
 
 impl Caller {
-    /// Requires a backend with this scope. Errors: `forbidden` for users and for keys without it, `unauthorized` without
-    /// credentials.
+    /// Requires a backend with this scope. Errors: `forbidden` for users and for keys without it, `unauthorized`
+    /// without credentials.
     pub(super) fn backend(&self, scope: Scope) -> Result<&Key> {
         let key = self.is_backend()?;
         key.may(scope)?;

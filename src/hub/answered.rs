@@ -38,7 +38,8 @@ impl Answered {
         Ok(Self { arguments, attachments })
     }
 
-    /// The first argument, read as null where there is none. `bad-payload` where it is nothing that `T` can be read from.
+    /// The first argument, read as null where there is none. `bad-payload` where it is nothing that `T` can be read
+    /// from.
     pub fn first<T: DeserializeOwned>(&self) -> Result<T> {
         let text = self.arguments.first().map_or("null", |argument| argument.get());
         input::read(text, "the answer").map_err(Error::BadPayload)

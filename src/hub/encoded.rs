@@ -16,8 +16,8 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// An event with its payload. `unavailable` where Socket.IO reserves its name, the payload cannot be written as JSON,
-    /// or it has more than 1,000 levels.
+    /// An event with its payload. `unavailable` where Socket.IO reserves its name, the payload cannot be written as
+    /// JSON, or it has more than 1,000 levels.
     pub fn of<E: ServerEvent>(event: &E) -> Result<Self> {
         let unwritten = |cause: Box<dyn std::error::Error + Send + Sync>| {
             Error::internal(&format!("the event {} could not be written", E::NAME), cause)

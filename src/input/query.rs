@@ -18,8 +18,8 @@ impl Fields {
         Self(serde_urlencoded::from_str(query).unwrap_or_default())
     }
 
-    /// The fields as a JSON object, which is what `auth` is for clients of version 2. Repeated fields become an array, as in
-    /// Node.
+    /// The fields as a JSON object, which is what `auth` is for clients of version 2. Repeated fields become an array,
+    /// as in Node.
     pub(crate) fn to_json(&self) -> String {
         let mut members: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for (name, text) in &self.0 {

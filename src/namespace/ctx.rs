@@ -89,8 +89,8 @@ impl Ctx {
         self.socket.hub.kick(self.socket.id, close);
     }
 
-    /// Emits to all sockets of a room, also to this one if it is in it. `bad-payload` where the name cannot be a room's;
-    /// other errors as with [`Hub::emit`].
+    /// Emits to all sockets of a room, also to this one if it is in it. `bad-payload` where the name cannot be a
+    /// room's; other errors as with [`Hub::emit`].
     pub fn emit_to_room<E: ServerEvent>(&self, room: &str, event: &E) -> Result<()> {
         self.socket.hub.emit(To::Room(&named(room)?), event)
     }

@@ -24,7 +24,8 @@ pub(super) fn length(users: usize) -> Duration {
 #[derive(Default)]
 pub(super) struct Changes {
     by_user: HashMap<UserId, Change>,
-    /// A client was given the list of users after the burst began, so it may know of a change that is not announced yet.
+    /// A client was given the list of users after the burst began, so it may know of a change that is not announced
+    /// yet.
     were_read: bool,
 }
 
@@ -34,8 +35,8 @@ pub(super) enum Change {
 }
 
 impl Changes {
-    /// Adds a change. It cancels out with the opposite change, unless [`Self::mark_read`] was called in between. True if
-    /// it is the first change since the changes were empty: a burst begins, even where the change cancels out later.
+    /// Adds a change. It cancels out with the opposite change, unless [`Self::mark_read`] was called in between. True
+    /// if it is the first change since the changes were empty: a burst begins, even where the change cancels out later.
     pub(super) fn add(&mut self, user: &UserId, change: Change) -> bool {
         let is_first = self.by_user.is_empty();
         match (self.by_user.get(user), &change) {

@@ -1,4 +1,4 @@
-//! The arguments of an event, still JSON text.
+//! The arguments of an event, as JSON text.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::{
     input::{self, check_depth},
 };
 
-/// What sentences call an event's one argument.
+/// What error messages call the argument of an event with one argument.
 const PAYLOAD: &str = "the payload";
 
-/// The arguments a client gave an event, each still the JSON text it came as, and its binary attachments.
+/// The arguments of an event as the client sent them: each as JSON text, and the binary attachments.
 #[derive(Debug)]
 pub struct Args<'a> {
     list: Vec<&'a RawValue>,
@@ -22,8 +22,8 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// Reads a packet's payload, the JSON array `["event", ...]`; the name comes back beside the arguments. As in
-    /// Node, a number is a name too.
+    /// Parses a packet's payload, the JSON array `["event", ...]`, and returns the name with the arguments. As in
+    /// Node's server, a number is a valid name too.
     pub(crate) fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
         let mut list: Vec<&RawValue> =
             serde_json::from_str(packet).map_err(|_| Error::BadPayload("an event is a JSON array".to_owned()))?;
@@ -34,28 +34,28 @@ impl<'a> Args<'a> {
         Ok((name, Self { list, attachments }))
     }
 
-    /// All of them as the text of one JSON array.
+    /// All arguments as the text of one JSON array.
     pub fn array_text(&self) -> String {
         let texts: Vec<&str> = self.list.iter().map(|argument| argument.get()).collect();
         format!("[{}]", texts.join(","))
     }
 
-    /// How many arguments there are.
+    /// The number of arguments.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no arguments.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The argument at this index, counted from 0, as JSON text. `None` where there is none.
+    /// The argument at this index, counted from 0, as JSON text; `None` if there is none.
     pub fn get(&self, index: usize) -> Option<&'a RawValue> {
         self.list.get(index).copied()
     }
 
-    /// `bad-payload` where one of them has more levels of arrays and objects than a payload may have.
+    /// Returns `bad-payload` if an argument nests arrays and objects deeper than a payload may.
     pub(crate) fn check_depth(&self) -> Result<()> {
         self.list.iter().try_for_each(|argument| check_depth(argument.get(), PAYLOAD)).map_err(Error::BadPayload)
     }
@@ -65,7 +65,7 @@ impl<'a> Args<'a> {
         self.attachments
     }
 
-    /// The text of the one argument; `{}` where it is missing. Several arguments or attachments are `bad-payload`.
+    /// The text of the only argument, or `{}` if it is missing. Several arguments or attachments are `bad-payload`.
     pub(crate) fn single_text(&self) -> Result<&'a str> {
         if !self.attachments.is_empty() {
             return Err(Error::BadPayload("this event takes no binary".to_owned()));
@@ -77,8 +77,8 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// The one argument as a payload; `{}` where it is missing or null and the payload has no other reading of
-    /// that. Several arguments or attachments are `bad-payload`.
+    /// The only argument as a payload. If it is missing, it is `{}`; if it is null, it is read as null, or as `{}` if
+    /// `T` cannot be null. Several arguments or attachments are `bad-payload`.
     pub fn single<T: DeserializeOwned>(&self) -> Result<T> {
         match self.single_text()? {
             "null" => serde_json::from_str("null").or_else(|_| input::read("{}", PAYLOAD)),
@@ -87,8 +87,8 @@ impl<'a> Args<'a> {
         .map_err(Error::BadPayload)
     }
 
-    /// All of them as a tuple or a sequence, for an event of several arguments: `socket.emit("bid", item, amount)`.
-    /// `bad-payload` where they are nothing that `T` can be read from.
+    /// All arguments as a tuple or a sequence, for an event with several arguments: `socket.emit("bid", item,
+    /// amount)`. `bad-payload` if `T` cannot be read from them.
     pub fn tuple<T: DeserializeOwned>(&self) -> Result<T> {
         input::read_all(&self.list, "arguments").map_err(Error::BadPayload)
     }

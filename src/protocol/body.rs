@@ -1,5 +1,5 @@
-//! The payloads that carry a body: control fields are read and taken out, the other fields stay the text they
-//! came as.
+//! The payloads that contain a message body: the control fields are parsed and taken out, the other fields stay the
+//! text that was sent.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl SendMessage {
-    /// From the payload's JSON text.
+    /// Parses the payload's JSON text.
     pub(super) fn parse(payload: &str) -> Result<Self, String> {
         let (body, [room, to, idempotency_key]) = split(payload, "the payload", ["room", "to", "idempotencyKey"])?;
         let send = Self {
@@ -26,7 +26,7 @@ impl SendMessage {
         send.checked()
     }
 
-    /// Refuses an idempotency key that is none.
+    /// Checks the length of the idempotency key.
     pub(crate) fn checked(self) -> Result<Self, String> {
         if self.idempotency_key.as_deref().is_some_and(|key| key.is_empty() || key.chars().count() > NAME_MAX_CHARS) {
             return Err(format!("idempotencyKey must have 1 to {NAME_MAX_CHARS} characters"));
@@ -35,7 +35,7 @@ impl SendMessage {
     }
 }
 
-/// A body that stands alone: an object as it is, a plain value as `{ "value": ... }`.
+/// Converts a JSON value to a body: an object stays as it is, a plain value becomes `{ "value": ... }`.
 pub(crate) fn whole(body: &RawValue) -> Result<Body, String> {
     check_depth(body.get(), "body")?;
     split(body.get(), "body", []).map(|(body, [])| body)
@@ -70,8 +70,8 @@ fn text(field: &str, value: &RawValue) -> Result<String, String> {
     Ok(text.into_owned())
 }
 
-/// Takes the control fields out of a JSON text. What is left is the body: the same bytes, in the same order. A plain
-/// value becomes `{ "value": ... }`; an array is neither, and refused. `whole` is what the sentence calls it.
+/// Splits a JSON text into the control fields and the body, which keeps its bytes and their order. A plain value
+/// becomes `{ "value": ... }`; an array is an error. `whole` is the name of the text in error messages.
 fn split<'a, const N: usize>(
     text: &'a str,
     whole: &str,
@@ -89,7 +89,7 @@ fn split<'a, const N: usize>(
     let mut kept = String::with_capacity(text.len());
     let mut end = 1;
     for (key, value) in members.iter() {
-        // Where the value's text ends within `text`, of which it is a slice.
+        // Where the value ends within `text`: `value` is a slice of it.
         let value_end = value.get().as_ptr() as usize - text.as_ptr() as usize + value.get().len();
         let member = text[end..value_end].trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
         end = value_end;
@@ -108,7 +108,7 @@ fn split<'a, const N: usize>(
     Ok((Body::from_json(kept), found))
 }
 
-/// One field of a body, as JSON.
+/// One field of a body, as JSON text.
 pub(crate) fn field<'a>(body: &'a Body, name: &str) -> Option<&'a RawValue> {
     Object::of(body.as_str())?.get(name)
 }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_becomes_a_value() {
+    fn a_plain_value_becomes_an_object_with_value() {
         assert_eq!(body(r#""hello""#), r#"{"value":"hello"}"#);
         for payload in ["1.50", "true", "null"] {
             assert_eq!(body(payload), format!(r#"{{"value":{payload}}}"#));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_control_field_is_still_one() {
+    fn an_escaped_control_field_is_recognised() {
         let send: SendMessage = serde_json::from_str(r#"{"r\u006fom":"a","x":1}"#).unwrap();
         assert_eq!(send.room.unwrap().to_string(), "a");
         assert_eq!(send.body.as_str(), r#"{"x":1}"#);
@@ -169,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_null_is_none() {
+    fn a_null_idempotency_key_is_absent() {
         let send = SendMessage::parse(r#"{"idempotencyKey":null,"x":1}"#).unwrap();
         assert_eq!((send.idempotency_key, send.body.as_str()), (None, r#"{"x":1}"#));
     }
 
     #[test]
-    fn a_whole_number_is_a_name_as_it_is_written() {
+    fn a_whole_number_is_a_valid_name_in_its_written_form() {
         for number in ["2", "-7", "-0", "9999999999999999999", "-9999999999999999999"] {
             let send = SendMessage::parse(&format!(r#"{{"room":{number}}}"#)).unwrap();
             assert_eq!(send.room.unwrap().to_string(), number);

@@ -1,4 +1,4 @@
-//! Replies to events: `{ success, data }` or `{ success, error }`, as acknowledgements carry them.
+//! Replies to events: `{ success, data }` or `{ success, error }`, in acknowledgements and in HTTP responses.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,22 +9,22 @@ use crate::{
     input::{DEPTH_MAX, are_placed, is_too_deep},
 };
 
-/// What a handler's result looks like on the wire, on sockets and over HTTP alike.
+/// The wire format of a handler's result, for sockets and HTTP.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Reply<T> {
-    /// It worked.
+    /// Success.
     Done {
         /// Always true.
         success: bool,
-        /// What the event's row in the table says.
+        /// The reply's data, as in the event's row in the table.
         data: T,
     },
-    /// It did not.
+    /// Failure.
     Failed {
         /// Always false.
         success: bool,
-        /// Why.
+        /// The error.
         error: Failure,
     },
 }
@@ -32,32 +32,32 @@ pub enum Reply<T> {
 /// The `error` of a reply.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Failure {
-    /// What a program switches on.
+    /// The error code, for programs.
     pub code: Code,
-    /// For people.
+    /// The error message, for people.
     pub message: String,
 }
 
 impl Failure {
-    /// As the wire says it.
+    /// The wire format of an error.
     pub fn of(error: &Error) -> Self {
         Self { code: error.code(), message: error.to_string() }
     }
 }
 
 impl<T> Reply<T> {
-    /// The reply to an event that failed.
+    /// The reply for a failed event.
     pub fn failed(error: &Error) -> Self {
         Self::Failed { success: false, error: Failure::of(error) }
     }
 }
 
-/// A reply that is acknowledged exactly as it is, without `success` and `data`: for clients that expect the
-/// answers of the Node server they used to talk to.
+/// A reply that is sent as it is, without `success` and `data`: for clients that expect the acknowledgements of an
+/// existing Node server.
 #[derive(Debug)]
 pub struct Raw<T>(pub T);
 
-/// A reply of several arguments or with binary attachments, acknowledged exactly as it is.
+/// A reply with several arguments or binary attachments, sent as it is.
 #[derive(Debug)]
 pub struct Arguments {
     /// The arguments, as the text of one JSON array with placeholders for the attachments.
@@ -66,9 +66,9 @@ pub struct Arguments {
     pub(crate) attachments: Vec<Bytes>,
 }
 
-/// What a handler may return beside an error: anything serde can write, [`Raw`], or [`Arguments`].
+/// The types a handler may return as a reply: anything that serde can serialize, [`Raw`], or [`Arguments`].
 pub trait IntoReply: Send {
-    /// The JSON array of the acknowledgement's arguments, and its attachments.
+    /// The acknowledgement's arguments as a JSON array, and the attachments.
     fn into_arguments(self) -> serde_json::Result<Arguments>;
 }
 
@@ -84,7 +84,8 @@ impl<T: Serialize + Send> IntoReply for Raw<T> {
     }
 }
 
-/// An error where it is no JSON array, or a placeholder has no attachment: clients would take it for a broken packet.
+/// Fails if the text is no JSON array or a placeholder has no attachment: a client's parser would reject the packet
+/// and disconnect.
 impl IntoReply for Arguments {
     fn into_arguments(self) -> serde_json::Result<Arguments> {
         let list: Vec<&RawValue> = serde_json::from_str(&self.json)?;
@@ -99,15 +100,15 @@ impl IntoReply for Arguments {
 }
 
 impl Arguments {
-    /// From the text of a JSON array, with placeholders for the attachments. What clients would take for a broken packet
-    /// is answered `unavailable` instead, and logged: what is no JSON array, has a placeholder without its attachment, or
-    /// more than 1,000 levels.
+    /// From the text of a JSON array, with placeholders for the attachments. A text that a client's parser would
+    /// reject is answered with `unavailable` and logged: no JSON array, a placeholder without its attachment, or more
+    /// than 1,000 levels.
     pub fn new(json: impl Into<String>, attachments: Vec<Bytes>) -> Self {
         Self { json: json.into(), attachments }
     }
 
     fn one<T: Serialize>(argument: &T) -> serde_json::Result<Self> {
-        // Room for a message and its envelope: most replies are no longer.
+        // Enough for a message with its envelope: most replies are no longer.
         let mut json = Vec::with_capacity(512);
         serde_json::to_writer(&mut json, &(argument,))?;
         let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
@@ -119,7 +120,7 @@ impl Arguments {
     }
 }
 
-/// What an event is acknowledged with, and the error if it failed.
+/// The acknowledgement of an event, and the error if the event failed.
 pub(crate) fn acknowledgement<R: IntoReply>(result: Result<R>) -> (Arguments, Option<Error>) {
     let error = match result.map(R::into_arguments) {
         Ok(Ok(arguments)) => return (arguments, None),

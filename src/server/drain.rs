@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Up to this many times `limits.payload-bytes` are read.
 const TIMES: usize = 10;
 
-/// Reads the rest of the body, then keeps the connection; closes it behind the response if the body is too long or slow.
+/// Reads the rest of the body, then keeps the connection; closes it behind the response if the body is too long or
+/// slow.
 pub(super) async fn drain(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;

@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use crate::app::App;
 
-/// `/health`: the process responds. `/ready`: in addition the store responds, all background tasks run, and the server is
-/// not shutting down.
+/// `/health`: the process responds. `/ready`: in addition the store responds, all background tasks run, and the server
+/// is not shutting down.
 pub(super) fn routes(app: &Arc<App>) -> Router {
     Router::new().route("/health", get(|| async { "ok\n" })).route("/ready", get(ready)).with_state(app.clone())
 }

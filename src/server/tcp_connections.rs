@@ -122,8 +122,8 @@ impl Connections {
         Arc::new(Self { limits, metrics, room, state: Mutex::default(), left: Notify::new() })
     }
 
-    /// Takes a place for a connection, which is idle at first and must close when it is notified. Connections of trusted
-    /// proxies count for no address.
+    /// Takes a place for a connection, which is idle at first and must close when it is notified. Connections of
+    /// trusted proxies count for no address.
     pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>, close: &Arc<Notify>) -> Result<Place, Full> {
         let mut state = self.state.lock();
         let address = address.map(limits::network);
@@ -222,8 +222,8 @@ impl State {
         Some(idle)
     }
 
-    /// Tells the connection that has been idle for longest to close, among those of an address or all. False where none is
-    /// idle.
+    /// Tells the connection that has been idle for longest to close, among those of an address or all. False where none
+    /// is idle.
     fn close_one_of(&mut self, address: Option<IpAddr>) -> bool {
         let number = match address {
             None => self.idle.first_key_value().map(|(number, _)| *number),

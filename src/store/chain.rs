@@ -1,5 +1,6 @@
-//! Where a message is. They are numbered in the order of their arrival, so that a commit writes few pages; each knows
-//! the one before it in its room. Two indexes hold every 32nd: of a room by its offset, of all by its id.
+//! Finding messages by offset and by id. `number` is the row number in order of arrival over all rooms, so that a
+//! commit writes few pages; `previous` is the number of the previous message of the same room. Two partial indexes
+//! hold every 32nd message: one by room and offset, one by id.
 
 use std::ops::RangeInclusive;
 
@@ -7,17 +8,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::MessageId;
 
-/// Of so many messages one is in the index by offset, as the queries and the migration spell it.
+/// One of so many messages is in the index by offset. The queries below and the migration contain the same number.
 const MARKED: u64 = 32;
 
-/// The newest message's offset; 0 in an empty room.
+/// The offset of the room's newest message; 0 in an empty room.
 pub(super) fn newest_offset(db: &Connection, room: i64) -> rusqlite::Result<u64> {
     let mut newest =
         db.prepare_cached("SELECT offset FROM messages WHERE number = (SELECT newest FROM rooms WHERE id = ?)")?;
     Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// The numbers of a room's messages with these offsets, the newest first.
+/// The numbers of a room's messages with these offsets, in descending order.
 pub(super) fn numbers(db: &Connection, room: i64, offsets: RangeInclusive<u64>) -> rusqlite::Result<Vec<i64>> {
     let mut walk = db.prepare_cached(
         "WITH RECURSIVE chain (number, offset, previous) AS (
@@ -32,7 +33,7 @@ pub(super) fn numbers(db: &Connection, room: i64, offsets: RangeInclusive<u64>) 
     walk.query_map(params![room, offsets.start(), offsets.end()], |row| row.get(0))?.collect()
 }
 
-/// The numbers of a room's messages with these offsets, the oldest first; found while they are asked for.
+/// The numbers of a room's messages with these offsets, in ascending order. Queries run lazily, one block at a time.
 pub(super) fn numbers_upwards(
     db: &Connection,
     room: i64,
@@ -62,7 +63,7 @@ pub(super) fn number_of(db: &Connection, id: MessageId) -> rusqlite::Result<Opti
     find.query_row(params![before, id.as_bytes()], |row| row.get(0)).optional()
 }
 
-/// The newest message of all.
+/// Number and id of the newest message of all rooms.
 pub(super) fn newest(db: &Connection) -> rusqlite::Result<Option<(i64, MessageId)>> {
     let mut newest = db.prepare_cached("SELECT number, id FROM messages ORDER BY number DESC LIMIT 1")?;
     newest.query_row([], |row| Ok((row.get(0)?, MessageId::from_bytes(row.get(1)?)))).optional()
@@ -77,7 +78,7 @@ mod tests {
         store::{files, tables::Tables},
     };
 
-    /// Rooms with 400, 200 and 100 messages between one another.
+    /// Three rooms of 400, 200 and 100 messages that arrive interleaved.
     fn database() -> Connection {
         let mut db = Connection::open_in_memory().unwrap();
         files::migrate(&mut db).unwrap();
@@ -102,7 +103,7 @@ mod tests {
             };
             let state = tables.insert(number, state, &message).unwrap();
             tables.remember(&room, state);
-            // Now and then nothing is remembered, as after many rooms or a rollback.
+            // Clears the cache now and then, as a rollback or a full cache does.
             if number % 97 == 0 {
                 tables.keep_newest().unwrap();
                 tables.forget();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_range_of_a_room_is_found() {
+    fn numbers_of_every_offset_range_of_a_room_are_found() {
         let db = database();
         for (room, count) in [(1, 400), (2, 200), (3, 100)] {
             let numbers_in_order: Vec<i64> =
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_id_is_found_and_no_other() {
+    fn every_stored_id_is_found_and_unknown_ids_are_not() {
         let db = database();
         let ids: Vec<[u8; 16]> = all(&db, "SELECT id FROM messages WHERE number > ? ORDER BY number", 0);
         assert!(ids.is_sorted());

@@ -1,4 +1,4 @@
-//! Edits and deletions.
+//! Commands that edit and delete messages.
 
 use rusqlite::params;
 
@@ -14,29 +14,29 @@ use crate::{
     model::{Body, Message, MessageId, Room, Timestamp, UserId},
 };
 
-/// Who wants to change a message, and must be its author.
+/// The user who requests a change; must be the author of the message.
 pub struct Author {
-    /// Who.
+    /// Id of the user.
     pub user: UserId,
-    /// Whether they may still read a room; asked once the store knows which room it is.
+    /// Whether the user may still read a room. Called in the transaction, when the room of the message is known.
     pub may_read: Box<dyn Fn(&Room) -> bool + Send>,
 }
 
-/// A new body for a message.
+/// Replaces the body of a message.
 pub struct EditMessage {
-    /// Which message.
+    /// The message to edit.
     pub id: MessageId,
-    /// Who wants to; `None` for one who may change what others said.
+    /// The requester; `None` for one with the right to edit messages of others.
     pub by: Option<Author>,
-    /// What it says from now on.
+    /// The new body.
     pub body: Body,
 }
 
-/// The end of a message; its place stays.
+/// Deletes a message. A tombstone keeps its offset.
 pub struct DeleteMessage {
-    /// Which message.
+    /// The message to delete.
     pub id: MessageId,
-    /// Who wants to; `None` for one who may delete what others said.
+    /// The requester; `None` for one with the right to delete messages of others.
     pub by: Option<Author>,
 }
 
@@ -56,7 +56,7 @@ impl Command for EditMessage {
 }
 
 impl Command for DeleteMessage {
-    /// The room and the tombstone as its author sees it; `None` for the room where it was deleted before.
+    /// The room and the tombstone, as its author sees it. The room is `None` if the message was deleted before.
     type Output = (Option<Room>, Message);
 
     fn apply(&self, tables: &mut Tables) -> Result<Self::Output, Failure> {
@@ -78,7 +78,8 @@ struct Found {
     message: Message,
 }
 
-/// The message, if it is this user's. What they may not read does not exist for them.
+/// Finds a message and checks that `by` is its author. A message in a room that `by` may not read is reported as
+/// missing.
 fn find(tables: &mut Tables, id: MessageId, by: Option<&Author>) -> Result<Found, Failure> {
     let unknown = || Error::NotFound("there is no such message".to_owned());
     let number = chain::number_of(tables.db, id)?.ok_or_else(unknown)?;

@@ -1,4 +1,4 @@
-//! The folder: its database, its migrations.
+//! Opens the database in its folder and migrates it.
 
 use std::{fs::File, io, io::Write, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -19,21 +19,21 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0003_arrival.sql")),
 ];
 
-/// How long to wait where somebody else has the database locked.
+/// SQLite's busy timeout: how long to wait for a lock of another process.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
-/// Bytes of the log that stay when its contents are in the database.
-const LOG_BYTES: u32 = 16 * 1024 * 1024;
-/// Bytes that must find room on the disk.
+/// Bytes of the WAL file that remain allocated after a checkpoint.
+const WAL_BYTES: u32 = 16 * 1024 * 1024;
+/// Bytes that a test write needs on the disk.
 const PROBE: usize = 64 * 1024;
 
-/// An open database for the writer, and the lock that keeps other servers out for as long as it is open.
+/// The writer's connection, and the lock that keeps other servers out of the folder while it is open.
 pub(super) struct Opened {
     pub(super) db: Connection,
     pub(super) original: Arc<Original>,
     pub(super) lock: Arc<Lock>,
 }
 
-/// Makes the folder if it is missing, and says in one sentence why it cannot be used.
+/// Creates the folder if it is missing. The error says in one sentence why it cannot be used.
 pub fn check_folder(config: &StoreConfig) -> Result<(), ConfigError> {
     let folder = config.path.display();
     let _lock = lock::take(&config.path).map_err(|error| {
@@ -60,13 +60,13 @@ pub fn check_folder(config: &StoreConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether nothing more can be written. SQLite says so in many ways: where its index of the log finds no room, it cannot
-/// open the database.
+/// Whether the disk is full, by a test write. SQLite's own error is no help: without space for the WAL index it is
+/// "unable to open database file".
 fn is_full(folder: &Path) -> bool {
     let file = folder.join("sockeye.probe");
     let probe =
         File::create(&file).and_then(|mut file| file.write_all(&vec![0; PROBE]).and_then(|()| file.sync_data()));
-    // It may not have been made.
+    // The file may not exist: creating it may have failed.
     drop(std::fs::remove_file(&file));
     probe.is_err_and(|error| {
         matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
@@ -77,7 +77,7 @@ fn full(folder: &Path) -> String {
     format!("store.path: the disk of {} is full", folder.display())
 }
 
-/// Says so where everybody may read what is stored.
+/// Logs a warning if other users of the machine can read the database.
 fn warn_if_world_readable(folder: &Path) {
     let mode = |path: &Path| path.metadata().map(|file| file.permissions().mode()).unwrap_or(0);
     let is_closed = mode(folder) & 0o001 == 0;
@@ -88,7 +88,7 @@ fn warn_if_world_readable(folder: &Path) {
     }
 }
 
-/// Opens for writing, and brings the schema up to date.
+/// Opens the database for writing and migrates the schema.
 pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
     let lock = lock::take(&config.path)?;
     warn_if_world_readable(&config.path);
@@ -101,7 +101,7 @@ pub(super) fn open(config: &StoreConfig) -> anyhow::Result<Opened> {
 }
 
 fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, Original)> {
-    // Before SQLite, which would let everybody read what it makes.
+    // Before SQLite opens the file: SQLite would create it readable by everybody.
     let original = Original::open(&config.path)?;
     let mut db = Connection::open(database(&config.path))?;
     set_up(&db)?;
@@ -111,19 +111,19 @@ fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, Original)> {
         Synchronous::Full => "FULL",
     };
     db.pragma_update(None, "synchronous", synchronous)?;
-    // A checkpoint waits for the disk: one every 16 MiB instead of every 4.
+    // A checkpoint waits for the disk: one every 16 MiB (4,096 pages) instead of SQLite's 4 MiB.
     db.pragma_update(None, "wal_autocheckpoint", 4096)?;
-    db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
     migrate(&mut db)?;
-    // By this the file is told from a copy of it.
+    // A random id in the header tells this file from a copy of it.
     db.pragma_update(None, "application_id", rand::random_range(1..=i32::MAX))?;
-    empty_log(&db, &original, BUSY).context("the write-ahead log cannot be checkpointed")?;
+    empty_wal(&db, &original, BUSY).context("the write-ahead log cannot be checkpointed")?;
     Ok((db, original))
 }
 
-/// Puts what is in the log into the database, and leaves the log empty. Nothing happens where somebody reads from it
-/// for longer than this.
-pub(super) fn empty_log(db: &Connection, original: &Original, patience: Duration) -> rusqlite::Result<()> {
+/// Checkpoints the WAL into the database and truncates it. Does nothing if a reader uses the WAL for longer than
+/// `patience`.
+pub(super) fn empty_wal(db: &Connection, original: &Original, patience: Duration) -> rusqlite::Result<()> {
     db.busy_timeout(patience)?;
     let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     db.busy_timeout(BUSY)?;
@@ -133,12 +133,12 @@ pub(super) fn empty_log(db: &Connection, original: &Original, patience: Duration
     Ok(())
 }
 
-/// Brings the schema up to date.
+/// Migrates the schema to the newest version.
 pub(super) fn migrate(db: &mut Connection) -> rusqlite_migration::Result<()> {
     Migrations::from_slice(MIGRATIONS).to_latest(db)
 }
 
-/// Opens for reading beside the writer.
+/// Opens a read-only connection beside the writer's.
 pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let db = Connection::open_with_flags(database(folder), flags)?;
@@ -148,7 +148,7 @@ pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
 
 fn set_up(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY)?;
-    // 16 MiB, in KiB and negative as SQLite wants it.
+    // 16 MiB; a negative value is in KiB.
     db.pragma_update(None, "cache_size", -16_384)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(64);
@@ -161,7 +161,7 @@ mod tests {
     use crate::store::chain;
 
     #[test]
-    fn messages_before_a_hole_that_was_made_by_hand_are_found() {
+    fn messages_around_a_gap_in_the_offsets_are_found() {
         let mut db = Connection::open_in_memory().unwrap();
         Migrations::from_slice(&MIGRATIONS[..2]).to_latest(&mut db).unwrap();
         db.execute_batch(

@@ -1,4 +1,4 @@
-//! One server per folder, whatever happens to the folder.
+//! The lock that allows one server per folder, even if the folder is removed and created again.
 
 use std::{
     fs::{DirBuilder, File, TryLockError},
@@ -7,14 +7,14 @@ use std::{
     path::Path,
 };
 
-/// What keeps other servers out, for as long as it is there.
+/// The lock; released on drop.
 pub(super) struct Lock {
     _file: File,
     #[cfg(target_os = "linux")]
     _names: Vec<std::os::unix::net::UnixListener>,
 }
 
-/// Makes the folder if it is missing, and takes it. `WouldBlock` where another server has it.
+/// Creates the folder if it is missing, and locks it. `WouldBlock` if another server has the lock.
 pub(super) fn take(folder: &Path) -> io::Result<Lock> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let file =
@@ -31,9 +31,9 @@ pub(super) fn take(folder: &Path) -> io::Result<Lock> {
     })
 }
 
-/// Locks on the path, beside the one on the file: who finds the folder empty, because it was removed under a server
-/// that still runs, must not start. They are abstract Unix sockets, which are of this machine (of this network
-/// namespace) and end with the process.
+/// A lock on the path, beside the one on the file. If the folder is removed under a running server, a second one
+/// would find no locked file and start. The locks are abstract Unix sockets: they belong to the network namespace and
+/// end with the process.
 #[cfg(target_os = "linux")]
 mod named {
     use std::{
@@ -52,7 +52,7 @@ mod named {
     use rustix::{net::sockopt::socket_peercred, process::geteuid};
     use sha2::{Digest, Sha256};
 
-    /// Fewer where the system gives no such names; the lock on the file has to do then.
+    /// Returns fewer locks where the system has no abstract sockets; the lock on the file must then suffice.
     pub(super) fn take(folder: &Path) -> io::Result<Vec<UnixListener>> {
         let mut listeners = Vec::new();
         for name in names(folder) {
@@ -62,14 +62,15 @@ mod named {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_ours(&name) => {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                Err(error) => tracing::debug!(%error, "no lock on the path of the folder"),
+                Err(error) => tracing::debug!(%error, "cannot lock the path of the folder"),
             }
         }
         Ok(listeners)
     }
 
-    /// What the folder is called: in the folder above, whatever the path to that is; and by its whole path, also where
-    /// the folder above was removed with it. Two containers may well have the same path for different folders.
+    /// Two names of the folder. One is the parent's inode and the folder's name, which is the same for every path to
+    /// it. One is the whole path, which stays the same if the parent is removed too; it includes the mount namespace,
+    /// because two containers can have the same path for different folders.
     fn names(folder: &Path) -> impl Iterator<Item = Sha256> {
         let path = folder.as_os_str().as_bytes();
         let above = folder.parent().and_then(|above| above.metadata().ok());
@@ -83,7 +84,7 @@ mod named {
         above.into_iter().chain(whole)
     }
 
-    /// Whether a server of the same user has the name: others may take names too, and must not keep a server out.
+    /// Whether a server of the same user has the name. Another user who takes a name must not keep a server out.
     fn is_ours(name: &SocketAddr) -> bool {
         let holder = UnixStream::connect_addr(name).and_then(|stream| Ok(socket_peercred(&stream)?));
         holder.is_ok_and(|holder| holder.uid == geteuid())
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_was_removed_and_made_again_is_still_taken() {
+    fn a_removed_and_recreated_folder_is_still_locked() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("server/data");
         for removed in [folder.as_path(), folder.parent().unwrap()] {

@@ -1,4 +1,4 @@
-//! Memberships: which user is in which room, and what each has read.
+//! Memberships: which user belongs to which room, and the read mark of each.
 
 use std::collections::HashSet;
 
@@ -17,23 +17,23 @@ use crate::{
     protocol::{Membership, RoomUser, USERS_MAX, UserList},
 };
 
-/// Unread messages are counted up to here.
+/// The highest count of unread messages that is reported.
 const UNREAD_MAX: u64 = 1_000;
-/// Of so many messages at a room's end the unread ones are counted: one's own and deleted ones are none, but take time.
+/// How many of a room's newest messages are looked at: own and deleted messages are not counted, but cost time.
 const LOOKED_AT: u64 = 10_000;
 
-/// Begins a membership.
+/// Adds a membership.
 pub struct Join {
-    /// Who.
+    /// The user who joins.
     pub user: UserId,
-    /// Where.
+    /// The room to join.
     pub room: Room,
     /// The user's `limits.rooms-per-user`.
     pub rooms_per_user: usize,
 }
 
 impl Command for Join {
-    /// False where there was one already.
+    /// False if the user was a member before.
     type Output = bool;
 
     fn apply(&self, tables: &mut Tables) -> Result<bool, Failure> {
@@ -49,11 +49,11 @@ impl Command for Join {
     }
 }
 
-/// Ends a membership; where there is none, nothing happens.
+/// Removes a membership, if there is one.
 pub struct Leave {
-    /// Who.
+    /// The user who leaves.
     pub user: UserId,
-    /// Where.
+    /// The room to leave.
     pub room: Room,
 }
 
@@ -66,22 +66,22 @@ impl Command for Leave {
     }
 }
 
-/// Moves a reader's mark forward.
+/// Moves a user's read mark forward.
 pub struct MarkRead {
-    /// Who.
+    /// The reader.
     pub user: UserId,
-    /// Where.
+    /// The room.
     pub room: Room,
-    /// Up to which message; what is beyond the newest counts as the newest.
+    /// Offset of the last message read; limited to the newest offset of the room.
     pub offset: u64,
 }
 
-/// Where a mark is.
+/// The read mark after a [`MarkRead`].
 #[derive(Debug, Clone, Copy)]
 pub struct Marked {
-    /// The mark.
+    /// Offset of the last message read.
     pub offset: u64,
-    /// False when it was there or further before.
+    /// False if the mark was at this offset or beyond it.
     pub moved: bool,
 }
 
@@ -104,7 +104,7 @@ impl Command for MarkRead {
     }
 }
 
-/// Those present first, then the other members, by name; and how many there are of both.
+/// The online users, then the other members, both by name, at most [`USERS_MAX`]; and the count of both.
 pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Result<UserList, rusqlite::Error> {
     present.sort_by(|one, other| one.name.cmp(&other.name));
     let id = room_id(db, room)?.unwrap_or(0);
@@ -127,7 +127,7 @@ pub(super) fn users(db: &Connection, room: &Room, mut present: Vec<User>) -> Res
     Ok(UserList { users, user_count })
 }
 
-/// Members after this one, by their ids.
+/// Members in order of id, from the one after `after`.
 pub(super) fn members_after(
     db: &Connection,
     room: &Room,
@@ -181,7 +181,7 @@ fn unread(db: &Connection, room: i64, user: &UserId, read: u64) -> rusqlite::Res
     count.query_row(params![room, read, user.as_str(), UNREAD_MAX], |row| row.get(0))
 }
 
-/// When the newest message was saved, for sorting.
+/// Time of the newest message, as a sort key.
 fn newest(db: &Connection, room: i64) -> rusqlite::Result<u64> {
     let mut newest =
         db.prepare_cached("SELECT at FROM messages WHERE number = (SELECT newest FROM rooms WHERE id = ?)")?;

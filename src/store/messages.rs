@@ -1,4 +1,4 @@
-//! Reading messages.
+//! Queries that read messages.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -12,11 +12,11 @@ use crate::{
     protocol::{Head, PAGE_DEFAULT, PAGE_MAX, Page},
 };
 
-/// What [`from_row`] reads, in its order.
+/// The columns that [`from_row`] reads, in this order.
 pub(super) const COLUMNS: &str =
     "offset, id, revision, user_id, user_name, at, edited_at, deleted_at, idempotency_key, body";
 
-/// The same where another table is asked too.
+/// [`COLUMNS`] with the table's name, for joins.
 fn columns_of_messages() -> String {
     COLUMNS.split(", ").map(|column| format!("messages.{column}")).collect::<Vec<_>>().join(", ")
 }
@@ -24,24 +24,24 @@ fn columns_of_messages() -> String {
 /// Which messages a page holds.
 #[derive(Debug, Clone, Copy)]
 pub enum Direction {
-    /// The newest.
+    /// The newest ones.
     Last,
-    /// Those just before an offset.
+    /// Those directly before an offset.
     Before(u64),
-    /// Those just after an offset.
+    /// Those directly after an offset.
     After(u64),
 }
 
-/// The answer to `since`.
+/// The result of [`catch_up`].
 #[derive(Debug)]
 pub struct CaughtUp {
-    /// The room as of the same moment as the messages.
+    /// The room's head, from the same snapshot as the messages.
     pub head: Head,
-    /// In revision order, or without `since` in offset order.
+    /// In revision order; in offset order if no revision was given.
     pub messages: Vec<Message>,
-    /// There are others.
+    /// Whether there are more messages.
     pub more: bool,
-    /// The revision asked for is none of this room's: the database is another one.
+    /// The given revision is beyond the room's: the client knows another database.
     pub reset: bool,
 }
 
@@ -62,12 +62,12 @@ pub(super) fn from_row(row: &Row<'_>, room: &RoomRef) -> rusqlite::Result<Messag
     })
 }
 
-/// A message as its author sees it, and its room.
+/// A message, as its author sees it, and its room.
 pub(super) fn by_id(db: &Connection, id: MessageId) -> rusqlite::Result<Option<(Room, Message)>> {
     number_of(db, id)?.map(|number| by_number(db, number)).transpose()
 }
 
-/// A message as its author sees it, and its room.
+/// A message, as its author sees it, and its room.
 pub(super) fn by_number(db: &Connection, number: i64) -> rusqlite::Result<(Room, Message)> {
     let sql = format!(
         "SELECT {}, rooms.key FROM messages JOIN rooms ON rooms.id = messages.room WHERE number = ?",
@@ -82,7 +82,8 @@ pub(super) fn by_number(db: &Connection, number: i64) -> rusqlite::Result<(Room,
     })
 }
 
-/// What the store holds was checked on its way in; something else has written to it.
+/// The error for a stored value that does not parse. Values are checked before they are stored, so another program
+/// wrote it.
 pub(super) fn invalid(column: usize, text: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, text.into())
 }
@@ -120,17 +121,17 @@ pub(super) fn page(
             return Ok(Page { messages, more });
         }
     };
-    // One more than asked for says whether there are others.
+    // One message more than `limit` shows whether there are more.
     let before = numbers(db, id, end.saturating_sub(limit as u64)..=end)?;
     let (mut messages, more) = cut(messages_of(db, before.into_iter().map(Ok), &room)?, limit)?;
     messages.reverse();
     Ok(Page { messages, more })
 }
 
-/// Bodies of one answer may have this many bytes together; one message always fits.
+/// Most bytes of bodies in one page. A page holds at least one message, whatever its size.
 const PAGE_BYTES: usize = 1 << 20;
 
-/// The messages of these numbers, each read when it is asked for.
+/// The messages with these numbers, each read lazily.
 fn messages_of<'a>(
     db: &'a Connection,
     numbers: impl Iterator<Item = rusqlite::Result<i64>> + 'a,
@@ -173,7 +174,8 @@ pub(super) fn catch_up(
     }
 }
 
-/// Every message changed after a revision, up to the `newest` offset, in revision order, at most [`PAGE_MAX`]; and whether there are more.
+/// The messages changed after a revision, up to the offset `newest`, in revision order, at most [`PAGE_MAX`]; and
+/// whether there are more.
 fn changed_after(
     db: &Connection,
     room: &Room,
@@ -183,7 +185,7 @@ fn changed_after(
 ) -> rusqlite::Result<(Vec<Message>, bool)> {
     let Some(id) = room_id(db, room)? else { return Ok((Vec::new(), false)) };
     let room = room.for_reader(reader);
-    // Revisions count posts and changes: without the changes up to then, `since` is an offset.
+    // A revision counts messages and changes: `since` minus the number of changes until then is an offset.
     let changes: u64 = db
         .prepare_cached("SELECT nth FROM changes WHERE room = ? AND revision <= ? ORDER BY revision DESC LIMIT 1")?
         .query_row(params![id, since], |row| row.get(0))
@@ -201,7 +203,7 @@ fn changed_after(
     let mut changed = db.prepare_cached(&sql)?;
     let changed = changed.query_map(params![id, since, PAGE_MAX + 1], |row| from_row(row, &room))?;
     let changed = cut(changed, PAGE_MAX)?;
-    // Where one of the two was cut, the other is complete only up to there.
+    // Of two lists, one that was cut ends early; the result is complete only up to its last revision.
     let cut = [&posts, &changed].into_iter().filter(|(_, more)| *more);
     let complete = cut.filter_map(|(messages, _)| messages.last()).map(|last| last.revision).min();
     let mut messages: Vec<Message> = posts.0.into_iter().chain(changed.0).collect();

@@ -1,5 +1,5 @@
-//! Whether the database that is open is still the file at its path. SQLite goes on with a file that was removed or
-//! moved, and what is written there is lost.
+//! Detects that the open database is no longer the file at its path. SQLite goes on writing to a file that was
+//! removed or moved, and those writes would be lost.
 
 use std::{
     fmt,
@@ -14,26 +14,26 @@ use parking_lot::Mutex;
 
 use super::database;
 
-/// Bytes of SQLite's header (<https://www.sqlite.org/fileformat.html#the_database_header>).
+/// Length of SQLite's file header (<https://www.sqlite.org/fileformat.html#the_database_header>).
 const HEADER: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// The file that was opened.
+/// The database file as it was when the server opened it.
 pub(super) struct Original {
     database: PathBuf,
     log: PathBuf,
-    /// Open for as long as SQLite has the database open, and closed after it: closing any descriptor of a file gives up
-    /// the locks that this process has on it.
+    /// Must be closed after SQLite's connections: closing any descriptor of a file releases all POSIX locks that this
+    /// process holds on it.
     file: File,
     id: FileId,
-    /// Known once they were written.
-    header: OnceLock<Marks>,
-    /// The header's counters as last read.
-    age: Mutex<Age>,
+    /// Set once the first checkpoint has written the header.
+    header: OnceLock<FixedFields>,
+    /// The header's counters, as last read.
+    counters: Mutex<Counters>,
     log_id: OnceLock<FileId>,
 }
 
-/// How the database was lost.
+/// Why the database counts as lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lost {
     path: PathBuf,
@@ -52,48 +52,57 @@ struct FileId {
     inode: u64,
 }
 
-/// What does not change in the header while a server runs: page size, versions of the format, of the schema, and the
-/// id that this server has put there.
+/// Header fields that do not change while a server runs: page size, format versions, schema version, and the random
+/// `application_id` of this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Marks([u8; 12]);
+struct FixedFields([u8; 12]);
 
-/// What never becomes less in the header, whoever writes through SQLite: of an older copy some of it is less.
+/// Header counters that never decrease through SQLite. In an older copy of the file at least one of them is lower.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Age {
+struct Counters {
     schema: u32,
     changes: u32,
     pages: u32,
 }
 
-impl Age {
-    /// The number of changes does not rise with each of them. Pages become less only where it does.
+impl Counters {
+    /// `changes` does not count every change, but the page count decreases only together with a higher `changes`.
     fn is_behind(self, other: Self) -> bool {
         self.schema < other.schema || (self.changes, self.pages) < (other.changes, other.pages)
     }
 }
 
 impl Original {
-    /// Opens the file, for its owner alone where it has to be made.
+    /// Opens the file; creates it with mode 0600 if it is missing.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let database = std::path::absolute(database(folder))?;
         let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&database)?;
         let metadata = file.metadata()?;
         let log = PathBuf::from(format!("{}-wal", database.display()));
         let id = FileId { device: metadata.dev(), inode: metadata.ino() };
-        Ok(Self { database, log, file, id, header: OnceLock::new(), age: Mutex::default(), log_id: OnceLock::new() })
+        Ok(Self {
+            database,
+            log,
+            file,
+            id,
+            header: OnceLock::new(),
+            counters: Mutex::default(),
+            log_id: OnceLock::new(),
+        })
     }
 
-    /// From now on this is how the files look: the database has all that was written so far, and its log is there.
+    /// Stores the header and the WAL's inode as the expected state. Called after a checkpoint, when both files are
+    /// complete.
     pub(super) fn remember(&self) {
-        if let Ok(Some((marks, _))) = self.read() {
-            self.header.get_or_init(|| marks);
+        if let Ok(Some((fixed, _))) = self.read() {
+            self.header.get_or_init(|| fixed);
         }
         if let Ok(Some((id, _))) = find(&self.log) {
             self.log_id.get_or_init(|| id);
         }
     }
 
-    /// Looks at what stands at the path now. Returns the bytes of the log.
+    /// Checks the files at the path. Returns the size of the WAL in bytes.
     pub(super) fn check(&self) -> io::Result<Result<u64, Lost>> {
         let lost = |path: &Path, how| Ok(Err(Lost { path: path.to_owned(), how }));
         match find(&self.database)? {
@@ -114,9 +123,8 @@ impl Original {
         }
     }
 
-    /// Sees to it that the log is not taken for that of the file which stands there now: the next start would write
-    /// it into that.
-    pub(super) fn set_log_aside(&self) -> io::Result<Option<PathBuf>> {
+    /// Renames the WAL, so that SQLite does not apply it to the new database at the path on the next start.
+    pub(super) fn set_wal_aside(&self) -> io::Result<Option<PathBuf>> {
         let is_ours = matches!((self.log_id.get(), find(&self.log)?), (Some(known), Some((id, _))) if id == *known);
         if !is_ours || find(&self.database)?.is_none() {
             return Ok(None);
@@ -126,23 +134,24 @@ impl Original {
         Ok(Some(aside))
     }
 
-    fn is_as_known(&self, header: &Marks) -> io::Result<bool> {
-        // Held while the file is read: what another thread has seen since is no older.
-        let mut known = self.age.lock();
+    fn is_as_known(&self, header: &FixedFields) -> io::Result<bool> {
+        // Held while the file is read, so that the counters another thread stores in the meantime are not newer than
+        // these.
+        let mut known = self.counters.lock();
         let mut is_same = || -> io::Result<bool> {
-            let Some((marks, age)) = self.read()? else { return Ok(false) };
-            let is_same = marks == *header && !age.is_behind(*known);
-            // What is remembered was read twice: somebody may be writing it at this moment.
-            if is_same && age != *known && self.read()? == Some((marks, age)) {
-                *known = age;
+            let Some((fixed, counters)) = self.read()? else { return Ok(false) };
+            let is_same = fixed == *header && !counters.is_behind(*known);
+            // Counters are stored only after two equal reads: a write may be in progress.
+            if is_same && counters != *known && self.read()? == Some((fixed, counters)) {
+                *known = counters;
             }
             Ok(is_same)
         };
         Ok(is_same()? || is_same()?)
     }
 
-    /// The header; `None` where the file is no database, or shorter than a header.
-    fn read(&self) -> io::Result<Option<(Marks, Age)>> {
+    /// Reads the header; `None` if the file is shorter than a header or is no SQLite database.
+    fn read(&self) -> io::Result<Option<(FixedFields, Counters)>> {
         let mut header = [0; HEADER];
         match self.file.read_exact_at(&mut header, 0) {
             Ok(()) => {}
@@ -152,12 +161,12 @@ impl Original {
         if !header.starts_with(MAGIC) {
             return Ok(None);
         }
-        let mut marks = [0; 12];
-        marks[..4].copy_from_slice(&header[16..20]);
-        marks[4..8].copy_from_slice(&header[60..64]);
-        marks[8..].copy_from_slice(&header[68..72]);
+        let mut fixed = [0; 12];
+        fixed[..4].copy_from_slice(&header[16..20]);
+        fixed[4..8].copy_from_slice(&header[60..64]);
+        fixed[8..].copy_from_slice(&header[68..72]);
         let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        Ok(Some((Marks(marks), Age { schema: number(40), changes: number(24), pages: number(28) })))
+        Ok(Some((FixedFields(fixed), Counters { schema: number(40), changes: number(24), pages: number(28) })))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Saving a message, and recognising a retry by its idempotency key.
+//! Saves messages, and recognises a retry by its idempotency key.
 
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -9,31 +9,32 @@ use crate::{
     model::{Body, Message, Room, Timestamp, User, UserId},
 };
 
-/// Old keys removed with each keyed post, so that none is ever removed at length.
+/// Expired keys removed with each post that has a key, so that no commit has to remove many.
 const SWEPT: usize = 4;
 
-/// A message to be saved.
+/// Saves a message.
 pub struct NewMessage {
-    /// Where.
+    /// The room to post to.
     pub room: Room,
-    /// By whom.
+    /// The sender.
     pub from: User,
-    /// What.
+    /// The body of the message.
     pub body: Body,
-    /// Recognises a retry.
+    /// Identifies a retry of the same post.
     pub idempotency_key: Option<String>,
-    /// Who becomes a member by it: the sender, and in a direct message the other one, unless they are guests.
+    /// Users who become members by this post: the sender and, in a direct message, the other user, unless they are
+    /// guests.
     pub members: Vec<UserId>,
     /// The sender's `limits.rooms-per-user`.
     pub rooms_per_user: usize,
 }
 
-/// A message that is saved.
+/// A saved message.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// As its sender sees it.
+    /// The message, as its sender sees it.
     pub message: Message,
-    /// False when it was saved before, under the same idempotency key: nobody is to be told again.
+    /// False for a retry: the message was saved and broadcast before, under the same idempotency key.
     pub is_new: bool,
 }
 
@@ -90,7 +91,7 @@ impl Command for NewMessage {
 }
 
 impl NewMessage {
-    /// The message an earlier try saved. The same key for something else is a conflict.
+    /// The message that an earlier post with this key saved. The same key with another room or body is a conflict.
     fn earlier(&self, tables: &Tables, key: &str, digest: &[u8], now: Timestamp) -> Result<Option<Message>, Failure> {
         let mut find = tables
             .db
@@ -108,7 +109,8 @@ impl NewMessage {
         Ok(Some(message))
     }
 
-    /// Of where it goes and what it says, as it was posted: an edit since then makes a retry no conflict.
+    /// Hash of the room and the body as posted. It does not depend on later edits, so that a retry after an edit is
+    /// no conflict.
     fn digest(&self) -> Vec<u8> {
         let mut hash = Sha256::new();
         hash.update(self.room.key().as_bytes());

@@ -1,4 +1,4 @@
-//! The threads that read.
+//! The pool of reader threads.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,21 +22,21 @@ use crate::{
     supervise::{Background, Ended},
 };
 
-/// Reads that may wait; one more is `unavailable`.
+/// Most queued reads; one more gets `unavailable`.
 const QUEUE: usize = 16_384;
-/// Reads for each thread that are under way or whose results nobody has taken yet: a page may have a megabyte.
+/// Reads per thread that may be in progress, or done with the result not yet received: a result can be a megabyte.
 const AHEAD: usize = 4;
 
-/// How long the server is not ready after a read has failed.
+/// How long the server reports "not ready" after a failed read.
 const FAILURE: Duration = Duration::from_secs(10);
 
 const FAILED: &str = "the store cannot be read";
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Threads with a connection each.
+/// Threads, each with a read-only connection.
 pub(super) struct Readers {
-    /// Reads that wait for a place.
+    /// Reads in progress or waiting for a permit of `places`.
     waiting: AtomicUsize,
     places: Semaphore,
     queue: Mutex<Option<Sender<Read>>>,
@@ -44,11 +44,11 @@ pub(super) struct Readers {
     failures: Arc<Failures>,
 }
 
-/// Reads that failed.
+/// Counts failed reads.
 struct Failures {
     metrics: Metrics,
     start: Instant,
-    /// When the last one did, in milliseconds from the start; 0: none has.
+    /// Time of the last failure in milliseconds since `start`, plus one; 0 if there was none.
     last: AtomicU64,
 }
 
@@ -66,7 +66,7 @@ impl Readers {
             let db = files::open_reader(&config.path).map_err(|error| Error::internal(FAILED, error))?;
             let (waiting, original) = (waiting.clone(), original.clone());
             let thread = background.thread(&format!("store-reader-{number}"), move || {
-                // Closed after the database, as it wants to be.
+                // Dropped after the connection: see `Original::file`.
                 let _original = original;
                 let db = db;
                 run(&db, &waiting);
@@ -84,7 +84,7 @@ impl Readers {
         })
     }
 
-    /// Runs a query on one of the threads. All that it reads is of one moment, for which the database is locked once.
+    /// Runs a query on one of the threads, in one read transaction: it sees one snapshot and locks the database once.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
@@ -98,7 +98,7 @@ impl Readers {
                 failures.count();
                 Error::internal("the store failed", error)
             });
-            // Whoever asked may be gone.
+            // The receiver may be gone: the request may have been cancelled.
             drop(reply.send(result));
         });
         {
@@ -109,13 +109,13 @@ impl Readers {
         answer.await.map_err(|_| closing())?
     }
 
-    /// Whether a read has failed lately.
+    /// Whether a read failed within the last [`FAILURE`].
     pub(super) fn have_failed(&self) -> bool {
         let last = self.failures.last.load(Ordering::Relaxed);
         last != 0 && self.failures.start.elapsed() < Duration::from_millis(last) + FAILURE
     }
 
-    /// Answers what is queued, and closes.
+    /// Runs the queued reads, then ends the threads.
     pub(super) async fn close(&self) {
         drop(self.queue.lock().take());
         let threads = std::mem::take(&mut *self.threads.lock());
@@ -133,11 +133,11 @@ fn closing() -> Error {
     Error::unavailable("the store is closing")
 }
 
-/// A read that is counted until its result is taken, or nobody waits for it any more.
+/// Counts a read until its result is received or the request is cancelled.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl<'a> Waits<'a> {
-    /// `None` where too many wait.
+    /// `None` if too many reads wait.
     fn new(count: &'a AtomicUsize) -> Option<Self> {
         let waits = Self(count);
         (count.fetch_add(1, Ordering::Relaxed) < QUEUE).then_some(waits)
@@ -166,7 +166,7 @@ fn of_one_moment<T>(db: &Connection, query: impl FnOnce(&Connection) -> rusqlite
 
 fn run(db: &Connection, waiting: &Receiver<Read>) {
     for read in waiting {
-        // Whoever asked hears of it: the answer was dropped.
+        // The request gets an error, because the panic drops its reply channel.
         if catch_unwind(AssertUnwindSafe(|| read(db))).is_err() {
             tracing::error!("a read panicked");
         }
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_read_that_panics_has_failed_and_the_thread_goes_on() {
+    async fn a_panicking_read_fails_and_the_thread_keeps_serving() {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().to_owned(), readers: 1, ..StoreConfig::default() };
         let opened = files::open(&config).unwrap();

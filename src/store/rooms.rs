@@ -1,4 +1,4 @@
-//! Reading rooms.
+//! Queries that read rooms.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -8,24 +8,24 @@ use crate::{
     protocol::Head,
 };
 
-/// Where the names of rooms begin: direct messages, whose keys begin with U+0001, are before.
+/// The lowest key of a named room. Keys of direct messages begin with U+0001 and sort before it.
 const FIRST: &str = " ";
 
-/// Which rooms, in the order of their names.
+/// Selects rooms for a list ordered by name.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// What the names begin with.
+    /// Prefix of the names.
     pub prefix: String,
-    /// The names come after this one.
+    /// Only names that sort after this one.
     pub after: Option<RoomName>,
 }
 
-/// What is kept of a room.
+/// What the store knows of a room.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept {
-    /// Its newest message and change.
+    /// Offset of the newest message, and revision.
     pub head: Head,
-    /// How many members it has.
+    /// Number of members.
     pub member_count: u64,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn names(db: &Connection, which: &Names, limit: usize) -> rusqlite::R
     Ok(names)
 }
 
-/// What is kept of each of these; `None` where nothing is.
+/// Head and member count of each room; `None` for a room that is not stored.
 pub(super) fn kept(db: &Connection, names: &[RoomName]) -> rusqlite::Result<Vec<Option<Kept>>> {
     let mut find = db.prepare_cached("SELECT id, member_count FROM rooms WHERE key = ?")?;
     let kept = |name: &RoomName| {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_in_order_and_direct_messages_never() {
+    fn room_names_are_sorted_and_without_direct_messages() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(
             "CREATE TABLE rooms (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);

@@ -1,4 +1,4 @@
-//! The names of users.
+//! Commands and queries for users: name and time last seen.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -8,7 +8,7 @@ use crate::{
     protocol::RoomUser,
 };
 
-/// Keeps a user's name, for those who list them while they are away.
+/// Stores a user's name, which user lists show while the user is offline.
 pub struct Known(pub User);
 
 impl Command for Known {
@@ -19,11 +19,11 @@ impl Command for Known {
     }
 }
 
-/// Keeps when a user's last socket went.
+/// Stores the time at which a user's last socket disconnected.
 pub struct Seen {
-    /// Who.
+    /// The user who went offline.
     pub user: UserId,
-    /// When.
+    /// Time of the disconnect.
     pub at: Timestamp,
 }
 
@@ -37,8 +37,8 @@ impl Command for Seen {
     }
 }
 
-/// Reads id, name and when the last socket went; nobody is online as far as the store knows. Somebody who was never
-/// here has their id for a name.
+/// Reads id, name and time last seen. `online` is false: the store does not know it. The id serves as the name if
+/// none is stored.
 pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<RoomUser> {
     let id = UserId::parse(row.get_ref(0)?.as_str()?).map_err(|text| invalid(0, text))?;
     let name: Option<String> = row.get(1)?;
@@ -59,12 +59,12 @@ pub(super) fn find(db: &Connection, id: &UserId) -> rusqlite::Result<Option<Room
     find.query_row([id.as_str()], from_row).optional()
 }
 
-/// The user with the name that is known.
+/// The user with the stored name, or with the id as name.
 pub(super) fn named(db: &Connection, id: &UserId) -> rusqlite::Result<User> {
     Ok(find(db, id)?.map_or_else(|| user(id.clone(), None), |known| known.user))
 }
 
-/// Users after this one, by their ids.
+/// Users in order of id, from the one after `after`.
 pub(super) fn after(db: &Connection, after: Option<&UserId>, limit: usize) -> rusqlite::Result<Vec<RoomUser>> {
     let mut select = db.prepare_cached("SELECT id, name, last_seen FROM users WHERE id > ? ORDER BY id LIMIT ?")?;
     select.query_map(params![after.map_or("", UserId::as_str), limit], from_row)?.collect()

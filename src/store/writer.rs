@@ -17,9 +17,9 @@ use super::{
     command::{Command, Task, task},
     files::Opened,
     inbox::{Inbox, Next},
-    log::Log,
     original::Lost,
     tables::Tables,
+    wal::Wal,
 };
 use crate::{
     error::{Error, Result},
@@ -115,13 +115,13 @@ fn write(
     is_well: &AtomicBool,
 ) -> Result<(), String> {
     let mut tables = Tables::new(&opened.db, metrics);
-    let mut log = Log::new(&opened);
+    let mut wal = Wal::new(&opened);
     let mut lost = None;
     while lost.is_none() {
         let mut group = match waiting.next_group(LOOK) {
             Next::Group(group) => group,
             Next::Nothing => {
-                lost = check(&opened, |bytes| log.rests(bytes)).err();
+                lost = check(&opened, |bytes| wal.rests(bytes)).err();
                 continue;
             }
             Next::Closed => return Ok(()),
@@ -129,7 +129,7 @@ fn write(
         let start = Instant::now();
         // A write into a file that was removed must not be acknowledged.
         let result = write_group(&mut tables, &mut group).and_then(|()| {
-            check(&opened, |bytes| log.grew(bytes)).map_err(|gone| {
+            check(&opened, |bytes| wal.grew(bytes)).map_err(|gone| {
                 let error = anyhow::anyhow!("the store {gone}");
                 lost = Some(gone);
                 error
@@ -158,9 +158,9 @@ fn write(
 }
 
 /// Checks that the files still exist, and reports the size of the write-ahead log.
-fn check(opened: &Opened, log: impl FnOnce(u64)) -> Result<(), Lost> {
+fn check(opened: &Opened, wal: impl FnOnce(u64)) -> Result<(), Lost> {
     match opened.original.check() {
-        Ok(Ok(bytes)) => log(bytes),
+        Ok(Ok(bytes)) => wal(bytes),
         Ok(Err(lost)) => return Err(lost),
         // Nothing shows that the files are gone. `/ready` checks them too, and says that it cannot.
         Err(error) => tracing::debug!(%error, "the database's file cannot be looked at"),
@@ -173,7 +173,7 @@ fn give_up(opened: &Opened, lost: &Lost) -> String {
     if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
         tracing::error!(%error, "SQLite may still write the lost database's log into the file that is there now");
     }
-    match opened.original.set_log_aside() {
+    match opened.original.set_wal_aside() {
         Ok(None) => {}
         Ok(Some(aside)) => tracing::warn!(file = %aside.display(), "the log of the lost database was set aside"),
         Err(error) => tracing::error!(%error, "the log of the lost database stays beside the file that is there now"),

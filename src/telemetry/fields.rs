@@ -1,5 +1,5 @@
-//! Formats the fields of a text log line as `name=value`. Many values come from clients: none may begin a new line, hold
-//! a terminal's escape sequence, or look like another field.
+//! Formats the fields of a text log line as `name=value`. Values can come from clients: none may start a new line,
+//! contain a terminal escape sequence, or look like another field.
 
 use std::{
     error::Error,
@@ -12,7 +12,7 @@ use tracing_subscriber::{
     fmt::format::Writer,
 };
 
-/// Makes the visitor that writes the fields of one event.
+/// Creates the visitor that writes the fields of one event.
 pub(super) struct Fields;
 
 impl<'a> MakeVisitor<Writer<'a>> for Fields {
@@ -23,7 +23,7 @@ impl<'a> MakeVisitor<Writer<'a>> for Fields {
     }
 }
 
-/// Writes fields.
+/// Writes the fields of one event.
 pub(super) struct FieldWriter<'a> {
     writer: Writer<'a>,
     is_first: bool,
@@ -32,7 +32,7 @@ pub(super) struct FieldWriter<'a> {
 
 impl FieldWriter<'_> {
     fn write(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        // Metadata of lines that come from the `log` crate.
+        // The `log` crate's metadata fields.
         if self.result.is_err() || field.name().starts_with("log.") {
             return;
         }
@@ -42,7 +42,7 @@ impl FieldWriter<'_> {
         self.result = if name == "message" {
             write!(self.writer, "{space}{value}")
         } else if self.writer.has_ansi_escapes() {
-            // The name in italics, the sign dimmed.
+            // The name in italics, the equals sign dimmed.
             write!(self.writer, "{space}\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m{value}")
         } else {
             write!(self.writer, "{space}{name}={value}")
@@ -97,7 +97,7 @@ impl VisitFmt for FieldWriter<'_> {
     }
 }
 
-/// A line's message. Only its control characters are escaped, since we wrote the rest.
+/// A log message. Only control characters are escaped: the rest is constant text.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -113,25 +113,26 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether `char::escape_debug` leaves it as it is. Characters that do not print, such as U+2028 or U+202E, are escaped.
+/// Whether `char::escape_debug` leaves the character unchanged. It escapes characters that do not print, such as
+/// U+2028 or U+202E.
 fn is_plain(letter: char) -> bool {
     matches!(letter, '"' | '\'' | '\\') || letter.escape_debug().len() == 1
 }
 
-/// Whether the value needs no quotes: it ends at the next space.
+/// Whether the value needs no quotes, so that it ends at the next space.
 fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|letter| is_plain(letter) && !letter.is_whitespace() && !"\"'\\=".contains(letter))
 }
 
-/// Whether the value is quoted already, as `?` does with text.
+/// Whether the value is already quoted, as the `?` sigil quotes text.
 fn is_quoted(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
     let mut letters = inner.chars();
     while let Some(letter) = letters.next() {
         match letter {
             '"' => return false,
-            // An escaped character does not end the text.
+            // An escaped quote does not end the text.
             '\\' if letters.next().is_none_or(|escaped| !is_plain(escaped)) => return false,
             letter if !is_plain(letter) => return false,
             _ => {}
@@ -171,7 +172,7 @@ mod tests {
         }
     }
 
-    /// What the text format makes of what `log` logs.
+    /// The line that the text format writes for `log`.
     fn written(log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let text = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).without_time();
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn harmless_values_stand_as_they_are() {
+    fn plain_values_are_written_unchanged() {
         let line = written(|| {
             let error = io::Error::other("no space");
             tracing::info!(user = %"ada", n = 5, open = true, text = "a b", quoted = ?"a b", path = %"/a/b?c", %error, "it is \"here\"");
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_makes_a_line_or_a_field_or_moves_the_cursor() {
+    fn no_value_can_add_a_line_or_a_field_or_an_escape_sequence() {
         let hostile = [
             "a\nERROR forged=yes",
             "a\r forged=yes",
@@ -214,7 +215,7 @@ mod tests {
             let line = written(|| tracing::warn!(shown = %text, debug = ?text, text, error, end = 1, "message"));
             assert_eq!(line.matches('\n').count(), 1, "{line:?}");
             assert!(line.trim_end().chars().all(is_plain), "{line:?}");
-            // What stands outside of quotes is ours.
+            // The text outside of quotes comes from this crate.
             let mut bare = String::new();
             let (mut letters, mut is_in_quotes) = (line.chars(), false);
             while let Some(letter) = letters.next() {

@@ -1,15 +1,15 @@
-// A backend that uses the HTTP API: its keys, and its requests.
+// Requests of a backend to the HTTP API, and its keys.
 
 import { createHash, randomBytes } from "node:crypto";
 
-/** A new key, and the settings that make it valid under this name. */
+/** Generates a key. Returns it with the settings that register it under this name. */
 export function newKey(name = "backend", scopes = "*") {
   const key = `sk_${randomBytes(30).toString("base64url").replace(/[-_]/g, "0")}`;
   const hash = createHash("sha256").update(key).digest("hex");
   return { key, settings: { [`key.${name}.hash`]: hash, [`key.${name}.scopes`]: scopes } };
 }
 
-/** A request with this key or token: `{ status, headers, reply }`, the reply read as JSON. */
+/** A request with this key or token. Returns `{ status, headers, reply }`; `reply` is parsed JSON. */
 export async function call(server, key, method, path, body, headers = {}) {
   const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const json = body === undefined ? {} : { "content-type": "application/json" };
@@ -18,14 +18,14 @@ export async function call(server, key, method, path, body, headers = {}) {
   return { ...answer, reply: JSON.parse(answer.body) };
 }
 
-/** Emits an event that must be taken: the reply's `data`. */
+/** Emits an event, which must succeed. Returns the reply's `data`. */
 export async function emit(server, key, event) {
   const { status, reply } = await call(server, key, "POST", "/api/events", event);
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(reply)}`);
   return reply.data;
 }
 
-/** The status and code of an event that must be refused. */
+/** Status and code of an event that must be refused. */
 export async function refusal(server, key, event) {
   const { status, reply } = await call(server, key, "POST", "/api/events", event);
   return [status, reply.error?.code, reply.error?.message];

@@ -1,4 +1,4 @@
-// The process of a `Bystander`: asks, waits for the answer and asks again.
+// The process of a `Bystander`: sends an event, waits for the acknowledgement, and repeats.
 
 import { io } from "socket.io-client-4";
 

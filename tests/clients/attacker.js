@@ -1,10 +1,10 @@
-// The process of an attack: it begins when it is told to, and ends with its parent.
+// The process of an attack: starts on a message from its parent and ends with it.
 
 import { ATTACKS } from "./attacks.js";
 
 process.on("disconnect", () => process.exit());
 process.on("message", async ({ name, port, options }) => {
   await ATTACKS[name].run(port, options);
-  // Connections stay as they are.
+  // The connections stay open.
   setInterval(() => {}, 1_000);
 });

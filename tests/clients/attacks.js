@@ -1,24 +1,24 @@
-// Clients that want the server to hold as much as it can be made to. Each attack has a number of connections, and runs in
-// a process of its own (`attacker.js`).
+// Attacks: clients that make the server hold as much memory as possible. Each attack uses a number of connections and
+// runs in a separate process (`attacker.js`).
 
 import { randomBytes } from "node:crypto";
 import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** `limits.memory`: small, so that an attack reaches it soon. `ATTACK_MEMORY` says how much instead. */
+/** `limits.memory`: small, so that an attack reaches it quickly. `ATTACK_MEMORY` overrides it. */
 export const MEMORY = Number(process.env.ATTACK_MEMORY ?? 64_000_000);
 
 const MEGABYTE = 1_000_000;
 const TEXT = "x".repeat(950_000);
 
-/** A connection that fails in silence: the server may close it at any moment. */
+/** A connection that ignores errors: the server may close it at any time. */
 function connection(port) {
   const socket = net.connect({ port, noDelay: true });
   socket.on("error", () => {});
   return socket;
 }
 
-/** Writes what the connection takes, and waits for the rest to be taken: false when it is closed. */
+/** Writes the data and waits until the connection has taken it; false if it was closed. */
 async function write(socket, bytes) {
   if (socket.destroyed) return false;
   if (socket.write(bytes)) return true;
@@ -34,7 +34,7 @@ async function write(socket, bytes) {
   return !socket.destroyed;
 }
 
-/** A text frame, masked with zeros (RFC 6455, section 5.2); `announced` may be more than its text has. */
+/** A text frame, masked with zeros (RFC 6455, section 5.2). `announced` may be more than the length of the text. */
 function frame(text, { opcode = 1, announced } = {}) {
   const payload = Buffer.from(text);
   const length = announced ?? payload.length;
@@ -46,7 +46,7 @@ function frame(text, { opcode = 1, announced } = {}) {
   return Buffer.concat([head, payload]);
 }
 
-/** A WebSocket by hand; what arrives is read, but for `reads: false`. */
+/** A raw WebSocket. Incoming data is read, unless `reads` is false. */
 async function websocket(port, { path = "/socket.io/?EIO=4&transport=websocket", reads = true } = {}) {
   const socket = connection(port);
   socket.write(
@@ -62,7 +62,7 @@ async function websocket(port, { path = "/socket.io/?EIO=4&transport=websocket",
   return socket;
 }
 
-/** Asks to be let in with this `auth`, and waits until it is. */
+/** Sends CONNECT with this `auth`, and waits for the answer. */
 async function enter(socket, auth = {}) {
   const entered = new Promise((resolve) => {
     let text = "";
@@ -75,7 +75,7 @@ async function enter(socket, auth = {}) {
   await entered;
 }
 
-/** A request on a connection of its own, of which the answer is read, or is not. */
+/** Sends a request on a new connection, and reads the response unless told not to. */
 function request(port, method, path, body = "", { announced, headers = "", reads = true } = {}) {
   const socket = connection(port);
   const length = method === "POST" ? `Content-Length: ${announced ?? Buffer.byteLength(body)}\r\n` : "";
@@ -89,7 +89,7 @@ function request(port, method, path, body = "", { announced, headers = "", reads
   return { socket, answer };
 }
 
-/** The session of a client that polls. */
+/** Opens a polling session. */
 async function session(port) {
   const { socket, answer } = request(port, "GET", "/socket.io/?EIO=4&transport=polling");
   const sid = /"sid":"([^"]+)"/.exec(await answer)?.[1];
@@ -97,10 +97,10 @@ async function session(port) {
   return `/socket.io/?EIO=4&transport=polling&sid=${sid}`;
 }
 
-/** Many at a time, each again and again. */
+/** Runs `act` in many parallel loops. */
 const all = (count, work) => Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 
-/** The same packets as often as the server takes them, from WebSockets. */
+/** Sends the same packets over WebSockets as fast as the server reads them. */
 async function packets(port, count, texts, options) {
   const many = Buffer.concat(Array.from({ length: 4_000 }, (_, index) => frame(texts[index % texts.length], options)));
   await all(count, async () => {
@@ -110,11 +110,11 @@ async function packets(port, count, texts, options) {
   });
 }
 
-/** An attack with so many connections at a time; `run` gets the server's port and that number. */
+/** An attack with this number of connections; `run` gets the server's port and the number. */
 const by = (connections, run) => ({ connections, run: (port, options) => run(port, connections, options) });
 
 export const ATTACKS = {
-  /** CONNECT and DISCONNECT in turn, 0.99 MB in one request. */
+  /** CONNECT and DISCONNECT in turn, 0.99 MB per request. */
   "connects by polling": by(8, async (port, count) => {
     const many = Array.from({ length: 160_000 }, () => "40\x1e41").join("\x1e").slice(0, 990_000 - 3);
     const body = many.slice(0, many.lastIndexOf("\x1e"));
@@ -136,7 +136,7 @@ export const ATTACKS = {
     const register = JSON.stringify({ eventType: "ClientEvent", event: "Register", requestData: { token: "no" } });
     await packets(port, count, [register], { path: "/ws" });
   }),
-  /** Saved messages of almost a megabyte, as many as may be in flight. */
+  /** Saved messages of almost a megabyte, up to the limit of events in flight. */
   "large messages": by(8, async (port, count) => {
     const message = frame(`421["send-message",{"text":"${TEXT}"}]`);
     await all(count, async (index) => {
@@ -145,7 +145,7 @@ export const ATTACKS = {
       while (await write(socket, message));
     });
   }),
-  /** Sockets that read everything and confirm nothing: each hears what no other does. */
+  /** Sockets that read everything and acknowledge nothing; each is in a room of its own. */
   "recovery logs": by(100 * Math.ceil(MEMORY / 64_000_000), async (port, count) => {
     await all(count, async (index) => {
       const socket = await websocket(port, { path: "/socket.io/?EIO=4&transport=websocket&recovery=true" });
@@ -154,7 +154,7 @@ export const ATTACKS = {
       while (await write(socket, own)) await pause(500);
     });
   }),
-  /** Clients with a long `auth` that go away at once, and may come back. */
+  /** Clients with a long `auth` that disconnect at once and may be recovered. */
   "credentials of clients that go": by(20, async (port, count) => {
     await all(count, async () => {
       for (let round = 0; round < 200; round += 1) {
@@ -164,7 +164,7 @@ export const ATTACKS = {
       }
     });
   }),
-  /** Messages whose last bytes never come, of clients that have not asked to be let in. */
+  /** Messages whose last bytes are never sent, from clients before CONNECT. */
   "unfinished messages": by(700, async (port, count) => {
     const message = frame(TEXT, { announced: MEGABYTE });
     await all(count, async () => write(await websocket(port), message));
@@ -201,12 +201,12 @@ export const ATTACKS = {
       await write(socket, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Long: ${TEXT.slice(0, 30_000)}`);
     });
   }),
-  /** Pages of history that nobody reads. */
+  /** Requests for pages of history whose responses are not read. */
   "answers of the API": by(450, async (port, count, { key }) => {
     const headers = `Authorization: Bearer ${key}\r\n`;
     await all(count, async () => request(port, "GET", "/api/messages?room=lobby", "", { headers, reads: false }));
   }),
-  /** Clients of polling that ask for what waits, four times each, and do not read it. */
+  /** Polling clients that send four polls each and do not read the responses. */
   "answers of polling": by(1_500, async (port, count) => {
     const paths = await all(count / 5, () => session(port));
     await all(paths.length, (index) => request(port, "POST", paths[index], "40").answer);
@@ -219,7 +219,7 @@ export const ATTACKS = {
       if (round % 10 === 0) await all(paths.length, poll);
     }
   }),
-  /** WebSockets that never read: all hear the same, and each what no other does. */
+  /** WebSockets that never read: events to all of them, and to each alone. */
   "2,000 clients that never read": by(2_000, async (port, count) => {
     const deaf = [];
     await all(count, async (index) => {

@@ -1,4 +1,4 @@
-// A backend that talks to the HTTP API, and users with tokens who do.
+// A backend and users with tokens that call the HTTP API.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -7,10 +7,10 @@ import { promisify } from "node:util";
 import { call } from "./api.js";
 import { BINARY } from "./harness.js";
 
-/** Settings for tokens, and for `token`. */
+/** The settings for jwt mode, as `token` requires. */
 export const JWT = { "auth.mode": "jwt", "auth.secret": "a secret of the tests, longer than 32 bytes" };
 
-/** A token for `JWT`, as the binary issues it. */
+/** A token for the settings `JWT`, issued by the binary. */
 export async function token(user, ...rooms) {
   const settings = Object.entries(JWT).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   const open = rooms.length > 0 ? ["--rooms", rooms.join(",")] : [];
@@ -18,14 +18,14 @@ export async function token(user, ...rooms) {
   return stdout.trim();
 }
 
-/** The HTTP API for whoever has this key or token. */
+/** The HTTP API, called with this key or token. */
 export class Api {
   constructor(server, credential) {
     this.server = server;
     this.credential = credential;
   }
 
-  /** A request with a JSON body, or with the very text: `{ status, headers, body, reply }`. */
+  /** Sends a request with a JSON body; a string is sent unchanged. Returns `{ status, headers, body, reply }`. */
   call(method, path, body) {
     return call(this.server, this.credential, method, `/api${path}`, body);
   }

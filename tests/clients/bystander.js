@@ -1,4 +1,5 @@
-// A client in a process of its own, which goes on asking: what a test does slows it through the server alone.
+// A client in a separate process that continuously sends events and measures round trips. Its process is independent
+// of the test's load.
 
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
@@ -12,7 +13,7 @@ const CLIENT = fileURLToPath(new URL("asking.js", import.meta.url));
 export class Bystander {
   #child;
 
-  /** One that is connected and asking; it ends with the test `t`. */
+  /** A connected bystander; it ends with the test `t`. */
   static async arrives(t, server, auth = { userId: "bystander", name: "Bystander" }) {
     const bystander = new Bystander();
     bystander.#child = fork(CLIENT, [server.url, JSON.stringify(auth)]);
@@ -21,7 +22,10 @@ export class Bystander {
     return bystander;
   }
 
-  /** Milliseconds of each round trip since this was asked before, that one included which is under way; as soon as there are this many. */
+  /**
+   * Milliseconds of each round trip since the last call, including the current one; waits until there are at least this
+   * many.
+   */
   async roundTrips(least = 1) {
     const answer = once(this.#child, "message");
     this.#child.send(least);
@@ -31,9 +35,9 @@ export class Bystander {
 }
 
 /**
- * That round trips take as long as before, but for the time in which the server is busy with others: `turn` milliseconds
- * until each of them was served once. Where a client gets its turn, most take no longer; one may have waited for the
- * machine.
+ * Asserts that round trips take as long as before, plus the time `turn` in milliseconds that the server needs to
+ * serve each other client once. With fair scheduling most take no longer than that; a single one may have been
+ * delayed by the machine.
  */
 export function assertNoSlower(during, before, turn) {
   const [usual, now, longest] = [typical(before), typical(during), Math.max(...during)];
@@ -42,7 +46,10 @@ export function assertNoSlower(during, before, turn) {
   assert.ok(longest <= 50 * usual + 10 * turn + 500, `before, turn, now, longest: ${text} ms`);
 }
 
-/** What a client that asks at any moment waits: half of the time is spent in round trips no longer than this. */
+/**
+ * The median delay of a client that sends at a random moment: half of the total time is in round trips no longer than
+ * this.
+ */
 function typical(times) {
   const half = times.reduce((sum, time) => sum + time) / 2;
   let spent = 0;

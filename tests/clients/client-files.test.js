@@ -1,4 +1,4 @@
-// The files of the official client, served where Node's `serveClient` serves them.
+// The official client's files, served as by Node's `serveClient`.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -13,7 +13,7 @@ import { inTime, start } from "./harness.js";
 const SCRIPTS = ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"];
 const MAPS = SCRIPTS.map((name) => `${name}.map`);
 
-/** Like `server.request`, with the body as bytes: some of them are compressed. */
+/** Like `server.request`, but the body is bytes: some responses are compressed. */
 function fetchFile(server, path, { method = "GET", headers = {} } = {}) {
   const answer = new Promise((resolve, reject) => {
     const request = http.request(server.url + path, { method, headers, agent: false }, (response) => {
@@ -28,7 +28,7 @@ function fetchFile(server, path, { method = "GET", headers = {} } = {}) {
   return inTime(answer, `the answer to ${method} ${path}`);
 }
 
-test("each file is served, under any path that is configured", async (t) => {
+test("every file is served under the configured path", async (t) => {
   for (const path of ["/socket.io", "/live/chat"]) {
     const server = await start(t, { "server.path": path });
     for (const name of [...SCRIPTS, ...MAPS]) {
@@ -46,7 +46,7 @@ test("each file is served, under any path that is configured", async (t) => {
   }
 });
 
-test("the served script defines io, which connects to the server it came from", async (t) => {
+test("the served script defines io, which connects to the script's server", async (t) => {
   const server = await start(t);
   for (const name of ["socket.io.js", "socket.io.min.js"]) {
     const { body, headers } = await fetchFile(server, `/socket.io/${name}`);
@@ -62,7 +62,7 @@ test("the served script defines io, which connects to the server it came from", 
   }
 });
 
-test("a browser that has this version is told so", async (t) => {
+test("a cached version is answered with 304", async (t) => {
   const server = await start(t);
   const { etag } = (await fetchFile(server, "/socket.io/socket.io.js")).headers;
   for (const known of [etag, `W/${etag}`]) {
@@ -73,7 +73,7 @@ test("a browser that has this version is told so", async (t) => {
   assert.equal(status, 200);
 });
 
-test("what a browser accepts is how it is compressed", async (t) => {
+test("the compression follows Accept-Encoding", async (t) => {
   const server = await start(t);
   const whole = (await fetchFile(server, "/socket.io/socket.io.js")).body;
   const decoders = { gzip: zlib.gunzipSync, br: zlib.brotliDecompressSync, deflate: zlib.inflateSync };
@@ -86,7 +86,7 @@ test("what a browser accepts is how it is compressed", async (t) => {
   }
 });
 
-test("HEAD tells of the file without sending it", async (t) => {
+test("HEAD returns the headers without the file", async (t) => {
   const server = await start(t);
   const whole = await fetchFile(server, "/socket.io/socket.io.min.js");
   const { status, headers, body } = await fetchFile(server, "/socket.io/socket.io.min.js", { method: "HEAD" });
@@ -103,7 +103,7 @@ test("a page of an allowed origin may import the module, with credentials", asyn
   assert.equal(foreign.headers["access-control-allow-origin"], undefined);
 });
 
-test("any other name below the path is still Engine.IO's", async (t) => {
+test("any other name below the path is an Engine.IO request", async (t) => {
   const server = await start(t);
   const poll = await server.request("/socket.io/?EIO=4&transport=polling");
   assert.match(poll.body, /^0\{"sid":/);
@@ -113,7 +113,7 @@ test("any other name below the path is still Engine.IO's", async (t) => {
   }
 });
 
-test("without serve-client the addresses are Engine.IO's", async (t) => {
+test("without serve-client the files' paths are Engine.IO requests", async (t) => {
   const server = await start(t, { "server.serve-client": "false" });
   const { status, headers } = await fetchFile(server, "/socket.io/socket.io.js");
   assert.ok(status >= 400, `${status}`);

@@ -1,15 +1,15 @@
-// A deploy: the server is asked to end, tells its clients, and they come back by themselves.
+// Graceful shutdown: the server notifies its clients, and official clients reconnect by themselves.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { GENERATIONS, TRANSPORTS, done, fence, once, refused, start } from "./harness.js";
 
-/** What an official client does by default, only sooner. */
+/** An official client's default behaviour, with shorter delays. */
 const RECONNECTING = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100 };
 
-describe("a server that is asked to end", () => {
-  test("tells every client when to come back, and ends with 0 within its drain", async (t) => {
+describe("a server that shuts down", () => {
+  test("tells every client when to reconnect, and exits with 0 within the drain", async (t) => {
     const server = await start(t, { "server.drain": "2s" });
     const sockets = [];
     for (const generation of GENERATIONS) {
@@ -26,7 +26,7 @@ describe("a server that is asked to end", () => {
     assert.ok(Date.now() - began < 7_000, `${Date.now() - began} ms`);
   });
 
-  test("ends sooner when all clients have gone", async (t) => {
+  test("exits as soon as all clients have disconnected", async (t) => {
     const server = await start(t, { "server.drain": "1h" });
     const socket = await server.connect();
     server.terminate();
@@ -35,14 +35,14 @@ describe("a server that is asked to end", () => {
     assert.deepEqual(await server.exited(), { code: 0, signal: null });
   });
 
-  test("without clients ends at once", async (t) => {
+  test("exits at once without clients", async (t) => {
     const server = await start(t, { "server.drain": "1h" });
     assert.equal((await server.request("/ready")).status, 200);
     server.terminate();
     assert.deepEqual(await server.exited(), { code: 0, signal: null });
   });
 
-  test("is not ready, lets nobody in, and still answers those who are there", async (t) => {
+  test("is not ready, refuses new clients, and still serves connected ones", async (t) => {
     const server = await start(t, { "server.drain": "1h" });
     const [ada, polling] = [await server.user("ada"), await server.user("bob", { transports: ["polling"] })];
     assert.equal((await server.request("/ready")).status, 200);
@@ -64,7 +64,7 @@ describe("a server that is asked to end", () => {
     assert.deepEqual(messages, [message]);
   });
 
-  test("logs why its clients went", async (t) => {
+  test("logs the disconnect reasons of its clients", async (t) => {
     const server = await start(t, { "server.drain": "10ms" });
     const { id } = await server.user("ada");
     server.terminate();
@@ -74,7 +74,7 @@ describe("a server that is asked to end", () => {
   });
 });
 
-/** A client over polling, by hand: it is connected, and polls when it is told to. */
+/** A polling client by hand: connected, and polls only when a test calls it. */
 async function poller(server) {
   const path = "/socket.io/?EIO=4&transport=polling";
   const { sid } = JSON.parse((await server.request(path)).body.slice(1));
@@ -84,12 +84,12 @@ async function poller(server) {
   return { sid, poll };
 }
 
-describe("a goodbye reaches whoever comes for it late", () => {
+describe("server-closing reaches a client that is not polling at that moment", () => {
   test("between two polls", async (t) => {
     const server = await start(t, { "server.drain": "50ms" });
     const { poll } = await poller(server);
     server.terminate();
-    // The drain is over when the client polls again.
+    // The drain is over before the client polls again.
     await server.logged({ message: "disconnected" });
     const body = await poll();
     assert.match(body, /server-closing/);
@@ -97,7 +97,7 @@ describe("a goodbye reaches whoever comes for it late", () => {
     assert.equal((await server.exited()).code, 0);
   });
 
-  test("in the middle of an upgrade, while it does not poll", async (t) => {
+  test("during an upgrade, while it does not poll", async (t) => {
     const server = await start(t, { "server.drain": "50ms" });
     const { sid } = await poller(server);
     const { status, socket, frames } = await server.websocket({}, `EIO=4&sid=${sid}`);
@@ -116,7 +116,7 @@ describe("a goodbye reaches whoever comes for it late", () => {
 describe("after a deploy", { concurrency: 3 }, () => {
   for (const generation of GENERATIONS) {
     for (const transports of TRANSPORTS) {
-      test(`a client ${generation} over ${transports.join(" upgraded to ")} comes back by itself`, async (t) => {
+      test(`a client ${generation} over ${transports.join(" upgraded to ")} reconnects by itself`, async (t) => {
         const server = await start(t, { "server.drain": "100ms" });
         const socket = await server.user("ada", { generation, transports, ...RECONNECTING });
         server.terminate();

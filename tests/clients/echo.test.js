@@ -1,4 +1,4 @@
-// The example `echo`, as its first lines say: with a WebSocket, and with Socket.IO.
+// The example `echo`, used as its documentation says: over WebSocket and with Socket.IO.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -17,7 +17,7 @@ async function start(t) {
   return server.host;
 }
 
-/** What arrives at a WebSocket. */
+/** The messages that a WebSocket receives. */
 function listen(t, url) {
   const socket = new WebSocket(url);
   t.after(() => socket.terminate());
@@ -38,7 +38,7 @@ describe("the echo", () => {
     });
   }
 
-  test("answers each for itself, and Socket.IO clients as well", async (t) => {
+  test("answers each client separately, Socket.IO clients too", async (t) => {
     const host = await start(t);
     const [one, other] = [listen(t, `ws://${host}/ws`), listen(t, `ws://${host}/ws`)];
     const client = io(`http://${host}`, { forceNew: true });

@@ -1,4 +1,4 @@
-// Every generation of the official client over every transport, unchanged.
+// Every generation of the official client over every transport, unmodified.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -16,7 +16,7 @@ for (const generation of GENERATIONS) {
         return { server, one, other };
       };
 
-      test("a session begins with who, where and when", async (t) => {
+      test("a session event names user, rooms and server time", async (t) => {
         const { one } = await pair(t);
         const { user, socketId, rooms, serverTime } = one.session;
         assert.deepEqual(user, { id: "ada", name: "ada" });
@@ -26,7 +26,7 @@ for (const generation of GENERATIONS) {
         assert.equal(one.io.engine.transport.name, transports.at(-1));
       });
 
-      test("a message is acknowledged, and heard by the others and by its sender", async (t) => {
+      test("a message is acknowledged and broadcast, to its sender too", async (t) => {
         const { one, other } = await pair(t);
         const message = await done(one, "send-message", { text: "hello ☃" });
         assert.deepEqual(message.body, { text: "hello ☃" });
@@ -35,7 +35,7 @@ for (const generation of GENERATIONS) {
         assert.deepEqual(await once(other, "message-saved"), { success: true, message });
       });
 
-      test("a room is joined, and what was missed since a revision is in the reply", async (t) => {
+      test("the reply to join-room contains the messages since a revision", async (t) => {
         const { one, other } = await pair(t);
         const first = await done(one, "send-message", { room: "den", n: 1 });
         const second = await done(one, "send-message", { room: "den", n: 2 });
@@ -48,7 +48,7 @@ for (const generation of GENERATIONS) {
         assert.deepEqual(await once(other, "message-saved"), { success: true, message: third });
       });
 
-      test("an edit and a deletion are told", async (t) => {
+      test("an edit and a deletion are broadcast", async (t) => {
         const { one, other } = await pair(t);
         const { id } = await done(one, "send-message", { text: "helo" });
         const edited = await done(one, "edit-message", { id, text: "hello" });
@@ -59,7 +59,7 @@ for (const generation of GENERATIONS) {
         assert.deepEqual(deleted.body, {});
       });
 
-      test("a relay passes several arguments on", async (t) => {
+      test("a relay forwards several arguments", async (t) => {
         const { one, other } = await pair(t);
         const args = ["hello", 1.5, { nested: [null, true] }, []];
         assert.deepEqual(await ask(one, "message", ...args), { success: true, data: null });
@@ -67,7 +67,7 @@ for (const generation of GENERATIONS) {
         assert.deepEqual(await all(other, "message"), args);
       });
 
-      test("a relay passes binary on", async (t) => {
+      test("a relay forwards binary", async (t) => {
         const { one, other } = await pair(t);
         one.emit("message", Buffer.from([0, 1, 255]), { deep: Buffer.from("second") }, "text");
         for (const socket of [one, other]) {
@@ -78,7 +78,7 @@ for (const generation of GENERATIONS) {
         }
       });
 
-      test("a message just below the limit goes through whole", async (t) => {
+      test("a message just below the size limit arrives complete", async (t) => {
         const { one, other } = await pair(t);
         const text = "é☃x".repeat(150_000);
         assert.equal(Buffer.byteLength(text), 900_000);
@@ -88,7 +88,7 @@ for (const generation of GENERATIONS) {
         assert.equal(message.body.text, text);
       });
 
-      test("a client that leaves says why, and the server logs it", async (t) => {
+      test("the reason of a client's disconnect is logged", async (t) => {
         const { server, one } = await pair(t);
         const { id } = one;
         await server.logged({ message: "connected", socket: id, user: "ada" });
@@ -98,7 +98,7 @@ for (const generation of GENERATIONS) {
         assert.deepEqual([line.user, line.reason], ["ada", "client namespace disconnect"]);
       });
 
-      test("a connection that breaks is a closed transport on both sides", async (t) => {
+      test("a broken connection is a transport close on both sides", async (t) => {
         const { server, one } = await pair(t, { "recovery.window": "0s" });
         const { id } = one;
         one.io.engine.close();
@@ -107,7 +107,7 @@ for (const generation of GENERATIONS) {
         assert.equal(line.reason, "transport close");
       });
 
-      test("a server that dies is a closed transport", async (t) => {
+      test("a killed server is a transport close for its clients", async (t) => {
         const { server, one } = await pair(t);
         await server.kill();
         assert.match(await once(one, "disconnect"), /^transport (close|error)$/);
@@ -116,7 +116,7 @@ for (const generation of GENERATIONS) {
   }
 }
 
-/** Fulfilled once the connection is a WebSocket. */
+/** Fulfilled when the transport is WebSocket. */
 function upgraded(socket) {
   const { engine } = socket.io;
   if (engine.transport.name === "websocket") return undefined;
@@ -128,7 +128,7 @@ function upgraded(socket) {
 }
 
 for (const path of ["/chat", "/chat/", "/a/b-c/"]) {
-  test(`server.path = ${path}: clients find it, with a slash at the end of theirs and without`, async (t) => {
+  test(`server.path = ${path}: clients connect, with and without a trailing slash in their path`, async (t) => {
     const server = await start(t, { "server.path": path });
     for (const generation of GENERATIONS) {
       for (const transports of TRANSPORTS) {

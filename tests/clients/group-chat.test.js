@@ -1,4 +1,4 @@
-// The page with the plain browser client: it emits `message` with a string and shows every `message` it receives.
+// A page with the plain browser client: it emits `message` with a string and shows every `message` that it receives.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

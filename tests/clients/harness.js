@@ -1,4 +1,4 @@
-// The real binary on a free port with a folder of its own, and the official clients of three generations.
+// The real binary on a free port with a temporary folder, and the official clients of three generations.
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
@@ -19,17 +19,19 @@ export { Inbox, inTime };
 
 export const BINARY = process.env.SOCKEYE_BIN ?? built("sockeye");
 
-/** The type of the packet that answers a connection. */
+/** The packet type of the answer to CONNECT. */
 const CONNECT = 0;
 
 const CLIENTS = { 2: io2, 3: io3, 4: io4 };
 export const GENERATIONS = [4, 3, 2];
 export const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]];
 
-/** The setting that `metric` needs. */
+/** The setting that `metric` requires. */
 export const METRICS = { "metrics.listen": "127.0.0.1:0" };
 
-/** A running server; it ends with the test `t`. Settings are those of `--set key=value`, variables those of its environment. */
+/**
+ * A running server; it ends with the test `t`. `settings` are for `--set key=value`, `variables` for the environment.
+ */
 export async function start(t, settings = {}, variables = {}) {
   const server = new Server(settings, variables);
   t.after(async () => {
@@ -42,7 +44,7 @@ export async function start(t, settings = {}, variables = {}) {
 
 class Server extends ServerProcess {
   sockets = [];
-  /** The address of the metrics, once it was asked for. */
+  /** The address of the metrics listener, once `metrics` was called. */
   #metrics;
 
   constructor(settings, variables) {
@@ -51,29 +53,32 @@ class Server extends ServerProcess {
     this.settings = { "log.format": "json", ...settings };
   }
 
-  /** Again, after it has ended: with the same folder, and on the given port the same address. */
+  /** Starts the server again after it ended: on the same folder and, if a port is given, the same address. */
   async start(port = 0) {
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     await this.launch(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", "data", ...settings], this.variables);
   }
 
-  /** KiB of memory the process has. */
+  /** The memory of the process in KiB. */
   async memory() {
     const status = await readFile(`/proc/${this.pid}/status`, "utf8");
     return Number(/VmRSS:\s+(\d+)/.exec(status)[1]);
   }
 
-  /** Asks it to end, as an operator does. */
+  /** Sends SIGTERM, as an operator would. */
   terminate() {
     process.kill(this.pid, "SIGTERM");
   }
 
-  /** Asks it to read its settings again, those of `sockeye.toml` in its folder among them. */
+  /** Sends SIGHUP, which reloads the settings, including `sockeye.toml` in its folder. */
   hangUp() {
     process.kill(this.pid, "SIGHUP");
   }
 
-  /** A client that is not connecting yet, to the server or a proxy's `url`. v2 clients have no `auth`: theirs goes into the query. */
+  /**
+   * A client that does not connect yet, to the server or to the `url` of a proxy. v2 clients have no `auth`; the query
+   * is used instead.
+   */
   client({ generation = 4, transports = ["websocket"], url = this.url, auth, ...options } = {}) {
     const credentials = generation === 2 ? { query: auth } : { auth };
     const once = { forceNew: true, reconnection: false, autoConnect: false, transports };
@@ -81,11 +86,13 @@ class Server extends ServerProcess {
     return this.watch(socket, generation === 2 ? "error" : "connect_error");
   }
 
-  /** Collects what a client hears, without the offsets of connection state recovery, and ends it with the test. */
+  /**
+   * Collects the events that a client receives, without recovery offsets, and disconnects it at the end of the test.
+   */
   watch(socket, refusal = "connect_error") {
     this.sockets.push(socket);
     socket.inbox = new Inbox();
-    // All generations have these two; `onAny` came with v3.
+    // These two exist in all generations; `onAny` only since v3.
     const { onevent, onpacket } = socket;
     socket.onpacket = (packet) => {
       if (packet.type === CONNECT) socket.offsets = packet.data?.pid !== undefined;
@@ -102,19 +109,19 @@ class Server extends ServerProcess {
     return socket;
   }
 
-  /** A client that is connected and has its `session`. */
+  /** A client that is connected and has received its `session`. */
   async connect(options) {
     const socket = this.client(options);
     await established(socket);
     return socket;
   }
 
-  /** A client of this user, as in `server.user("ada")`. */
+  /** A client with this user id, as in `server.user("ada")`. */
   user(name, options) {
     return this.connect({ auth: { userId: name, name }, ...options });
   }
 
-  /** What a connection is refused with: the message of `connect_error`. */
+  /** The message of the `connect_error` that refuses a connection. */
   async refusal(options) {
     const socket = this.client(options);
     socket.connect();
@@ -133,13 +140,16 @@ class Server extends ServerProcess {
     return (await this.request("/metrics", { url: this.#metrics })).body;
   }
 
-  /** What a metric stands at, its labels as they are written there: `metric('x_total{code="forbidden"}')`. Needs `METRICS`. */
+  /**
+   * The value of a metric; labels as in the exposition format: `metric('x_total{code="forbidden"}')`. Requires
+   * `METRICS`.
+   */
   async metric(name) {
     const line = (await this.metrics()).split("\n").find((line) => line.startsWith(`${name} `));
     return line === undefined ? 0 : Number(line.slice(name.length + 1));
   }
 
-  /** Fulfilled once a metric stands at a value. */
+  /** Fulfilled when a metric has this value. */
   async reaches(name, value) {
     const deadline = Date.now() + TIMEOUT_MS;
     let now = await this.metric(name);
@@ -163,7 +173,7 @@ class Server extends ServerProcess {
     return inTime(answer, `the answer to ${method} ${path}`);
   }
 
-  /** A WebSocket of our own, the status of its upgrade, and its frames as text; the last is "closed". */
+  /** A raw WebSocket, the status of its upgrade, and its frames as text; the last item is "closed". */
   async websocket(headers = {}, query = "EIO=4") {
     const socket = new WebSocket(`ws://${this.host}/socket.io/?${query}&transport=websocket`, { headers });
     this.sockets.push({ disconnect: () => socket.terminate() });
@@ -183,7 +193,7 @@ class Server extends ServerProcess {
   }
 }
 
-/** Puts this into the server's file and lets it read it: the names of what changed. */
+/** Writes this into the server's configuration file and reloads it. Returns the names of the settings that changed. */
 export async function reload(server, text) {
   await writeFile(join(server.folder, "sockeye.toml"), text);
   server.hangUp();
@@ -199,12 +209,12 @@ export async function established(socket) {
   socket.session = await once(socket, "session");
 }
 
-/** A v4 client takes its connection for dead, as it does when no heartbeat comes; the network may be dead as well. */
+/** Makes a v4 client treat its connection as dead, as a missed heartbeat does; the network may be dead as well. */
 export function missHeartbeat(socket) {
   socket.io.engine._onClose("ping timeout");
 }
 
-/** Fulfilled once a client that may upgrade has. */
+/** Fulfilled when a client that can upgrade has upgraded. */
 export async function upgraded(socket) {
   const { engine } = socket.io;
   if (!socket.io.opts.transports.includes("websocket") || engine.transport.name === "websocket") return;
@@ -216,13 +226,13 @@ export async function upgraded(socket) {
   await inTime(upgrade, "the upgrade");
 }
 
-/** The arguments of the next event of this name that was not taken yet. */
+/** The arguments of the next event of this name that was not yet taken. */
 export async function all(socket, event, matches = () => true, ms) {
   const [, ...args] = await socket.inbox.take(([name, ...args]) => name === event && matches(...args), event, ms);
   return args;
 }
 
-/** The first argument of the next event of this name that was not taken yet; `disconnect` and the like too. */
+/** The first argument of the next event of this name that was not yet taken; also for `disconnect` and the like. */
 export async function once(socket, event, matches, ms) {
   const [argument] = await all(socket, event, matches, ms);
   return argument;
@@ -252,14 +262,14 @@ export async function refused(socket, event, ...args) {
 
 let fences = 0;
 
-/** Everything that was emitted to `socket` on behalf of `sender` so far has arrived when this is done. */
+/** Fulfilled when everything emitted to `socket` on behalf of `sender` so far has arrived. */
 export async function fence(sender, ...sockets) {
   const mark = `fence ${++fences}`;
   sender.emit("message", mark);
   for (const socket of sockets) await once(socket, "message", (text) => text === mark);
 }
 
-/** The events of these names that arrived and were not taken; to be asked after a `fence`. */
+/** The events of these names that arrived and were not taken; call it after a `fence`. */
 export function untaken(socket, ...events) {
   return socket.inbox.items.filter(([name]) => events.includes(name));
 }

@@ -1,4 +1,4 @@
-// The HTTP API's frame: who may call, and a clear answer to everything that a good backend never sends.
+// The HTTP API in general: authentication, CORS, and responses to invalid requests.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -13,20 +13,20 @@ import { METRICS, inTime, once, start } from "./harness.js";
 const EVENT = { event: "tick", data: 1, to: { everyone: true } };
 const SECRET = "0123456789abcdef0123456789abcdef";
 
-/** A server with a key for everything. */
+/** A server with a key that has all scopes. */
 async function withKey(t, settings = {}) {
   const { key, settings: valid } = newKey();
   return { server: await start(t, { ...valid, ...settings }), key };
 }
 
-/** A JWT of this user, signed as the server wants it. */
+/** A JWT of this user, valid for the server. */
 function token(sub, exp = Math.floor(Date.now() / 1000) + 600) {
   const part = (json) => Buffer.from(JSON.stringify(json)).toString("base64url");
   const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, exp })}`;
   return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
 }
 
-/** Sends these bytes one piece at a time and resolves with all that came back once the server closes. */
+/** Sends the bytes one by one. Resolves with the whole response when the server closes. */
 function raw(server, pieces, every = 100) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(server.port, "127.0.0.1");
@@ -44,7 +44,7 @@ function raw(server, pieces, every = 100) {
   });
 }
 
-/** The shape that every refusal has. */
+/** Asserts the common form of error responses. */
 function assertRefused({ status, headers, reply }, expected, code) {
   assert.deepEqual([status, reply.error?.code], [expected, code]);
   assert.equal(reply.success, false);
@@ -53,8 +53,8 @@ function assertRefused({ status, headers, reply }, expected, code) {
   assert.ok(headers["x-request-id"]);
 }
 
-describe("who may call", () => {
-  test("nobody without a key, with a wrong one, or with one that has ended", async (t) => {
+describe("authentication", () => {
+  test("a missing, wrong or expired key is refused", async (t) => {
     const ended = newKey("ended");
     const { server, key } = await withKey(t, { ...ended.settings, "key.ended.expires-at": "2020-01-01T00:00:00Z" });
     const altered = key.slice(0, -1) + (key.endsWith("0") ? "1" : "0");
@@ -72,7 +72,7 @@ describe("who may call", () => {
     for (const secret of [key, ended.key]) assert.ok(!server.stderr.includes(secret), "keys stay out of the log");
   });
 
-  test("a key does what its scopes say", async (t) => {
+  test("a key may do only what its scopes allow", async (t) => {
     const [reads, writes] = [newKey("reads", "messages:read,users:read"), newKey("writes", "events:write")];
     const server = await start(t, { ...reads.settings, ...writes.settings });
     const answer = await call(server, reads.key, "POST", "/api/events", EVENT);
@@ -81,13 +81,13 @@ describe("who may call", () => {
     assert.equal((await call(server, writes.key, "POST", "/api/events", EVENT)).status, 200);
   });
 
-  test("users do not write, whoever they say they are", async (t) => {
+  test("users in open mode may not write", async (t) => {
     const { server } = await withKey(t);
     const answer = await call(server, undefined, "POST", "/api/events?userId=ada", EVENT);
     assertRefused(answer, 403, "forbidden");
   });
 
-  test("users with a token do not write either", async (t) => {
+  test("users with a token may not write either", async (t) => {
     const { server } = await withKey(t, { "auth.mode": "jwt", "auth.secret": SECRET });
     assertRefused(await call(server, token("ada"), "POST", "/api/events", EVENT), 403, "forbidden");
     assertRefused(await call(server, token("ada", 1), "POST", "/api/events", EVENT), 401, "token-expired");
@@ -111,7 +111,7 @@ describe("pages", () => {
     }
   });
 
-  test("of an allowed origin may read why they were refused", async (t) => {
+  test("of an allowed origin may read an error response", async (t) => {
     const { server } = await withKey(t);
     const answer = await call(server, "sk_no", "POST", "/api/events", EVENT, { origin: "http://localhost:5173" });
     assertRefused(answer, 401, "unauthorized");
@@ -119,7 +119,7 @@ describe("pages", () => {
     assert.match(answer.headers["access-control-expose-headers"], /retry-after/);
   });
 
-  test("of a foreign origin are refused, with a key too", async (t) => {
+  test("of an origin that is not allowed are refused, even with a key", async (t) => {
     const { server, key } = await withKey(t);
     for (const origin of ["https://evil.example", "null"]) {
       const answer = await call(server, key, "POST", "/api/events", EVENT, { origin });
@@ -130,8 +130,8 @@ describe("pages", () => {
   });
 });
 
-describe("what is wrong with a request", () => {
-  test("paths and methods that there are not", async (t) => {
+describe("an invalid request", () => {
+  test("with an unknown path or method is refused", async (t) => {
     const { server, key } = await withKey(t);
     for (const path of ["/api", "/api/", "/api/nothing", "/api/events/", "/api/events/1/2", "/api/%00", "/api/../api/x"]) {
       assertRefused(await call(server, key, "GET", path), 404, "not-found");
@@ -143,7 +143,7 @@ describe("what is wrong with a request", () => {
     }
   });
 
-  test("bodies that are no JSON, or not called so", async (t) => {
+  test("with a body that is no JSON, or has another content type, is refused", async (t) => {
     const { server, key } = await withKey(t);
     const cases = ["", "{", "null", "[]", '"x"', '{"event":"tick"} {}', '{"event":"a","event":"b","to":{"everyone":true}}', "\u0000", "[".repeat(500_000)];
     for (const body of cases) {
@@ -167,7 +167,7 @@ describe("what is wrong with a request", () => {
     }
   });
 
-  test("fields that there are not are refused in a body, and ignored in a query", async (t) => {
+  test("with an unknown field is refused in a body, and accepted in a query", async (t) => {
     const { server, key } = await withKey(t);
     const answer = await call(server, key, "POST", "/api/events", { ...EVENT, too: { users: ["7"] } });
     assertRefused(answer, 400, "bad-payload");
@@ -175,7 +175,7 @@ describe("what is wrong with a request", () => {
     assert.equal((await call(server, key, "GET", "/api/users?onlin=true")).status, 200);
   });
 
-  test("an announced body of 100 MB is refused before it is read, and its sender gets the answer", async (t) => {
+  test("with a Content-Length of 100 MB is answered before the body is read", async (t) => {
     const { server, key } = await withKey(t);
     const chunk = Buffer.alloc(1_000_000, " ");
     for (const headers of [{ "content-length": 100_000_000 }, { "transfer-encoding": "chunked" }]) {
@@ -206,7 +206,7 @@ describe("what is wrong with a request", () => {
     assert.equal((await call(server, key, "POST", "/api/events", EVENT)).status, 200);
   });
 
-  test("the answer of 413 says which limit it was", async (t) => {
+  test("that is too large is told the limit in the 413", async (t) => {
     const { server, key } = await withKey(t, { "limits.payload-bytes": 2_000 });
     const answer = await call(server, key, "POST", "/api/events", { ...EVENT, data: "x".repeat(2_000) });
     assertRefused(answer, 413, "too-large");
@@ -214,7 +214,7 @@ describe("what is wrong with a request", () => {
     assert.equal((await call(server, key, "POST", "/api/events", { ...EVENT, data: "x".repeat(1_900) })).status, 200);
   });
 
-  test("a body that trickles is not waited for", async (t) => {
+  test("with a slow body is given up", async (t) => {
     const { server, key } = await withKey(t, { "server.ping-timeout": "1s" });
     const head = `POST /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n`;
     const text = await inTime(raw(server, [head, ..."{".padEnd(500, " ")]), "the end of the connection", 15_000);
@@ -222,14 +222,14 @@ describe("what is wrong with a request", () => {
     assert.match(text, /"code":"bad-payload"/);
   });
 
-  test("a head that trickles ends the connection", async (t) => {
+  test("with a slow head is disconnected", async (t) => {
     const { server } = await withKey(t);
     const head = `POST /api/events HTTP/1.1\r\nX-Slow: ${"x".repeat(1_000)}`;
     const text = await inTime(raw(server, [...head]), "the end of the connection", 45_000);
     assert.ok(text === "" || text.startsWith("HTTP/1.1 408 "), text);
   });
 
-  test("a head that never ends is refused", async (t) => {
+  test("with an endless head is refused", async (t) => {
     const { server } = await withKey(t);
     const text = await inTime(raw(server, [`GET /api/events HTTP/1.1\r\nX: ${"x".repeat(100_000)}`]), "an answer");
     assert.match(text, /^HTTP\/1\.1 431 /);
@@ -237,7 +237,7 @@ describe("what is wrong with a request", () => {
 });
 
 describe("request ids", () => {
-  test("are the client's own if they are fit for a log, else new", async (t) => {
+  test("are the client's if they are safe to log, otherwise generated", async (t) => {
     const { server, key } = await withKey(t);
     const id = async (own) => (await call(server, key, "POST", "/api/events", EVENT, { "x-request-id": own })).headers["x-request-id"];
     for (const own of ["a", "deploy-7/1", "x".repeat(128)]) assert.equal(await id(own), own);
@@ -248,7 +248,7 @@ describe("request ids", () => {
     }
   });
 
-  test("are in the line of a refused request, which has no key", async (t) => {
+  test("are in the log line of a refused request, but the key is not", async (t) => {
     const { server, key } = await withKey(t, { "log.level": "debug" });
     await call(server, key, "POST", "/api/events", {}, { "x-request-id": "find-me" });
     const line = await server.logged({ request: "find-me" });
@@ -258,7 +258,7 @@ describe("request ids", () => {
 });
 
 describe("limits", () => {
-  test("too many requests of one key are told exactly when to come back; other keys go on", async (t) => {
+  test("requests beyond the rate of one key get Retry-After; other keys are not affected", async (t) => {
     const [fast, calm] = [newKey("fast"), newKey("calm")];
     const server = await start(t, { ...fast.settings, ...calm.settings, "api.requests-per-second": 2, ...METRICS });
     const burst = await Promise.all(Array.from({ length: 50 }, () => call(server, fast.key, "POST", "/api/events", EVENT)));
@@ -274,7 +274,7 @@ describe("limits", () => {
     assert.deepEqual([await route(429), await route(200)], [refused.length, 51 - refused.length]);
   });
 
-  test("10,000 requests at once are all answered, and no other client is slower", async (t) => {
+  test("10,000 concurrent requests are all answered and slow no other client", async (t) => {
     const { server, key } = await withKey(t, { "limits.events-per-second": 0, "api.requests-per-second": 200 });
     const ada = await server.user("ada");
     let heard = 0;
@@ -317,7 +317,7 @@ describe("limits", () => {
 });
 
 describe("while the server is closing", () => {
-  test("requests that come are told to try again, which is no error in the log; those that wait are answered", async (t) => {
+  test("new requests get 503 without an error in the log; waiting ones are answered", async (t) => {
     const { server, key } = await withKey(t, { "server.drain": "1h", "log.level": "debug" });
     const ada = await server.user("ada");
     const asked = new Promise((resolve) => ada.on("question", (answer) => resolve(answer)));
@@ -335,8 +335,8 @@ describe("while the server is closing", () => {
   });
 });
 
-describe("the description", () => {
-  test("has every path with its method, what it takes, what it answers and who may call", async (t) => {
+describe("the OpenAPI description", () => {
+  test("has every path with method, parameters, responses and authentication", async (t) => {
     const { server, key } = await withKey(t);
     const { status, reply: api } = await call(server, undefined, "GET", "/api/openapi.json");
     assert.equal(status, 200);
@@ -373,7 +373,7 @@ describe("the description", () => {
     assert.ok(described.every(({ description, $ref, oneOf, allOf }) => description || $ref || oneOf || allOf));
   });
 
-  test("has a page that loads nothing from elsewhere", async (t) => {
+  test("has a page without external resources", async (t) => {
     const { server } = await withKey(t);
     const page = await server.request("/api/docs/");
     assert.equal(page.status, 200);
@@ -388,7 +388,7 @@ describe("the description", () => {
     assert.match(body, /"validatorUrl": "none"/);
   });
 
-  test("can be left out", async (t) => {
+  test("can be disabled", async (t) => {
     const { server } = await withKey(t, { "api.docs": false });
     for (const path of ["/api/openapi.json", "/api/docs", "/api/docs/"]) {
       assertRefused(await call(server, undefined, "GET", path), 404, "not-found");

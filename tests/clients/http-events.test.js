@@ -1,4 +1,4 @@
-// A backend tells members something: POST /api/events and its batch.
+// A backend emits events to members: POST /api/events and its batch.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { call, emit, newKey, refusal } from "./api.js";
 import { all, done, inTime, missHeartbeat, once, start, untaken } from "./harness.js";
 
-/** A server with a key for everything, and clients of it. */
+/** A server with a key that has all scopes, and clients of it. */
 async function withKey(t, settings = {}) {
   const { key, settings: valid } = newKey();
   return { server: await start(t, { ...valid, ...settings }), key };
@@ -14,15 +14,15 @@ async function withKey(t, settings = {}) {
 
 const EVERYONE = { everyone: true };
 
-/** The numbers of the `tick`s that came before the one that is sent now, to everybody. */
+/** Emits a fence to everyone. Returns the numbers of the `tick` events that arrived before it. */
 async function before(server, key, socket) {
   await emit(server, key, { event: "fence", to: EVERYONE });
   await once(socket, "fence");
   return untaken(socket, "tick").map(([, number]) => number);
 }
 
-describe("who hears an event", () => {
-  test("rooms, users and sockets, each socket once, and nobody else", async (t) => {
+describe("the receivers of an event", () => {
+  test("are the sockets of rooms, users and socket ids, each once", async (t) => {
     const { server, key } = await withKey(t);
     const [ada, tablet, bob, eve] = [await server.user("ada"), await server.user("ada"), await server.user("bob"), await server.user("eve")];
     for (const socket of [ada, bob]) await done(socket, "join-room", { room: "tea" });
@@ -32,7 +32,7 @@ describe("who hears an event", () => {
     assert.deepEqual(await before(server, key, eve), []);
   });
 
-  test("except takes out rooms, users and sockets", async (t) => {
+  test("exclude rooms, users and socket ids in except", async (t) => {
     const { server, key } = await withKey(t);
     const [ada, bob, eve, dan] = await Promise.all(["ada", "bob", "eve", "dan"].map((name) => server.user(name)));
     await done(ada, "join-room", { room: "tea" });
@@ -42,13 +42,13 @@ describe("who hears an event", () => {
     for (const socket of [ada, bob, eve]) assert.deepEqual(await before(server, key, socket), []);
   });
 
-  test("another namespace is not there", async (t) => {
+  test("are in the main namespace only", async (t) => {
     const { server, key } = await withKey(t);
     const [status, code] = await refusal(server, key, { event: "tick", to: EVERYONE, namespace: "/elsewhere" });
     assert.deepEqual([status, code], [404, "not-found"]);
   });
 
-  test("a client that is away gets it when it comes back, and nothing volatile", async (t) => {
+  test("include a disconnected client when it is recovered, except for volatile events", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     await emit(server, key, { event: "tick", data: 0, to: { users: ["ada"] } });
@@ -65,8 +65,8 @@ describe("who hears an event", () => {
   });
 });
 
-describe("what they hear", () => {
-  test("data byte for byte, null, nothing, and several arguments", async (t) => {
+describe("the arguments of an event", () => {
+  test("are data byte for byte, null, nothing, or several", async (t) => {
     const { server, key } = await withKey(t);
     const { frames, socket } = await server.websocket();
     await frames.take((frame) => frame.startsWith("0"), "OPEN");
@@ -90,7 +90,7 @@ describe("what they hear", () => {
 });
 
 describe("with ack", () => {
-  test("each socket is asked once, and its answer or its silence comes back", async (t) => {
+  test("each socket is asked once, and its answer or timeout is in the reply", async (t) => {
     const { server, key } = await withKey(t);
     const names = ["one", "several", "none", "silent", "binary", "leaves"];
     const sockets = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await server.user(name)])));
@@ -114,12 +114,12 @@ describe("with ack", () => {
       assert.deepEqual(Object.keys(of[name]), ["error"], name);
       assert.equal(of[name].error.code, code);
     }
-    // Asked without the one more argument that other events have.
+    // An event with acknowledgement has no offset argument, as other events have.
     const [, ...args] = sockets.silent.inbox.items.find(([name]) => name === "question");
     assert.equal(args[0], 7);
   });
 
-  test("more sockets than api.asked-sockets are not asked", async (t) => {
+  test("more sockets than api.asked-sockets are refused", async (t) => {
     const { server, key } = await withKey(t, { "api.asked-sockets": 1 });
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const [status, code, message] = await refusal(server, key, { event: "tick", data: 1, to: EVERYONE, ack: { timeoutMs: 100 } });
@@ -129,8 +129,8 @@ describe("with ack", () => {
   });
 });
 
-describe("once", () => {
-  test("a retry gets the first reply and nobody hears it twice", async (t) => {
+describe("an idempotency key", () => {
+  test("gives a retry the first reply without emitting again", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     const event = { event: "tick", data: 1, to: EVERYONE, idempotencyKey: "a" };
@@ -143,7 +143,7 @@ describe("once", () => {
     assert.deepEqual(await before(server, key, ada), [1]);
   });
 
-  test("keys are each backend's own", async (t) => {
+  test("belongs to one API key", async (t) => {
     const [one, other] = [newKey("one"), newKey("other")];
     const server = await start(t, { ...one.settings, ...other.settings });
     const ada = await server.user("ada");
@@ -152,7 +152,7 @@ describe("once", () => {
     assert.deepEqual(await before(server, one.key, ada), [1, 2]);
   });
 
-  test("of twenty at the same time one emits, the others wait for its reply", async (t) => {
+  test("lets one of twenty concurrent requests emit, and the others wait for its reply", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     let asked = 0;
@@ -166,7 +166,7 @@ describe("once", () => {
     for (const reply of replies) assert.deepEqual(reply.answers[0].data, 1);
   });
 
-  test("a backend that hung up while it waited finds the reply when it asks again", async (t) => {
+  test("keeps the reply for a backend that disconnected while it waited", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     let asked = 0;
@@ -196,7 +196,7 @@ describe("once", () => {
 });
 
 describe("a batch", () => {
-  test("is emitted in its order, and answered in it", async (t) => {
+  test("is emitted and answered in order", async (t) => {
     const { server, key } = await withKey(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const events = Array.from({ length: 100 }, (_, data) => ({ event: "tick", data, to: data % 2 ? EVERYONE : { users: ["ada"] } }));
@@ -206,7 +206,7 @@ describe("a batch", () => {
     assert.equal((await before(server, key, bob)).length, 50);
   });
 
-  test("is refused as a whole, with the number of the wrong one", async (t) => {
+  test("is refused as a whole, with the index of the invalid event", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     const good = { event: "tick", data: 1, to: EVERYONE };
@@ -229,7 +229,7 @@ describe("a batch", () => {
     assert.deepEqual(await before(server, key, ada), []);
   });
 
-  test("that is sent again is emitted once, and with what was missing", async (t) => {
+  test("that is sent again emits only the events without a reply", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     const keyed = (data) => ({ event: "tick", data, to: EVERYONE, idempotencyKey: `tick ${data}` });
@@ -241,7 +241,7 @@ describe("a batch", () => {
   });
 });
 
-test("what cannot be emitted is a bad-payload that says why", async (t) => {
+test("an event that cannot be emitted is a bad-payload with the reason", async (t) => {
   const { server, key } = await withKey(t);
   const ada = await server.user("ada");
   const event = { event: "tick", data: 1, to: EVERYONE };

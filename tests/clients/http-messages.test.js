@@ -1,4 +1,4 @@
-// The HTTP API's messages: what a backend posts and changes is what the sockets hear, and users read what is theirs.
+// The HTTP API's messages: posts and changes by a backend are broadcast to the sockets, and users read what they may.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { done, fence, once, refused, start, untaken } from "./harness.js";
 const SYSTEM = { id: "system", name: "System" };
 const EVENTS = ["message-saved", "message-edited", "message-deleted"];
 
-/** A server, and a backend with a key for it. */
+/** A server and a backend with a key. */
 async function open(t, settings = {}) {
   const { key, settings: known } = newKey();
   const server = await start(t, { ...known, ...settings });
@@ -34,7 +34,7 @@ describe("posting", () => {
     }
   });
 
-  test("as a user is what the user's own send-message would have been", async (t) => {
+  test("as a user has the effect of the user's send-message", async (t) => {
     const { server, backend } = await open(t);
     const v4 = await server.user("bob");
     const v2 = await server.user("eve", { generation: 2 });
@@ -69,7 +69,7 @@ describe("posting", () => {
     assert.deepEqual(odd.body, { value: "no object" });
   });
 
-  test("without from is the system's, who is no member of anything", async (t) => {
+  test("without from is by the system, which becomes no member", async (t) => {
     const { server, backend } = await open(t);
     const bob = await server.user("bob");
     const message = await backend.done("POST", "/messages", { to: "bob", body: { text: "deactivated" } }, 201);
@@ -90,7 +90,7 @@ describe("posting", () => {
     assert.deepEqual((await backend.done("GET", "/messages?between=system&and=bob")).messages.at(-1).body, { text: "why?" });
   });
 
-  test("nobody else can be the system", async (t) => {
+  test("as the system is refused to clients", async (t) => {
     const { server, backend } = await open(t);
     assert.equal(await server.refusal({ auth: { userId: "system" } }), "unauthorized");
     const guarded = await open(t, JWT);
@@ -101,7 +101,7 @@ describe("posting", () => {
     assert.deepEqual((await server.connect({ auth: { name: "system" } })).session.user.id, "name:system");
   });
 
-  test("names its author: as given, else as known, else by the id", async (t) => {
+  test("takes the author's name from the request, else from the store, else from the id", async (t) => {
     const { server, backend } = await open(t);
     const post = async (from) => (await backend.done("POST", "/messages", { from, body: {} }, 201)).from.name;
     assert.equal(await post({ id: "ada" }), "ada");
@@ -114,7 +114,7 @@ describe("posting", () => {
     }
   });
 
-  test("with an idempotencyKey happens once, for each author", async (t) => {
+  test("with an idempotencyKey saves once per author", async (t) => {
     const { server, backend } = await open(t);
     const bob = await server.user("bob");
     const post = (from, text) => backend.call("POST", "/messages", { from, idempotencyKey: "k", body: { text } });
@@ -135,7 +135,7 @@ describe("posting", () => {
     }
   });
 
-  test("what is wrong is refused, and nothing is saved", async (t) => {
+  test("an invalid message is refused and not saved", async (t) => {
     const { backend } = await open(t, { "limits.payload-bytes": 2_000, "limits.rooms-per-user": 1 });
     const wrong = [
       "",
@@ -198,7 +198,7 @@ describe("reading", () => {
     for (const query of wrong) assert.equal(await backend.refused("GET", `/messages${query}`), "400 bad-payload", query);
   });
 
-  test("since brings what join-room brings", async (t) => {
+  test("since returns the same as join-room", async (t) => {
     const { server, backend } = await open(t);
     const posted = [];
     for (let n = 1; n <= 3; n += 1) posted.push(await backend.done("POST", "/messages", { room: "log", body: { n } }, 201));
@@ -216,7 +216,7 @@ describe("reading", () => {
     assert.equal((await backend.done("GET", "/messages?room=log&since=6")).reset, true);
   });
 
-  test("a backend reads the direct messages of any two, as the first of them sees them", async (t) => {
+  test("a backend reads the direct messages of any two users, in the view of the first one", async (t) => {
     const { server, backend } = await open(t);
     const ada = await server.user("ada");
     const { id } = await done(ada, "send-message", { to: "bob", text: "psst" });
@@ -228,7 +228,7 @@ describe("reading", () => {
     assert.deepEqual([one.room, one.body], ["dm:bob", { text: "psst" }]);
   });
 
-  test("one message is found by its id, or not", async (t) => {
+  test("a message is found by its id", async (t) => {
     const { backend } = await open(t);
     const message = await backend.done("POST", "/messages", { body: { text: "here" } }, 201);
     assert.deepEqual(await backend.done("GET", `/messages/${message.id}`), message);
@@ -236,7 +236,7 @@ describe("reading", () => {
     assert.equal(await backend.refused("GET", "/messages/no-uuid"), "400 bad-payload");
   });
 
-  test("a user reads what they may read on the sockets, and nothing else", async (t) => {
+  test("a user may read the same rooms as with a socket", async (t) => {
     const { server, backend } = await open(t, JWT);
     const post = (where, from = "bob") => backend.done("POST", "/messages", { from: { id: from }, ...where, body: {} }, 201);
     const open_ = await post({ room: "team-7" });
@@ -261,7 +261,7 @@ describe("reading", () => {
 });
 
 describe("changing", () => {
-  test("a backend may change what anybody said, and the room hears of it", async (t) => {
+  test("a backend may edit and delete any message, and the room is notified", async (t) => {
     const { server, backend } = await open(t);
     const ada = await server.user("ada");
     const v2 = await server.user("bob", { generation: 2 });
@@ -284,7 +284,7 @@ describe("changing", () => {
     assert.deepEqual(untaken(v2, "message-deleted"), [], "and nobody hears of it twice");
   });
 
-  test("a direct message is told to both, to each under the other's id", async (t) => {
+  test("a changed direct message reaches both users, each under the other's id", async (t) => {
     const { server, backend } = await open(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const { id } = await done(ada, "send-message", { to: "bob", text: "psst" });
@@ -293,7 +293,7 @@ describe("changing", () => {
     assert.equal((await once(bob, "message-edited")).message.room, "dm:ada");
   });
 
-  test("with by, only its author may", async (t) => {
+  test("with by, only the author may", async (t) => {
     const { server, backend } = await open(t);
     const bob = await server.user("bob");
     const { id } = await backend.done("POST", "/messages", { from: { id: "ada" }, body: { n: 1 } }, 201);

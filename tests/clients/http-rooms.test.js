@@ -1,4 +1,4 @@
-// The HTTP API's rooms: which there are, who is in them, and users who are put in and taken out.
+// The HTTP API's rooms: listing rooms and their users, adding users and removing them.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -7,7 +7,7 @@ import { newKey } from "./api.js";
 import { Api, JWT, token } from "./backend.js";
 import { done, fence, once, refused, start, untaken } from "./harness.js";
 
-/** A server, and a backend with a key for it. */
+/** A server and a backend with a key. */
 async function open(t, settings = {}) {
   const { key, settings: known } = newKey();
   const server = await start(t, { ...known, ...settings });
@@ -25,7 +25,7 @@ const comes = (socket, user, where) =>
 const goes = (socket, user, where) =>
   once(socket, "presence-changed", ({ room, left }) => room === where && has(left, user));
 
-/** All of a list, page by page, as `[[...], [...]]`. */
+/** All pages of a list, as `[[...], [...]]`. */
 async function pages(api, path, list) {
   const found = [];
   let next;
@@ -38,7 +38,7 @@ async function pages(api, path, list) {
 }
 
 describe("the list of rooms", () => {
-  test("counts messages, members and those who are there", async (t) => {
+  test("counts messages, members and online users", async (t) => {
     const { server, backend } = await open(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     for (const socket of [ada, bob]) await enter(socket, "tea");
@@ -54,7 +54,7 @@ describe("the list of rooms", () => {
     assert.deepEqual(await backend.done("GET", "/rooms/tea"), { ...tea, memberCount: 2, onlineCount: 1 });
   });
 
-  test("comes in pages by name, and never with direct messages", async (t) => {
+  test("is paged by name, without direct messages", async (t) => {
     const { server, backend } = await open(t);
     const ada = await server.user("ada");
     await done(ada, "send-message", { to: "bob", text: "psst" });
@@ -76,7 +76,7 @@ describe("the list of rooms", () => {
     }
   });
 
-  test("has the rooms that somebody is in, and not those of which nothing is left", async (t) => {
+  test("contains rooms with sockets, and no rooms without sockets and stored data", async (t) => {
     const { server, backend } = await open(t);
     const guest = await server.connect();
     await enter(guest, "only-guests");
@@ -115,7 +115,7 @@ describe("the list of rooms", () => {
   });
 });
 
-test("a page looks at so many rooms, and says where the list goes on", async (t) => {
+test("a page of rooms is limited in work, and contains the cursor of the next one", async (t) => {
   const { server, backend } = await open(t, { ...JWT, "api.requests-per-second": 0 });
   const closed = Array.from({ length: 1_001 }, (_, n) => `a${String(n).padStart(4, "0")}`);
   for (let n = 0; n < closed.length; n += 50) {
@@ -130,7 +130,7 @@ test("a page looks at so many rooms, and says where the list goes on", async (t)
 });
 
 describe("the users of a room", () => {
-  test("are its members and those who are there, page by page", async (t) => {
+  test("are its members and online users, in pages", async (t) => {
     const { server, backend } = await open(t);
     for (let n = 0; n < 120; n += 1) {
       const id = `m${String(n).padStart(3, "0")}`;
@@ -162,8 +162,8 @@ describe("the users of a room", () => {
   });
 });
 
-describe("putting a user into a room", () => {
-  test("makes all their devices hear it, as join-room would have", async (t) => {
+describe("adding a user to a room", () => {
+  test("subscribes all their devices, like join-room", async (t) => {
     const { server, backend } = await open(t);
     const eve = await server.user("eve");
     await enter(eve, "tea");
@@ -178,7 +178,7 @@ describe("putting a user into a room", () => {
     assert.deepEqual(users[0], { id: "ada", name: "ada", online: true, member: true, present: true });
   });
 
-  test("counts a device once, whatever else it does", async (t) => {
+  test("counts a device once, even if it joins too", async (t) => {
     const { server, backend } = await open(t, { "presence.grace": "0s" });
     const eve = await server.user("eve");
     await enter(eve, "tea");
@@ -190,7 +190,7 @@ describe("putting a user into a room", () => {
     assert.equal((await backend.done("GET", "/rooms/tea")).onlineCount, 1);
   });
 
-  test("reaches one who is away: they are there when they are back", async (t) => {
+  test("includes a disconnected device, which is subscribed when it is recovered", async (t) => {
     const { server, backend } = await open(t);
     const eve = await server.user("eve");
     await enter(eve, "tea");
@@ -208,7 +208,7 @@ describe("putting a user into a room", () => {
     assert.equal((await backend.done("GET", "/rooms/tea")).onlineCount, 2);
   });
 
-  test("holds to the limits, and the system belongs nowhere", async (t) => {
+  test("observes the limits, and refuses the system user", async (t) => {
     const { server, backend } = await open(t, { "limits.rooms-per-user": 2 });
     await backend.done("PUT", "/rooms/one/users/ada");
     await backend.done("PUT", "/rooms/two/users/ada");
@@ -226,7 +226,7 @@ describe("putting a user into a room", () => {
     assert.equal((await backend.done("GET", "/rooms/tea")).memberCount, 0);
   });
 
-  test("opens no room that the user's token does not", async (t) => {
+  test("is refused for a room that the user's token does not open", async (t) => {
     const { server, backend } = await open(t, JWT);
     const ada = await server.connect({ auth: { token: await token("ada", "team-7") } });
     assert.deepEqual(await backend.done("PUT", "/rooms/team-7/users/ada"), { joined: true, sockets: 1 });
@@ -238,8 +238,8 @@ describe("putting a user into a room", () => {
   });
 });
 
-describe("taking a user out of a room", () => {
-  test("ends the membership on all devices, as leave-room does", async (t) => {
+describe("removing a user from a room", () => {
+  test("ends the membership on all devices, like leave-room", async (t) => {
     const { server, backend } = await open(t);
     const [eve, ada, v2] = [await server.user("eve"), await server.user("ada"), await server.user("ada", { generation: 2 })];
     for (const socket of [eve, ada, v2]) await enter(socket, "tea");

@@ -1,5 +1,4 @@
-// The HTTP API's users: who is known and who is online, their devices and what they have not read, and how they are
-// disconnected.
+// The HTTP API's users: known and online users, their devices and unread counts, and disconnecting them.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -8,7 +7,7 @@ import { newKey } from "./api.js";
 import { Api, JWT, token } from "./backend.js";
 import { GENERATIONS, TRANSPORTS, done, inTime, once, start, upgraded } from "./harness.js";
 
-/** A server, and a backend with a key for it. */
+/** A server and a backend with a key. */
 async function open(t, settings = {}) {
   const { key, settings: known } = newKey();
   const server = await start(t, { ...known, ...settings });
@@ -19,7 +18,7 @@ const people = ({ users }) => users.map(({ id }) => id);
 const part = encodeURIComponent;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** Fulfilled once a user is offline and it is saved since when. */
+/** Fulfilled when a user is offline and the time is stored. */
 async function offline(backend, id) {
   const gone = async () => {
     for (;;) {
@@ -31,7 +30,7 @@ async function offline(backend, id) {
 }
 
 describe("the list of users", () => {
-  test("says who is online, and of the others when they were", async (t) => {
+  test("contains the online status, or the time last seen", async (t) => {
     const { server, backend } = await open(t, { "presence.grace": "0s" });
     await server.connect({ auth: { userId: "ada", name: "Ada" } });
     const bob = await server.connect({ auth: { userId: "bob", name: "Bob" }, generation: 2 });
@@ -50,7 +49,7 @@ describe("the list of users", () => {
     assert.deepEqual(await backend.done("GET", "/users?online=false"), { users: [away, never] });
   });
 
-  test("comes in pages by id", async (t) => {
+  test("is paged by id", async (t) => {
     const { server, backend } = await open(t);
     const all = ["a/b", "a?b", "dm:x", "m", "z", "é", "日本"];
     for (const id of all) await backend.done("POST", "/messages", { from: { id, name: id }, body: {} }, 201);
@@ -88,7 +87,7 @@ describe("one user", () => {
       for (const transports of TRANSPORTS) {
         const socket = await server.user(id, { generation, transports });
         await upgraded(socket);
-        // What is answered over the new transport proves that the server has moved to it.
+        // An acknowledgement over the new transport proves that the server has completed the upgrade.
         await done(socket, "list-rooms", {});
         sockets.push(socket);
       }
@@ -114,7 +113,7 @@ describe("one user", () => {
     assert.deepEqual(away, { socketId: sockets[0].session.socketId, namespace: "/", connectedAt, away: true });
   });
 
-  test("is known by a connection, a membership or a message, or is not", async (t) => {
+  test("is known after a connection, a membership or a message, otherwise not found", async (t) => {
     const { server, backend } = await open(t);
     await backend.done("PUT", "/rooms/tea/users/put");
     await backend.done("POST", "/messages", { to: "told", body: {} }, 201);
@@ -133,7 +132,7 @@ describe("one user", () => {
     }
   });
 
-  test("has counts of what they have not read", async (t) => {
+  test("has unread counts", async (t) => {
     const { server, backend } = await open(t);
     const ada = await server.user("ada");
     for (const room of ["tea", "read"]) await done(ada, "join-room", { room });
@@ -148,7 +147,7 @@ describe("one user", () => {
 });
 
 describe("a user with a token", () => {
-  test("sees of others what a list shows, and of themselves everything", async (t) => {
+  test("sees of other users the list entry, and of themselves all details", async (t) => {
     const { server, backend } = await open(t, { ...JWT, "rooms.open": "tea" });
     const connect = async (user) => server.connect({ auth: { token: await token(user) } });
     const [ada, bob] = [await connect("ada"), await connect("bob")];
@@ -175,7 +174,7 @@ describe("a user with a token", () => {
 });
 
 describe("in open mode", () => {
-  test("nobody learns a socket's id by saying to be its user", async (t) => {
+  test("a client cannot learn a socket id by claiming its user id", async (t) => {
     const { server, backend } = await open(t);
     const ada = await server.user("ada");
     const claimed = await server.request("/api/users/ada?userId=ada");
@@ -187,7 +186,7 @@ describe("in open mode", () => {
 });
 
 describe("disconnecting", () => {
-  test("ends all of a user's sockets, and unchanged clients stay away", async (t) => {
+  test("disconnects all of a user's sockets, and official clients do not reconnect", async (t) => {
     const { server, backend } = await open(t);
     const options = { reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 1 };
     const devices = [];
@@ -208,7 +207,7 @@ describe("disconnecting", () => {
     assert.equal(devices[0].recovered, false, "one who is asked to comes as somebody new");
   });
 
-  test("ends one who is away too", async (t) => {
+  test("ends the recovery of a disconnected socket too", async (t) => {
     const { server, backend } = await open(t);
     const ada = await server.user("ada");
     ada.io.engine.close();
@@ -219,7 +218,7 @@ describe("disconnecting", () => {
     assert.equal(ada.recovered, false);
   });
 
-  test("ends one device and leaves the others", async (t) => {
+  test("disconnects one device and not the others", async (t) => {
     const { server, backend } = await open(t);
     const [phone, desk] = [await server.user("ada"), await server.user("ada", { generation: 2 })];
     const bob = await server.user("bob");

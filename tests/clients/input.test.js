@@ -1,4 +1,4 @@
-// What clients and backends send that is unusual or wrong, with the official clients as those who suffer from it.
+// Unusual and invalid input from clients and backends, and its effect on official clients.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -9,10 +9,10 @@ import { call, emit, newKey, refusal } from "./api.js";
 import { GENERATIONS, METRICS, all, ask, done, established, fence, once, refused, start, untaken } from "./harness.js";
 import { Plain } from "./plain.js";
 
-/** A text that was cut within an emoji. */
+/** A text that ends in the middle of a surrogate pair. */
 const HALF = "cut \u{1f600}".slice(0, 5);
 
-/** For what is too deep for `deepEqual`. */
+/** Compares values that are nested too deeply for `deepEqual`. */
 const assertSame = (heard, expected) => assert.equal(JSON.stringify(heard), JSON.stringify(expected));
 
 const nested = (levels) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
@@ -22,15 +22,15 @@ async function withKey(t, settings = {}) {
   return { server: await start(t, { ...valid, ...settings }), key };
 }
 
-/** A field must be named, and no word of the parsers may be in the sentence. */
+/** The error message must name the field, and must not contain text of a parser. */
 function assertSentence(sentence, field) {
   assert.ok(sentence.includes(field), `${sentence} names ${field}`);
   assert.doesNotMatch(sentence, /deserialize|invalid type|expected|struct|u64|digit|line \d+ column/);
 }
 
-describe("more attachments than clients take", () => {
+describe("more attachments than clients accept", () => {
   for (const generation of GENERATIONS) {
-    test(`a v${generation} guest's eleven end the guest's connection, and nobody else's`, async (t) => {
+    test(`a v${generation} guest that sends eleven is disconnected, and no other client`, async (t) => {
       const server = await start(t);
       const listeners = [await server.user("ada"), await server.user("bob", { generation: 3 })];
       const guest = await server.connect({ generation });
@@ -41,7 +41,7 @@ describe("more attachments than clients take", () => {
     });
   }
 
-  test("ten are passed on", async (t) => {
+  test("ten are relayed", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     ada.emit("message", ...Array.from({ length: 10 }, () => Buffer.from("x")));
@@ -49,8 +49,8 @@ describe("more attachments than clients take", () => {
   });
 });
 
-test("an event that breaks its client is replayed twice, and the client begins anew", async (t) => {
-  // An operator may allow more than JavaScript's clients take.
+test("an event that breaks its client is replayed twice, then the client gets a new session", async (t) => {
+  // An operator may allow more attachments than the JavaScript clients accept.
   const relays = { "relay.message.to": "everyone", "relay.picture.to": "others" };
   const server = await start(t, { ...METRICS, ...relays, "limits.attachments": 20 });
   const ada = server.client({ auth: { userId: "ada", name: "Ada" }, reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 1 });
@@ -66,8 +66,8 @@ test("an event that breaks its client is replayed twice, and the client begins a
   assert.equal(await once(ada, "message"), "after it", "she goes on");
 });
 
-describe("half an emoji", () => {
-  test("in auth, in what is saved, relayed and acknowledged, and beside binary", async (t) => {
+describe("a lone surrogate", () => {
+  test("is accepted in auth, in saved and relayed events, in acknowledgements, and beside binary", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.connect({ auth: { userId: "ada", name: HALF, more: { [HALF]: HALF } } });
     assert.equal(ada.session.user.name, "cut \ufffd", "as it is written as UTF-8");
@@ -87,7 +87,7 @@ describe("half an emoji", () => {
     await done(ada, "join-room", { room: "tea", note: HALF, [HALF]: 1 });
   });
 
-  test("in an id, a room's name or an idempotency key it is refused: others would be taken for it", async (t) => {
+  test("is refused in an id, a room's name or an idempotency key, where it could be confused with another", async (t) => {
     const { server, key } = await withKey(t, { "relay.draw.to": "room", "relay.draw.field": "board" });
     assert.equal(await server.refusal({ auth: { userId: HALF } }), "bad-payload");
     const ada = await server.user("ada");
@@ -113,7 +113,7 @@ describe("half an emoji", () => {
     assert.equal((await done(ada, "send-message", { idempotencyKey: "\u{1f600}", text: "x" })).from.id, "ada");
   });
 
-  test("from a backend", async (t) => {
+  test("is accepted from a backend", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("ada");
     await emit(server, key, { event: "tick", data: { text: HALF }, to: { everyone: true } });
@@ -122,7 +122,7 @@ describe("half an emoji", () => {
     assert.equal(reply.data.body.text, HALF);
   });
 
-  test("to and from clients of plain WebSocket", async (t) => {
+  test("is accepted to and from plain WebSocket clients", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await Plain.user(server, "bob")];
     ada.emit("message", HALF, Buffer.from("x"), nested(500));
@@ -132,8 +132,8 @@ describe("half an emoji", () => {
   });
 });
 
-describe("levels", () => {
-  test("a thousand are saved, relayed and emitted, and one more is not", async (t) => {
+describe("nesting", () => {
+  test("of 1,000 levels is saved, relayed and emitted, and of 1,001 refused", async (t) => {
     const { server, key } = await withKey(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     await done(ada, "send-message", { deep: nested(999) });
@@ -159,7 +159,7 @@ describe("levels", () => {
     assert.deepEqual(untaken(bob, "message", "message-saved", "tick"), []);
   });
 
-  test("Pusher's data is an event's payload", async (t) => {
+  test("of Pusher's data counts as that of a payload", async (t) => {
     const secret = "7ad3773142a6692b25b8";
     const server = await start(t, { "pusher.app-id": "3", "pusher.key": "k", "pusher.secret": secret });
     const ada = await server.user("ada");
@@ -172,7 +172,7 @@ describe("levels", () => {
 });
 
 describe("a backend's fields", () => {
-  test("whole numbers are ids and rooms, and nothing else is", async (t) => {
+  test("may be whole numbers for ids and rooms, but no other type", async (t) => {
     const { server, key } = await withKey(t);
     const ada = await server.user("7");
     await done(ada, "join-room", { room: 12 });
@@ -255,7 +255,7 @@ describe("a backend's fields", () => {
     }
   });
 
-  test("an array is no body of a message", async (t) => {
+  test("must not be an array for a message body", async (t) => {
     const { server, key } = await withKey(t);
     const { status, reply } = await call(server, key, "POST", "/api/messages", { body: [1, 2] });
     assert.deepEqual([status, reply.error.code], [400, "bad-payload"]);
@@ -266,7 +266,7 @@ describe("a backend's fields", () => {
   });
 });
 
-test("an envelope with a field of the wrong type is answered, and its client goes on", async (t) => {
+test("an envelope with a field of the wrong type is answered with an error, and its client stays connected", async (t) => {
   const server = await start(t);
   const bob = await Plain.connect(server);
   for (const [field, envelope] of [
@@ -287,7 +287,7 @@ test("an envelope with a field of the wrong type is answered, and its client goe
 });
 
 describe("the log", () => {
-  test("says once for each reason that an event without acknowledgement was refused", async (t) => {
+  test("contains one line per reason for refused events without acknowledgement", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     for (let round = 0; round < 3; round += 1) {
@@ -307,7 +307,7 @@ describe("the log", () => {
     ]);
   });
 
-  test("says once that there are clients whose id is undefined, and they are guests", async (t) => {
+  test("contains one line about clients with the user id undefined, which are guests", async (t) => {
     const server = await start(t);
     for (const auth of [{ userId: "undefined" }, { userId: "null" }, { name: "undefined" }]) {
       const socket = await server.connect({ auth });

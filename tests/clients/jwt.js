@@ -1,4 +1,4 @@
-// Tokens as backends make them, and as nobody should.
+// Signed tokens, valid ones and invalid ones.
 
 import { createHmac, generateKeyPairSync, sign as signature } from "node:crypto";
 
@@ -8,12 +8,12 @@ export const HS256 = { "auth.mode": "jwt", "auth.secret": SECRET };
 export const now = () => Math.floor(Date.now() / 1000);
 export const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** A JSON Web Token (RFC 7519), signed by hand so that it can be as wrong as need be. */
+/** Signs a JSON Web Token (RFC 7519) by hand, so that any part can be invalid. */
 export function token(claims, { alg = "HS256", key = SECRET, ...header } = {}) {
   return signed({ alg, typ: "JWT", ...header }, JSON.stringify({ exp: now() + 3_600, ...claims }), key);
 }
 
-/** The same with claims that no object could hold, as their JSON. */
+/** The same, from claims as JSON text that no object can represent. */
 export function signed(header, claims, key = SECRET) {
   const text = `${part(header)}.${Buffer.from(claims).toString("base64url")}`;
   const signatures = {

@@ -1,4 +1,4 @@
-// What one client may take, and that the next one is unharmed.
+// The limits of one client, which must not affect the next one.
 
 import assert from "node:assert/strict";
 import { once as emitted } from "node:events";
@@ -25,7 +25,7 @@ import {
 
 const HUGE = 100_000_000;
 
-/** Somebody else is served as if nothing had happened. */
+/** A bystander is still served. */
 async function unharmed(server, ...others) {
   for (const socket of others) {
     assert.equal(socket.connected, true);
@@ -40,7 +40,7 @@ async function unharmed(server, ...others) {
 }
 
 describe("events-per-second", () => {
-  test("refuses most of 10,000 events in a burst, each with an answer", async (t) => {
+  test("refuses most of 10,000 events in a burst, with an acknowledgement for each", async (t) => {
     const server = await start(t, { "limits.events-in-flight": 0 });
     const [flood, bob] = [await server.user("flood"), await server.user("bob")];
     const answered = (n) => new Promise((resolve) => flood.emit("send-message", { n }, resolve));
@@ -54,7 +54,7 @@ describe("events-per-second", () => {
     assert.equal(heard.length, saved, "those that were acknowledged, and no others");
   });
 
-  test("tells a burst without acknowledgements by event-error, relays too", async (t) => {
+  test("reports a burst without acknowledgements by event-error, for relays too", async (t) => {
     const server = await start(t, { "limits.events-per-second": 10 });
     const [flood, bob] = [await server.user("flood"), await server.user("bob")];
     for (let n = 0; n < 1_000; n += 1) flood.emit("message", n);
@@ -64,7 +64,7 @@ describe("events-per-second", () => {
     assert.equal(bob.connected, true);
   });
 
-  test("refuses nobody who stays below, and lets a client go on after a while", async (t) => {
+  test("refuses no client below the rate, and accepts events again after a while", async (t) => {
     const server = await start(t, { "limits.events-per-second": 20, "limits.events-in-flight": 0 });
     const ada = await server.user("ada");
     const burst = (count) => Promise.all(Array.from({ length: count }, () => ask(ada, "list-rooms", {})));
@@ -76,7 +76,7 @@ describe("events-per-second", () => {
     assert.deepEqual(reply.data, { rooms: [] });
   });
 
-  test("is not had anew by leaving and coming back on the same connection", async (t) => {
+  test("is not reset by DISCONNECT and CONNECT on the same connection", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const { socket, frames } = await server.websocket();
     let taken = 0;
@@ -93,7 +93,7 @@ describe("events-per-second", () => {
     assert.ok(taken >= 5 && taken < 50, `${taken} of 100 events were taken`);
   });
 
-  test("is waited for by packets that are no events, and none of them is lost", async (t) => {
+  test("delays packets that are no events, without losing any", async (t) => {
     const server = await start(t, { "limits.events-per-second": 20 });
     const bob = await server.user("bob");
     const { socket, frames } = await server.websocket();
@@ -107,12 +107,12 @@ describe("events-per-second", () => {
     await done(bob, "send-message", { text: "meanwhile" });
     const answer = await frames.take((frame) => frame.startsWith("431["), "the answer to what came last");
     assert.ok(answer.includes('"success":'));
-    // 80 packets at 20 a second, after a burst of 20.
+    // 80 packets at 20 per second, after a burst of 20.
     assert.ok(performance.now() - began > 2_500, "they waited");
     await unharmed(server, bob);
   });
 
-  test("is waited for without a ping timeout, though the pong lies behind what is not read yet", async (t) => {
+  test("causes no ping timeout, although the pong is behind delayed packets", async (t) => {
     const heartbeat = { "server.ping-interval": "500ms", "server.ping-timeout": "1s" };
     const server = await start(t, { ...heartbeat, "limits.events-per-second": 10 });
     const { socket, frames } = await server.websocket();
@@ -124,14 +124,14 @@ describe("events-per-second", () => {
     for (let n = 0; n < 60; n += 1) socket.send(`40/nothing-${n},`);
     await frames.take(isPing, "the ping");
     await frames.take((frame) => frame.startsWith("44/nothing-59,"), "the answer to what came last");
-    // 60 packets at 10 a second, after a burst of 10.
+    // 60 packets at 10 per second, after a burst of 10.
     assert.ok(performance.now() - began > 4_000, "longer than the interval and the timeout together");
     await frames.take(isPing, "the ping after the pong");
     socket.send('421["list-rooms",{}]');
     await frames.take((frame) => frame.startsWith("431["), "an answer");
   });
 
-  test("does not count what the server has asked for", async (t) => {
+  test("does not count acknowledgements from clients", async (t) => {
     const { key, settings } = newKey();
     const server = await start(t, { "limits.events-per-second": 10, ...settings });
     const ada = await server.user("ada");
@@ -142,7 +142,7 @@ describe("events-per-second", () => {
     for (const { answers } of await Promise.all(asked)) assert.equal(answers.length, 1);
   });
 
-  test("is waited for on polling too, as long as the client does", async (t) => {
+  test("delays a POST over polling too, until the client gives up", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const open = async () => {
       const { body } = await server.request("/socket.io/?EIO=4&transport=polling");
@@ -166,7 +166,7 @@ describe("events-per-second", () => {
     assert.equal(answer.status, 400, "the session of a client that hung up has ended");
   });
 
-  test("is each connection's own, and 0 means none", async (t) => {
+  test("applies per connection, and 0 means no limit", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const [one, other] = [await server.user("ada"), await server.user("ada")];
     await Promise.all(Array.from({ length: 50 }, () => ask(one, "list-rooms", {})));
@@ -179,7 +179,7 @@ describe("events-per-second", () => {
 });
 
 describe("events-in-flight", () => {
-  test("refuses what would have to wait behind too many others, and what was taken is done", async (t) => {
+  test("refuses events beyond the limit, and completes the accepted ones", async (t) => {
     const server = await start(t, { "limits.events-in-flight": 3, "limits.events-per-second": 0 });
     const [flood, bob] = [await server.user("flood"), await server.user("bob")];
     const replies = await Promise.all(Array.from({ length: 500 }, (_, n) => ask(flood, "send-message", { n })));
@@ -192,7 +192,7 @@ describe("events-in-flight", () => {
     await unharmed(server, bob);
   });
 
-  test("names the refused event where no acknowledgement was asked for", async (t) => {
+  test("names the refused event in event-error without acknowledgement", async (t) => {
     const server = await start(t, { "limits.events-in-flight": 1, "limits.events-per-second": 0 });
     const flood = await server.user("flood");
     for (let n = 0; n < 300; n += 1) flood.emit("send-message", { n });
@@ -202,7 +202,7 @@ describe("events-in-flight", () => {
 });
 
 describe("payload-bytes", () => {
-  test("may be more than received-bytes is by default: what is large arrives all the same", async (t) => {
+  test("may exceed the default of received-bytes", async (t) => {
     const server = await start(t, { "limits.payload-bytes": 10_000_000, "limits.queued-bytes": 100_000_000 });
     for (const transports of TRANSPORTS) {
       const ada = await server.user("ada", { transports });
@@ -217,7 +217,7 @@ describe("payload-bytes", () => {
   test("closes a WebSocket that sends a frame of 100 MB, text or binary", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
-    // Both are events that would be passed on, were they not too large.
+    // Both are valid events, except for their size.
     const text = [`42["message","${"x".repeat(HUGE)}"]`];
     const binary = ['451-["message",{"_placeholder":true,"num":0}]', Buffer.alloc(HUGE)];
     for (const frames of [text, binary]) {
@@ -239,16 +239,16 @@ describe("payload-bytes", () => {
     raw.socket.send('40{"userId":"raw"}');
     await raw.frames.take((text) => text.includes('"session"'), "a session");
     const fragment = "4".padEnd(100_000, "x");
-    // The last fragment never comes: only a limit on the whole message ends this.
+    // The last fragment is never sent: only a limit on the whole message detects it.
     for (let sent = 0; sent < HUGE; sent += fragment.length) raw.socket.send(fragment, { fin: false }, () => {});
     await raw.frames.take((text) => text === "closed", "the end of the connection");
     await unharmed(server, bob);
   });
 
-  test("answers a POST with 413 as soon as it is known to be too large", async (t) => {
+  test("answers a POST with 413 as soon as it is too large", async (t) => {
     const server = await start(t);
     const path = "/socket.io/?EIO=4&transport=polling";
-    // A byte too many, and no end.
+    // One byte too many, and no end.
     for (const headers of [{ "content-length": HUGE }, {}]) {
       const { body } = await server.request(path);
       const { sid } = JSON.parse(body.slice(1));
@@ -257,7 +257,7 @@ describe("payload-bytes", () => {
     await unharmed(server);
   });
 
-  test("does not take a POST of 100 MB, with or without its length", async (t) => {
+  test("refuses a POST of 100 MB, with or without Content-Length", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
     const path = "/socket.io/?EIO=4&transport=polling";
@@ -265,14 +265,14 @@ describe("payload-bytes", () => {
       const { body } = await server.request(path);
       const { sid } = JSON.parse(body.slice(1));
       const { status, taken } = await post(`${server.url}${path}&sid=${sid}`, headers, HUGE);
-      // A client that is still sending may see the end of the connection before the answer.
+      // A client that is still sending may see the end of the connection before the response.
       assert.ok(status === 413 || status === undefined, `status ${status}`);
       assert.ok(taken < HUGE / 2, `${taken} bytes were taken`);
     }
     await unharmed(server, bob);
   });
 
-  test("reads what a refusal left of a body, and goes on with the connection", async (t) => {
+  test("reads the rest of a refused body, and keeps the connection", async (t) => {
     const server = await start(t);
     const path = "/socket.io/?EIO=4&transport=polling";
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -302,11 +302,11 @@ describe("payload-bytes", () => {
     await unharmed(server);
   });
 
-  test("closes the connection behind a refusal whose body is too large, or was not sent", async (t) => {
+  test("closes the connection after a refused body that is too large or is not sent", async (t) => {
     const server = await start(t, { "limits.payload-bytes": 10_000 });
     const url = `${server.url}/socket.io/?EIO=4&transport=polling&sid=nobody`;
     for (const headers of [{ "content-length": HUGE }, {}]) {
-      // A byte more than is read, and no end.
+      // One byte more than is read, and no end.
       const { status, connection } = await post(url, headers, 100_001);
       assert.deepEqual([status, connection], [400, "close"]);
     }
@@ -330,7 +330,7 @@ describe("payload-bytes", () => {
     await unharmed(server);
   });
 
-  test("is told to clients in the handshake", async (t) => {
+  test("is sent to clients in the handshake", async (t) => {
     const server = await start(t, { "limits.payload-bytes": 54_321 });
     const { body } = await server.request("/socket.io/?EIO=4&transport=polling");
     assert.equal(JSON.parse(body.slice(1)).maxPayload, 54_321);
@@ -344,7 +344,7 @@ describe("a connection beyond", () => {
     ["connections", "unavailable", (n) => ({ auth: { userId: `user ${n}` } })],
   ];
   for (const [limit, code, options] of refusals) {
-    test(`${limit} is refused with ${code}, until another has gone`, async (t) => {
+    test(`${limit} is refused with ${code}, until another one disconnects`, async (t) => {
       const server = await start(t, { [`limits.${limit}`]: 2 });
       const [first, second] = [await server.connect(options(0)), await server.connect(options(1))];
       for (const generation of GENERATIONS) {
@@ -360,7 +360,7 @@ describe("a connection beyond", () => {
     });
   }
 
-  test("sockets-per-user does not touch other users", async (t) => {
+  test("sockets-per-user does not affect other users", async (t) => {
     const server = await start(t, { "limits.sockets-per-user": 1 });
     await server.user("ada");
     assert.equal(await server.refusal({ auth: { userId: "ada" } }), "rate-limited");
@@ -369,7 +369,7 @@ describe("a connection beyond", () => {
     await server.connect();
   });
 
-  test("sockets-per-address counts what a trusted proxy says", async (t) => {
+  test("sockets-per-address counts the address that a trusted proxy forwards", async (t) => {
     const server = await start(t, { "limits.sockets-per-address": 1, "server.trusted-proxies": "127.0.0.0/8" });
     const from = (address) => ({ extraHeaders: { "X-Forwarded-For": address } });
     await server.connect(from("203.0.113.1"));
@@ -383,7 +383,7 @@ describe("a connection beyond", () => {
 });
 
 describe("memory", () => {
-  test("refuses large HTTP bodies with 503 beyond a quarter, until others are answered, and takes small ones", async (t) => {
+  test("refuses large HTTP bodies with 503 beyond a quarter, until others are answered, and accepts small ones", async (t) => {
     const { key, settings } = newKey();
     const server = await start(t, { ...METRICS, ...settings, "limits.memory": 4_000_000, "recovery.window": "0s" });
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
@@ -392,7 +392,7 @@ describe("memory", () => {
     const post = (length) => call(server, key, "POST", "/api/events", event(length));
     const history = () => call(server, key, "GET", "/api/messages?room=lobby");
 
-    // A request of 700,000 bytes, of which 600,000 arrive for now.
+    // A request of 700,000 bytes, of which 600,000 are sent at first.
     const body = JSON.stringify(event(700_000));
     const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "content-length": body.length };
     const slow = http.request(`${server.url}/api/events`, { method: "POST", headers, agent: false });
@@ -434,7 +434,7 @@ describe("rooms-per-user", () => {
   });
 });
 
-test("a client that never reads harms nobody", async (t) => {
+test("a client that never reads does not affect others", async (t) => {
   const settings = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "limits.queued-bytes": 100_000_000 };
   const server = await start(t, settings);
   const [ada, bob] = [await server.user("ada"), await server.user("bob")];
@@ -449,18 +449,18 @@ test("a client that never reads harms nobody", async (t) => {
   await unharmed(server, ada, bob);
 });
 
-test("a client that breaks off in the middle of a frame harms nobody", async (t) => {
+test("a client that disconnects in the middle of a frame does not affect others", async (t) => {
   const server = await start(t);
   const bob = await server.user("bob");
   const socket = new WebSocket(`ws://${server.host}/socket.io/?EIO=4&transport=websocket`);
   await emitted(socket, "open");
-  // The head of a text frame that promises 1,000 bytes, and ten of them.
+  // The header of a text frame of 1,000 bytes, and ten of them.
   socket._socket.write(Buffer.concat([Buffer.from([0x81, 0xfe, 0x03, 0xe8, 1, 2, 3, 4]), Buffer.alloc(10)]));
   socket.terminate();
   await unharmed(server, bob);
 });
 
-test("sockets that come and go at once leave nothing behind", async (t) => {
+test("sockets that disconnect at once leave no memory behind", async (t) => {
   const server = await start(t, { "limits.sockets-per-user": 10, "recovery.window": "0s" });
   for (let round = 0; round < 5; round += 1) {
     const sockets = Array.from({ length: 10 }, () => server.client({ auth: { userId: "ada" } }));
@@ -473,7 +473,7 @@ test("sockets that come and go at once leave nothing behind", async (t) => {
   }
 });
 
-test("a client that is refused again and again leaves nothing behind", async (t) => {
+test("repeatedly refused clients leave no memory behind", async (t) => {
   const server = await start(t);
   const { socket, frames } = await server.websocket();
   const refused = async (times) => {
@@ -484,13 +484,13 @@ test("a client that is refused again and again leaves nothing behind", async (t)
     return server.memory();
   };
   const before = await refused(500);
-  // Once each left 8 KiB in the library.
+  // Regression: each refusal leaked 8 KiB.
   const grown = (await refused(1_500)) - before;
   assert.ok(grown < 4_000, `${grown} KiB more`);
   await unharmed(server);
 });
 
-/** Sends so many bytes of a request that does not end: the answer's status if there is one, and what was taken. */
+/** Sends this many bytes of an endless request. Returns the status, if there is a response, and the bytes sent. */
 function post(url, headers, bytes) {
   const answer = new Promise((resolve) => {
     const request = http.request(url, { method: "POST", headers, agent: false });
@@ -515,7 +515,7 @@ function post(url, headers, bytes) {
   return inTime(answer, `the answer to a POST of ${bytes} bytes`);
 }
 
-/** A whole request: the status of its answer, and its connection. */
+/** Sends a whole request. Returns the status and the connection. */
 function exchange(url, { body, ...options }) {
   const answer = new Promise((resolve, reject) => {
     const request = http.request(url, options, (response) => {

@@ -1,11 +1,11 @@
-// What clients send, in the text log: no line, no field and no escape sequence of theirs.
+// Client data in the text log: it must not add lines, fields or escape sequences.
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import { start } from "./harness.js";
 
-/** Every one would write something of its own if it were printed as it is. */
+/** Values that would break the log if they were printed unescaped. */
 const FORGERIES = [
   "x\n2030-01-01T00:00:00.000000Z ERROR forged=yes",
   "x\r\nforged=yes",
@@ -19,7 +19,7 @@ const FORGERIES = [
   "forged=yes",
 ];
 
-/** Sends a request byte for byte, and waits until it was answered. */
+/** Sends a raw request, and waits for the response. */
 async function raw(server, lines) {
   const socket = connect(server.port, "127.0.0.1");
   await once(socket, "connect");
@@ -28,10 +28,10 @@ async function raw(server, lines) {
   await once(socket, "close");
 }
 
-test("what clients send makes no line, field or escape sequence in the text log", async (t) => {
+test("client data adds no line, field or escape sequence to the text log", async (t) => {
   const server = await start(t, { "log.format": "text", "log.level": "trace", "pusher.app-id": "1", "pusher.key": "k", "pusher.secret": "s" });
   for (const text of FORGERIES) {
-    // Ids and names without control characters are let in; the others are refused, and that is logged.
+    // Ids and names without control characters are accepted; the others are refused, and the refusal is logged.
     for (const auth of [{ userId: text, name: text }, { name: text }, { userId: `u${text}`, name: "u" }, { token: text }]) {
       const socket = server.client({ auth });
       socket.connect();
@@ -46,7 +46,7 @@ test("what clients send makes no line, field or escape sequence in the text log"
     const namespace = server.client({ url: `${server.url}/${text}`, auth: { name: "n" } });
     namespace.connect();
     await namespace.inbox.take(([name]) => name === "session" || name === "connect_error", "an answer");
-    // A header cannot hold all of it: Node's client would not send the rest.
+    // Only some values are possible in a header: Node's client refuses to send the others.
     const value = Buffer.from(text.replaceAll(/[\r\n]/g, " ")).toString("latin1");
     for (const header of ["Origin", "X-Request-Id", "Authorization", "Host", "User-Agent", "X-Forwarded-For"]) {
       await raw(server, ["GET /socket.io/?EIO=4&transport=polling HTTP/1.1", `${header}: ${value}`, "Connection: close"]);
@@ -67,7 +67,7 @@ test("what clients send makes no line, field or escape sequence in the text log"
     const bare = line.replaceAll(/"(?:[^"\\]|\\.)*"/g, "");
     assert.doesNotMatch(bare, /forged=/, `a field of its own in: ${line}`);
   }
-  // They were logged: as users, events, in paths and headers.
+  // Each value was logged: as user, event, path and header.
   const forged = lines.filter((line) => line.includes("forged"));
   for (const words of ["connected", "an event was refused", "origin refused", "a request was answered"]) {
     assert.ok(forged.some((line) => line.includes(words)), `no line of "${words}" quotes a client`);

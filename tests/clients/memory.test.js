@@ -1,5 +1,4 @@
-// Clients that make the server hold as much as it can be made to: its memory stays within bounds, everybody else is
-// served, and when they have gone the memory goes back.
+// Memory attacks: the server's memory stays bounded, other clients are served, and the memory is returned afterwards.
 
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
@@ -14,27 +13,29 @@ import { Bystander } from "./bystander.js";
 import { METRICS, done, start } from "./harness.js";
 
 const ATTACKER = fileURLToPath(new URL("attacker.js", import.meta.url));
-/** How long an attack goes on. */
+/** Duration of an attack. */
 const ATTACK_MS = Number(process.env.ATTACK_MS ?? 4_000);
-/** What the process may have beside `limits.memory` and its connections. */
+/** Memory of the process beyond `limits.memory`, without connections. */
 const BESIDE = 150_000_000;
 const PER_CONNECTION = 8_192;
 /**
- * What may be counted, which is more than `limits.memory`: from seven eighths of it on, connections above an equal share
- * are not read from, and the others may still come to theirs. All shares are three quarters of `limits.memory`.
+ * The bound of the counted bytes, which is above `limits.memory`: from seven eighths of it on, the server stops
+ * reading from connections above an equal share, but others may still grow to theirs. All shares together are three
+ * quarters of `limits.memory`.
  */
 const COUNTED = (MEMORY * 13) / 8;
-/** How long somebody else's round trip may take in the middle of an attack. */
+/** The longest round trip of a bystander during an attack. */
 const SERVED_MS = 3_000;
+// The time in which memory must be returned, and the growth that may remain.
 /** How soon memory goes back, and to how much more than before. */
 const BACK_MS = 30_000;
 const BACK_BYTES = 50_000_000;
 
-/** Of an attack that needs others than these settings. */
+/** Settings of single attacks. */
 const SETTINGS = {
   "connects by polling": JWT,
   "connects by WebSocket": JWT,
-  // Logs stay, for clients that may come back.
+  // Recovery logs are kept, since the clients may be recovered.
   "recovery logs": { "limits.events-per-second": 0, "recovery.total-bytes": MEMORY / 8 },
   "2,000 clients that never read": { "limits.events-per-second": 0, "limits.queued-bytes-total": MEMORY / 2 },
 };
@@ -45,7 +46,7 @@ const OPEN = { "limits.sockets-per-address": 0, "limits.memory": MEMORY, "server
 const median = (times) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
 const megabytes = (bytes) => `${Math.round(bytes / 1e5) / 10} MB`;
 
-/** Bytes that the server has counted. */
+/** The bytes that the server counts. */
 async function charged(server) {
   const kinds = (await server.metrics()).matchAll(/^sockeye_memory_bytes\{.*\} (\d+)$/gm);
   return [...kinds].reduce((sum, [, bytes]) => sum + Number(bytes), 0);

@@ -1,4 +1,4 @@
-// Saved messages: what is kept, in which order, and how a client that was away catches up.
+// Saved messages: content, order, and catching up after an absence.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -48,7 +48,7 @@ describe("a body", () => {
     for (const body of [whole, rest]) assert.ok(page.includes(`"body":${body}`), page);
   });
 
-  test("has all fields but those that say where it goes", async (t) => {
+  test("has all fields of the payload except the control fields", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     const payload = { room: "den", text: "x", id: 7, from: "eve", offset: 99, revision: 99, senderId: "eve" };
@@ -58,7 +58,7 @@ describe("a body", () => {
     assert.deepEqual([message.room, message.offset, message.from.id], [room, 1, "ada"]);
   });
 
-  test("of a plain value is that value", async (t) => {
+  test("of a plain value is { value }", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     for (const payload of ["hello", 42, 1.5, true, null, ""]) {
@@ -83,7 +83,7 @@ test("a message has its fields, and no others", async (t) => {
   assert.deepEqual(rest, { ...message, revision: 2, body: { text: "y" } });
 });
 
-test("offsets count 1, 2, 3 in each room, whatever was refused in between", async (t) => {
+test("offsets count 1, 2, 3 in each room, regardless of refused messages", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const bob = await server.user("bob");
@@ -123,7 +123,7 @@ test("a room's messages are broadcast in the order of their revisions", async (t
 });
 
 describe("an idempotency key", () => {
-  test("gives the first message back, which is told once", async (t) => {
+  test("returns the first message, which is broadcast once", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     const bob = await server.user("bob");
@@ -146,7 +146,7 @@ describe("an idempotency key", () => {
     await done(ada, "send-message", { text: "twice", idempotencyKey: "key-2" });
   });
 
-  test("is each user's own", async (t) => {
+  test("belongs to one user", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const payload = { text: "once", idempotencyKey: "key-1" };
@@ -155,7 +155,7 @@ describe("an idempotency key", () => {
     assert.deepEqual([one.offset, other.offset], [1, 2]);
   });
 
-  test("holds when two devices send at the same moment", async (t) => {
+  test("works for two devices that send at the same moment", async (t) => {
     const server = await start(t, UNLIMITED);
     const devices = [await server.user("ada"), await server.user("ada")];
     const keys = range(1, 50).map(String);
@@ -165,7 +165,7 @@ describe("an idempotency key", () => {
     assert.deepEqual(offsets(one).sort((a, b) => a - b), range(1, 50));
   });
 
-  test("holds across a server that was killed", async (t) => {
+  test("survives a kill of the server", async (t) => {
     const server = await start(t);
     const payload = { room: "den", text: "once", idempotencyKey: "key-1" };
     const message = await done(await server.user("ada"), "send-message", payload);
@@ -229,7 +229,7 @@ describe("since", () => {
     assert.deepEqual(offsets(messages).sort((a, b) => a - b), range(1, 450));
   });
 
-  test("left out gives the last 50", async (t) => {
+  test("is optional: without it the reply has the last 50 messages", async (t) => {
     const server = await start(t, UNLIMITED);
     const ada = await server.user("ada");
     await fill(ada, "den", 50);
@@ -288,7 +288,7 @@ describe("load-messages", () => {
     }
   });
 
-  test("gives 200 at the most", async (t) => {
+  test("returns at most 200", async (t) => {
     const server = await start(t, UNLIMITED);
     const ada = await server.user("ada");
     await fill(ada, "den", 210);
@@ -296,7 +296,7 @@ describe("load-messages", () => {
     assert.deepEqual([offsets(page.messages), page.more], [range(11, 210), true]);
   });
 
-  test("shows edits as they are and deletions as tombstones, in their places", async (t) => {
+  test("returns edited messages and tombstones at their offsets", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     const [first, second, third] = await fill(ada, "den", 3);
@@ -307,7 +307,7 @@ describe("load-messages", () => {
   });
 });
 
-test("what was acknowledged is there after the server was killed, and offsets go on", async (t) => {
+test("acknowledged messages survive a kill of the server, and offsets continue", async (t) => {
   const server = await start(t, UNLIMITED);
   const saved = await fill(await server.user("ada"), "den", 100);
   await server.kill();
@@ -317,7 +317,7 @@ test("what was acknowledged is there after the server was killed, and offsets go
   assert.equal((await done(ada, "send-message", { room: "den" })).offset, 101);
 });
 
-test("an acknowledgement has one shape", async (t) => {
+test("every acknowledgement has the same form", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const reply = await ask(ada, "send-message", { text: "x" });

@@ -1,10 +1,11 @@
-// What Prometheus' own tool says of /metrics. `make test` installs it; on Debian it is in the package `prometheus`.
+// `promtool`, the linter of Prometheus, on /metrics. `make test` installs it; on Debian it is in the package
+// `prometheus`.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { METRICS, done, refused, start } from "./harness.js";
 
-/** What `promtool check metrics` finds: nothing, if all is well. */
+/** The output of `promtool check metrics`; empty without findings. */
 function promtool(text) {
   const { error, status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
   assert.equal(error, undefined, "promtool is missing: on Debian, apt-get install prometheus");
@@ -37,7 +38,7 @@ test("promtool finds nothing wrong with the metrics of a busy server", async (t)
   assert.deepEqual(promtool(text), { status: 0, findings: "" });
 });
 
-test("promtool does find what is wrong", () => {
+test("promtool reports an invalid metric", () => {
   const { status, findings } = promtool("# TYPE sockeye_events counter\nsockeye_events 1\n");
   assert.notEqual(status, 0);
   assert.match(findings, /no help text/);

@@ -1,4 +1,4 @@
-// A connection that is closed for what it sent leaves a line that says why.
+// The log line about a connection that was closed for invalid input.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { start } from "./harness.js";
 
 const MESSAGE = "connection closed for what it sent";
 
-/** A WebSocket that is in the root namespace. */
+/** A WebSocket that has joined the root namespace. */
 async function connected(server, query) {
   const { socket, frames } = await server.websocket({}, query);
   if (query === undefined) {
@@ -18,7 +18,7 @@ async function connected(server, query) {
   return { socket, frames };
 }
 
-/** CONNECT as `socket.io-msgpack-parser` writes it. */
+/** CONNECT in the encoding of `socket.io-msgpack-parser`. */
 const MSGPACK = Buffer.from("83a47479706500a464617461c0a36e7370a12f", "hex");
 
 const CASES = [
@@ -37,10 +37,10 @@ const CASES = [
   ["b?", "parse error", /base64/],
 ];
 
-test("over WebSocket, with its address and socket, and without what it sent", async (t) => {
+test("over WebSocket contains address and socket, but not the input", async (t) => {
   let server;
   for (const [index, [packet, reason, why]] of CASES.entries()) {
-    // There are ten such lines in a second.
+    // At most ten such lines are written per second.
     if (index % 6 === 0) server = await start(t);
     const { socket, frames } = await connected(server);
     socket.send(packet);
@@ -60,7 +60,7 @@ test("over WebSocket, with its address and socket, and without what it sent", as
   assert.ok(!server.stderr.includes("secret"));
 });
 
-test("before CONNECT, and of v2 clients", async (t) => {
+test("is also written before CONNECT, and for v2 clients", async (t) => {
   const server = await start(t);
   const early = await server.websocket();
   early.socket.send(MSGPACK);
@@ -73,7 +73,7 @@ test("before CONNECT, and of v2 clients", async (t) => {
   assert.match((await server.logged({ message: MESSAGE })).why, /Engine\.IO 3/);
 });
 
-test("over polling", async (t) => {
+test("is also written over polling", async (t) => {
   const server = await start(t);
   for (const [body, why] of [
     ["x", /a type that Engine\.IO does not have/],
@@ -88,7 +88,7 @@ test("over polling", async (t) => {
   }
 });
 
-test("whoever is closed in a loop does not fill the log", async (t) => {
+test("connections closed in a loop are logged at a limited rate", async (t) => {
   const server = await start(t);
   const count = 60;
   const began = performance.now();

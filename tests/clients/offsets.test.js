@@ -1,11 +1,11 @@
-// Who is sent offsets, as settings and queries say; the conformance suite has what handshakes show.
+// Which clients get offsets, by settings and queries. Detection by handshake is tested in the conformance suite.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { GENERATIONS, TRANSPORTS, all, done, fence, start, upgraded } from "./harness.js";
 
-/** How many arguments a client hears of a relay with two, and whether it knows how to come back. */
+/** The number of arguments of a relay with two of them, and whether the client has a pid. */
 async function counted(server, socket) {
   await upgraded(socket);
   const speaker = await server.user("speaker");
@@ -19,7 +19,7 @@ const NOT_SENT = { args: 2, hasPid: false };
 
 for (const transports of TRANSPORTS) {
   describe(`over ${transports.join(" and ")}`, () => {
-    test("the official client is sent offsets, unless its query says no", async (t) => {
+    test("the official client gets offsets, unless its query disables them", async (t) => {
       const server = await start(t);
       for (const generation of [4, 3]) {
         const socket = await server.user("ada", { generation, transports });
@@ -31,7 +31,7 @@ for (const transports of TRANSPORTS) {
       }
     });
 
-    test("where the setting says nobody, who asks for them is", async (t) => {
+    test("with recovery.clients = none, a client that asks for offsets gets them", async (t) => {
       const server = await start(t, { "recovery.clients": "none" });
       assert.deepEqual(await counted(server, await server.user("ada", { transports })), NOT_SENT);
       for (const recovery of ["true", "1"]) {
@@ -39,13 +39,13 @@ for (const transports of TRANSPORTS) {
       }
     });
 
-    test("where nothing is kept, nobody is, whatever the query says", async (t) => {
+    test("with a window of 0, no client gets offsets, even if it asks", async (t) => {
       const server = await start(t, { "recovery.window": "0s" });
       const socket = await server.user("ada", { transports, query: { recovery: "true" } });
       assert.deepEqual(await counted(server, socket), NOT_SENT);
     });
 
-    test("who is not sent offsets is gone when it goes, and comes back as another", async (t) => {
+    test("a client without offsets is not recovered and gets a new socket", async (t) => {
       const server = await start(t);
       const socket = await server.user("ada", { transports, query: { recovery: "false" } });
       const { id } = socket;
@@ -59,7 +59,7 @@ for (const transports of TRANSPORTS) {
   });
 }
 
-test("where the setting says all, clients that are not known are sent offsets too", async (t) => {
+test("with recovery.clients = all, unknown clients get offsets too", async (t) => {
   const server = await start(t, { "recovery.clients": "all" });
   const headers = { "user-agent": "somebody" };
   const { frames } = await server.websocket(headers);
@@ -70,7 +70,7 @@ test("where the setting says all, clients that are not known are sent offsets to
   assert.match(await known.frames.take((text) => text.startsWith("40"), "CONNECT"), /"pid"/);
 });
 
-test("v2 clients are sent none, whatever is said", async (t) => {
+test("v2 clients never get offsets", async (t) => {
   const server = await start(t, { "recovery.clients": "all" });
   for (const transports of TRANSPORTS) {
     const socket = await server.user("ada", { generation: 2, transports, query: { userId: "ada", recovery: "true" } });
@@ -80,7 +80,7 @@ test("v2 clients are sent none, whatever is said", async (t) => {
   }
 });
 
-test("clients in one room hear each what is theirs, binary too", async (t) => {
+test("clients in one room get events with or without offsets individually, binary too", async (t) => {
   const server = await start(t, { "relay.message.to": "everyone", "relay.draw.to": "room", "relay.draw.field": "room" });
   const ways = GENERATIONS.flatMap((generation) => TRANSPORTS.map((transports) => ({ generation, transports })));
   const hearers = [];

@@ -1,5 +1,5 @@
-// Everybody in one room, whatever they speak: what anybody saves reaches each once, in one order. What Pusher's library
-// sends is not saved, and reaches each once, in its own order.
+// Clients of every protocol in one room: each saved message reaches each client once, in the same order. Events from
+// Pusher's library are not saved; they reach each client once, in their own order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,16 +10,16 @@ import { call, newKey } from "./api.js";
 import { ask, start } from "./harness.js";
 import { Plain } from "./plain.js";
 
-/** Messages of each sender. */
+/** Number of messages of each sender. */
 const EACH = 50;
 const APP = { appId: "3", key: "an app's key", secret: "and its secret" };
 
-/** The saved texts a client has heard and those of Pusher's library, each in their order. */
+/** The saved texts and the texts from Pusher's library that a client received, each in order. */
 class Hearer {
   saved = [];
   pushed = [];
 
-  /** `take` adds what arrives next to one of both. */
+  /** `take` adds the next item to one of the two lists. */
   constructor(name, take) {
     Object.assign(this, { name, take });
   }
@@ -33,7 +33,7 @@ class Hearer {
   }
 }
 
-/** Both events of a client of Socket.IO, as they come. */
+/** The two events of a Socket.IO client, in order of arrival. */
 const fromSocket = (socket) => async (hearer) => {
   const [event, payload] = await socket.inbox.take(
     ([name]) => name === "message-saved" || name === "message",
@@ -50,7 +50,7 @@ const fromEnvelopes = (plain) => async (hearer) => {
   hearer.heard(event === "message" ? data : data.message.body.value);
 };
 
-test("four clients of four kinds and two backends send, and everybody hears", async (t) => {
+test("messages of four kinds of clients and two backends reach every client", async (t) => {
   const backend = newKey();
   const server = await start(t, {
     ...backend.settings,
@@ -92,7 +92,7 @@ test("four clients of four kinds and two backends send, and everybody hears", as
   );
   const count = 1 + EACH * Object.keys(saving).length;
   await Promise.all([...sending, ...hearers.map((hearer) => hearer.until(count, EACH))]);
-  // Whatever came twice or too late comes before these.
+  // A duplicate or late message would arrive before these.
   await ask(v4, "send-message", "last");
   await pusher.trigger("lobby", "message", "pusher's last");
   for (const hearer of hearers) await hearer.until(count + 2, EACH);

@@ -1,4 +1,4 @@
-// Which pages may connect: on polling and on the upgrade alike.
+// Which origins may connect, over polling and WebSocket.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -10,10 +10,10 @@ const POLL = "/socket.io/?EIO=4&transport=polling";
 const FOREIGN = "https://evil.example";
 const ALLOWED = "http://localhost:5173";
 
-/** The tests come through a trusted proxy. */
+/** The tests connect through a trusted proxy. */
 const PROXIED = { "server.trusted-proxies": "127.0.0.0/8" };
 
-/** The status of both ways in with these headers: `[polling, upgrade]`. */
+/** The status of both transports with these headers: `[polling, upgrade]`. */
 async function statuses(server, headers) {
   const { status } = await server.request(POLL, { headers });
   const upgrade = await server.websocket(headers);
@@ -21,7 +21,7 @@ async function statuses(server, headers) {
 }
 
 describe("with the default origins", () => {
-  test("a foreign page is refused on polling and on the upgrade", async (t) => {
+  test("an origin that is not allowed is refused on polling and on the upgrade", async (t) => {
     const server = await start(t);
     assert.deepEqual(await statuses(server, { origin: FOREIGN }), [403, 403]);
     const { headers, body } = await server.request(POLL, { headers: { origin: FOREIGN } });
@@ -29,7 +29,7 @@ describe("with the default origins", () => {
     assert.equal(JSON.parse(body).code, 4, "as Engine.IO says forbidden");
   });
 
-  test("a foreign page is refused with every version of the protocol and every method", async (t) => {
+  test("an origin that is not allowed is refused in every revision and with every method", async (t) => {
     const server = await start(t);
     const headers = { origin: FOREIGN };
     const { body } = await server.request(POLL);
@@ -43,7 +43,7 @@ describe("with the default origins", () => {
     assert.equal((await server.websocket(headers, `EIO=4&sid=${sid}`)).status, 403);
   });
 
-  test("an official client from a foreign page hears connect_error", async (t) => {
+  test("an official client with an origin that is not allowed gets connect_error", async (t) => {
     const server = await start(t);
     for (const generation of [4, 3, 2]) {
       for (const transports of [["polling"], ["websocket"]]) {
@@ -61,7 +61,7 @@ describe("with the default origins", () => {
     }
   });
 
-  test("the development page is allowed, with credentials", async (t) => {
+  test("the development server's origin is allowed, with credentials", async (t) => {
     const server = await start(t);
     assert.deepEqual(await statuses(server, { origin: ALLOWED }), [200, 101]);
     const { headers } = await server.request(POLL, { headers: { origin: ALLOWED } });
@@ -70,7 +70,7 @@ describe("with the default origins", () => {
     assert.match(headers.vary, /\borigin\b/i);
   });
 
-  test("its preflight is answered with what a browser needs", async (t) => {
+  test("the response to its preflight has the headers that a browser requires", async (t) => {
     const server = await start(t);
     const preflight = (origin) =>
       server.request(POLL, {
@@ -91,14 +91,14 @@ describe("with the default origins", () => {
     assert.equal((await preflight(FOREIGN)).headers["access-control-allow-origin"], undefined);
   });
 
-  test("a refusal that an allowed page may read has the headers too", async (t) => {
+  test("an error response to an allowed origin has the CORS headers too", async (t) => {
     const server = await start(t);
     const { status, headers } = await server.request(`${POLL}&sid=unknown`, { headers: { origin: ALLOWED } });
     assert.equal(status, 400);
     assert.equal(headers["access-control-allow-origin"], ALLOWED);
   });
 
-  test("an origin that only looks like an allowed one is foreign", async (t) => {
+  test("an origin that resembles an allowed one is refused", async (t) => {
     const server = await start(t);
     for (const origin of [`${ALLOWED}.evil.example`, "https://localhost:5173", "http://localhost:51730", "http://localhost", "null", ""]) {
       assert.deepEqual(await statuses(server, { origin }), [403, 403], origin);
@@ -110,7 +110,7 @@ describe("with the default origins", () => {
     assert.deepEqual(await statuses(server, {}), [200, 101]);
   });
 
-  test("the server's own page is allowed, another port of its host is not", async (t) => {
+  test("the server's own origin is allowed, another port of its host is not", async (t) => {
     const server = await start(t);
     assert.deepEqual(await statuses(server, { origin: server.url }), [200, 101]);
     assert.deepEqual(await statuses(server, { origin: "https://localhost", host: "localhost" }), [200, 101]);
@@ -119,7 +119,7 @@ describe("with the default origins", () => {
     assert.deepEqual(await statuses(server, { origin: "http://127.0.0.1" }), [403, 403]);
   });
 
-  test("X-Forwarded-Host counts from a trusted proxy alone", async (t) => {
+  test("X-Forwarded-Host is used only from a trusted proxy", async (t) => {
     const headers = { origin: FOREIGN, "x-forwarded-host": "evil.example" };
     const exposed = await start(t);
     assert.deepEqual(await statuses(exposed, headers), [403, 403]);
@@ -128,8 +128,8 @@ describe("with the default origins", () => {
   });
 });
 
-describe("with origins of one's own", () => {
-  test("those of the list are allowed and the default is not", async (t) => {
+describe("with configured origins", () => {
+  test("listed origins are allowed and the default is not", async (t) => {
     const server = await start(t, { "cors.origins": "https://app.example,https://two.example:8443" });
     assert.deepEqual(await statuses(server, { origin: "https://app.example" }), [200, 101]);
     assert.deepEqual(await statuses(server, { origin: "https://two.example:8443" }), [200, 101]);
@@ -143,7 +143,7 @@ describe("with origins of one's own", () => {
     assert.deepEqual(await statuses(server, { origin: FOREIGN }), [403, 403]);
   });
 
-  test("an asterisk means every page, by its own name, but not null", async (t) => {
+  test("an asterisk allows every origin except null, and the response repeats the origin", async (t) => {
     const server = await start(t, { "cors.origins": "*" });
     assert.deepEqual(await statuses(server, { origin: FOREIGN }), [200, 101]);
     const { headers } = await server.request(POLL, { headers: { origin: FOREIGN } });
@@ -152,7 +152,7 @@ describe("with origins of one's own", () => {
     assert.deepEqual(await statuses(server, { origin: "null" }), [403, 403]);
   });
 
-  test("a name or a port may be a pattern, and an app's scheme is one", async (t) => {
+  test("host and port may be wildcards, and schemes of apps are accepted", async (t) => {
     const origins = "https://*.example.com,http://localhost:*,capacitor://localhost,file://,https://two.example:443";
     const server = await start(t, { "cors.origins": origins });
     const allowed = ["https://a.example.com", "https://a.b.example.com", "http://localhost", "http://localhost:3000"];
@@ -169,7 +169,7 @@ describe("with origins of one's own", () => {
 });
 
 describe("behind a trusted proxy", () => {
-  test("the first forwarded host, its port and its protocol are the page's own", async (t) => {
+  test("the first forwarded host, with port and protocol, is the server's own origin", async (t) => {
     const server = await start(t, PROXIED);
     const forwarded = (headers) => (origin) => statuses(server, { origin, ...headers });
     const many = forwarded({ "x-forwarded-host": "chat.example, inner.example", "x-forwarded-proto": "https" });
@@ -184,7 +184,7 @@ describe("behind a trusted proxy", () => {
     }
   });
 
-  test("an address is understood with a port and in brackets", async (t) => {
+  test("a forwarded address may have a port and brackets", async (t) => {
     const server = await start(t, { ...PROXIED, "limits.sockets-per-address": 1 });
     const from = (address) => ({ extraHeaders: { "x-forwarded-for": address } });
     for (const address of ["203.0.113.1:51008", "[2001:db8::1]:51008"]) await server.user("ada", from(address));
@@ -198,7 +198,7 @@ describe("behind a trusted proxy", () => {
 describe("on a loopback address", () => {
   const rebound = (server) => ({ origin: `http://evil.example:${server.port}`, host: `evil.example:${server.port}` });
 
-  test("a page that lets its name point here is foreign, and the log names both sides", async (t) => {
+  test("a page whose host name resolves to the loopback address is refused, and the log names both hosts", async (t) => {
     const server = await start(t);
     assert.deepEqual(await statuses(server, rebound(server)), [403, 403]);
     const line = await server.logged({ level: "INFO", host: `"evil.example:${server.port}"` });
@@ -210,7 +210,7 @@ describe("on a loopback address", () => {
     assert.equal(other.origin, `"${FOREIGN}"`);
   });
 
-  test("it cannot read over HTTP either, where browsers send no Origin", async (t) => {
+  test("such a page is refused over HTTP too, where browsers send no Origin", async (t) => {
     const { key, settings } = newKey();
     const server = await start(t, settings);
     const { host } = rebound(server);
@@ -225,7 +225,7 @@ describe("on a loopback address", () => {
     assert.deepEqual(await statuses(server, { host }), [200, 101], "so may a client that is no page");
   });
 
-  test("names of server.hosts count as its own, and can be changed", async (t) => {
+  test("names in server.hosts are accepted, and can be reloaded", async (t) => {
     const server = await start(t);
     const page = (host) => statuses(server, { origin: `http://${host}`, host });
     assert.deepEqual(await page("chat.test:8000"), [403, 403]);
@@ -235,11 +235,11 @@ describe("on a loopback address", () => {
   });
 });
 
-describe("what a browser asks without an Origin", () => {
+describe("a browser request without an Origin", () => {
   const POLL = "/socket.io/?EIO=3&transport=polling";
   const BROWSER = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)", "accept-language": "en" };
 
-  test("is refused under a name that is not this machine's, over polling and the API", async (t) => {
+  test("is refused for a host name that is not this machine's, over polling and the API", async (t) => {
     const server = await start(t);
     const ask = async (path, headers) => (await server.request(path, { headers })).status;
     const rebound = { ...BROWSER, host: `evil.test:${server.port}` };
@@ -249,7 +249,7 @@ describe("what a browser asks without an Origin", () => {
     assert.equal(await ask(POLL, { host: "a.container:8000" }), 200, "no browser");
   });
 
-  test("is taken under the name of a listed page, as a proxy passes it on, and whatever the name from such a page", async (t) => {
+  test("is accepted for the host of a listed origin, as a proxy forwards it, and for any host from a listed origin", async (t) => {
     const server = await start(t, { "cors.origins": "https://app.example.com" });
     const ask = async (headers) => (await server.request(POLL, { headers: { ...BROWSER, ...headers } })).status;
     assert.equal(await ask({ host: "app.example.com" }), 200);
@@ -258,7 +258,7 @@ describe("what a browser asks without an Origin", () => {
     assert.equal(await ask({ host: "other.example.com" }), 403);
   });
 
-  test("is refused as a script of another site, unless its page is listed", async (t) => {
+  test("is refused as a cross-site script, unless its origin is listed", async (t) => {
     const server = await start(t, { "cors.origins": "https://app.example.com" });
     const ask = async (headers) => (await server.request(`${POLL}&j=0`, { headers: { ...BROWSER, ...headers } })).status;
     assert.equal(await ask({ "sec-fetch-site": "cross-site" }), 403);

@@ -1,4 +1,4 @@
-// Clients with nothing but a WebSocket, among Socket.IO's: envelopes, bare texts, and how a connection ends.
+// Plain WebSocket clients together with Socket.IO clients: envelopes, bare texts, and closing.
 
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
@@ -12,14 +12,14 @@ const PATHS = ["/ws", "/"];
 const SECRET = "a secret of the tests, longer than 32 bytes";
 const JWT = { "auth.mode": "jwt", "auth.secret": SECRET };
 
-/** An HS256 token (RFC 7519). */
+/** Signs an HS256 token (RFC 7519). */
 function token(claims) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const text = `${part({ alg: "HS256" })}.${part({ exp: Math.floor(Date.now() / 1000) + 3_600, ...claims })}`;
   return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
 }
 
-/** A connection by hand, for what no client would send. */
+/** A raw connection, for input that no client library sends. */
 class Raw {
   bytes = Buffer.alloc(0);
 
@@ -40,7 +40,7 @@ class Raw {
     await inTime(arrived, what);
   }
 
-  /** Sends a request's head; the head of the answer. */
+  /** Sends the head of a request. Returns the head of the response. */
   async head(lines) {
     this.socket.write(`${lines.join("\r\n")}\r\n\r\n`);
     await this.until(() => this.bytes.includes("\r\n\r\n"), "an HTTP head");
@@ -50,7 +50,7 @@ class Raw {
     return head;
   }
 
-  /** A WebSocket, of which the test writes every byte. */
+  /** Opens a WebSocket whose bytes the test controls. */
   static async open(t, server, path = "/ws") {
     const raw = new Raw(t, server);
     const head = await raw.head(handshake(server, path));
@@ -68,7 +68,7 @@ class Raw {
     this.socket.write(Buffer.concat([Buffer.from([0x80 | opcode, ...length, ...mask]), data]));
   }
 
-  /** The frames that have arrived whole: `[opcode, payload]`. */
+  /** The complete frames received: `[opcode, payload]`. */
   frames() {
     const frames = [];
     for (let at = 0; at + 2 <= this.bytes.length; ) {
@@ -84,7 +84,7 @@ class Raw {
     return frames;
   }
 
-  /** `{ code, reason }` of the close frame, which is the last. */
+  /** `{ code, reason }` of the close frame, which must be the last frame. */
   async closed() {
     const close = () => this.frames().find(([opcode]) => opcode === 8);
     await this.until(close, "a close frame");
@@ -108,7 +108,7 @@ function handshake(server, path, changes = {}) {
 }
 
 describe("the handshake", () => {
-  test("the first subprotocol that a client offers is answered, at every path", async (t) => {
+  test("selects the first subprotocol offered, at every path", async (t) => {
     const server = await start(t);
     for (const path of PATHS) {
       for (const protocols of [["my-app"], ["token", "abc"]]) {
@@ -119,7 +119,7 @@ describe("the handshake", () => {
     }
   });
 
-  test("answers the key of RFC 6455, at every path", async (t) => {
+  test("answers the key as RFC 6455 requires, at every path", async (t) => {
     const server = await start(t);
     for (const path of PATHS) {
       const head = await new Raw(t, server).head(handshake(server, path));
@@ -130,7 +130,7 @@ describe("the handshake", () => {
     }
   });
 
-  test("in wrong words is refused", async (t) => {
+  test("with wrong headers is refused", async (t) => {
     const server = await start(t);
     const answer = (changes) => new Raw(t, server).head(handshake(server, "/ws", changes));
     const version = await answer({ "Sec-WebSocket-Version": "12" });
@@ -145,7 +145,7 @@ describe("the handshake", () => {
     assert.match(await new Raw(t, server).head(post), /^HTTP\/1\.1 400 /);
   });
 
-  test("of a foreign page is refused, of an allowed one not", async (t) => {
+  test("is refused for an origin that is not allowed, and accepted for an allowed one", async (t) => {
     const server = await start(t);
     for (const path of PATHS) {
       const status = async (origin) => (await new Plain(server, { path, headers: { origin } }).opened()).status;
@@ -156,7 +156,7 @@ describe("the handshake", () => {
     }
   });
 
-  test("is for those who ask: others get the demo at /, and 426 elsewhere", async (t) => {
+  test("is optional: other requests get the demo at /, and 426 elsewhere", async (t) => {
     const server = await start(t);
     const demo = await server.request("/", { headers: { origin: "https://evil.example" } });
     assert.equal(demo.status, 200);
@@ -170,7 +170,7 @@ describe("the handshake", () => {
     await Plain.user(bare, "ada", { path: "/live" });
   });
 
-  test("is refused while the server drains, whatever its address says", async (t) => {
+  test("is refused while the server drains, for any URL", async (t) => {
     const server = await start(t, { "server.drain": "1h" });
     const ada = await Plain.user(server, "ada");
     server.terminate();
@@ -185,7 +185,7 @@ describe("the handshake", () => {
 });
 
 describe("Register", () => {
-  test("is answered with who is here, and everybody else learns who came", async (t) => {
+  test("is answered with the online users, and announced to all other clients", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
     const ada = await Plain.user(server, "ada");
@@ -200,7 +200,7 @@ describe("Register", () => {
     await ada.event("presence-changed", ({ left }) => left.some(({ id }) => id === "cy"));
   });
 
-  test("without credentials is a guest's", async (t) => {
+  test("without credentials makes a guest", async (t) => {
     const server = await start(t);
     for (const requestData of [undefined, null, {}]) {
       const guest = await Plain.connect(server);
@@ -210,7 +210,7 @@ describe("Register", () => {
     }
   });
 
-  test("takes the address and the header for what the frame does not say", async (t) => {
+  test("falls back to URL and header for fields missing in the frame", async (t) => {
     const server = await start(t, JWT);
     const who = async (options, requestData) => (await (await Plain.connect(server, options)).done("Register", requestData)).user.id;
     assert.equal(await who({}, { token: token({ sub: "u-1" }) }), "u-1");
@@ -219,7 +219,7 @@ describe("Register", () => {
     assert.equal(await who({ query: `token=${token({ sub: "u-2" })}` }, { token: token({ sub: "u-4" }) }), "u-4");
   });
 
-  test("that is refused says why, and may be tried again", async (t) => {
+  test("that is refused is answered with the reason, and may be repeated", async (t) => {
     const server = await start(t, JWT);
     const ada = await Plain.connect(server);
     assert.equal(await ada.refused("Register", { token: "nonsense" }), "unauthorized");
@@ -237,7 +237,7 @@ describe("Register", () => {
     assert.equal((await ada.done("SendMessage", { text: "still me" })).from.id, "ada");
   });
 
-  test("after events begins anew, when they are answered", async (t) => {
+  test("after events starts a new session once they are answered", async (t) => {
     const server = await start(t);
     const ada = await Plain.connect(server);
     const early = Array.from({ length: 20 }, (_, n) => ada.request("SendMessage", { n }));
@@ -256,7 +256,7 @@ describe("Register", () => {
     await server.logged({ message: "disconnected", socket: first.socketId });
   });
 
-  test("is followed at once by events, which wait for it", async (t) => {
+  test("is completed before events sent right after it", async (t) => {
     const server = await start(t);
     const ada = await Plain.connect(server);
     const ids = [ada.request("Register", { userId: "ada" })];
@@ -268,7 +268,7 @@ describe("Register", () => {
 });
 
 describe("an envelope", () => {
-  test("works under the name of every event, kebab-case and Pascal-case", async (t) => {
+  test("works for every event, in kebab-case and PascalCase", async (t) => {
     const server = await start(t, { "relay.wave.to": "others", "relay.DrawLine.to": "everyone" });
     const bob = await server.user("bob");
     const ada = await Plain.user(server, "ada");
@@ -290,7 +290,7 @@ describe("an envelope", () => {
     assert.equal(message.room, "dm:bob");
   });
 
-  test("is answered once, with its name and its id as they came", async (t) => {
+  test("is answered once, with its name and id unchanged", async (t) => {
     const server = await start(t);
     const ada = await Plain.user(server, "ada");
     const answer = async (envelope) => {
@@ -312,7 +312,7 @@ describe("an envelope", () => {
     assert.deepEqual(Object.keys(error).sort(), ["code", "message"]);
   });
 
-  test("that is none, or of a name that cannot be, is answered too", async (t) => {
+  test("that is invalid, or has an invalid name, is answered with an error", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
     const ada = await Plain.user(server, "ada");
@@ -344,7 +344,7 @@ describe("an envelope", () => {
     await done(bob, "send-message", { text: "me too" });
   });
 
-  test("before Register is a guest's, or whose the address says", async (t) => {
+  test("before Register is from a guest, or from the user in the URL", async (t) => {
     const server = await start(t);
     const guest = await Plain.connect(server);
     assert.match((await guest.done("SendMessage", { text: "hello" })).from.id, /^guest-/);
@@ -352,7 +352,7 @@ describe("an envelope", () => {
     assert.deepEqual((await ada.done("SendMessage", { text: "hello" })).from, { id: "ada", name: "Ada" });
   });
 
-  test("before Register is refused where a token is needed, each one", async (t) => {
+  test("before Register is refused each time if a token is required", async (t) => {
     const server = await start(t, JWT);
     const ada = await Plain.connect(server);
     const early = [ada.request("SendMessage", { n: 1 }), ada.request("ListRooms"), ada.request("Nonsense")];
@@ -363,7 +363,7 @@ describe("an envelope", () => {
     assert.equal((await ada.reply(late)).data.from.id, "u-1");
   });
 
-  test("carries what Socket.IO clients emit: no argument, several, and binary as base64", async (t) => {
+  test("carries the arguments of Socket.IO events: no argument, several, and binary as base64", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
     const ada = await Plain.user(server, "ada");
@@ -385,7 +385,7 @@ describe("an envelope", () => {
     assert.equal(await once(bob, "message", (value) => value === null), null);
   });
 
-  test("keeps JSON as it was written", async (t) => {
+  test("keeps JSON text unchanged", async (t) => {
     const server = await start(t);
     const ada = await Plain.user(server, "ada");
     const raw = await Raw.open(t, server);
@@ -400,7 +400,7 @@ describe("an envelope", () => {
 });
 
 describe("Unregister", () => {
-  test("is answered after what came before, and nothing comes after it", async (t) => {
+  test("is answered after earlier events, and is followed by no event", async (t) => {
     const server = await start(t, { "limits.events-per-second": 0 });
     const bob = await server.user("bob");
     const ada = await Plain.user(server, "ada");
@@ -423,7 +423,7 @@ describe("Unregister", () => {
     await once(bob, "presence-changed", ({ left }) => left.some(({ id }) => id === "ada"));
   });
 
-  test("of one who never registered is answered as well", async (t) => {
+  test("before Register is answered as well", async (t) => {
     const server = await start(t);
     const nobody = await Plain.connect(server);
     await nobody.done("Unregister");
@@ -450,7 +450,7 @@ describe("a bare text", () => {
     assert.deepEqual(one.inbox.items, []);
   });
 
-  test("that fails is passed over in silence", async (t) => {
+  test("that fails is ignored without an answer", async (t) => {
     const server = await start(t, { "limits.events-per-second": 5 });
     const one = await Plain.connect(server);
     for (let n = 0; n < 50; n += 1) one.send(`${n}`);
@@ -463,7 +463,7 @@ describe("a bare text", () => {
     assert.ok(one.inbox.items.every((text) => /^\d+$/.test(text)), "and no error was sent");
   });
 
-  test("where a token is needed closes the connection with the code", async (t) => {
+  test("closes the connection with the error code if a token is required", async (t) => {
     const server = await start(t, JWT);
     const one = await Plain.connect(server);
     one.send("hello");
@@ -473,7 +473,7 @@ describe("a bare text", () => {
     assert.equal(await ada.text(), "hello");
   });
 
-  test("is the last of its kind once there was an envelope", async (t) => {
+  test("is no longer sent to a client that has sent an envelope", async (t) => {
     const server = await start(t);
     const one = await Plain.connect(server, { query: "userId=ada" });
     one.send("hello");
@@ -491,7 +491,7 @@ describe("a bare text", () => {
     assert.equal(await one.event("message"), "in an envelope");
   });
 
-  test("can be saved, and what is saved is a text", async (t) => {
+  test("can be saved, and saved messages arrive as bare texts", async (t) => {
     const server = await start(t, { "ws.text-event": "send-message" });
     const bob = await server.user("bob");
     const [one, other] = [await Plain.connect(server), await Plain.connect(server)];
@@ -509,7 +509,7 @@ describe("a bare text", () => {
     assert.deepEqual(messages.map(({ body }) => body), [{ value: "first" }, { value: "second" }, { value: "third" }, { text: "fourth", n: 1 }]);
   });
 
-  test("can be another relay, which is heard as well", async (t) => {
+  test("can be mapped to another relay, whose events arrive as bare texts", async (t) => {
     const server = await start(t, { "ws.text-event": "chat", "relay.chat.to": "others" });
     const bob = await server.user("bob");
     const [one, other] = [await Plain.connect(server, { query: "userId=a" }), await Plain.connect(server, { query: "userId=b" })];
@@ -520,10 +520,10 @@ describe("a bare text", () => {
   });
 });
 
-describe("a client that is let in at once", () => {
+describe("a client with ws.open-at-once", () => {
   const AT_ONCE = { "ws.open-at-once": "true" };
 
-  test("hears before it says anything, and may register all the same", async (t) => {
+  test("receives events before it sends a frame, and may still register", async (t) => {
     const server = await start(t, { ...AT_ONCE, ...METRICS });
     const one = await Plain.connect(server);
     await server.reaches("sockeye_connections", 1);
@@ -534,7 +534,7 @@ describe("a client that is let in at once", () => {
     await server.reaches("sockeye_connections", 2);
   });
 
-  test("or cannot be, has still its first frame", async (t) => {
+  test("may still register by its first frame if that was impossible", async (t) => {
     const server = await start(t, { ...AT_ONCE, ...JWT });
     const ada = await Plain.connect(server);
     assert.equal((await ada.done("Register", { token: token({ sub: "u-1" }) })).user.id, "u-1");
@@ -544,11 +544,11 @@ describe("a client that is let in at once", () => {
   });
 });
 
-// These wait for the same moments, so they wait together.
+// These wait for the same timeouts, so they run concurrently.
 describe("a heartbeat", { concurrency: true }, () => {
   const FAST = { "ws.ping-interval": "1s", "ws.idle-timeout": "4s" };
 
-  test("keeps whoever answers, and closes whoever is silent", async (t) => {
+  test("keeps clients that answer, and closes silent ones", async (t) => {
     const server = await start(t, FAST);
     const ada = await Plain.user(server, "ada");
     const silent = await Plain.user(server, "eve", { autoPong: false });
@@ -561,10 +561,10 @@ describe("a heartbeat", { concurrency: true }, () => {
     await ada.done("ListRooms");
   });
 
-  test("can be the client's own, with or without an event type", async (t) => {
+  test("can be a message from the client, with or without an event type", async (t) => {
     const server = await start(t, FAST);
     const ada = await Plain.user(server, "ada", { autoPong: false });
-    // Came later: when its time is over, so would be that of the other.
+    // Opened later: when its timeout is over, that of the other one would be too.
     const silent = await Plain.user(server, "eve", { autoPong: false });
     let isOver = false;
     const over = silent.closed().finally(() => (isOver = true));
@@ -579,7 +579,7 @@ describe("a heartbeat", { concurrency: true }, () => {
     assert.deepEqual((await ada.closed()), { code: 4008, reason: "idle" });
   });
 
-  test("lets nobody in: who has not registered in time is closed", async (t) => {
+  test("does not replace Register: a client that has not registered in time is closed", async (t) => {
     const server = await start(t, { "server.connect-timeout": "3s" });
     const [mute, beating] = [await Plain.connect(server), await Plain.connect(server)];
     await beating.done("Heartbeat");
@@ -591,8 +591,8 @@ describe("a heartbeat", { concurrency: true }, () => {
   });
 });
 
-describe("a connection ends", () => {
-  test("with 1001 when the server does", async (t) => {
+describe("a connection is closed", () => {
+  test("with 1001 when the server shuts down", async (t) => {
     const server = await start(t, { "server.drain": "100ms" });
     const ada = await Plain.user(server, "ada");
     const text = await Plain.connect(server);
@@ -601,7 +601,7 @@ describe("a connection ends", () => {
     assert.equal((await server.exited()).code, 0);
   });
 
-  test("with what was wrong with a frame", async (t) => {
+  test("with the code for an invalid frame", async (t) => {
     const server = await start(t, { "limits.payload-bytes": 10_000 });
     const code = async (send) => {
       const raw = await Raw.open(t, server);
@@ -615,7 +615,7 @@ describe("a connection ends", () => {
     assert.equal(await code((raw) => raw.frame(1, "x".repeat(10_001))), 1009);
   });
 
-  test("with 1008 when too much comes before it is let in", async (t) => {
+  test("with 1008 when too much is sent before Register", async (t) => {
     const server = await start(t);
     const raw = await Raw.open(t, server);
     const text = Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78]);
@@ -623,7 +623,7 @@ describe("a connection ends", () => {
     assert.deepEqual(await raw.closed(), { code: 1008, reason: "too-early" });
   });
 
-  test("as the client asks, and its session at once", async (t) => {
+  test("when the client closes it, and its session ends at once", async (t) => {
     const server = await start(t);
     const ada = await Plain.user(server, "ada");
     ada.socket.close(4_711, "bye");
@@ -636,7 +636,7 @@ describe("a connection ends", () => {
 });
 
 describe("limits", () => {
-  test("on events and payloads hold, each with an answer, and nobody else is slower", async (t) => {
+  test("on events and payloads apply, with an answer for each, without slowing others", async (t) => {
     const server = await start(t, { "limits.events-in-flight": 0 });
     const bob = await server.user("bob");
     const ada = await Plain.user(server, "ada");
@@ -649,7 +649,7 @@ describe("limits", () => {
     await done(bob, "send-message", { text: "still here" });
   });
 
-  test("on events in flight hold", async (t) => {
+  test("on events in flight apply", async (t) => {
     const server = await start(t, { "limits.events-in-flight": 3, "limits.events-per-second": 0 });
     const ada = await Plain.user(server, "ada");
     const ids = Array.from({ length: 200 }, (_, n) => ada.request("SendMessage", { n }));
@@ -658,7 +658,7 @@ describe("limits", () => {
     assert.ok(replies.filter(({ success }) => success).length >= 3);
   });
 
-  test("on sockets of a user, of an address and in all hold", async (t) => {
+  test("on sockets of a user, of an address and in all apply", async (t) => {
     const register = async (server, userId) => (await Plain.connect(server)).ask("Register", { userId });
     const mine = await start(t, { "limits.sockets-per-user": 2 });
     assert.equal((await register(mine, "ada")).success, true);
@@ -675,7 +675,7 @@ describe("limits", () => {
     assert.deepEqual(await refused.closed(), { code: 1008, reason: "unavailable" });
   });
 
-  test("on connections that wait hold", async (t) => {
+  test("on connections before Register apply", async (t) => {
     const server = await start(t, { "limits.connections": 1 });
     const waiting = [];
     let status;
@@ -694,7 +694,7 @@ describe("a client that does not read", () => {
   const TEXT = "x".repeat(20_000);
   const DROPS = 'sockeye_disconnects_total{reason="slow-consumer"}';
 
-  /** Numbered events to everyone until somebody is dropped: how many there were. */
+  /** Emits numbered events to everyone until a client is dropped. Returns how many. */
   async function flood(server, sender) {
     let n = 0;
     for (const began = Date.now(); (await server.metric(DROPS)) < 1 && Date.now() - began < 15_000; ) {
@@ -704,7 +704,7 @@ describe("a client that does not read", () => {
   }
 
   for (const mode of ["envelopes", "bare texts"]) {
-    test(`is told 1013 when it reads at last, after whole frames without a gap: ${mode}`, async (t) => {
+    test(`gets 1013 when it reads at last, after whole frames without a gap: ${mode}`, async (t) => {
       const server = await start(t, SETTINGS);
       const bob = await server.user("bob");
       const raw = await Raw.open(t, server);
@@ -726,7 +726,7 @@ describe("a client that does not read", () => {
     });
   }
 
-  test("and never will, is let go after a while", async (t) => {
+  test("at all is disconnected after a timeout", async (t) => {
     const server = await start(t, SETTINGS);
     const bob = await server.user("bob");
     const raw = await Raw.open(t, server);
@@ -739,7 +739,7 @@ describe("a client that does not read", () => {
   });
 });
 
-test("10,000 envelopes come back in the order they were sent", async (t) => {
+test("10,000 envelopes are echoed in the order they were sent", async (t) => {
   const server = await start(t, { "limits.events-per-second": 0, "limits.events-in-flight": 0 });
   const [ada, bob] = [await Plain.user(server, "ada"), await server.user("bob")];
   const text = randomBytes(20).toString("hex");

@@ -1,4 +1,4 @@
-// A client with nothing but a WebSocket: Node's `ws`, and the envelopes by hand.
+// A plain WebSocket client: the `ws` package, and the envelopes by hand.
 
 import assert from "node:assert/strict";
 
@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { Inbox, inTime } from "./harness.js";
 
 export class Plain {
-  /** What arrived and was not taken: envelopes as objects, everything else as text. */
+  /** What was received and not taken: envelopes as objects, everything else as text. */
   inbox = new Inbox();
   #requests = 0;
 
@@ -28,14 +28,14 @@ export class Plain {
     });
   }
 
-  /** One that is connected and has said nothing. */
+  /** A client that is connected and has sent nothing. */
   static async connect(server, options) {
     const plain = new Plain(server, options);
     assert.equal((await plain.opened()).status, 101);
     return plain;
   }
 
-  /** One that is registered as this user. */
+  /** A client that is registered as this user. */
   static async user(server, name, options) {
     const plain = await Plain.connect(server, options);
     plain.welcome = await plain.done("Register", { userId: name, name });
@@ -55,7 +55,7 @@ export class Plain {
     this.socket.send(text);
   }
 
-  /** An event that asks for its reply by an id, which is returned. */
+  /** Sends an event with an id. Returns the reply. */
   request(event, requestData) {
     const requestId = ++this.#requests;
     this.send(JSON.stringify({ eventType: "ClientEvent", event, requestData, requestId }));
@@ -87,7 +87,7 @@ export class Plain {
     return error.code;
   }
 
-  /** The data of the next event of this name. */
+  /** The data of the next event with this name. */
   async event(name, matches = () => true, ms) {
     const isIt = (item) => item.eventType === "ServerEvent" && item.event === name && matches(item.data);
     return (await this.inbox.take(isIt, name, ms)).data;
@@ -99,14 +99,14 @@ export class Plain {
     return this.inbox.take(isIt, expected ?? "a text");
   }
 
-  /** A WebSocket ping: its answer proves that the server has read all that was sent before it. */
+  /** Sends a WebSocket ping. The pong proves that the server has read everything sent before. */
   async fence() {
     const pong = new Promise((resolve) => this.socket.once("pong", resolve));
     this.socket.ping();
     await inTime(pong, "a pong");
   }
 
-  /** What arrived and was not taken, of these events; to be asked after a fence. */
+  /** The events of these names that arrived and were not taken; call it after a fence. */
   untaken(...events) {
     return this.inbox.items.filter((item) => events.includes(item.event));
   }

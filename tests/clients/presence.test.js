@@ -1,4 +1,4 @@
-// Who is online and who is typing.
+// Online status and typing.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -7,13 +7,13 @@ import { done, established, fence, once, refused, start, untaken } from "./harne
 
 const user = (id) => ({ id, name: id });
 
-/** The next change in a room, users by id. */
+/** The next change of a room, with users by id. */
 async function change(socket, room = "lobby") {
   const { joined, left, userCount } = await once(socket, "presence-changed", (event) => event.room === room);
   return { joined: joined.map(({ id }) => id), left: left.map(({ id }) => id), userCount };
 }
 
-/** A user whose own arrival has been told. */
+/** A user whose own arrival has been announced. */
 async function settled(server, name) {
   const socket = await server.user(name);
   await once(socket, "presence-changed", ({ joined }) => joined.some(({ id }) => id === name));
@@ -21,7 +21,7 @@ async function settled(server, name) {
 }
 
 describe("a session", () => {
-  test("takes userId and name as given, from auth and from the query", async (t) => {
+  test("has the userId and name of auth or of the query", async (t) => {
     const server = await start(t);
     const given = { userId: "u-1", name: "Ada" };
     for (const options of [{ auth: given }, { query: given }, { generation: 2, auth: given }]) {
@@ -32,7 +32,7 @@ describe("a session", () => {
     assert.equal(both.session.user.id, "u-3", "auth goes first");
   });
 
-  test("of a name alone is one user, however it is written", async (t) => {
+  test("with a name only is one user, in any spelling of the name", async (t) => {
     const server = await start(t);
     const ids = [];
     for (const name of ["Ada Lovelace", "  ada   LOVELACE ", "\uff21da Lovelace"]) {
@@ -41,7 +41,7 @@ describe("a session", () => {
     assert.deepEqual(ids, ["name:ada lovelace", "name:ada lovelace", "name:ada lovelace"]);
   });
 
-  test("is the first thing a socket hears", async (t) => {
+  test("is the first event of a socket", async (t) => {
     const server = await start(t, { "limits.events-per-second": 0 });
     const noisy = await server.user("noisy");
     const listener = server.client({ auth: { userId: "ada" } });
@@ -63,7 +63,7 @@ describe("a session", () => {
 });
 
 describe("presence-changed", () => {
-  test("tells who came and, after the grace, who went", async (t) => {
+  test("names users who came online and, after the grace, who went offline", async (t) => {
     const server = await start(t, { "presence.grace": "200ms" });
     const bob = await settled(server, "bob");
     const ada = await server.user("ada");
@@ -81,7 +81,7 @@ describe("presence-changed", () => {
     const devices = [await server.user("ada")];
     assert.deepEqual(await change(bob), { joined: ["ada"], left: [], userCount: 2 });
     devices.push(await server.user("ada"));
-    // The departure of one device would come before that of somebody else who goes later.
+    // The departure with one device would be announced before that of a user who leaves later.
     const other = await server.user("cy");
     assert.deepEqual(await change(bob), { joined: ["cy"], left: [], userCount: 3 });
     for (const socket of [devices[0], other]) {
@@ -94,7 +94,7 @@ describe("presence-changed", () => {
     assert.deepEqual(await change(bob), { joined: [], left: ["ada"], userCount: 1 });
   });
 
-  test("says nothing of somebody who comes back within the grace", async (t) => {
+  test("does not announce a user who reconnects within the grace", async (t) => {
     const server = await start(t, { "presence.grace": "5s" });
     const bob = await settled(server, "bob");
     const [ada, cy] = [await server.user("ada"), await server.user("cy")];
@@ -122,7 +122,7 @@ describe("presence-changed", () => {
     assert.deepEqual(await change(bob), { joined: ["cy"], left: [], userCount: 2 });
   });
 
-  test("of a room is told to those who hear the room", async (t) => {
+  test("of a room is sent to the subscribers of the room", async (t) => {
     const server = await start(t);
     const [bob, eve] = [await settled(server, "bob"), await settled(server, "eve")];
     await done(bob, "join-room", { room: "den" });
@@ -152,7 +152,7 @@ describe("presence-changed", () => {
     assert.ok(events <= most, `${events} events where ${most} would do`);
   });
 
-  test("and the reply to join-room together say who is there, however short somebody's visit is", async (t) => {
+  test("and the reply to join-room together are consistent, even for short visits", async (t) => {
     const server = await start(t);
     const [ada, bob, cy] = [await server.user("ada"), await server.user("bob"), await server.user("cy")];
     await done(ada, "join-room", { room: "den" });
@@ -173,7 +173,7 @@ describe("presence-changed", () => {
     assert.deepEqual([...here].sort(), ["bob", "cy"]);
   });
 
-  test("in a crowded room carries the count alone, and typing is not passed on", async (t) => {
+  test("in a large room contains only the count, and typing is not forwarded", async (t) => {
     const server = await start(t, { "presence.max-room-size": 1 });
     const bob = await settled(server, "bob");
     const ada = await server.user("ada");
@@ -185,7 +185,7 @@ describe("presence-changed", () => {
 });
 
 describe("list-users", () => {
-  test("holds those online and those who were here, with their last moment", async (t) => {
+  test("contains online users, and offline ones with the time last seen", async (t) => {
     const server = await start(t, { "presence.grace": "1ms" });
     const bob = await settled(server, "bob");
     const ada = await server.user("ada");
@@ -195,7 +195,7 @@ describe("list-users", () => {
     const before = new Date().toISOString();
     ada.disconnect();
     await once(bob, "presence-changed", ({ room, left }) => room === "den" && left.some(({ id }) => id === "ada"));
-    // Written after Ada's last moment, which is not waited for when she goes.
+    // Stored after Ada's time last seen, so that it must be stored too.
     await done(bob, "send-message", { room: "den" });
     const { users, userCount } = await done(bob, "list-users", { room: "den" });
     const [first, second] = users;
@@ -205,7 +205,7 @@ describe("list-users", () => {
     assert.ok(second.lastSeen >= before && second.lastSeen <= new Date().toISOString(), second.lastSeen);
   });
 
-  test("without a room means the whole server, guests left out", async (t) => {
+  test("without a room means the whole server, without guests", async (t) => {
     const server = await start(t);
     const bob = await server.user("bob");
     await server.user("ada");
@@ -219,7 +219,7 @@ describe("list-users", () => {
 });
 
 describe("typing", () => {
-  test("is told to the others and not to oneself, and is not kept", async (t) => {
+  test("is sent to the other clients, and is not stored", async (t) => {
     const server = await start(t);
     const [ada, bob, eve] = [await server.user("ada"), await server.user("bob"), await server.user("eve")];
     for (const socket of [ada, bob]) await done(socket, "join-room", { room: "den" });
@@ -244,7 +244,7 @@ describe("typing", () => {
     for (const socket of [ada, bob]) assert.deepEqual(untaken(socket, "typing"), []);
   });
 
-  test("stops when the typist goes", async (t) => {
+  test("stops when the user disconnects", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const began = Date.now();
@@ -255,7 +255,7 @@ describe("typing", () => {
     assert.ok(Date.now() - began < 4_900, "before it would have expired");
   });
 
-  test("in a direct message is told to the other user alone", async (t) => {
+  test("in a direct message is sent only to the other user", async (t) => {
     const server = await start(t);
     const [ada, bob, eve] = [await server.user("ada"), await server.user("bob"), await server.user("eve")];
     await done(ada, "typing", { room: "dm:bob", typing: true });
@@ -264,7 +264,7 @@ describe("typing", () => {
     for (const socket of [ada, eve]) assert.deepEqual(untaken(socket, "typing"), []);
   });
 
-  test("needs the room to be joined", async (t) => {
+  test("requires membership of the room", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     assert.equal(await refused(ada, "typing", { room: "den", typing: true }), "forbidden");

@@ -1,11 +1,11 @@
-// A TCP proxy of the tests' own: what networks do to a connection, at a moment and a byte of the test's choice.
+// A TCP proxy that simulates network failures at a chosen moment and byte.
 
 import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { inTime } from "./harness.js";
 
-/** A proxy before the server at `port`; it ends with the test `t`. `shape` is called with each new connection. */
+/** A proxy for the server at `port`; it ends with the test `t`. `shape` is called with each new connection. */
 export async function proxy(t, port, shape = () => {}) {
   const through = new TcpProxy(port, shape);
   t.after(() => through.close());
@@ -14,9 +14,9 @@ export async function proxy(t, port, shape = () => {}) {
 }
 
 class TcpProxy {
-  /** All there were, those that have ended too. */
+  /** All connections, including ended ones. */
   connections = [];
-  /** New connections are reset at once: the server cannot be reached. */
+  /** Whether new connections are reset at once, as if the server were unreachable. */
   refusing = false;
   #port;
   #server;
@@ -24,9 +24,9 @@ class TcpProxy {
 
   constructor(port, shape) {
     this.#port = port;
-    /** Says what happens to a connection. It is called when the client's first bytes are there and none has passed. */
+    /** Configures a connection. Called when the client's first bytes have arrived, before any is forwarded. */
     this.shape = shape;
-    // Neither end's FIN may end the other end: a `Flow` passes it on, or does not.
+    // A FIN of one end must not end the other end automatically: a `Flow` forwards it, or does not.
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
   }
 
@@ -39,23 +39,23 @@ class TcpProxy {
     this.url = `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  /** Those that have not ended. */
+  /** The connections that have not ended. */
   get open() {
     return this.connections.filter(({ ended }) => !ended);
   }
 
-  /** The next connection that brings its first bytes and satisfies `matches`. */
+  /** The next connection whose first bytes have arrived and that satisfies `matches`. */
   next(matches = () => true) {
     const connection = new Promise((resolve) => this.#waiting.push({ matches, resolve }));
     return inTime(connection, "a connection through the proxy");
   }
 
-  /** Ends every open connection, with a RST or with a FIN to both sides. */
+  /** Ends every open connection, with a RST or a FIN to both sides. */
   cut(how) {
     for (const connection of this.open) connection.cut(how);
   }
 
-  /** Every connection that is open now passes nothing on and stays open. */
+  /** Stops forwarding on every open connection without closing it. */
   stall() {
     for (const connection of this.open) connection.stall();
   }
@@ -96,19 +96,19 @@ class Connection {
     this.#client = client;
     this.#server = server;
     const closed = (socket) => new Promise((resolve) => socket.once("close", resolve));
-    /** Fulfilled once both sides have ended. */
+    /** Fulfilled when both sides have ended. */
     this.closed = Promise.all([closed(client), closed(server)]).then(() => (this.ended = true));
     const first = (data) => {
       if (this.head !== "") return;
       this.head = data.toString("latin1");
       begun(this);
     };
-    /** From the client to the server, and back. */
+    /** The flows from the client to the server, and back. */
     this.up = new Flow(client, server, this, first);
     this.down = new Flow(server, client, this);
   }
 
-  /** Of this connection: a request to become a WebSocket, and no polling request. */
+  /** Whether this connection is a WebSocket upgrade, not a polling request. */
   get isWebSocket() {
     return /^upgrade: websocket/im.test(this.head);
   }
@@ -117,7 +117,7 @@ class Connection {
     for (const flow of [this.up, this.down]) flow.stop();
     for (const socket of [this.#client, this.#server]) {
       if (how === "reset") reset(socket);
-      // Both flows go on reading: what stays unread would make it a RST after all.
+      // Both flows keep reading: unread data would turn the FIN into a RST.
       else socket.end();
     }
   }
@@ -130,7 +130,7 @@ class Connection {
     for (const flow of [this.up, this.down]) flow.resume();
   }
 
-  /** Both directions in pieces of `from` to `to` bytes, each after so many milliseconds. */
+  /** Forwards both directions in pieces of `from` to `to` bytes, each after a delay in milliseconds. */
   inPieces(from, to, delay = 0) {
     for (const flow of [this.up, this.down]) {
       flow.pieces = () => from + Math.floor(Math.random() * (to - from + 1));
@@ -141,11 +141,11 @@ class Connection {
 
 /** One direction of a connection. */
 class Flow {
-  /** How many have passed. */
+  /** The number of bytes forwarded. */
   bytes = 0;
-  /** Bytes of the next piece. */
+  /** Size of the next piece in bytes. */
   pieces = () => Infinity;
-  /** Milliseconds before each piece. */
+  /** Delay of each piece in milliseconds. */
   delay = 0;
   #from;
   #to;
@@ -165,17 +165,20 @@ class Flow {
     this.#run();
   }
 
-  /** The connection is cut when so many more bytes have passed. */
+  /** Cuts the connection after this many more bytes. */
   cutAfter(bytes, how) {
     this.#limit = { bytes: this.bytes + bytes, how };
   }
 
-  /** The connection is cut behind a text: `find` gets what has come so far and says where it ends, or undefined. */
+  /**
+   * Cuts the connection after a certain text: `find` gets all data so far and returns where the text ends, or
+   * undefined.
+   */
   cutBehind(find, how) {
     this.#find = { find, how, from: this.bytes };
   }
 
-  /** Passes nothing on, an end neither, and reads no more than fits into its buffers. */
+  /** Forwards nothing, not even an end, and reads no more than the buffers hold. */
   stall() {
     if (this.#gate) return;
     let open;
@@ -232,7 +235,7 @@ class Flow {
   }
 }
 
-/** Ends a socket with a RST, unless its FIN is on the way: then Node cannot, and would keep it for ever. */
+/** Ends a socket with a RST, unless its FIN is already sent: Node cannot do it then, and would keep the socket. */
 function reset(socket) {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

@@ -1,4 +1,4 @@
-// Pusher's server library, as it is on npm, and Socket.IO clients that hear what it sends.
+// Pusher's server library, unmodified from npm, and Socket.IO clients that receive its events.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -15,7 +15,7 @@ const APP = { appId: "3", key: "278d425bdf160c739803", secret: "7ad3773142a6692b
 const SETTINGS = { "pusher.app-id": APP.appId, "pusher.key": APP.key, "pusher.secret": APP.secret };
 const EVENTS = `/apps/${APP.appId}/events`;
 
-/** The library, unmodified, as a backend makes it. */
+/** The unmodified library, as a backend configures it. */
 function backend(server, options = {}) {
   return new Pusher({ ...APP, host: "127.0.0.1", port: String(server.port), useTLS: false, ...options });
 }
@@ -25,7 +25,7 @@ async function startWith(t, settings = {}) {
   return { server, pusher: backend(server) };
 }
 
-/** The status and the sentence that a call is refused with. */
+/** Status and message of a refused call. */
 async function refusal(call) {
   const error = await call.then(
     () => assert.fail("the call was not refused"),
@@ -42,7 +42,7 @@ async function status(call) {
   return (await refusal(call)).status;
 }
 
-/** The JSON that a call is answered with. */
+/** The JSON response to a call. */
 async function answer(call) {
   const response = await call;
   assert.equal(response.status, 200);
@@ -50,7 +50,7 @@ async function answer(call) {
   return response.json();
 }
 
-/** A request as the library signs it, with anything in it changed. */
+/** A request signed as by the library, after a change of any of its parts. */
 function crafted(server, { method = "POST", path = EVENTS, body = "", secret = APP.secret, params = {}, tail = "", sent = body, headers = {} } = {}) {
   const all = {
     auth_key: APP.key,
@@ -66,7 +66,7 @@ function crafted(server, { method = "POST", path = EVENTS, body = "", secret = A
 
 const PYTHON = fileURLToPath(new URL("../foreign/python/.venv/bin/python", import.meta.url));
 
-/** Pusher's library for Python, unmodified, ends a user's connections. */
+/** Pusher's Python library, unmodified, terminates a user's connections. */
 async function terminatedByPython(server, name) {
   const script = `
 import pusher, sys
@@ -78,13 +78,13 @@ pusher.Pusher(app_id, key, secret, host="127.0.0.1", port=int(port), ssl=False).
   await inTime(call, "the end of Python");
 }
 
-/** The id by which the library knows a socket. */
+/** The socket id in the form of the library. */
 function pusherSocketId({ id }) {
   const bytes = Buffer.from(id, "base64url");
   return `${bytes.readUIntBE(0, 6)}.${bytes.readUIntBE(6, 6)}`;
 }
 
-/** A user who hears a channel. */
+/** A user who is subscribed to a channel. */
 async function hearing(server, name, channel, options) {
   const socket = await server.user(name, options);
   await done(socket, "join-room", { room: channel });
@@ -92,7 +92,7 @@ async function hearing(server, name, channel, options) {
 }
 
 describe("trigger", () => {
-  test("reaches who hears the channel, in every generation, and nobody else", async (t) => {
+  test("reaches exactly the subscribers of the channel, in every generation", async (t) => {
     const { server, pusher } = await startWith(t);
     const hearers = [];
     for (const generation of [4, 3, 2]) hearers.push(await hearing(server, `v${generation}`, "orders", { generation }));
@@ -103,7 +103,7 @@ describe("trigger", () => {
     assert.deepEqual(untaken(other, "order-shipped"), []);
   });
 
-  test("sends data as the value that it is", async (t) => {
+  test("sends data as a JSON value", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     const values = [{ a: [1, { b: null }] }, [1, 2], 7, true, null, "", "hello", "two words", "{", { text: "é \u2028 \u{1f600} \u001e\n" }];
@@ -111,12 +111,12 @@ describe("trigger", () => {
       await pusher.trigger("orders", "value", value);
       assert.deepEqual(await all(socket, "value"), [value]);
     }
-    // A string that is the JSON text of a value is that value: the library says no more.
+    // The library sends a string and its JSON text in the same form, so a string of JSON arrives as the value.
     await pusher.trigger("orders", "value", '{"n":1}');
     assert.deepEqual(await all(socket, "value"), [{ n: 1 }]);
   });
 
-  test("of an encrypted channel passes what it cannot read", async (t) => {
+  test("to an encrypted channel forwards the ciphertext", async (t) => {
     const { server } = await startWith(t);
     const pusher = backend(server, { encryptionMasterKeyBase64: Buffer.alloc(32, 7).toString("base64") });
     const socket = await hearing(server, "ada", "private-encrypted-x");
@@ -138,7 +138,7 @@ describe("trigger", () => {
     for (const socket of [both, one]) assert.deepEqual(untaken(socket, "paint"), []);
   });
 
-  test("leaves out the socket that it names", async (t) => {
+  test("excludes the socket in socket_id", async (t) => {
     const { server, pusher } = await startWith(t);
     for (const generation of [4, 3, 2]) {
       const sender = await hearing(server, "ada", "orders", { generation });
@@ -152,7 +152,7 @@ describe("trigger", () => {
     }
   });
 
-  test("that names a socket which is not there leaves nobody out", async (t) => {
+  test("with an unknown socket_id excludes no socket", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     await pusher.trigger("orders", "note", 1, { socket_id: "123.456" });
@@ -160,7 +160,7 @@ describe("trigger", () => {
     assert.equal(await status(pusher.trigger("orders", "note", 2, { socket_id: `${2 ** 48}.1` })), 400);
   });
 
-  test("says what was asked of its channels", async (t) => {
+  test("returns the requested info of its channels", async (t) => {
     const { server, pusher } = await startWith(t);
     await hearing(server, "ada", "presence-x");
     await hearing(server, "ada", "presence-x");
@@ -177,7 +177,7 @@ describe("trigger", () => {
     });
   });
 
-  test("that asks what is not there is refused, and nothing is sent", async (t) => {
+  test("with unknown info is refused, and nothing is sent", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     for (const info of ["user_count", "cache", "subscription_count,password"]) {
@@ -187,7 +187,7 @@ describe("trigger", () => {
     assert.deepEqual(untaken(socket, "e"), []);
   });
 
-  test("cannot forge what the server says, nor reach what is internal", async (t) => {
+  test("cannot forge the server's own events, nor reach internal rooms", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     for (const event of ["message-saved", "session", "server-closing", "connect", "disconnect", "pusher:error", "pusher_internal:x", ""]) {
@@ -201,7 +201,7 @@ describe("trigger", () => {
     assert.deepEqual(untaken(socket, "e", "message-saved", "session", "disconnect"), []);
   });
 
-  test("in a burst loses nothing, and everybody hears the same order", async (t) => {
+  test("in a burst loses no event, and all clients receive the same order", async (t) => {
     const { server, pusher } = await startWith(t);
     const hearers = [await hearing(server, "ada", "orders"), await hearing(server, "bob", "orders", { generation: 2 })];
     const sent = Array.from({ length: 500 }, (_, index) => index);
@@ -216,7 +216,7 @@ describe("trigger", () => {
     assert.deepEqual(heard[1], heard[0]);
   });
 
-  test("finds a client that was away for a moment", async (t) => {
+  test("reaches a client that is recovered later", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     await pusher.trigger("orders", "before", 1);
@@ -239,7 +239,7 @@ describe("triggerBatch", () => {
     for (let index = 0; index < 10; index++) assert.deepEqual(await all(socket, "step"), [{ index }]);
   });
 
-  test("leaves each event's own socket out, and answers in the order of the events", async (t) => {
+  test("excludes the socket_id of each event, and answers in order", async (t) => {
     const { server, pusher } = await startWith(t);
     const [ada, bob] = [await hearing(server, "ada", "presence-x"), await hearing(server, "bob", "presence-x")];
     const batch = [
@@ -254,7 +254,7 @@ describe("triggerBatch", () => {
     for (const socket of [ada, bob]) assert.deepEqual(untaken(socket, "one", "two"), []);
   });
 
-  test("is refused whole where one event is wrong", async (t) => {
+  test("is refused as a whole if one event is invalid", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     const good = { channel: "orders", name: "e", data: "1" };
@@ -274,7 +274,7 @@ describe("triggerBatch", () => {
 describe("users", () => {
   const NAMES = ["bob", "user with space", "müller-日本-😀", "auth0|123", "a/b", "100%", "name+tag@example.com", "presence-x"];
 
-  test("sendToUser reaches all sockets of that user alone", async (t) => {
+  test("sendToUser reaches exactly the sockets of that user", async (t) => {
     const { server, pusher } = await startWith(t);
     const other = await server.user("other");
     for (const name of NAMES) {
@@ -287,7 +287,7 @@ describe("users", () => {
     assert.deepEqual(untaken(other, "MEMBER_DEACTIVATED"), []);
   });
 
-  test("terminateUserConnections ends all sockets of that user, who stay away", async (t) => {
+  test("terminateUserConnections disconnects all sockets of that user, which do not reconnect", async (t) => {
     const { server, pusher } = await startWith(t);
     const other = await server.user("other");
     for (const name of NAMES) {
@@ -305,7 +305,7 @@ describe("users", () => {
     assert.deepEqual(await answer(pusher.terminateUserConnections("nobody")), {});
   });
 
-  test("terminate_user_connections of the library for Python, which leaves the app out of the path", async (t) => {
+  test("terminate_user_connections of the library for Python, which omits the app id in the path", async (t) => {
     const { server } = await startWith(t);
     for (const name of ["bob", "ada@example.com"]) {
       const socket = await server.user(name, { reconnection: true });
@@ -322,7 +322,7 @@ describe("users", () => {
     assert.equal((await crafted(elsewhere, { path: "/users/bob/terminate_connections", body: "{}" })).status, 404);
   });
 
-  test("a user who is gone for a moment cannot come back to the old socket", async (t) => {
+  test("a disconnected socket of a terminated user is not recovered", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await server.user("bob");
     const { id } = socket;
@@ -345,7 +345,7 @@ describe("users", () => {
 });
 
 describe("channels", () => {
-  test("are listed while somebody hears them", async (t) => {
+  test("are listed while they have subscribers", async (t) => {
     const { server, pusher } = await startWith(t);
     const list = async (params) => (await answer(pusher.get({ path: "/channels", params }))).channels;
     assert.deepEqual(await list(), {});
@@ -371,7 +371,7 @@ describe("channels", () => {
     ada.disconnect();
   });
 
-  test("say of themselves what was asked", async (t) => {
+  test("return the requested info", async (t) => {
     const { server, pusher } = await startWith(t);
     await hearing(server, "ada", "presence-x");
     await hearing(server, "ada", "presence-x", { generation: 2 });
@@ -386,7 +386,7 @@ describe("channels", () => {
     }
   });
 
-  test("list their users where their names say so, guests aside", async (t) => {
+  test("list their users if they are presence channels, without guests", async (t) => {
     const { server, pusher } = await startWith(t);
     const users = (name) => pusher.get({ path: `/channels/${name}/users` });
     assert.deepEqual(await answer(users("presence-x")), { users: [] });
@@ -402,13 +402,13 @@ describe("channels", () => {
     assert.equal(await status(users("dm:bob")), 400);
   });
 
-  test("forget at once who has gone", async (t) => {
+  test("do not contain a client after its disconnect", async (t) => {
     const { server, pusher } = await startWith(t, { "presence.grace": "1h" });
     const socket = await hearing(server, "ada", "presence-x");
     await hearing(server, "bob", "presence-x");
     const count = async () => answer(pusher.get({ path: "/channels/presence-x", params: { info: "user_count,subscription_count" } }));
     socket.io.engine.close();
-    // The client knows before the server does.
+    // The client knows of its disconnect before the server does.
     await server.logged({ message: "away", user: "ada" });
     assert.deepEqual(await count(), { occupied: true, user_count: 1, subscription_count: 1 });
     await pusher.terminateUserConnections("bob");
@@ -463,7 +463,7 @@ describe("the signature", () => {
     await once(socket, "e");
   });
 
-  test("is all that counts, whatever page a request says it is of", async (t) => {
+  test("suffices, with any Origin header", async (t) => {
     const { server } = await startWith(t);
     const body = JSON.stringify({ name: "e", data: "1", channels: ["orders"] });
     const headers = { origin: "https://evil.example" };
@@ -471,7 +471,7 @@ describe("the signature", () => {
     assert.equal((await crafted(server, { body, headers, secret: "another" })).status, 401);
   });
 
-  test("may come again: a repeated request is another event", async (t) => {
+  test("may be repeated: a replayed request emits again", async (t) => {
     const { server } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     for (let times = 0; times < 2; times++) {
@@ -482,7 +482,7 @@ describe("the signature", () => {
 });
 
 describe("wrong requests", () => {
-  test("a body that is none of the API's is answered with a sentence", async (t) => {
+  test("an invalid body is answered with one sentence", async (t) => {
     const { server } = await startWith(t);
     const bodies = ["{", "[]", "null", "{}", '{"name":"e"}', '{"name":"e","data":{},"channel":"a"}', '{"name":1,"data":"","channel":"a"}', '{"name":"e","data":"","channels":"a"}', '{"name":"e","data":""}', "\u0000"];
     for (const body of bodies) {
@@ -494,7 +494,7 @@ describe("wrong requests", () => {
     assert.equal((await crafted(server, { path: "/apps/3/batch_events", body: '{"batch":{}}' })).status, 400);
   });
 
-  test("a method or a path that is not there", async (t) => {
+  test("an unknown method or path is refused", async (t) => {
     const { server } = await startWith(t);
     for (const [method, path] of [["GET", EVENTS], ["PUT", EVENTS], ["POST", "/apps/3/channels"], ["DELETE", "/apps/3/channels/orders"]]) {
       const { status, body } = await crafted(server, { method, path });
@@ -503,7 +503,7 @@ describe("wrong requests", () => {
     for (const path of ["/apps/3", "/apps/3/nothing", "/apps"]) assert.equal((await crafted(server, { method: "GET", path })).status, 404, path);
   });
 
-  test("a body that is too large is not read, and the answer arrives", async (t) => {
+  test("a body that is too large is answered without being read", async (t) => {
     const { server, pusher } = await startWith(t);
     const socket = await hearing(server, "ada", "orders");
     assert.equal(await status(pusher.trigger("orders", "e", "x".repeat(100_000_000))), 413);
@@ -516,14 +516,14 @@ describe("wrong requests", () => {
     assert.equal(await once(socket, "e"), most);
   });
 
-  test("without settings there is no such API", async (t) => {
+  test("without settings the API is not served", async (t) => {
     const server = await start(t);
     assert.equal(await status(backend(server).trigger("orders", "e", 1)), 404);
     assert.equal(await status(backend(server, { appId: "" }).get({ path: "/channels" })), 404);
     assert.equal((await crafted(server, { method: "GET", path: "/apps//channels" })).status, 404);
   });
 
-  test("while the server is closing it says so", async (t) => {
+  test("while the server is closing, the answer is 503", async (t) => {
     const { server, pusher } = await startWith(t, { "server.drain": "1h" });
     const socket = await server.user("ada");
     server.terminate();
@@ -532,7 +532,7 @@ describe("wrong requests", () => {
   });
 });
 
-test("variables set it up as well", async (t) => {
+test("environment variables configure the API as well", async (t) => {
   const variables = { SOCKEYE_PUSHER__APP_ID: "42", SOCKEYE_PUSHER__KEY: "1234", SOCKEYE_PUSHER__SECRET: "5678" };
   const server = await start(t, {}, variables);
   const pusher = backend(server, { appId: 42, key: "1234", secret: "5678" });
@@ -541,7 +541,7 @@ test("variables set it up as well", async (t) => {
   assert.equal(await once(socket, "e"), 1);
 });
 
-test("tokens keep clients out of rooms, and not the backend", async (t) => {
+test("tokens restrict the rooms of clients, not of the backend", async (t) => {
   const { server, pusher } = await startWith(t, { "auth.mode": "jwt", "auth.secret": "x".repeat(32) });
   const token = (claims) => {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");

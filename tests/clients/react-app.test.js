@@ -1,4 +1,4 @@
-// The React app of the design's second section, as it is written: no option but `autoConnect`, no acknowledgement.
+// A React app without sockeye-specific code: `autoConnect` is its only option, and it uses no acknowledgements.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { done, fence, once, start, untaken } from "./harness.js";
 
 const PAYLOAD = { senderId: "u-1", receiverId: "u-2", text: "hello", image: "data:image/png;base64,AAAA" };
 
-/** The page: what it shows, and its effect, which returns its clean-up. */
+/** The page: its state, and its effect, which returns the clean-up function. */
 function app(server) {
   const socket = server.watch(io(server.url, { autoConnect: false }));
   const shown = [];
@@ -25,7 +25,7 @@ function app(server) {
   return { socket, shown, effect };
 }
 
-test("the app connects after login, sends without acknowledgement and shows what was saved", async (t) => {
+test("the app connects after login, sends without acknowledgement and shows the saved messages", async (t) => {
   const server = await start(t);
   const [one, other] = [app(server), app(server)];
   assert.equal(one.socket.connected, false);
@@ -45,7 +45,7 @@ test("the app connects after login, sends without acknowledgement and shows what
   }
 });
 
-test("without auth each page is a guest of its own, and senderId is no identity", async (t) => {
+test("without auth each page is a separate guest, and senderId does not identify the user", async (t) => {
   const server = await start(t);
   const [one, other] = [app(server), app(server)];
   const sessions = [];
@@ -64,7 +64,7 @@ test("without auth each page is a guest of its own, and senderId is no identity"
   assert.deepEqual(message.from, first);
 });
 
-test("in StrictMode the effect runs twice, and one connection is left", async (t) => {
+test("in StrictMode the effect runs twice, and one connection remains", async (t) => {
   const server = await start(t);
   const watcher = await server.user("watcher");
   const { socket, shown, effect } = app(server);
@@ -82,7 +82,7 @@ test("in StrictMode the effect runs twice, and one connection is left", async (t
   await server.logged({ message: "connected", socket: socketId });
 });
 
-test("in StrictMode with a connection made in between, the server logs each coming and going with its reason", async (t) => {
+test("in StrictMode with a connection made in between, each connect and disconnect is logged with its reason", async (t) => {
   const server = await start(t);
   const { socket, effect } = app(server);
   const ids = [];
@@ -98,7 +98,7 @@ test("in StrictMode with a connection made in between, the server logs each comi
   assert.notEqual(ids[0], ids[1]);
 });
 
-test("receiverId can mean a direct message, which nobody else gets", async (t) => {
+test("receiverId can be configured to make a direct message", async (t) => {
   const server = await start(t, { "rooms.recipient-field": "receiverId" });
   const { socket, effect } = app(server);
   effect();

@@ -1,5 +1,5 @@
-// Clients whose connections break at random bytes: what their listeners hear is what was sent to them, in its order,
-// without holes and without doubles. Another seed: SEED=7 node --test recovery-model.test.js
+// Randomized test of recovery: connections break at random bytes, and clients must receive every event sent to them,
+// in order, without gaps or duplicates. To use another seed: SEED=7 node --test recovery-model.test.js
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,8 @@ const ROOMS = ["den", "attic"];
 const STEPS = 250;
 const SETTINGS = {
   ...METRICS,
-  // A client whose new WebSocket breaks while it pauses its polling is deaf until it misses a heartbeat.
+  // A client whose new WebSocket breaks during the upgrade, while polling is paused, receives nothing until it misses
+  // a heartbeat.
   "server.ping-interval": "300ms",
   "server.ping-timeout": "3s",
   "limits.events-per-second": 0,
@@ -20,16 +21,16 @@ const SETTINGS = {
   "relay.flash.to": "everyone",
   "relay.flash.volatile": true,
 };
-/** So little room that some drops are recovered and others are not. */
+/** Limits so low that some disconnects are recovered and others are not. */
 const FORGETFUL = { ...SETTINGS, "recovery.events": 12, "recovery.bytes": 6_000, "recovery.sockets": 2 };
 
 for (const seed of [1, 2, 3, ...(process.env.SEED ? [Number(process.env.SEED)] : [])]) {
-  test(`with room for everything, everything is recovered: seed ${seed}`, async (t) => {
+  test(`with sufficient limits every disconnect is recovered: seed ${seed}`, async (t) => {
     const clients = await run(t, seed, SETTINGS);
     for (const { name, periods } of clients) assert.equal(periods.length, 1, `${name} was not recovered`);
   });
 
-  test(`with little room, what is not recovered says so: seed ${seed}`, (t) => run(t, seed, FORGETFUL));
+  test(`with low limits a client learns that it was not recovered: seed ${seed}`, (t) => run(t, seed, FORGETFUL));
 }
 
 async function run(t, seed, settings) {
@@ -46,7 +47,7 @@ async function run(t, seed, settings) {
   const acts = {
     say: (client) => client.say(one(["lobby", ...ROOMS]), below(300)),
     relay: (client) => client.relay(below(3)),
-    // What the server tells the same sockets at the same time it tells them in one piece.
+    // Events that the server emits to the same sockets in one turn are sent in one write.
     "say much": (client) => client.sayMuch(one(["lobby", ...ROOMS]), 2 + below(8)),
     "relay much": (client) => client.relayMuch(2 + below(8)),
     flash: (client) => client.flash(one(["", "x", "aaaaaa.", " "])),
@@ -67,7 +68,7 @@ async function run(t, seed, settings) {
       const name = one(Object.keys(choices));
       journal.push(`${name} (${client.name})`);
       choices[name](client);
-      // The pace is the server's: somebody whose connection is whole has heard its own event.
+      // Paced by the server: a client with an intact connection has received its own event.
       await witness.say(one(["lobby", ...ROOMS]), below(200));
       if (below(3) === 0) await witness.relay(below(3));
     }
@@ -101,12 +102,15 @@ function random(seed) {
   return { below, one: (list) => list[below(list.length)] };
 }
 
-/** What a socket's listeners heard, by stream: a room's saved messages, one sender's relays, the flashes. */
+/**
+ * The events that a socket's listeners received, by stream: a room's saved messages, one sender's relays, the volatile
+ * events.
+ */
 class Heard {
   sessions = 0;
   streams = new Map();
 
-  /** The entry of a stream that an event is, if it is one. */
+  /** The stream entry of an event, if it belongs to a stream. */
   add(event, payload) {
     if (event === "session") this.sessions += 1;
     if (event === "message-saved") {
@@ -125,7 +129,7 @@ class Heard {
 
 const key = ({ by, n }) => `${by} ${n}`;
 
-/** Somebody who sends events that are numbered, and collects what arrives. */
+/** A client that sends numbered events, and collects what it receives. */
 class Person {
   #sent = 0;
   #waiting = [];
@@ -144,7 +148,7 @@ class Person {
     return ["send-message", { ...(room !== "lobby" && { room }), ...this.#mark(), text: "x".repeat(length) }];
   }
 
-  /** An unsaved event to everyone: alone, with binary and text, or with a text that looks like an offset. */
+  /** Sends a relay to everyone: plain, with binary and text, or with a text that looks like an offset. */
   relayed(kind) {
     return ["message", this.#mark(), ...[[], [Buffer.alloc(20, 7), "text"], ["1"]][kind]];
   }
@@ -160,7 +164,7 @@ class Person {
   }
 }
 
-/** Whose connection never breaks and who hears every room: the truth. */
+/** The reference client: its connection never breaks and it is in every room. */
 class Witness extends Person {
   heard = new Heard();
 
@@ -172,7 +176,7 @@ class Witness extends Person {
     this.heard.add(event, payload);
   }
 
-  /** Fulfilled once this was heard. */
+  /** Fulfilled when the reference client has received this. */
   async say(room, length) {
     const { offset } = await done(this.socket, ...this.message(room, length));
     await this.until(() => this.heard.stream(room).at(-1)?.offset >= offset, `its message ${offset} to ${room}`);
@@ -184,13 +188,13 @@ class Witness extends Person {
     await this.until(() => this.heard.stream("relays of witness").at(-1)?.n === event[1].n, "its relay");
   }
 
-  /** How many events each stream has at most that were sent before now. */
+  /** For each stream, the number of events sent before this moment. */
   async lengths() {
     await done(this.socket, "list-rooms", {});
     return new Map([...this.heard.streams].map(([name, { length }]) => [name, length]));
   }
 
-  /** What was sent once took effect once, and each sender's in the order it was sent. */
+  /** Asserts that everything sent once took effect once, in the order of each sender. */
   check() {
     for (const [name, stream] of this.heard.streams) {
       if (name === "flashes") continue;
@@ -205,9 +209,9 @@ class Witness extends Person {
   }
 }
 
-/** Somebody whose connection breaks. */
+/** A client whose connection breaks. */
 class Client extends Person {
-  /** From one session to the next: where nothing was recovered, another one begins. */
+  /** The periods between two sessions: without recovery, a new one begins. */
   periods = [];
   #flashes = 0;
   #index;
@@ -233,7 +237,7 @@ class Client extends Person {
     const period = this.periods.at(-1);
     assert.ok(period, `${this.name}: ${event} before it was connected`);
     period.heard.add(event, payload);
-    // What is sent from now on must be heard.
+    // Everything sent from now on must be received.
     if (event === "session") period.begun = this.#witness.lengths();
     if (event === "message-saved") period.rooms.get(payload.message.room)?.push({ heard: payload.message.offset });
   }
@@ -254,20 +258,23 @@ class Client extends Person {
     for (let n = 0; n < count; n += 1) this.relay(n % 3);
   }
 
-  /** A volatile event with nothing but a string, which the client takes for an offset if it comes last. */
+  /** Emits a volatile event with only a string, which the client takes for an offset if it is the last argument. */
   flash(prefix) {
     this.socket.emit("flash", `${prefix}${10 * ++this.#flashes + this.#index}`);
   }
 
-  /** Of the connections that are open and that come until the client is back, each breaks after so many bytes. */
+  /** Breaks the open connections, and new ones until the client has reconnected, each after this many bytes. */
   cutAfter(direction, bytes, how) {
     this.through.shape = (connection) => connection[direction].cutAfter(bytes, how);
     for (const connection of this.through.open) connection[direction].cutAfter(bytes, how);
-    // One of these may be too short a leash for any handshake.
+    // For some of these, the number of bytes is too low for any handshake.
     this.socket.once("disconnect", () => (this.through.shape = () => {}));
   }
 
-  /** The client gives its connection up, and the server is not told; what hung may arrive when the client is back. */
+  /**
+   * Makes the client abandon its connection without notice to the server; delayed data may arrive after it has
+   * reconnected.
+   */
   hang(arrives) {
     const hanging = this.through.open;
     for (const connection of hanging) connection.stall();
@@ -275,7 +282,7 @@ class Client extends Person {
     if (arrives) this.socket.once("connect", () => hanging.forEach((connection) => connection.resume()));
   }
 
-  /** Joins or leaves, when what was wished before is done; again and again until there is a reply. */
+  /** Joins or leaves a room after the previous request is done; repeats until there is a reply. */
   wish(event, room) {
     this.#wishes = this.#wishes.then(async () => {
       for (let reply; !reply; ) {
@@ -294,7 +301,7 @@ class Client extends Person {
     return inTime(new Promise((resolve) => this.socket.once("connect", resolve)), `${this.name} is connected`);
   }
 
-  /** No more breaks; what was emitted and wished is done. */
+  /** Stops breaking connections, and waits until all emits and requests are done. */
   async settled() {
     this.through.shape = () => {};
     for (const { up, down } of this.through.open) for (const flow of [up, down]) flow.cutAfter(Infinity);
@@ -309,7 +316,7 @@ class Client extends Person {
     return this.until(() => stream().at(-1)?.n === last.n, "the last relay");
   }
 
-  /** Each period is a part of the truth; the last one goes to its end. */
+  /** Asserts that each period is a contiguous part of the reference, and that the last one reaches its end. */
   async check() {
     for (const [index, { heard, begun, rooms }] of this.periods.entries()) {
       const lengths = await begun;
@@ -324,7 +331,7 @@ class Client extends Person {
     }
   }
 
-  /** The reply; nothing if the connection broke before it came. */
+  /** The reply; undefined if the connection broke before it arrived. */
   #asked(event, payload) {
     const reply = new Promise((resolve) => {
       this.socket.timeout(5_000).emit(event, payload, (error, reply) => resolve(error ? undefined : reply));
@@ -333,7 +340,7 @@ class Client extends Person {
   }
 }
 
-/** Without holes from `begun` or before, and to the end if it must be. */
+/** Asserts that there are no gaps, from `begun` or earlier, up to the end if required. */
 function checkPart(stream, truth, begun, toTheEnd, what) {
   const heard = stream.map(key);
   const all = truth.map(key);
@@ -343,7 +350,10 @@ function checkPart(stream, truth, begun, toTheEnd, what) {
   assert.deepEqual(heard, all.slice(first, end), what);
 }
 
-/** Whoever is in a room hears every message, from the first one behind the reply's head to the one before leaving. */
+/**
+ * Asserts that a member of a room received every message, from the first one after the reply's head to the last one
+ * before leaving.
+ */
 function checkRoom(log, last, what) {
   let [state, next, before] = ["out", undefined, 0];
   for (const [index, entry] of log.entries()) {
@@ -365,7 +375,7 @@ function checkRoom(log, last, what) {
   if (last && state === "in") assert.equal(next.is, last + 1, `${what}: the end is missing`);
 }
 
-/** Volatile events may be lost; they are not doubled, and each sender's stay in order. */
+/** Asserts that volatile events, which may be lost, are not duplicated and stay in the order of each sender. */
 function checkFlashes(stream, what) {
   const last = new Map();
   for (const text of stream) {

@@ -1,4 +1,4 @@
-// Connection state recovery with the official client, unmodified: what it missed while its connection was broken.
+// Connection state recovery with the unmodified official client.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -27,7 +27,7 @@ const FREE = { "limits.events-per-second": 0, "limits.events-in-flight": 0 };
 
 const upTo = (n) => Array.from({ length: n }, (_, index) => index + 1);
 
-/** What a client's listeners hear: "session", and the number in each event of `tell`. */
+/** What a client's listeners received: "session", and the number in each event of `tell`. */
 function hearing(socket) {
   const heard = [];
   socket.on("session", () => heard.push("session"));
@@ -37,7 +37,7 @@ function hearing(socket) {
   return heard;
 }
 
-/** One event for each number: saved and not, to the lobby, to everyone and to the den, binary too. */
+/** Emits one event per number: saved and unsaved, to the lobby, to everyone and to the room "den", also binary. */
 async function tell(socket, first, last) {
   for (let n = first; n <= last; n += 1) {
     if (n % 4 === 0) await done(socket, "send-message", { n });
@@ -47,7 +47,7 @@ async function tell(socket, first, last) {
   }
 }
 
-/** A volatile event, which a client that is between two polls does not get: again until it does. */
+/** Emits volatile events until the client receives one: it gets none between two polls. */
 async function flash(sender, listener, value) {
   const isIt = (heard) => heard === value;
   for (let [heard, tries] = [undefined, 0]; heard === undefined; tries += 1) {
@@ -57,7 +57,7 @@ async function flash(sender, listener, value) {
   }
 }
 
-/** Ada, who connects through a proxy, and Bob, who tells; both hear the den. */
+/** Ada, connected through a proxy, and Bob, who emits; both are in the room "den". */
 async function pair(t, { transports, settings, auth = { userId: "ada", name: "ada" }, ...options } = {}) {
   const server = await start(t, { ...RELAYS, ...FREE, ...METRICS, ...settings });
   const through = await proxy(t, server.port);
@@ -71,16 +71,16 @@ async function pair(t, { transports, settings, auth = { userId: "ada", name: "ad
   return { server, through, ada, bob, heard };
 }
 
-/** The connection breaks and the client has noticed. */
+/** Breaks the connection, and waits until the client has noticed. */
 async function drop(socket, through, how) {
-  // Between two polls there is no connection to cut; then the next one is refused.
+  // Between two polls there is no connection to cut; the next one is then refused.
   through.refusing = true;
   through.cut(how);
   await once(socket, "disconnect");
   through.refusing = false;
 }
 
-/** Connects again; what `socket.recovered` is. Another socket hears everything from its `session` on. */
+/** Connects again. Returns `socket.recovered`. A new socket receives everything from its `session` on. */
 async function back(socket) {
   socket.connect();
   await once(socket, "connect");
@@ -89,7 +89,7 @@ async function back(socket) {
   return socket.recovered;
 }
 
-/** Where the packet that answers a connection ends, over a WebSocket. */
+/** The end of the packet that answers CONNECT, over WebSocket. */
 function endOfConnect(text) {
   const begin = text.indexOf('40{"sid"');
   const end = text.indexOf("}", begin);
@@ -99,7 +99,7 @@ function endOfConnect(text) {
 for (const transports of TRANSPORTS) {
   describe(`over ${transports.join(" upgraded to ")}`, () => {
     for (const [how, what] of [["reset", "RST"], ["end", "FIN"]]) {
-      test(`after a ${what} there is all that was missed, in its order, once, and before anything new`, async (t) => {
+      test(`after a ${what} missed events arrive once, in order, and before new ones`, async (t) => {
         const { through, ada, bob, heard } = await pair(t, { transports });
         const { id } = ada;
         assert.equal(Boolean(ada.recovered), false, "at first there is nothing to recover");
@@ -115,7 +115,7 @@ for (const transports of TRANSPORTS) {
       });
     }
 
-    test("a client that connects again by itself misses nothing", async (t) => {
+    test("a client that reconnects by itself misses nothing", async (t) => {
       const { server, through, ada, bob, heard } = await pair(t, {
         transports,
         reconnection: true,
@@ -134,7 +134,7 @@ for (const transports of TRANSPORTS) {
       await server.reaches('sockeye_recoveries_total{outcome="recovered"}', 5);
     });
 
-    test("it works a second and a third time, with something missed and with nothing", async (t) => {
+    test("a socket is recovered repeatedly, with and without missed events", async (t) => {
       const { through, ada, bob, heard } = await pair(t, { transports });
       const { id } = ada;
       for (const n of [1, 2, 2, 2, 5, 6]) {
@@ -147,7 +147,7 @@ for (const transports of TRANSPORTS) {
       }
     });
 
-    test("wherever the connection is cut, nothing is missing and nothing there twice", async (t) => {
+    test("no event is lost or duplicated, wherever the connection is cut", async (t) => {
       const { through, ada, bob, heard } = await pair(t, { transports });
       const cuts = [0, 1, 2, 17, 60, 150, 270, 290, 320, 400];
       for (const [round, bytes] of cuts.entries()) {
@@ -162,7 +162,7 @@ for (const transports of TRANSPORTS) {
       assert.deepEqual(heard, ["session", ...upTo(8 * cuts.length)]);
     });
 
-    test("rooms and the user are what they were, for what the client sends too", async (t) => {
+    test("rooms and user are restored, for events from the client too", async (t) => {
       const { through, ada, bob } = await pair(t, { transports });
       await drop(ada, through);
       assert.equal(await back(ada), true);
@@ -173,7 +173,7 @@ for (const transports of TRANSPORTS) {
       assert.equal((await once(ada, "message-saved")).message.body.n, 2);
     });
 
-    test("a room that was left stays left", async (t) => {
+    test("a room left before the disconnect is not rejoined", async (t) => {
       const { through, ada, bob, heard } = await pair(t, { transports });
       await done(ada, "leave-room", { room: "den" });
       await drop(ada, through);
@@ -184,7 +184,7 @@ for (const transports of TRANSPORTS) {
       assert.deepEqual(heard, ["session", 1, 4, 5, 8]);
     });
 
-    test("what the client emitted while it was away is sent once", async (t) => {
+    test("events that the client buffered while disconnected are sent once", async (t) => {
       const { through, ada, bob } = await pair(t, { transports });
       await drop(ada, through);
       for (const n of [1, 2, 3]) ada.emit("message", n);
@@ -194,7 +194,7 @@ for (const transports of TRANSPORTS) {
       assert.deepEqual(untaken(bob, "message"), []);
     });
 
-    test("an old connection that hangs is no obstacle, and harmless when it moves again", async (t) => {
+    test("an old connection that hangs does not prevent recovery, and has no effect when it resumes", async (t) => {
       const { server, through, ada, bob, heard } = await pair(t, { transports });
       const { id } = ada;
       await tell(bob, 1, 4);
@@ -221,7 +221,7 @@ for (const transports of TRANSPORTS) {
       assert.equal(await server.metric("sockeye_connections"), 2);
     });
 
-    test("a client that names no offset gets everything from its session on", async (t) => {
+    test("a client without an offset gets every event since its session", async (t) => {
       const { through, ada, bob, heard } = await pair(t, { transports });
       await tell(bob, 1, 4);
       await fence(bob, ada);
@@ -234,7 +234,7 @@ for (const transports of TRANSPORTS) {
       assert.deepEqual(heard, ["session", ...upTo(8)]);
     });
 
-    test("a goodbye ends it: the next connection is another socket", async (t) => {
+    test("a socket that sent DISCONNECT is not recovered", async (t) => {
       const { server, ada, bob, heard } = await pair(t, { transports });
       const { id } = ada;
       ada.disconnect();
@@ -249,7 +249,7 @@ for (const transports of TRANSPORTS) {
       assert.deepEqual(heard, ["session", "session", 5, 8], "neither what was missed nor the den");
     });
 
-    test("a volatile event whose only argument is a string spoils nothing", async (t) => {
+    test("a volatile event whose only argument is a string does not corrupt the offset", async (t) => {
       const settings = { "relay.flash.to": "everyone", "relay.flash.volatile": true };
       const { through, ada, bob, heard } = await pair(t, { transports, settings });
       for (const text of ["1", "", "zzz.99999999", ada._lastOffset]) {
@@ -264,7 +264,7 @@ for (const transports of TRANSPORTS) {
       }
     });
 
-    test("a guest, who has no credentials, comes back as the same guest", async (t) => {
+    test("a guest, without credentials, is recovered as the same guest", async (t) => {
       const { through, ada, bob, heard } = await pair(t, { transports, auth: undefined });
       await drop(ada, through);
       await tell(bob, 1, 4);
@@ -277,7 +277,7 @@ for (const transports of TRANSPORTS) {
 }
 
 describe("a connection that breaks before the first event", () => {
-  test("is recovered from its beginning", async (t) => {
+  test("is recovered from the start of the session", async (t) => {
     const server = await start(t, RELAYS);
     const through = await proxy(t, server.port, ({ down }) => down.cutBehind(endOfConnect, "end"));
     const [ada, bob] = [server.client({ url: through.url, auth: { userId: "ada" } }), await server.user("bob")];
@@ -288,7 +288,7 @@ describe("a connection that breaks before the first event", () => {
     await once(ada, "disconnect");
     assert.deepEqual([typeof ada._pid, ada._lastOffset], ["string", undefined], "the client knows its pid and no offset");
     through.shape = () => {};
-    // From its session on it hears everything, and is away after that.
+    // The client receives everything since its session, then it is disconnected.
     await server.logged({ message: "away", socket: id });
     for (const n of [1, 2]) await ask(bob, "message", n);
     assert.equal(await back(ada), true);
@@ -297,7 +297,7 @@ describe("a connection that breaks before the first event", () => {
     assert.deepEqual(heard, ["session", 1, 2]);
   });
 
-  test("is recovered whole or not at all if the client still names the offset of an earlier socket", async (t) => {
+  test("is recovered completely or not at all if the client sends the offset of an earlier socket", async (t) => {
     const { server, through, ada, bob, heard } = await pair(t);
     await tell(bob, 1, 3);
     await fence(bob, ada);
@@ -343,7 +343,7 @@ describe("offsets", () => {
   }
 
   for (const transports of TRANSPORTS) {
-    test(`and the rest are off with a window of 0 over ${transports.join(" and ")}`, async (t) => {
+    test(`and recovery are off with a window of 0 over ${transports.join(" and ")}`, async (t) => {
       const { through, ada, bob, heard } = await pair(t, { transports, settings: { "recovery.window": "0s" } });
       const { id } = ada;
       assert.equal(ada._pid, undefined);
@@ -360,7 +360,7 @@ describe("offsets", () => {
   }
 });
 
-describe("only the same user", () => {
+describe("the same user", () => {
   const SECRET = "a secret of the tests, longer than 32 bytes";
   const settings = { "auth.mode": "jwt", "auth.secret": SECRET };
   const now = () => Math.floor(Date.now() / 1000);
@@ -371,7 +371,7 @@ describe("only the same user", () => {
     return `${text}.${createHmac("sha256", key).update(text).digest("base64url")}`;
   }
 
-  /** As `pair`, where tokens say who is who. */
+  /** Like `pair`, with tokens. */
   async function pairWithTokens(t, claims) {
     const server = await start(t, { ...RELAYS, ...METRICS, ...settings });
     const through = await proxy(t, server.port);
@@ -383,7 +383,7 @@ describe("only the same user", () => {
     return { server, through, ada, bob, heard };
   }
 
-  test("with a valid token recovers, with a newer one too", async (t) => {
+  test("is recovered with a valid token, also with a newer one", async (t) => {
     const { through, ada, bob, heard } = await pairWithTokens(t);
     await drop(ada, through);
     await tell(bob, 1, 4);
@@ -393,7 +393,7 @@ describe("only the same user", () => {
     assert.deepEqual(heard, ["session", 1, 2, 3, 4]);
   });
 
-  test("recovers, even after it was refused for tokens that are not valid", async (t) => {
+  test("is recovered even after attempts with invalid tokens", async (t) => {
     const { through, ada, bob, heard } = await pairWithTokens(t);
     const { auth } = ada;
     await drop(ada, through);
@@ -413,7 +413,7 @@ describe("only the same user", () => {
     assert.deepEqual(heard, ["session", 1, 2, 3, 4]);
   });
 
-  test("recovers, not who has stolen a pid; the owner can still", async (t) => {
+  test("is recovered, and another user with a stolen pid is not", async (t) => {
     const { server, through, ada, bob, heard } = await pairWithTokens(t);
     await drop(ada, through);
     await tell(bob, 1, 4);
@@ -430,7 +430,7 @@ describe("only the same user", () => {
     assert.deepEqual(heard, ["session", 1, 2, 3, 4]);
   });
 
-  test("recovers in open mode, too, and a stolen pid does not end the owner's connection", async (t) => {
+  test("is recovered in open mode too, and a stolen pid does not end the owner's connection", async (t) => {
     const { server, ada, bob, heard } = await pair(t);
     const eve = server.client({ auth: { userId: "eve" } });
     [eve._pid, eve._lastOffset] = [ada._pid, ada._lastOffset];
@@ -447,7 +447,7 @@ describe("only the same user", () => {
     assert.deepEqual(heard, ["session", 1, 2, 3, 4]);
   });
 
-  test("hears nothing of a room that its newer token does not open", async (t) => {
+  test("is not in a room that the newer token does not open", async (t) => {
     const { through, ada, bob, heard } = await pairWithTokens(t);
     await drop(ada, through);
     await tell(bob, 1, 4);
@@ -460,7 +460,7 @@ describe("only the same user", () => {
     assert.deepEqual(heard.slice(-2), [5, 8], "the lobby and what goes to everyone");
   });
 
-  test("is told the end of its newer token, not of the one it came with", async (t) => {
+  test("is notified about the expiry of the newer token, not of the old one", async (t) => {
     const { through, ada } = await pairWithTokens(t, { exp: now() + 3 });
     await drop(ada, through);
     ada.auth = { token: token({ sub: "ada", exp: now() - 24 }) };
@@ -473,8 +473,8 @@ describe("only the same user", () => {
   });
 });
 
-describe("what cannot be recovered whole is not recovered", () => {
-  /** Another socket, which knows it, and from which nothing is missing since its own session. */
+describe("a client is not recovered if it missed", () => {
+  /** Asserts that it is a new socket, reported as such, which received every event since its own session. */
   async function another({ ada, bob, heard }, id) {
     heard.length = 0;
     assert.equal(await back(ada), false);
@@ -514,7 +514,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     assert.equal((await once(ada, "message", (text) => text.length === 5_000)).length, 5_000);
   });
 
-  test("bytes of attachments count", async (t) => {
+  test("more bytes than recovery.bytes, in attachments", async (t) => {
     const people = await pair(t, { settings: { "recovery.bytes": 10_000 } });
     const { through, ada, bob } = people;
     const { id } = ada;
@@ -528,7 +528,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     ["recovery.sockets", "the server", (n) => `user ${n}`],
   ];
   for (const [setting, whose, user] of evictions) {
-    test(`the oldest of more sockets of ${whose} than ${setting}`, async (t) => {
+    test(`events on the oldest of more sockets of ${whose} than ${setting}`, async (t) => {
       const server = await start(t, { ...RELAYS, ...METRICS, [setting]: 2 });
       const bob = await server.user("bob");
       const sockets = [];
@@ -558,7 +558,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     });
   }
 
-  test("sockets whose logs are too large together", async (t) => {
+  test("too many bytes together with other sockets", async (t) => {
     const server = await start(t, { ...RELAYS, ...METRICS, "recovery.total-bytes": 50_000 });
     const bob = await server.user("bob");
     const sockets = await Promise.all(["ada", "cy", "dee"].map((name) => server.user(name)));
@@ -576,7 +576,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     assert.ok(sockets.some(({ recovered }) => !recovered), "300,000 bytes do not fit into 50,000");
   });
 
-  test("sockets that are away, the first to go, before any that is connected, and of those the largest", async (t) => {
+  test("too many bytes in all: the first disconnected socket is discarded first, then the largest connected one", async (t) => {
     const own = { "relay.own.to": "user", "relay.own.field": "user" };
     const server = await start(t, { ...RELAYS, ...FREE, ...METRICS, ...own, "recovery.total-bytes": 550_000 });
     const bob = await server.user("bob");
@@ -604,14 +604,14 @@ describe("what cannot be recovered whole is not recovered", () => {
     for (const user of ["cy", "dee"]) await logged(user);
     assert.equal(await server.metric("sockeye_away"), 2, "500,000 bytes fit into 550,000");
 
-    // One too many: the first that went makes room for it, though the log of one who is connected is larger.
+    // One too many: the first disconnected socket is discarded, although the log of a connected one is larger.
     await logged("ada");
     await server.logged({ message: "disconnected", socket: first });
     assert.equal(await back(cy), false);
     assert.equal(await back(dee), true, "one was enough");
     assert.ok(!server.stderr.includes(TOO_MUCH));
 
-    // Nobody is away: now the largest log is given up.
+    // No socket is disconnected: now the largest log is discarded.
     await hears(dee);
     early.dee = dee._lastOffset;
     await logged("dee");
@@ -627,7 +627,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     await hears(dee);
   });
 
-  test("a socket whose window has closed", async (t) => {
+  test("more time than the window", async (t) => {
     const people = await pair(t, { settings: { "recovery.window": "3s" } });
     const { server, through, ada, bob } = people;
     const { id } = ada;
@@ -642,7 +642,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     await another(people, id);
   });
 
-  test("a socket of a server that has ended since", async (t) => {
+  test("a restart of the server", async (t) => {
     const { server, ada } = await pair(t);
     const { id } = ada;
     const message = await done(ada, "send-message", { n: 1 });
@@ -657,7 +657,7 @@ describe("what cannot be recovered whole is not recovered", () => {
     assert.deepEqual(messages.map(({ body }) => body.n), [2], "what was saved is asked for");
   });
 
-  test("a pid or an offset that nobody was given", async (t) => {
+  test("nothing, but sends an unknown pid or offset", async (t) => {
     const { server, through, ada, bob, heard } = await pair(t);
     const nonsense = ["", "x", "\u0000", "x".repeat(100_000), 7, -1, 1e308, true, null, {}, [], { pid: "x" }, ["x"]];
     for (const pid of nonsense) {
@@ -689,8 +689,8 @@ describe("what cannot be recovered whole is not recovered", () => {
   });
 });
 
-describe("a socket that is away", () => {
-  test("is offline after the grace, and online again when it comes back", async (t) => {
+describe("a disconnected socket within the window", () => {
+  test("is offline after the grace, and online again when it is recovered", async (t) => {
     const { server, through, ada, bob, heard } = await pair(t, { settings: { "presence.grace": "100ms" } });
     const { id } = ada;
     const of = (list) => list.some((user) => user.id === "ada");
@@ -710,7 +710,7 @@ describe("a socket that is away", () => {
     assert.deepEqual(ends, []);
   });
 
-  test("that comes back within the grace has not been away", async (t) => {
+  test("that is recovered within the grace stays online", async (t) => {
     const { through, ada, bob, server } = await pair(t);
     await once(bob, "presence-changed", ({ joined }) => joined.some(({ id }) => id === "ada"));
     await drop(ada, through);
@@ -721,7 +721,7 @@ describe("a socket that is away", () => {
     assert.deepEqual((await once(bob, "presence-changed", isLobby)).joined, [cy.session.user]);
   });
 
-  test("does not count in the limits", async (t) => {
+  test("does not count towards the limits", async (t) => {
     for (const limit of ["connections", "sockets-per-user", "sockets-per-address"]) {
       const server = await start(t, { ...METRICS, [`limits.${limit}`]: 1 });
       const ada = await server.user("ada");
@@ -734,7 +734,7 @@ describe("a socket that is away", () => {
     }
   });
 
-  test("is counted as away, and not as connected, until its window closes", async (t) => {
+  test("is counted as away in the metrics until the window closes", async (t) => {
     const { server, through, ada, bob } = await pair(t, { settings: { "recovery.window": "5s" } });
     const { id } = ada;
     assert.deepEqual([await server.metric("sockeye_connections"), await server.metric("sockeye_away")], [2, 0]);
@@ -754,7 +754,7 @@ describe("a socket that is away", () => {
     assert.equal(bob.connected, true);
   });
 
-  test("hears later what was sent to its user alone", async (t) => {
+  test("receives later what was sent to its user", async (t) => {
     const { through, ada, bob } = await pair(t, { settings: { "relay.invite.to": "user", "relay.invite.argument": 0 } });
     await drop(ada, through);
     assert.equal((await ask(bob, "invite", "ada", 1)).success, true);
@@ -767,7 +767,7 @@ describe("a socket that is away", () => {
     assert.deepEqual(await once(ada, "message"), 1);
   });
 
-  test("hears no more of a room that its user leaves on another device", async (t) => {
+  test("is removed from a room that its user leaves on another device", async (t) => {
     const { server, through, ada, bob, heard } = await pair(t);
     const device = await server.user("ada");
     await drop(ada, through);

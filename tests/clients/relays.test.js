@@ -1,4 +1,4 @@
-// Events that the server passes on without knowing them, as the configuration says.
+// Relays: events that the server forwards without interpreting them, as configured.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -8,7 +8,7 @@ import { BINARY, all, ask, done, fence, once, refused, start, untaken } from "./
 
 const EVERYONE = { "relay.message.to": "everyone" };
 
-test("to others leaves the sender's socket out, and not the sender's other tab", async (t) => {
+test("a relay to others excludes the sender's socket, but not the user's other sockets", async (t) => {
   const server = await start(t, { ...EVERYONE, "relay.cursor.to": "others" });
   const [ada, tab, bob] = [await server.user("ada"), await server.user("ada"), await server.user("bob")];
   assert.deepEqual(await ask(ada, "cursor", 1, 2), { success: true, data: null });
@@ -17,7 +17,7 @@ test("to others leaves the sender's socket out, and not the sender's other tab",
   assert.deepEqual(untaken(ada, "cursor"), []);
 });
 
-test("to a room is heard by those who hear it, and needs the sender to be one of them", async (t) => {
+test("a relay to a room reaches its subscribers, and the sender must be one of them", async (t) => {
   const server = await start(t, { ...EVERYONE, "relay.draw.to": "room", "relay.draw.field": "board" });
   const [ada, bob, eve] = [await server.user("ada"), await server.user("bob"), await server.user("eve")];
   for (const socket of [ada, bob]) await done(socket, "join-room", { room: "den" });
@@ -37,7 +37,7 @@ test("to a room is heard by those who hear it, and needs the sender to be one of
   assert.deepEqual([...untaken(eve, "draw"), ...untaken(bob, "draw")], []);
 });
 
-test("to a room may leave the sender out", async (t) => {
+test("a relay to a room may exclude the sender", async (t) => {
   const settings = { "relay.draw.to": "room", "relay.draw.argument": 1, "relay.draw.except-sender": true };
   const server = await start(t, { ...EVERYONE, ...settings });
   const [ada, bob] = [await server.user("ada"), await server.user("bob")];
@@ -48,7 +48,7 @@ test("to a room may leave the sender out", async (t) => {
   assert.deepEqual(untaken(ada, "draw", "event-error"), []);
 });
 
-test("to a user is heard by all their sockets and nobody else's", async (t) => {
+test("a relay to a user reaches exactly the user's sockets", async (t) => {
   const server = await start(t, { ...EVERYONE, "relay.invite.to": "user", "relay.invite.field": "memberId" });
   const [ada, bob, tab, eve] = [
     await server.user("ada"),
@@ -62,7 +62,7 @@ test("to a user is heard by all their sockets and nobody else's", async (t) => {
   assert.deepEqual([...untaken(ada, "invite"), ...untaken(eve, "invite")], []);
 });
 
-test("a failure without an acknowledgement is told by event-error", async (t) => {
+test("a failed relay without acknowledgement is reported by event-error", async (t) => {
   const server = await start(t, { "relay.draw.to": "room", "relay.draw.argument": 0 });
   const ada = await server.user("ada");
   ada.emit("draw", "den");
@@ -76,7 +76,7 @@ test("relays declared by the operator replace the default one", async (t) => {
   assert.equal(await refused(ada, "message", "hello"), "unknown-event");
 });
 
-test("a relayed event keeps its place among the sender's saved messages", async (t) => {
+test("a relayed event keeps its order among the sender's saved messages", async (t) => {
   const server = await start(t, { "limits.events-per-second": 0 });
   const [ada, bob] = [await server.user("ada"), await server.user("bob")];
   const heard = [];
@@ -90,7 +90,7 @@ test("a relayed event keeps its place among the sender's saved messages", async 
   assert.deepEqual(heard.slice(0, 200), Array.from({ length: 200 }, (_, n) => n));
 });
 
-test("blanks before the JSON of an event are not passed on", async (t) => {
+test("blanks before the JSON of an event are not forwarded", async (t) => {
   const server = await start(t, EVERYONE);
   const [ada, raw] = [await server.user("ada"), await server.websocket()];
   raw.socket.send('40{"userId":"raw"}');
@@ -98,13 +98,13 @@ test("blanks before the JSON of an event are not passed on", async (t) => {
   for (const packet of ['42 ["message","A"]', '42\t\n["message","B"]', '427 ["message","C"]']) raw.socket.send(packet);
   raw.socket.send('451- ["message",{"_placeholder":true,"num":0}]');
   raw.socket.send(Buffer.from("D"));
-  // A blank would be an id to its client: it would hear a function after the text, or the offset.
+  // Clients would read a blank as an acknowledgement id, and pass a callback as the last argument.
   for (const text of ["A", "B", "C"]) assert.deepEqual(await all(ada, "message"), [text]);
   const [binary, ...more] = await all(ada, "message");
   assert.deepEqual([String(binary), more], ["D", []]);
 });
 
-test("a wrong placeholder closes its sender's connection and reaches nobody", async (t) => {
+test("an invalid placeholder closes the sender's connection and is not forwarded", async (t) => {
   const server = await start(t);
   const [ada, raw] = [await server.user("ada"), await server.websocket()];
   raw.socket.send('40{"userId":"raw"}');
@@ -117,7 +117,7 @@ test("a wrong placeholder closes its sender's connection and reaches nobody", as
   assert.deepEqual(untaken(ada, "message"), []);
 });
 
-test("a relay may not bear a name of the server's own or of Socket.IO's", () => {
+test("a relay may not have a name reserved by the server or by Socket.IO", () => {
   for (const event of ["message-saved", "send-message", "session", "typing", "connect", "disconnect", "connect_error"]) {
     const settings = ["--set", `relay.${event}.to=everyone`];
     const { status, stderr, stdout } = spawnSync(BINARY, ["serve", "--listen", "127.0.0.1:0", ...settings], {

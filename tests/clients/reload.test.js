@@ -1,4 +1,4 @@
-// SIGHUP: settings that change while the server runs, and what happens to those who are connected.
+// SIGHUP: settings that change while the server runs, and the effect on connected clients.
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
@@ -14,12 +14,12 @@ import { PAIRS, SECRET, pem, token } from "./jwt.js";
 
 const EVENT = { event: "tick", data: 1, to: { everyone: true } };
 
-/** The file's table of this key. */
+/** The configuration file's table of this key. */
 function table(name, { settings }) {
   return `[key.${name}]\nhash = "${settings[`key.${name}.hash`]}"\nscopes = ["events:write"]\n`;
 }
 
-/** Who a connection with this token is, or what it is refused with. */
+/** The user of a connection with this token, or the code of its refusal. */
 async function welcome(server, token) {
   const socket = server.client({ auth: { token } });
   socket.connect();
@@ -28,12 +28,12 @@ async function welcome(server, token) {
   return name === "session" ? answer.user.id : answer.message;
 }
 
-/** The status of an event with this key. */
+/** The status of an event request with this key. */
 async function status(server, key) {
   return (await call(server, key, "POST", "/api/events", EVENT)).status;
 }
 
-test("a key is rotated without a restart, and whoever is connected stays", async (t) => {
+test("an API key is rotated without a restart, and clients stay connected", async (t) => {
   const [old, fresh] = [newKey(), newKey()];
   const server = await start(t);
   const ada = await server.user("ada");
@@ -49,7 +49,7 @@ test("a key is rotated without a restart, and whoever is connected stays", async
   assert.ok(!server.stderr.includes(fresh.settings["key.backend.hash"]), "values stay out of the log");
 });
 
-test("a key's scopes and its end change too", async (t) => {
+test("a key's scopes and expiry can be reloaded", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t);
   const key_ = `[key.backend]\nhash = "${settings["key.backend.hash"]}"\n`;
@@ -61,7 +61,7 @@ test("a key's scopes and its end change too", async (t) => {
   assert.equal(await status(server, key), 401);
 });
 
-test("origins change for Socket.IO and the API alike", async (t) => {
+test("origins can be reloaded, for Socket.IO and the API", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t, settings);
   const origin = "https://app.example.com";
@@ -77,7 +77,7 @@ test("origins change for Socket.IO and the API alike", async (t) => {
   assert.deepEqual(await statuses(), [[403, undefined], [403, undefined]]);
 });
 
-test("limits change: of an event at once, of a socket's bucket for new ones", async (t) => {
+test("limits can be reloaded: per event at once, per socket for new sockets", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   assert.equal((await ask(ada, "message", "x".repeat(5_000))).success, true);
@@ -92,7 +92,7 @@ test("limits change: of an event at once, of a socket's bucket for new ones", as
   assert.equal((await server.request("/api/events", { method: "POST" })).status, 401);
 });
 
-test("how often a key may ask changes", async (t) => {
+test("the request rate of a key can be reloaded", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t, settings);
   const burst = async () => (await Promise.all(Array.from({ length: 50 }, () => status(server, key)))).filter((status) => status === 429).length;
@@ -101,7 +101,7 @@ test("how often a key may ask changes", async (t) => {
   assert.ok((await burst()) >= 35);
 });
 
-test("the secret of Pusher's API changes, and a backend with a key does not notice", async (t) => {
+test("the secret of Pusher's API can be reloaded, without affecting API keys", async (t) => {
   const { key, settings } = newKey();
   const server = await start(t, settings);
   const ada = await server.user("ada");
@@ -121,7 +121,7 @@ test("the secret of Pusher's API changes, and a backend with a key does not noti
   assert.equal(ada.connected, true);
 });
 
-test("keys of tokens are rotated, and whoever is connected stays", async (t) => {
+test("keys of tokens are rotated, and clients stay connected", async (t) => {
   const [old, fresh] = [SECRET, "another secret of the tests, longer than 32 bytes"];
   const server = await start(t, { "auth.mode": "jwt", "auth.secret": old });
   const ada = await server.connect({ auth: { token: token({ sub: "ada" }) } });
@@ -136,7 +136,7 @@ test("keys of tokens are rotated, and whoever is connected stays", async (t) => 
   for (const secret of [old, fresh]) assert.ok(!server.stderr.includes(secret), "secrets stay out of the log");
 });
 
-test("a key file is read again, though its name is the same", async (t) => {
+test("a key file is reloaded even if its path is the same", async (t) => {
   const { folder } = await start(t);
   const file = join(folder, "key.pem");
   const pair = generateKeyPairSync("ed25519");
@@ -159,7 +159,7 @@ test("a key file is read again, though its name is the same", async (t) => {
   }
 });
 
-test("without a mode that needs keys in the new file, those of the old one are not let go", async (t) => {
+test("a new file without jwt mode is rejected, and the old keys stay valid", async (t) => {
   const server = await start(t);
   await writeFile(join(server.folder, "sockeye.toml"), `[auth]\nmode = "jwt"\nsecret = "${SECRET}"\n`);
   await server.kill();
@@ -173,7 +173,7 @@ test("without a mode that needs keys in the new file, those of the old one are n
   assert.equal(await welcome(server, token({ sub: "bob" })), "bob");
 });
 
-test("what cannot change says so and changes nothing, at each reading", async (t) => {
+test("settings that need a restart are reported at each reload and not applied", async (t) => {
   const server = await start(t);
   const text = '[server]\nping-interval = "7s"\n[relay.draw]\nto = "everyone"\n[pusher]\napp-id = "1"\nkey = "k"\nsecret = "hush"\n';
   for (const changed of [["pusher.app-id", "pusher.key", "pusher.secret"], []]) {
@@ -187,7 +187,7 @@ test("what cannot change says so and changes nothing, at each reading", async (t
   assert.equal(await refused(ada, "draw", 1), "unknown-event");
 });
 
-test("a broken file is one line per mistake, and everything stays as it was", async (t) => {
+test("an invalid file is logged with one line per mistake, and no setting changes", async (t) => {
   const { key } = newKey();
   const server = await start(t);
   const valid = newKey();

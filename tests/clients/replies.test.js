@@ -1,4 +1,4 @@
-// What an event is answered with when something is wrong: a code that a program can switch on.
+// Error replies: the code of each kind of mistake.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -38,7 +38,7 @@ describe("bad-payload", () => {
   };
 
   for (const [event, payloads] of Object.entries(wrong)) {
-    test(`answers a ${event} that cannot be understood`, async (t) => {
+    test(`answers an invalid ${event}`, async (t) => {
       const server = await start(t);
       const ada = await server.user("ada");
       for (const payload of payloads) {
@@ -48,7 +48,7 @@ describe("bad-payload", () => {
     });
   }
 
-  test("answers several arguments or binary in an event that takes one payload", async (t) => {
+  test("answers several arguments, or binary, in an event with one payload", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     const bob = await server.user("bob");
@@ -62,7 +62,7 @@ describe("bad-payload", () => {
   });
 });
 
-test("unknown-event answers what the server never heard of, its own events included", async (t) => {
+test("unknown-event answers events without a handler, including server events", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   for (const event of ["nonsense", "SendMessage", "send_message", "session", "message-saved", ""]) {
@@ -70,7 +70,7 @@ test("unknown-event answers what the server never heard of, its own events inclu
   }
 });
 
-test("not-found answers what does not exist", async (t) => {
+test("not-found answers a missing message or membership", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   assert.equal(await refused(ada, "edit-message", { id: UNKNOWN_ID, text: "x" }), "not-found");
@@ -78,7 +78,7 @@ test("not-found answers what does not exist", async (t) => {
   assert.equal(await refused(ada, "mark-read", { room: "nowhere", offset: 1 }), "not-found");
 });
 
-test("forbidden answers what is another's, and nothing changes", async (t) => {
+test("forbidden answers a change of another user's message, which stays unchanged", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const eve = await server.user("eve");
@@ -90,7 +90,7 @@ test("forbidden answers what is another's, and nothing changes", async (t) => {
   assert.deepEqual(untaken(ada, "message-edited", "message-deleted"), []);
 });
 
-test("a message in another's direct conversation is not found", async (t) => {
+test("a message in another's direct conversation is reported as not-found", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const eve = await server.user("eve");
@@ -99,7 +99,7 @@ test("a message in another's direct conversation is not found", async (t) => {
   assert.equal(await refused(eve, "delete-message", { id }), "not-found");
 });
 
-test("conflict answers the edit of a deleted message; deleting it again is no error and is not told again", async (t) => {
+test("conflict answers the edit of a deleted message; deleting it again is no error and is not broadcast", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const { id } = await done(ada, "send-message", { text: "gone soon" });
@@ -113,7 +113,7 @@ test("conflict answers the edit of a deleted message; deleting it again is no er
   assert.deepEqual(untaken(ada, "message-deleted", "message-edited"), []);
 });
 
-test("too-large answers an event whose attachments are too many bytes together", async (t) => {
+test("too-large answers an event whose attachments together are too large", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const bob = await server.user("bob");
@@ -124,7 +124,7 @@ test("too-large answers an event whose attachments are too many bytes together",
   assert.deepEqual((await once(bob, "message")).length, half.length);
 });
 
-test("an event that asked for no acknowledgement is told by event-error, to its sender alone", async (t) => {
+test("a failed event without acknowledgement is reported by event-error, only to its sender", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const bob = await server.user("bob");
@@ -146,7 +146,7 @@ test("an event that asked for no acknowledgement is told by event-error, to its 
   assert.deepEqual(untaken(bob, "event-error"), []);
 });
 
-test("an acknowledged failure is not told by event-error as well, and a success never is", async (t) => {
+test("event-error is sent neither for an acknowledged failure nor for a success", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   await refused(ada, "nonsense", {});
@@ -155,7 +155,7 @@ test("an acknowledged failure is not told by event-error as well, and a success 
   assert.deepEqual(untaken(ada, "event-error"), []);
 });
 
-test("events are answered in the order they were sent, whatever they do", async (t) => {
+test("events of any kind are answered in the order they were sent", async (t) => {
   const server = await start(t, { "limits.events-per-second": 0 });
   const ada = await server.user("ada");
   const answered = [];
@@ -172,7 +172,7 @@ test("events are answered in the order they were sent, whatever they do", async 
   assert.deepEqual(answered, expected);
 });
 
-test("frames that no client of ours would send harm nobody", async (t) => {
+test("invalid frames do not affect other clients", async (t) => {
   const server = await start(t);
   const ada = await server.user("ada");
   const frames = [
@@ -202,7 +202,7 @@ test("frames that no client of ours would send harm nobody", async (t) => {
     await raw.frames.take((text) => text.includes('"session"'), "a session");
     raw.socket.send(frame);
     raw.socket.send('421["send-message",{"text":"after"}]');
-    // Either its sender is answered, or its connection is closed.
+    // The sender gets an answer, or its connection is closed.
     const what = `an answer after ${frame.slice(0, 40)}`;
     await raw.frames.take((text) => text === "closed" || text.startsWith("431["), what);
     raw.socket.terminate();

@@ -1,18 +1,18 @@
-// Rooms: memberships, direct messages, what is read and what is not.
+// Rooms: memberships, direct messages, read marks and unread counts.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { ask, done, fence, once, refused, start, untaken } from "./harness.js";
 
-/** The entry of one room in a user's list. */
+/** The entry of one room in a user's list of rooms. */
 async function membership(socket, room) {
   const { rooms } = await done(socket, "list-rooms", {});
   return rooms.find((entry) => entry.room === room);
 }
 
 describe("a room", () => {
-  test("is heard by the sockets that joined it, and by no others", async (t) => {
+  test("reaches exactly the sockets that joined it", async (t) => {
     const server = await start(t);
     const [ada, tab, bob] = [await server.user("ada"), await server.user("ada"), await server.user("bob")];
     await done(ada, "join-room", { room: "den" });
@@ -23,7 +23,7 @@ describe("a room", () => {
     assert.deepEqual(untaken(bob, "message-saved"), [], "its sender has not joined either");
   });
 
-  test("says on joining who is there", async (t) => {
+  test("is joined with a reply that lists its users", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const first = await done(bob, "join-room", { room: "den" });
@@ -34,7 +34,7 @@ describe("a room", () => {
     assert.equal(second.userCount, 2);
   });
 
-  test("is left by all sockets of the user, and its membership ends", async (t) => {
+  test("is left by all sockets of the user, and the membership ends", async (t) => {
     const server = await start(t);
     const [ada, tab, bob] = [await server.user("ada"), await server.user("ada"), await server.user("bob")];
     for (const socket of [ada, tab, bob]) await done(socket, "join-room", { room: "den" });
@@ -56,7 +56,7 @@ describe("a room", () => {
     await once(ada, "message-saved");
   });
 
-  test("may have another name where the lobby is another room", async (t) => {
+  test("called lobby is an ordinary room if rooms.lobby is another one", async (t) => {
     const server = await start(t, { "rooms.lobby": "hall" });
     const ada = await server.user("ada");
     assert.deepEqual(ada.session.rooms, ["hall"]);
@@ -65,7 +65,7 @@ describe("a room", () => {
     assert.equal(await done(ada, "leave-room", { room: "lobby" }), null);
   });
 
-  test("may be named by a field of an old app's payload", async (t) => {
+  test("may be named by a configured payload field", async (t) => {
     const server = await start(t, { "rooms.room-field": "channel" });
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     await done(bob, "join-room", { room: "den" });
@@ -78,7 +78,7 @@ describe("a room", () => {
 });
 
 describe("list-rooms", () => {
-  test("holds the memberships with head, read and unread", async (t) => {
+  test("contains the memberships with head, read and unread", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     await done(ada, "join-room", { room: "den" });
@@ -96,7 +96,7 @@ describe("list-rooms", () => {
     assert.equal((await membership(bob, "den")).unread, 1, "another's marks are their own");
   });
 
-  test("begins a membership with the first message, and keeps it across connections and restarts", async (t) => {
+  test("contains a room from the first message on, across connections and restarts", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     await done(ada, "send-message", { room: "den" });
@@ -121,7 +121,7 @@ describe("list-rooms", () => {
     const server = await start(t);
     const ada = await server.user("ada");
     for (const room of ["a", "b", "c", "a"]) await done(ada, "send-message", { room });
-    // Rooms are sorted by milliseconds; within one they may stand in any order.
+    // Rooms are sorted by milliseconds; with equal times, any order is correct.
     const { rooms } = await done(ada, "list-rooms", {});
     const newest = await Promise.all(
       rooms.map(async ({ room }) => (await done(ada, "load-messages", { room })).messages.at(-1).at),
@@ -132,7 +132,7 @@ describe("list-rooms", () => {
 });
 
 describe("mark-read", () => {
-  test("is told to the reader's own sockets and to nobody else in a room", async (t) => {
+  test("is sent only to the reader's own sockets in a room", async (t) => {
     const server = await start(t);
     const [ada, tab, bob] = [await server.user("ada"), await server.user("ada"), await server.user("bob")];
     for (const socket of [ada, bob]) await done(socket, "join-room", { room: "den" });
@@ -145,7 +145,7 @@ describe("mark-read", () => {
     assert.deepEqual(untaken(bob, "message-read"), []);
   });
 
-  test("never goes back nor beyond the newest message", async (t) => {
+  test("never moves back nor beyond the newest message", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     for (let n = 0; n < 3; n += 1) await done(bob, "send-message", { room: "den" });
@@ -158,7 +158,7 @@ describe("mark-read", () => {
     assert.equal((await membership(ada, "den")).read, 3);
   });
 
-  test("in a direct message is told to the other user too", async (t) => {
+  test("in a direct message is sent to the other user too", async (t) => {
     const server = await start(t);
     const [ada, bob, eve] = [await server.user("ada"), await server.user("bob"), await server.user("eve")];
     await done(ada, "send-message", { to: "bob" });
@@ -171,7 +171,7 @@ describe("mark-read", () => {
 });
 
 describe("a direct message", () => {
-  test("reaches all sockets of both users under the other's id, and no third", async (t) => {
+  test("reaches exactly the sockets of both users, under the other's id", async (t) => {
     const server = await start(t);
     const [ada, adaTab] = [await server.user("ada"), await server.user("ada")];
     const [bob, bobTab] = [await server.user("bob"), await server.user("bob")];
@@ -190,7 +190,7 @@ describe("a direct message", () => {
     assert.deepEqual(untaken(eve, "message-saved"), []);
   });
 
-  test("is listed, paged, edited and deleted as seen by each reader", async (t) => {
+  test("is listed, paged, edited and deleted in each reader's view", async (t) => {
     const server = await start(t);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const { id } = await done(ada, "send-message", { to: "bob", text: "psst" });
@@ -213,7 +213,7 @@ describe("a direct message", () => {
     assert.equal((await once(bob, "message-deleted")).message.room, "dm:ada");
   });
 
-  test("of two others is another room, whoever asks for it by whatever name", async (t) => {
+  test("of two other users cannot be reached under any name", async (t) => {
     const server = await start(t);
     const [ada, eve] = [await server.user("ada"), await server.user("eve")];
     await done(ada, "send-message", { to: "bob", text: "psst" });
@@ -226,7 +226,7 @@ describe("a direct message", () => {
     assert.deepEqual(untaken(eve, "message-saved"), []);
   });
 
-  test("waits for somebody who is away", async (t) => {
+  test("is stored for a user who is offline", async (t) => {
     const server = await start(t);
     const ada = await server.user("ada");
     const message = await done(ada, "send-message", { to: "bob", text: "later" });
@@ -246,7 +246,7 @@ describe("a direct message", () => {
   });
 });
 
-test("a room with U+0001 or another control character is refused from every way in", async (t) => {
+test("a room with U+0001 or another control character is refused in every event", async (t) => {
   const server = await start(t, {
     "limits.events-per-second": 0,
     "rooms.room-field": "channel",

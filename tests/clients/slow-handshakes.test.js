@@ -1,4 +1,4 @@
-// Handshakes that never end: given up after a while, and nobody else waits for them.
+// Incomplete handshakes: given up after a timeout, without delaying other clients.
 
 import assert from "node:assert/strict";
 import net from "node:net";
@@ -10,13 +10,13 @@ import { inTime, start } from "./harness.js";
 import { Plain } from "./plain.js";
 import { timed } from "./stopwatch.js";
 
-/** How long a request's head may take, and a bit. */
+/** The timeout of a request's head, with a margin. */
 const PATIENCE_MS = 45_000;
 
-/** Milliseconds in which the server has long taken a byte from each slow handshake. */
+/** Milliseconds within which the server has read a byte of each slow handshake. */
 const TURN_MS = 25;
 
-/** Milliseconds in which somebody new comes, says something and goes. */
+/** Milliseconds in which a new client connects, sends an event and disconnects. */
 function visit(server, n) {
   return timed(async () => {
     const visitor = await Plain.user(server, `user-${n}`);
@@ -25,7 +25,7 @@ function visit(server, n) {
   });
 }
 
-test("a hundred handshakes that come byte by byte are given up, and others are served meanwhile", async (t) => {
+test("a hundred handshakes sent byte by byte are given up, and other clients are served meanwhile", async (t) => {
   const server = await start(t);
   const before = [];
   for (let n = 0; n < 20; n += 1) before.push(await visit(server, n));

@@ -1,4 +1,4 @@
-// Clients that do not read, or not fast enough: dropped before they cost much, and nobody else's loss.
+// Clients that read too slowly or not at all: dropped before they use much memory, without loss for others.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -9,15 +9,18 @@ import { METRICS, TRANSPORTS, ask, done, established, fence, inTime, once, start
 import { proxy } from "./proxy.js";
 
 const SETTINGS = { ...METRICS, "limits.events-per-second": 0, "limits.events-in-flight": 0 };
-/** Less than the kernel's own buffers, so that a few megabytes are too many. */
+/** Less than the kernel's buffers, so that a few megabytes exceed the limit. */
 const TIGHT = { ...SETTINGS, "limits.queued-bytes": 200_000 };
-/** `server.ping-interval` and `server.ping-timeout`: whoever does not answer pings ends after that in any case. */
+/**
+ * `server.ping-interval` and `server.ping-timeout`: without pongs, a client is disconnected after their sum in any
+ * case.
+ */
 const HEARTBEAT_MS = 45_000;
 const DROPS = 'sockeye_disconnects_total{reason="slow-consumer"}';
 
 const TEXT = "x".repeat(20_000);
 
-/** A WebSocket by hand: it reads when it is told to, and answers no ping. */
+/** A raw WebSocket that reads only when a test says so, and never answers pings. */
 class Raw {
   #socket;
   #bytes = Buffer.alloc(0);
@@ -51,7 +54,7 @@ class Raw {
     this.#socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]));
   }
 
-  /** The text frames that have arrived whole. */
+  /** The complete text frames received. */
   frames() {
     const texts = [];
     for (let at = 0; at + 2 <= this.#bytes.length; ) {
@@ -67,7 +70,7 @@ class Raw {
     return texts;
   }
 
-  /** Reads what there is, to the end of the connection. */
+  /** Reads everything, to the end of the connection. */
   async rest() {
     this.#socket.resume();
     await inTime(this.#ended, "the end of the connection");
@@ -84,12 +87,12 @@ class Raw {
   }
 }
 
-/** The number in the text of a frame that is a relayed `message`. */
+/** The number in a frame with a relayed `message`. */
 const numberIn = (frame) => Number(/^42\["message",(\d+),/.exec(frame)?.[1]);
 
 /**
- * Numbered events to everyone until the server says that this socket is gone: how many there were. The others are never
- * far behind: who polls would be dropped too, if it was overtaken by as much as may wait.
+ * Emits numbered events to everyone until the server logs the disconnect of this socket. Returns how many. The other
+ * clients are never far behind: a polling client would be dropped too if it fell behind by the limit.
  */
 async function flood(server, sender, id, ...others) {
   let line;
@@ -104,7 +107,7 @@ async function flood(server, sender, id, ...others) {
   return n;
 }
 
-/** Numbered events to everyone until so many slow readers are dropped: how many events there were. */
+/** Emits numbered events to everyone until this many slow readers are dropped. Returns how many events. */
 async function floodUntil(server, sender, drops) {
   const began = Date.now();
   let n = 0;
@@ -122,7 +125,7 @@ function assertWhole(numbers, count) {
   assert.equal(numbers.length, count);
 }
 
-/** A socket got all of a flood, in its order. */
+/** Asserts that a socket received the whole flood in order. */
 async function whole(sender, socket, count) {
   await fence(sender, socket);
   const numbers = untaken(socket, "message").map(([, n]) => n);
@@ -147,12 +150,12 @@ describe("a client that never reads", () => {
     assert.equal(await server.metric("sockeye_away"), 0, "it is not kept for recovery");
   });
 
-  test("gives its memory back, and the others are answered all the while", async (t) => {
+  test("is dropped with its memory, while other clients are served", async (t) => {
     const settings = { ...SETTINGS, "limits.queued-bytes": 40_000_000, "recovery.window": "0s" };
     const server = await start(t, settings);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const text = "x".repeat(400_000);
-    // Once for those who keep up: what they need is part of the baseline.
+    // A first flood without slow readers: the memory for fast ones belongs to the baseline.
     await ask(bob, "message", 0, text);
     await fence(bob, ada);
     const baseline = await server.memory();
@@ -172,7 +175,7 @@ describe("a client that never reads", () => {
     assert.ok(after < baseline + (peak - baseline) / 3, `${baseline} KiB, then ${peak}, then ${after}`);
   });
 
-  test("finds the events up to some point and no gap, should it read at last", async (t) => {
+  test("receives the events up to some point without a gap, if it reads at last", async (t) => {
     const server = await start(t, TIGHT);
     const bob = await server.user("bob");
     const deaf = await Raw.connect(t, server, { userId: "deaf" });
@@ -182,7 +185,7 @@ describe("a client that never reads", () => {
     assertWhole(numbers, numbers.length);
   });
 
-  test("is one of many, and all of them go", async (t) => {
+  test("is dropped together with many others", async (t) => {
     const server = await start(t, TIGHT);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     for (let n = 0; n < 5; n += 1) await Raw.connect(t, server, { userId: "deaf" });
@@ -193,7 +196,7 @@ describe("a client that never reads", () => {
     assert.equal(await server.metric("sockeye_connections"), 2);
   });
 
-  test("and does not poll is dropped as well", async (t) => {
+  test("and does not poll is dropped too", async (t) => {
     const server = await start(t, TIGHT);
     const [ada, bob] = [await server.user("ada"), await server.user("bob")];
     const path = "/socket.io/?EIO=4&transport=polling";
@@ -212,7 +215,7 @@ describe("a client that never reads", () => {
     await server.reaches("sockeye_queued_bytes", 0);
   });
 
-  test("makes its own replies wait, and is dropped for them too", async (t) => {
+  test("and only gets acknowledgements is dropped too", async (t) => {
     const server = await start(t, TIGHT);
     const bob = await server.user("bob");
     const text = "x".repeat(50_000);
@@ -222,7 +225,7 @@ describe("a client that never reads", () => {
     const gone = server.logged({ message: "disconnected", user: "deaf" }).then((line) => (isGone = line));
     for (let n = 0; n < 300 && !isGone; n += 1) {
       deaf.send(`42${n}["load-messages",{"room":"lobby"}]`);
-      // Somebody else's event in between: the server is not to be held up.
+      // An event of another client in between: the server must not be blocked.
       await done(bob, "list-rooms", {});
     }
     assert.equal((await gone).reason, "slow-consumer");
@@ -232,7 +235,7 @@ describe("a client that never reads", () => {
 
 describe("an official client whose connection stalls", () => {
   for (const transports of TRANSPORTS) {
-    test(`is dropped over ${transports.join(" upgraded to ")}, comes back, and asks for what it missed`, async (t) => {
+    test(`is dropped over ${transports.join(" upgraded to ")}, reconnects, and loads the messages it missed`, async (t) => {
       const server = await start(t, TIGHT);
       const bob = await server.user("bob");
       const through = await proxy(t, server.port);
@@ -288,7 +291,7 @@ describe("an official client whose connection stalls", () => {
   }
 });
 
-test("what waits for all clients together is bounded", async (t) => {
+test("the bytes queued for all clients together are limited", async (t) => {
   const server = await start(t, { ...SETTINGS, "limits.queued-bytes-total": 400_000 });
   const bob = await server.user("bob");
   for (let n = 0; n < 4; n += 1) await Raw.connect(t, server, { userId: `deaf ${n}` });

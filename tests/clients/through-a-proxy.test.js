@@ -1,5 +1,5 @@
-// Three generations of the client over every transport, where the network delivers bytes a few at a time, late, or not
-// to the end.
+// Three generations of the client over every transport, on a network that delivers bytes in small pieces, late, or
+// not completely.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -22,7 +22,7 @@ import {
 import { proxy } from "./proxy.js";
 
 const SETTINGS = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "relay.message.to": "everyone" };
-/** The client waits for `timeout` when a connection ends between the WebSocket and the handshake of its own. */
+/** The client waits for `timeout` if a connection ends between the WebSocket upgrade and CONNECT. */
 const AGAIN = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20, timeout: 1_000 };
 
 for (const generation of GENERATIONS) {
@@ -34,7 +34,7 @@ for (const generation of GENERATIONS) {
         "a few bytes each millisecond": [20, 60, 1],
       };
       for (const [what, sizes] of Object.entries(pieces)) {
-        test(`hears and is heard, ${what}`, async (t) => {
+        test(`sends and receives, ${what}`, async (t) => {
           const server = await start(t, SETTINGS);
           const through = await proxy(t, server.port, (connection) => connection.inPieces(...sizes));
           const bob = await server.user("bob");
@@ -61,8 +61,8 @@ for (const generation of GENERATIONS) {
         });
       }
 
-      test("comes in although its first connections break in the middle of the handshake", async (t) => {
-        // Sessions of which a client never heard end with their heartbeat.
+      test("connects although its first connections break during the handshake", async (t) => {
+        // Sessions unknown to their client end by their heartbeat.
         const heartbeat = { "server.ping-interval": "1s", "server.ping-timeout": "4s" };
         const server = await start(t, { ...SETTINGS, ...METRICS, ...heartbeat });
         const up = [0, 20, 200].map((bytes) => ["up", bytes]);
@@ -81,10 +81,10 @@ for (const generation of GENERATIONS) {
       });
 
       if (transports.length > 1) {
-        // Counted from the end of the HTTP head; a probe is a frame of 12 bytes and one of 8 as its answer.
+        // Counted from the end of the HTTP head; a probe is a frame of 12 bytes, its answer one of 8.
         const early = [["up", -30], ["up", 0], ["up", 5], ["up", 12], ["down", -30], ["down", 0], ["down", 1], ["down", 7]];
         for (const [direction, bytes] of early) {
-          test(`stays what it is, over polling, when its upgrade breaks at ${bytes} bytes ${direction}`, async (t) => {
+          test(`keeps its session, over polling, when its upgrade breaks at ${bytes} bytes ${direction}`, async (t) => {
             const server = await start(t, SETTINGS);
             const through = await proxy(t, server.port, breaksUpgrade(direction, bytes));
             const bob = await server.user("bob");
@@ -99,7 +99,7 @@ for (const generation of GENERATIONS) {
         }
 
         for (const [direction, bytes] of [["up", 19], ["up", 25], ["down", 12], ["down", 40]]) {
-          test(`comes back when its new WebSocket breaks at ${bytes} bytes ${direction}`, async (t) => {
+          test(`reconnects when its new WebSocket breaks at ${bytes} bytes ${direction}`, async (t) => {
             const server = await start(t, { ...SETTINGS, ...METRICS });
             const through = await proxy(t, server.port, breaksUpgrade(direction, bytes));
             const bob = await server.user("bob");
@@ -112,13 +112,13 @@ for (const generation of GENERATIONS) {
           });
         }
 
-        test("is heard from its first byte on the new WebSocket on, binary too", async (t) => {
+        test("is processed from the first byte on the new WebSocket, binary too", async (t) => {
           const server = await start(t, SETTINGS);
           const through = await proxy(t, server.port);
           const bob = await server.user("bob");
           const ada = server.client({ generation, transports, url: through.url, auth: { userId: "ada" } });
           ada.connect();
-          // In one piece with the packet that ends the upgrade, as everything that is written in one turn.
+          // In one write with the packet that ends the upgrade, as Node writes everything of one turn.
           ada.io.engine.once("upgrade", () => {
             for (const n of [1, 2, 3, 4]) ada.emit("message", n, ...(n % 2 === 0 ? [Buffer.from([n])] : []));
           });
@@ -129,7 +129,7 @@ for (const generation of GENERATIONS) {
           }
         });
 
-        test("goes on over polling when its upgrade hangs", async (t) => {
+        test("stays on polling when its upgrade hangs", async (t) => {
           const server = await start(t, SETTINGS);
           const through = await proxy(t, server.port, (connection) => connection.isWebSocket && connection.stall());
           const bob = await server.user("bob");
@@ -142,7 +142,7 @@ for (const generation of GENERATIONS) {
   }
 }
 
-/** Cuts the first WebSocket so many bytes behind the end of its HTTP head. */
+/** Cuts the first WebSocket this many bytes after its HTTP head. */
 function breaksUpgrade(direction, bytes) {
   let isFirst = true;
   return (connection) => {
@@ -155,7 +155,7 @@ function breaksUpgrade(direction, bytes) {
   };
 }
 
-/** Whatever breaks meanwhile: at some time an event is acknowledged, and heard by the other, and the other's as well. */
+/** Waits, through any further breaks, until an event of each client is acknowledged and received by the other. */
 async function settled(ada, bob) {
   const mark = `mark ${Math.random()}`;
   const heard = (socket) => once(socket, "message-saved", ({ message }) => message.body.mark === mark);

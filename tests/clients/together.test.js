@@ -1,5 +1,5 @@
-// What is saved together is told in one piece: to every kind of client, the same events in the same order, and answers
-// in their places among them.
+// Events of one commit or turn are sent in one write: every kind of client receives the same events in the same
+// order, with acknowledgements in their places.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,10 +16,10 @@ const SETTINGS = {
   "relay.message.to": "everyone",
 };
 
-/** A relay's arguments: alone, with binary and text, or with a text that looks like an offset. */
+/** Arguments of a relay: plain, with binary and text, or with a text that looks like an offset. */
 const relayed = (n) => [{ n }, ...[[], [Buffer.from([n]), "text"], ["1"]][n % 3]];
 
-/** The same as plain WebSocket has it: a list where there are several, and binary as base64. */
+/** The same arguments for plain WebSocket: an array if there are several, and binary as base64. */
 const inEnvelope = (n) => [{ n }, [{ n }, Buffer.from([n]).toString("base64"), "text"], [{ n }, "1"]][n % 3];
 
 async function everyKind(server) {
@@ -27,7 +27,7 @@ async function everyKind(server) {
   for (const generation of GENERATIONS) {
     for (const transports of TRANSPORTS) sockets.push(await server.user("hearer", { generation, transports }));
   }
-  // As clients that are not sent offsets.
+  // Like clients without offsets.
   const query = { recovery: "false" };
   for (const transports of TRANSPORTS) sockets.push(await server.user("hearer", { transports, query }));
   return sockets;
@@ -36,13 +36,13 @@ async function everyKind(server) {
 const numbers = (socket, event, number) => socket.inbox.items.filter(([name]) => name === event).map(number);
 
 for (const transports of [["polling"], ["websocket"]]) {
-  test(`relays that come together over ${transports}`, async (t) => {
+  test(`relays of one turn over ${transports}`, async (t) => {
     const server = await start(t, SETTINGS);
     const hearers = await everyKind(server);
     const plain = await Plain.user(server, "hearer");
     const sender = await server.user("sender", { transports });
     const answers = [];
-    // The sender is told of each event before its acknowledgement.
+    // The sender receives each event before its acknowledgement.
     const answered = new Promise((resolve) => {
       for (let n = 0; n < COUNT; n += 1) {
         sender.emit("message", ...relayed(n), () => {
@@ -61,7 +61,7 @@ for (const transports of [["polling"], ["websocket"]]) {
     for (let n = 0; n < COUNT; n += 1) assert.deepEqual(await plain.event("message"), inEnvelope(n));
   });
 
-  test(`messages that come together over ${transports}, to different rooms`, async (t) => {
+  test(`messages of one commit over ${transports}, to different rooms`, async (t) => {
     const server = await start(t, SETTINGS);
     const hearers = await everyKind(server);
     const plain = await Plain.user(server, "hearer");
@@ -69,7 +69,7 @@ for (const transports of [["polling"], ["websocket"]]) {
     for (let n = 0; n < COUNT; n += 1) {
       if (n === 20) sender.emit("join-room", { room: "den" });
       if (n === 40) sender.emit("leave-room", { room: "den" });
-      // A few to one room, then a few to another; the sender hears the second for a while.
+      // Several to one room, then several to another, to which the sender belongs for a while.
       sender.emit("send-message", { n, room: n % 8 < 5 ? "lobby" : "den" });
     }
     sender.emit("send-message", { n: COUNT });
@@ -88,16 +88,16 @@ for (const transports of [["polling"], ["websocket"]]) {
   });
 }
 
-test("answers come in the order of the events, whoever gives them", async (t) => {
+test("acknowledgements arrive in the order of the events, with or without a commit", async (t) => {
   const server = await start(t, SETTINGS);
-  // Enough hearers for a fan-out to last a while.
+  // Enough receivers for a broadcast to take a while.
   await Promise.all(Array.from({ length: 100 }, () => server.user("hearer")));
   const senders = await Promise.all([1, 2, 3, 4].map((n) => server.user(`sender ${n}`)));
   const all = Array.from({ length: COUNT }, (_, n) => n);
   const answers = senders.map((sender) => {
     const order = [];
     const answered = new Promise((resolve) => {
-      // One is answered by a commit, the other at once.
+      // One event is answered after a commit, the other at once.
       for (const n of all) sender.emit(n % 2 === 0 ? "send-message" : "nonsense", { n }, () => order.push(n) === COUNT && resolve());
     });
     return inTime(answered, "all answers").then(() => order);
@@ -105,7 +105,7 @@ test("answers come in the order of the events, whoever gives them", async (t) =>
   for (const order of await Promise.all(answers)) assert.deepEqual(order, all);
 });
 
-test("answers have their places among the events", async (t) => {
+test("acknowledgements keep their places among events", async (t) => {
   const server = await start(t, SETTINGS);
   await Promise.all([1, 2, 3].map(() => server.user("hearer")));
   const devices = await Promise.all([1, 2].map(() => server.user("ada")));
@@ -125,11 +125,11 @@ test("answers have their places among the events", async (t) => {
     return inTime(answered, "all answers");
   });
   await Promise.all(edits);
-  // An answer may wait for whoever takes that socket's next event in, at this very moment; that is rare.
+  // An acknowledgement may be delayed by another task that is processing the socket's next event; that is rare.
   assert.ok(stale.length < COUNT, `${stale.length} of ${10 * COUNT} answers told less than the events before them`);
 });
 
-/** Clients of different generations have binary in different types. */
+/** Clients of different generations use different types for binary. */
 function bytes(argument) {
   return ArrayBuffer.isView(argument) || argument instanceof ArrayBuffer ? [...Buffer.from(argument)] : argument;
 }

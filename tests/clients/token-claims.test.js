@@ -1,5 +1,5 @@
-// Tokens as backends make them: dates with fractions, numbers for users, claims of other names, several keys, and what
-// a client and the log are told about a token that is refused.
+// Claims in the forms of common token libraries: fractional dates, numeric user ids, renamed claims, several keys;
+// and the messages about refused tokens, to the client and in the log.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -15,7 +15,7 @@ import { Plain } from "./plain.js";
 
 const OTHER = "another secret of the tests, longer than 32 bytes";
 
-/** What a connection with this token is told: `{ code, message }`. */
+/** The error of a connection with this token: `{ code, message }`. */
 async function refusal(server, bad, options) {
   const socket = server.client({ auth: { token: bad }, ...options });
   socket.connect();
@@ -26,11 +26,11 @@ async function refusal(server, bad, options) {
   return error.data;
 }
 
-/** Who a connection with this token is. */
+/** The user of a connection with this token. */
 const who = async (server, good, options) => (await server.connect({ auth: { token: good }, ...options })).session.user;
 
 describe("claims", () => {
-  test("of dates may have fractions, as Python's time.time() has", async (t) => {
+  test("for dates may be fractional, as Python's time.time() has", async (t) => {
     const server = await start(t, HS256);
     const exp = Date.now() / 1000 + 60.123456;
     const ada = await server.connect({ auth: { token: token({ sub: "ada", exp, iat: now() - 0.25, nbf: now() - 0.5 }) } });
@@ -40,7 +40,7 @@ describe("claims", () => {
     await done(forever, "send-message", { text: "until the year 9999" });
   });
 
-  test("of a user may be a number, and is text from then on", async (t) => {
+  test("for the user's id may be a number, which becomes a string", async (t) => {
     const server = await start(t, HS256);
     assert.deepEqual(await who(server, token({ sub: 42, name: "Ada" })), { id: "42", name: "Ada" });
     const big = signed({ alg: "HS256" }, `{"sub":9007199254740993,"exp":${now() + 60}}`);
@@ -51,7 +51,7 @@ describe("claims", () => {
     assert.equal(message.body.text, "psst");
   });
 
-  test("of other names are read, at the end of a path too", async (t) => {
+  test("with configured names are read, also by path", async (t) => {
     const settings = { "auth.user-claim": "data.id", "auth.name-claim": "https://example.com/profile.name", "auth.rooms-claim": "chat.rooms" };
     const server = await start(t, { ...HS256, ...settings });
     const claims = { sub: "nobody", data: { id: 7 }, "https://example.com/profile": { name: "Ada" }, chat: { rooms: ["team-*"] } };
@@ -63,7 +63,7 @@ describe("claims", () => {
     assert.equal(message, "the token has no data.id, which says who it is (auth.user-claim)");
   });
 
-  test("of those names are what sockeye token writes", async (t) => {
+  test("with configured names are written by sockeye token", async (t) => {
     const settings = { ...HS256, "auth.user-claim": "data.id", "auth.name-claim": "data.name", "auth.rooms-claim": "rooms.of.user" };
     const server = await start(t, settings);
     const flags = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
@@ -75,7 +75,7 @@ describe("claims", () => {
 });
 
 describe("Bearer before a token", () => {
-  test("is skipped wherever a token may stand", async (t) => {
+  test("is skipped wherever a token is accepted", async (t) => {
     const server = await start(t, HS256);
     const good = token({ sub: "ada" });
     for (const scheme of ["Bearer", "bearer", "BEARER "]) {
@@ -111,13 +111,13 @@ describe("Bearer before a token", () => {
 });
 
 const REASONS = [
-  ["an end in the past", () => token({ sub: "ada", exp: 1_700_000_000 }), "token-expired", "the token expired at 2023-11-14T22:13:20.000Z"],
+  ["an expiry in the past", () => token({ sub: "ada", exp: 1_700_000_000 }), "token-expired", "the token expired at 2023-11-14T22:13:20.000Z"],
   ["milliseconds", () => token({ sub: "ada", exp: 1_763_712_000_000 }), "unauthorized", /exp must be a number, the seconds since 1970: 1763712000000 looks like milliseconds/],
   ["a date as text", () => token({ sub: "ada", exp: "2030-01-01" }), "unauthorized", /exp must be a number.*not a string/],
-  ["no end", () => token({ sub: "ada", exp: undefined }), "unauthorized", /has no exp/],
-  ["a beginning in the future", () => token({ sub: "ada", nbf: 4_102_444_800 }), "unauthorized", /not valid before 2100-01-01T00:00:00.000Z/],
+  ["no expiry", () => token({ sub: "ada", exp: undefined }), "unauthorized", /has no exp/],
+  ["a not-before time in the future", () => token({ sub: "ada", nbf: 4_102_444_800 }), "unauthorized", /not valid before 2100-01-01T00:00:00.000Z/],
   ["no user", () => token({}), "unauthorized", /has no sub/],
-  ["a fraction for a user", () => token({ sub: 1.5 }), "unauthorized", /sub must be a string or a whole number, not 1.5/],
+  ["a fractional user id", () => token({ sub: 1.5 }), "unauthorized", /sub must be a string or a whole number, not 1.5/],
   ["the system's id", () => token({ sub: "system" }), "unauthorized", /system/],
   ["rooms as text", () => token({ sub: "ada", rooms: "team-*" }), "unauthorized", /rooms must be a list of strings, not a string/],
   ["another audience", () => token({ sub: "ada", aud: "shop" }), "unauthorized", /aud is "shop", another audience/],
@@ -133,13 +133,13 @@ const REASONS = [
   ["base64 with padding", () => `${part({ alg: "HS256" })}.${part({ sub: "ada" })}==.x`, "unauthorized", /./],
 ];
 
-test("why a token is refused is told to its client on every way in, and stands in the log", async (t) => {
+test("the reason for refusing a token is sent to the client, over every transport, and logged", async (t) => {
   const settings = { ...HS256, "auth.keys.2026.secret": OTHER, "auth.audience": "chat", "auth.issuer": "id" };
   const server = await start(t, settings);
   const fit = (claims) => ({ aud: "chat", iss: "id", ...claims });
   const ada = await server.connect({ auth: { token: token(fit({ sub: "ada" })) } });
   for (const [what, make, code, reason] of REASONS) {
-    // Right but for the one thing that is wrong with it.
+    // Valid except for one claim or part.
     const bad = repaired(make(), fit);
     const told = await refusal(server, bad);
     assert.equal(told.code, code, what);
@@ -149,7 +149,7 @@ test("why a token is refused is told to its client on every way in, and stands i
     assert.deepEqual((await plain.ask("Register", { token: bad })).error, told, what);
     assert.deepEqual((await call(server, bad, "GET", "/api/messages?room=lobby")).reply.error, told, what);
     assert.deepEqual((await ask(ada, "refresh-token", { token: bad })).error, told, what);
-    // Ten lines a second are written; the first second's are all there.
+    // At most ten lines per second are written; those of the first second are complete.
   }
   const first = REASONS[0][3];
   const refused = await server.logged({ message: "connection refused" });
@@ -160,7 +160,7 @@ test("why a token is refused is told to its client on every way in, and stands i
   for (const secret of [SECRET, OTHER]) assert.ok(!server.stderr.includes(secret));
 });
 
-/** The token of a case with the claims that the others have, signed again; as it is where it is no token at all. */
+/** The case's token with valid values for the other claims, signed again; unchanged if it is no token. */
 function repaired(bad, fit) {
   const [head, claims, mac] = bad.split(".");
   const read = (text) => {
@@ -175,7 +175,7 @@ function repaired(bad, fit) {
   return isSigned && !Array.isArray(body) ? signed(header, JSON.stringify(fit(body))) : bad;
 }
 
-test("refusals have at most ten lines in a second, and each is answered", async (t) => {
+test("refusals are logged at most ten times per second, but each is answered", async (t) => {
   const server = await start(t, HS256);
   const answers = await Promise.all(Array.from({ length: 100 }, () => call(server, "a.b.c", "GET", "/api/messages?room=lobby")));
   assert.ok(answers.every(({ status }) => status === 401));
@@ -186,7 +186,7 @@ test("refusals have at most ten lines in a second, and each is answered", async 
     seconds.set(second, (seconds.get(second) ?? 0) + 1);
   }
   assert.ok(lines.length > 0);
-  // A bucket of ten that fills by ten a second.
+  // A bucket of ten that refills at ten per second.
   for (const count of seconds.values()) assert.ok(count <= 20, `${count} lines in a second`);
 });
 
@@ -216,7 +216,7 @@ describe("several keys", () => {
     for (const [options, reason] of wrong) assert.match((await refusal(server, token({ sub: "ada" }, options))).message, reason);
   });
 
-  test("may be all there are, and then every token needs a kid", async (t) => {
+  test("may exist without a default key, and then every token needs a kid", async (t) => {
     const server = await start(t, { "auth.mode": "jwt", "auth.keys.one.secret": SECRET });
     assert.equal((await who(server, token({ sub: "ada" }, { kid: "one" }))).id, "ada");
     assert.equal((await refusal(server, token({ sub: "ada" }))).message, "the token's header has no kid, and every key here has one");
@@ -225,7 +225,7 @@ describe("several keys", () => {
     assert.equal((await who(server, stdout.trim())).id, "u7");
   });
 
-  test("do not matter to a server with one key that has no kid", async (t) => {
+  test("are not required: with only a default key the kid is ignored", async (t) => {
     const server = await start(t, HS256);
     assert.equal((await who(server, token({ sub: "ada" }, { kid: "whatever" }))).id, "ada");
   });

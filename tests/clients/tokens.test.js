@@ -1,4 +1,4 @@
-// auth.mode = "jwt": who is let in, where they may go, and what happens when a token ends.
+// auth.mode = "jwt": who may connect, which rooms are open, and what happens when a token expires.
 
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
@@ -12,7 +12,7 @@ import { HS256, PAIRS, SECRET, now, part, pem, token } from "./jwt.js";
 const as = (claims, options) => ({ auth: { token: token(claims, options) } });
 
 describe("a connection", () => {
-  test("with a valid token is its subject, with its name", async (t) => {
+  test("with a valid token belongs to its subject, with the token's name", async (t) => {
     const server = await start(t, HS256);
     const named = await server.connect(as({ sub: "u-1", name: "Ada" }));
     assert.deepEqual(named.session.user, { id: "u-1", name: "Ada" });
@@ -34,7 +34,7 @@ describe("a connection", () => {
     }
   }
 
-  test("is refused for a token that is wrong in any way", async (t) => {
+  test("is refused for an invalid token of any kind", async (t) => {
     const server = await start(t, HS256);
     const good = token({ sub: "u-1" });
     const [head, body, mac] = good.split(".");
@@ -61,7 +61,7 @@ describe("a connection", () => {
     await server.connect({ auth: { token: good } });
   });
 
-  test("may carry its token in auth, in the Authorization header or in the query", async (t) => {
+  test("may send its token in auth, in the Authorization header or in the query", async (t) => {
     const server = await start(t, HS256);
     const good = token({ sub: "u-1" });
     for (const transports of TRANSPORTS) {
@@ -76,7 +76,7 @@ describe("a connection", () => {
     assert.equal((await server.connect(second)).session.user.id, "u-1");
   });
 
-  test("takes the token of auth before the header's, and the header's before the query's", async (t) => {
+  test("uses the token of auth before the header's, and the header's before the query's", async (t) => {
     const server = await start(t, HS256);
     const [one, two, three] = ["u-1", "u-2", "u-3"].map((sub) => token({ sub }));
     const headers = { extraHeaders: { Authorization: `Bearer ${two}` }, query: { token: three } };
@@ -84,7 +84,7 @@ describe("a connection", () => {
     assert.equal((await server.connect(headers)).session.user.id, "u-2");
   });
 
-  test("needs the audience and the issuer that are set", async (t) => {
+  test("requires the configured audience and issuer", async (t) => {
     const server = await start(t, { ...HS256, "auth.audience": "chat", "auth.issuer": "backend" });
     const right = { sub: "u-1", aud: "chat", iss: "backend" };
     await server.connect(as(right));
@@ -97,7 +97,7 @@ describe("a connection", () => {
 
 describe("a key file", () => {
   for (const alg of Object.keys(PAIRS)) {
-    test(`for ${alg} lets its own tokens in, and no others`, async (t) => {
+    test(`for ${alg} accepts tokens signed with it, and no others`, async (t) => {
       const folder = await start(t);
       const file = join(folder.folder, "key.pem");
       await writeFile(file, pem(alg));
@@ -147,7 +147,7 @@ describe("rooms", () => {
     }
   });
 
-  test("of another token are neither heard, nor listed, nor changed", async (t) => {
+  test("outside of the token's patterns cannot be read, listed or changed", async (t) => {
     const server = await start(t, HS256);
     const ada = await server.connect(as({ sub: "ada", rooms: ["team-7"] }));
     const before = await server.connect(as({ sub: "eve", rooms: ["*"] }));
@@ -162,7 +162,7 @@ describe("rooms", () => {
     assert.deepEqual(untaken(eve, "message-saved"), []);
   });
 
-  test("called direct messages are for their two users, whatever a pattern says", async (t) => {
+  test("of direct messages are open only to their two users, whatever the patterns", async (t) => {
     const server = await start(t, { ...HS256, "rooms.open": "*" });
     const [ada, bob] = [await server.connect(as({ sub: "ada" })), await server.connect(as({ sub: "bob" }))];
     const eve = await server.connect(as({ sub: "eve", rooms: ["*", "dm:*", "\u0001*"] }));
@@ -183,7 +183,7 @@ describe("rooms", () => {
     assert.deepEqual(untaken(eve, "message-saved", "typing", "message-read"), []);
   });
 
-  test("narrow with a new token", async (t) => {
+  test("change with a new token", async (t) => {
     const server = await start(t, HS256);
     const ada = await server.connect(as({ sub: "ada", rooms: ["team-7"] }));
     await done(ada, "send-message", { room: "team-7" });
@@ -192,7 +192,7 @@ describe("rooms", () => {
     await done(ada, "send-message", { room: "team-8" });
   });
 
-  test("that a new token no longer opens are heard no longer", async (t) => {
+  test("that a new token no longer opens are left", async (t) => {
     const server = await start(t, HS256);
     const ada = await server.connect(as({ sub: "ada", rooms: ["team-7"] }));
     const bob = await server.connect(as({ sub: "bob", rooms: ["team-7"] }));
@@ -205,7 +205,7 @@ describe("rooms", () => {
 });
 
 describe("refresh-token", () => {
-  test("takes another token of the same user alone, and says when it ends", async (t) => {
+  test("accepts only a token of the same user, and returns its expiry", async (t) => {
     const server = await start(t, HS256);
     const ada = await server.connect(as({ sub: "ada" }));
     const exp = now() + 7_200;
@@ -224,13 +224,13 @@ describe("refresh-token", () => {
   });
 });
 
-// These wait for moments that tokens set, so they wait together.
-describe("a token that ends", { concurrency: true }, () => {
-  // A token may be used for 30 s after its end, as clocks differ: this one has 5 to 6 s left of them.
+// These wait for times set by tokens, so they run concurrently.
+describe("a token that expires", { concurrency: true }, () => {
+  // A token is accepted for 30 s after its expiry, because clocks differ: this one has 5 to 6 s of them left.
   const endingSoon = () => ({ sub: "ada", exp: now() - 24 });
 
   for (const generation of GENERATIONS) {
-    test(`is told to a client ${generation}, which is kicked after the leeway`, async (t) => {
+    test(`is reported to a client ${generation}, which is disconnected after the leeway`, async (t) => {
       const server = await start(t, HS256);
       const socket = await server.connect({ generation, ...as(endingSoon()) });
       const error = await once(socket, "event-error");
@@ -241,7 +241,7 @@ describe("a token that ends", { concurrency: true }, () => {
     });
   }
 
-  test("is told at its end", async (t) => {
+  test("is reported at its expiry", async (t) => {
     const server = await start(t, HS256);
     const exp = now() + 2;
     const socket = await server.connect(as({ sub: "ada", exp }));
@@ -250,12 +250,12 @@ describe("a token that ends", { concurrency: true }, () => {
     assert.equal((await ask(socket, "send-message", {})).success, true, "within the leeway all goes on");
   });
 
-  test("is forgotten when a new one came", async (t) => {
+  test("has no effect once a new one was sent", async (t) => {
     const server = await start(t, HS256);
     const [socket, other] = [await server.connect(as(endingSoon())), await server.connect(as(endingSoon()))];
     for (const told of [socket, other]) await once(told, "event-error");
     await done(socket, "refresh-token", { token: token({ sub: "ada" }) });
-    // The other one had no new token: it is kicked when the first would have been.
+    // The other client had no new token: it is disconnected when the first one would have been.
     assert.equal(await once(other, "disconnect"), "io server disconnect");
     await done(socket, "send-message", { text: "still here" });
     assert.equal(socket.connected, true);
@@ -264,7 +264,7 @@ describe("a token that ends", { concurrency: true }, () => {
 });
 
 for (const level of ["info", "debug", "trace"]) {
-  test(`neither secrets nor tokens stand in the log at level ${level}`, async (t) => {
+  test(`the log contains neither secrets nor tokens at level ${level}`, async (t) => {
     const server = await start(t, { ...HS256, "log.level": level });
     const good = token({ sub: "ada" });
     const bad = token({ sub: "ada" }, { key: "another secret" });

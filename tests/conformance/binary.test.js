@@ -19,7 +19,7 @@ conformance("binary", PATIENT, (server) => {
       assert.deepEqual(await session.next(), ONE);
     });
 
-    test(`${over}: several buffers anywhere among other things`, async () => {
+    test(`${over}: several buffers at any depth of the arguments`, async () => {
       const socket = await connect(server, way);
       const args = ["text", ONE, { inside: [TWO, { deeper: EMPTY }], plain: 1 }, [ONE]];
       assert.deepEqual(await socket.ask("echo", ...args), args);
@@ -27,7 +27,7 @@ conformance("binary", PATIENT, (server) => {
       await socket.hears("back", ...args);
     });
 
-    test(`${over}: an event with a buffer has its offset behind the arguments`, async () => {
+    test(`${over}: an event with a buffer has its offset as the last argument`, async () => {
       const { session } = await connect(server, way);
       await session.send('451-["emit-back",{"_placeholder":true,"num":0}]', ONE);
       assert.match(await session.next(), /^451-\["back",\{"_placeholder":true,"num":0\}(,"[^"]+")?\]$/);
@@ -40,14 +40,14 @@ conformance("binary", PATIENT, (server) => {
       assert.deepEqual(await socket.ask("echo", ...args), args);
     });
 
-    test(`${over}: eleven attachments of an event close`, async () => {
+    test(`${over}: an event with eleven attachments closes the connection`, async () => {
       const socket = await connect(server, way);
       const [packet] = socket.event(["echo", ...Array.from({ length: 11 }, (_, i) => Buffer.of(i))], 1);
       await socket.session.send(packet);
       await socket.session.closed();
     });
 
-    test(`${over}: eleven attachments of an acknowledgement close`, async () => {
+    test(`${over}: an acknowledgement with eleven attachments closes the connection`, async () => {
       const socket = await connect(server, way);
       await socket.session.send('423["ask","give me bytes"]');
       const id = await socket.isAsked("question", "give me bytes");
@@ -63,7 +63,7 @@ conformance("binary", PATIENT, (server) => {
       assert.deepEqual([type, id, data], ["ACK", 1, [TWO, ONE, TWO]]);
     });
 
-    test(`${over}: the client answers a question with a buffer`, async () => {
+    test(`${over}: the client acknowledges a server event with a buffer`, async () => {
       const socket = await connect(server, way);
       await socket.session.send('423["ask","give me bytes"]');
       const id = await socket.isAsked("question", "give me bytes");
@@ -72,7 +72,7 @@ conformance("binary", PATIENT, (server) => {
       assert.deepEqual([type, answered, data], ["ACK", 3, [ONE]]);
     });
 
-    test(`${over}: the server asks with a buffer`, async () => {
+    test(`${over}: the server emits a buffer and asks for an acknowledgement`, async () => {
       const socket = await connect(server, way);
       await socket.session.send(...socket.event(["ask", { bytes: TWO }], 1));
       const id = await socket.isAsked("question", { bytes: TWO });
@@ -87,7 +87,7 @@ conformance("binary", PATIENT, (server) => {
       assert.deepEqual(await socket.session.next(), ONE);
     });
 
-    test(`${over}: buffers and text keep their order`, async () => {
+    test(`${over}: events with and without buffers keep their order`, async () => {
       const socket = await connect(server, way);
       const packets = Array.from({ length: 50 }, (_, i) => socket.event(["echo", i % 2 === 0 ? i : Buffer.of(i)], i));
       await socket.session.send(...packets.flat());
@@ -97,14 +97,14 @@ conformance("binary", PATIENT, (server) => {
       }
     });
 
-    test(`${over}: seventy thousand bytes come back`, async () => {
+    test(`${over}: a buffer of 70,000 bytes is echoed`, async () => {
       const socket = await connect(server, way);
       const large = Buffer.alloc(70_000, "large");
       assert.deepEqual(await socket.ask("echo", large), [large]);
     });
   }
 
-  test("a buffer said to a room reaches clients of every kind as their revision and transport have it", async () => {
+  test("a buffer broadcast to a room reaches each client in the form of its revision and transport", async () => {
     const listeners = [];
     for (const way of WAYS) {
       const socket = await connect(server, { ...way, namespace: "/dynamic-1" });

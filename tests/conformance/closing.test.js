@@ -5,7 +5,7 @@ import { conformance, FORGETFUL } from "./harness.js";
 import { connect, join, reasonOf, WAYS } from "./session.js";
 import { ask, assertRefused, NO_CODE, upgrade } from "./wire.js";
 
-/** What is heard before the end, and that it ends as the server closes. */
+/** Returns what the client receives before the server closes the connection. */
 async function untilClosed(session) {
   const heard = [];
   if (session.transport === "polling") {
@@ -28,7 +28,7 @@ conformance("closing", FORGETFUL, (server) => {
   for (const way of WAYS) {
     const over = `revision ${way.eio} over ${way.transport}`;
 
-    test(`${over}: DISCONNECT of a client ends one namespace`, async () => {
+    test(`${over}: a DISCONNECT packet from the client leaves one namespace`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       await custom.session.send("41/custom,");
@@ -38,7 +38,7 @@ conformance("closing", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, main.id), "client namespace disconnect");
     });
 
-    test(`${over}: disconnect(false) ends one namespace and tells the client`, async () => {
+    test(`${over}: disconnect(false) leaves one namespace and sends DISCONNECT`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       await custom.emit("disconnect-me", false);
@@ -52,7 +52,7 @@ conformance("closing", FORGETFUL, (server) => {
       await again.isAlive();
     });
 
-    test(`${over}: disconnect(true) ends all namespaces, tells the client of each, and closes`, async () => {
+    test(`${over}: disconnect(true) sends DISCONNECT for every namespace and closes the connection`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       await main.emit("disconnect-me", true);
@@ -61,7 +61,7 @@ conformance("closing", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, custom.id), "server namespace disconnect");
     });
 
-    test(`${over}: what was emitted before a disconnect is heard before it`, async () => {
+    test(`${over}: events emitted before a disconnect arrive before it`, async () => {
       const main = await connect(server, way);
       await main.session.send(...main.event(["burst", 100]), ...main.event(["disconnect-me", true]));
       const heard = await untilClosed(main.session);
@@ -70,7 +70,7 @@ conformance("closing", FORGETFUL, (server) => {
       assert.equal(heard.at(-1), "41");
     });
 
-    test(`${over}: closing as a client does is the transport's end for all namespaces`, async () => {
+    test(`${over}: a normal close by the client is a transport close in all namespaces`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       await main.session.close();
@@ -78,7 +78,7 @@ conformance("closing", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, custom.id), "transport close");
     });
 
-    test(`${over}: what was sent before closing is done`, async () => {
+    test(`${over}: events sent before a close are processed`, async () => {
       const listener = await connect(server, { namespace: "/dynamic-1" });
       await listener.ask("join", "room");
       const speaker = await connect(server, { ...way, namespace: "/dynamic-1" });
@@ -89,8 +89,8 @@ conformance("closing", FORGETFUL, (server) => {
       await listener.hears("said", "last words");
     });
 
-    test(`${over}: rooms do not keep who is gone`, async () => {
-      // A namespace of its own: those of an earlier case may not have gone yet, and would be asked as well.
+    test(`${over}: a disconnected socket is in no room`, async () => {
+      // A namespace of its own: sockets of an earlier case may still be connected, and would be counted.
       const namespace = `/dynamic-2${WAYS.indexOf(way)}`;
       const gone = await connect(server, { ...way, namespace });
       await gone.ask("join", "room");

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { conformance, PATIENT, TIMEOUT_MS } from "./harness.js";
 import { connect, open, reasonOf } from "./session.js";
 
-/** Those that exist before anybody asks for a dynamic one. */
+/** The namespaces that exist before a dynamic one is created. */
 const STATIC = ["/", "/admin", "/custom"];
 
 async function namespaces(observer) {
@@ -12,7 +12,7 @@ async function namespaces(observer) {
   return names;
 }
 
-/** Waits until none is left but those: one is given up after its last socket was told why it went. */
+/** Waits until only those are left: a dynamic namespace is removed after the disconnect handler of its last socket. */
 async function onlyStatic(observer) {
   const until = performance.now() + TIMEOUT_MS;
   let names = await namespaces(observer);
@@ -21,7 +21,7 @@ async function onlyStatic(observer) {
 }
 
 conformance("dynamic namespaces", PATIENT, (server) => {
-  test("a dynamic namespace exists while somebody is in it", async () => {
+  test("a dynamic namespace exists while it has sockets", async () => {
     const observer = await connect(server);
     const first = await connect(server, { namespace: "/dynamic-20" });
     const second = await connect(server, { namespace: "/dynamic-20" });
@@ -34,7 +34,7 @@ conformance("dynamic namespaces", PATIENT, (server) => {
     await onlyStatic(observer);
   });
 
-  test("a dynamic namespace whose middleware refused leaves nothing behind", async () => {
+  test("a dynamic namespace whose middleware refuses is removed", async () => {
     const observer = await connect(server);
     const session = await open(server);
     for (let i = 100; i < 120; i++) {
@@ -44,14 +44,14 @@ conformance("dynamic namespaces", PATIENT, (server) => {
     await onlyStatic(observer);
   });
 
-  test("a namespace that does not exist leaves nothing behind", async () => {
+  test("a CONNECT to an unknown namespace creates none", async () => {
     const observer = await connect(server);
     await observer.session.send("40/nope,");
     assert.match(await observer.session.next(), /^44\/nope,/);
     await onlyStatic(observer);
   });
 
-  test("a dynamic namespace that is left is the same again for the next", async () => {
+  test("a dynamic namespace works again after it was removed", async () => {
     const observer = await connect(server);
     for (let i = 0; i < 3; i++) {
       const socket = await connect(server, { namespace: "/dynamic-30" });

@@ -1,5 +1,5 @@
-// Clients of other languages, unmodified, with handlers that take the arguments that were emitted: they hear what
-// Node's server sends them. Here is what they are told, in `../foreign` what they are.
+// Unmodified clients of other languages, whose handlers take exactly the arguments that were emitted: with them,
+// sockeye must behave like Node's server. The clients are in `../foreign`.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -17,9 +17,9 @@ const PYTHON_CLIENT = path("../foreign/python/client.py");
 const RUST_CLIENT = path("../../target/debug/sockeye-rust-client");
 for (const file of [PYTHON, RUST_CLIENT]) assert.ok(existsSync(file), `${file} is missing: \`make foreign-clients\` makes it`);
 
-/** Bytes, as the clients write them. */
+/** Bytes, as the clients print them. */
 const BYTES = { bytes: "00041eff" };
-/** The same, as a speaker of ours says them. */
+/** The same bytes, as a JavaScript client sends them. */
 const BUFFER = Buffer.from(BYTES.bytes, "hex");
 
 class Client {
@@ -41,13 +41,15 @@ class Client {
     this.#child.stdin.write(`${JSON.stringify({ emit: event, args })}\n`);
   }
 
-  /** The next thing that it hears is this. */
+  /** The next line that the client prints is this. */
   async hears(event, ...args) {
     const heard = await this.#heard.next(() => `${event} at a client (${this.#stderr})`);
     assert.deepEqual(heard, { event, args }, this.#stderr);
   }
 
-  /** The next so many things that it hears are these numbers: handlers of python-socketio run in threads of their own. */
+  /**
+   * The next lines that the client prints are these numbers, in any order: python-socketio runs handlers in threads.
+   */
   async hearsTicks(count) {
     const heard = [];
     while (heard.length < count) heard.push(await this.#heard.next("a tick at a client"));
@@ -55,7 +57,9 @@ class Client {
     assert.deepEqual(numbers.sort((one, other) => one - other), [...heard.keys()]);
   }
 
-  /** Says goodbye. Before that it has made no complaint; some make one of their own last poll. */
+  /**
+   * Ends the client, which must not have printed an error before; some print one about their own last poll after that.
+   */
   async ends() {
     assert.equal(this.#stderr, "");
     const ended = new Promise((resolve) => this.#child.once("close", resolve));
@@ -72,12 +76,12 @@ const PYTHONS = ["sync", "asyncio"].flatMap((kind) =>
 );
 const RUSTS = ["websocket", "polling", "any"].map((transports) => ({
   name: `rust_socketio over ${transports}`,
-  // Over WebSocket this version cannot read binary, whoever sends it.
+  // Over WebSocket this version cannot read binary from any server.
   readsBinary: transports === "polling",
   make: (server) => new Client(server, [RUST_CLIENT], transports),
 }));
 
-/** Says this event with this data to everybody else. */
+/** Broadcasts this event with this data to all other clients. */
 async function speaker(server) {
   const socket = await connect(server);
   return (event, data) => socket.ask("say", { rooms: [], except: [socket.id], event, data });
@@ -85,7 +89,7 @@ async function speaker(server) {
 
 conformance("clients of other languages", { ...PATIENT, asksRecovery: false }, (server) => {
   for (const { name, make } of PYTHONS) {
-    test(`${name}: handlers get the arguments that were emitted`, async () => {
+    test(`${name}: handlers get exactly the arguments that were emitted`, async () => {
       const client = make(server);
       await client.hears("connect");
       await client.hears("welcome", {});
@@ -109,7 +113,7 @@ conformance("clients of other languages", { ...PATIENT, asksRecovery: false }, (
   }
 
   for (const { name, make, readsBinary } of RUSTS) {
-    test(`${name}: handlers get the arguments that were emitted`, async () => {
+    test(`${name}: handlers get exactly the arguments that were emitted`, async () => {
       const client = make(server);
       await client.hears("connect");
       await client.hears("welcome", {});

@@ -6,7 +6,7 @@ import { conformance, MAX_PAYLOAD, PATIENT } from "./harness.js";
 import { open, REVISIONS, TRANSPORTS } from "./session.js";
 import { ask, assertRefused, call, connection, NO_CODE, target, upgrade } from "./wire.js";
 
-/** The headers that ask for a WebSocket. */
+/** The headers of a WebSocket upgrade. */
 const UPGRADE = [
   "Connection: Upgrade",
   "Upgrade: websocket",
@@ -17,7 +17,7 @@ const UPGRADE = [
 conformance("handshake", PATIENT, (server) => {
   for (const eio of REVISIONS) {
     for (const transport of TRANSPORTS) {
-      test(`OPEN of revision ${eio} over ${transport} has the fields of the protocol`, async () => {
+      test(`OPEN of revision ${eio} over ${transport} has the fields that the protocol requires`, async () => {
         const { open: fields } = await open(server, { eio, transport });
         assert.match(fields.sid, /^[\w-]{16,}$/);
         assert.deepEqual(fields, {
@@ -31,7 +31,7 @@ conformance("handshake", PATIENT, (server) => {
     }
   }
 
-  test("a handshake over polling is text that nobody may store", async () => {
+  test("a handshake over polling is text/plain with Cache-Control: no-store", async () => {
     const { status, headers, body } = await ask(server, {});
     assert.equal(status, 200);
     assert.equal(headers["content-type"], "text/plain; charset=UTF-8");
@@ -40,7 +40,7 @@ conformance("handshake", PATIENT, (server) => {
     assert.match(body.toString(), /^0\{/);
   });
 
-  test("no two sessions have the same id", async () => {
+  test("session ids are unique", async () => {
     const sids = new Set();
     for (let i = 0; i < 20; i++) sids.add((await open(server, { transport: TRANSPORTS[i % 2] })).sid);
     assert.equal(sids.size, 20);
@@ -57,9 +57,9 @@ conformance("handshake", PATIENT, (server) => {
   const refusals = [
     ["an unknown transport", { query: { transport: "carrier-pigeon" } }, 0, "Transport unknown"],
     ["no transport", { query: { transport: undefined } }, 0, "Transport unknown"],
-    ["a transport named like a part of every object", { query: { transport: "constructor" } }, 0, "Transport unknown"],
+    ["a transport named like a property of every object", { query: { transport: "constructor" } }, 0, "Transport unknown"],
     ["an unknown session", { query: { sid: "nobody" } }, 1, "Session ID unknown"],
-    ["a session named like a part of every object", { query: { sid: "__proto__" } }, 1, "Session ID unknown"],
+    ["a session named like a property of every object", { query: { sid: "__proto__" } }, 1, "Session ID unknown"],
     ["a POST to an unknown session", { method: "POST", body: "40", query: { sid: "nobody" } }, 1, "Session ID unknown"],
     ["a handshake by POST", { method: "POST", body: "" }, 2, "Bad handshake method"],
     ["a handshake by PUT", { method: "PUT" }, 2, "Bad handshake method"],
@@ -80,7 +80,7 @@ conformance("handshake", PATIENT, (server) => {
   for (const [what, options, code, message] of unread) {
     for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
       const way = headers["transfer-encoding"] ?? "with its length";
-      test(`${what} leaves its connection usable, whatever its body holds (${way})`, async () => {
+      test(`${what} leaves its connection usable, for any body (${way})`, async () => {
         const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
         try {
           for (const bytes of [20_000, 300_000, 900_000]) {
@@ -97,12 +97,12 @@ conformance("handshake", PATIENT, (server) => {
     }
   }
 
-  test("polling with the session of a WebSocket is a bad request", async () => {
+  test("polling with the id of a WebSocket session is a bad request", async () => {
     const session = await open(server);
     assertRefused(await ask(server, { query: { sid: session.sid } }), 3, "Bad request");
   });
 
-  test("the other revision with the same session is a bad request", async () => {
+  test("a request with the other revision in the same session is a bad request", async () => {
     const { sid } = await open(server, { transport: "polling" });
     assertRefused(await ask(server, { query: { sid, EIO: 3 } }), 3, "Bad request");
     assertRefused(await ask(server, { query: { sid, EIO: undefined } }), 3, "Bad request");
@@ -134,7 +134,7 @@ conformance("handshake", PATIENT, (server) => {
     });
   }
 
-  test("an upgrade whose transport is polling is let in and closed, of a session or of none", async () => {
+  test("an upgrade whose transport is polling is accepted and closed, with or without a session", async () => {
     const { sid } = await open(server, { transport: "polling" });
     for (const query of [{ transport: "polling" }, { transport: "polling", sid }]) {
       const { status, websocket } = await upgrade(server, { query });
@@ -171,7 +171,7 @@ conformance("handshake", PATIENT, (server) => {
 
   const CHARACTERS = ['"', "<", ">", "`", "{", "}", "|", "^", "\\", "'", "[", "]", "%", "%zz"];
 
-  test("what a URL must not hold is taken in a query and in a path, again and again over one connection", async () => {
+  test("characters that are invalid in a URL are accepted in query and path, repeatedly over one connection", async () => {
     const raw = await connection(server);
     for (const character of CHARACTERS) {
       for (const target of [`/socket.io/?EIO=4&transport=polling&x=a${character}b`, `/socket.io/${character}?EIO=4&transport=polling`]) {
@@ -183,7 +183,7 @@ conformance("handshake", PATIENT, (server) => {
     assert.equal(await raw.status(post), 400);
   });
 
-  test("such a query is the client's as it wrote it, over both transports", async () => {
+  test("the server gets such a query unchanged, over both transports", async () => {
     const query = 'token={"a":"<b>"}&EIO=3&transport=';
     const polled = await connection(server);
     assert.equal(await polled.status(`GET /socket.io/?${query}polling HTTP/1.1\r\nHost: x\r\n\r\n`), 200);
@@ -191,13 +191,13 @@ conformance("handshake", PATIENT, (server) => {
     assert.equal(await upgraded.status(`GET /socket.io/?${query}websocket HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n\r\n`), 101);
   });
 
-  test("120 headers are taken, over both transports", async () => {
+  test("120 headers are accepted, over both transports", async () => {
     const headers = Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`X-${i}`, "x"]));
     assert.equal((await ask(server, { headers })).status, 200);
     assert.equal((await upgrade(server, { headers })).status, 101);
   });
 
-  test("of two parameters of one name the last counts, and an empty sid is none", async () => {
+  test("the last of two parameters with the same name counts, and an empty sid means no session", async () => {
     const raw = await connection(server);
     for (const query of ["EIO=3&EIO=4&transport=x&transport=polling", "EIO=4&transport=polling&sid=", "sid=x&sid=&EIO=4&transport=polling"]) {
       assert.equal(await raw.status(`GET /socket.io/?${query} HTTP/1.1\r\nHost: x\r\n\r\n`), 200, query);
@@ -211,17 +211,17 @@ conformance("without Engine.IO 3", { ...PATIENT, allowEio3: false }, (server) =>
       assertRefused(await ask(server, { query: { EIO } }), 5, "Unsupported protocol version");
     });
 
-    test(`EIO=${EIO} over WebSocket comes to nothing`, async () => {
+    test(`EIO=${EIO} over WebSocket gets no session`, async () => {
       const raw = await connection(server);
       const status = await raw.status(`GET ${target({ EIO, transport: "websocket" })} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n\r\n`);
-      // Node lets it in, and then writes its refusal where frames are expected.
+      // Node accepts the upgrade, and then writes its refusal in place of a frame.
       assert.equal(status, server.expects({ node: 101, sockeye: 400 }));
       if (status === 101) assert.equal(await raw.status(""), 400);
       assert.equal(await raw.status(""), "closed");
     });
   }
 
-  test("revision 4 is let in", async () => {
+  test("revision 4 is accepted", async () => {
     for (const transport of TRANSPORTS) await open(server, { transport });
   });
 });

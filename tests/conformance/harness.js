@@ -1,4 +1,4 @@
-// The two servers that every case runs against: Node's, which is the specification, and ours.
+// The two servers that every case runs against: Node's, which is the reference, and sockeye.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe } from "node:test";
@@ -17,22 +17,22 @@ const COMMANDS = {
   sockeye: [process.env.CONFORMANCE_BIN ?? built("examples/conformance")],
 };
 
-/** Which of the two are tested: both, or the one that `ONLY` names. */
+/** Which of the two are tested: both, or the one named by `ONLY`. */
 const KINDS = process.env.ONLY ? [process.env.ONLY] : Object.keys(COMMANDS);
 
 /** The largest message and the largest body of a POST, in bytes. */
 export const MAX_PAYLOAD = 100_000;
 
-/** Nothing happens by itself while a case of this server runs. */
+/** Intervals so long that no heartbeat or timeout happens while a case runs. */
 export const PATIENT = { pingInterval: 25_000, pingTimeout: 20_000, connectTimeout: 45_000, upgradeTimeout: 20_000 };
 
-/** Who goes is gone at once: for cases that ask why somebody was disconnected. */
+/** Without recovery, so that a socket disconnects at once: for cases about the reason of a disconnect. */
 export const FORGETFUL = { ...PATIENT, hasRecovery: false };
 
-/** Time is what the cases are about: short enough to wait for, long enough for a client that the machine holds up. */
+/** For cases about timeouts: short enough to wait for, long enough for a client on a busy machine. */
 export const HASTY = { pingInterval: 300, pingTimeout: 2_000 };
 
-/** The same cases against each server, which is started with these settings for them. */
+/** Defines the same cases for each server, which is started with these settings. */
 export function conformance(topic, settings, cases) {
   describe(topic, { concurrency: KINDS.length }, () => {
     for (const kind of KINDS) {
@@ -48,15 +48,15 @@ export function conformance(topic, settings, cases) {
 }
 
 class Server extends ServerProcess {
-  /** Connections to destroy when the case ends, whatever became of it. */
+  /** Connections to destroy when the case ends, whether it passed or failed. */
   connections = new Set();
 
   constructor(kind, { hasRecovery = true, asksRecovery = true, allowEio3 = true, ...timings }) {
     super();
     this.kind = kind;
-    /** Whether clients ask for it, which sockeye takes as the word of those that it does not know. */
+    /** Whether clients ask for offsets, which sockeye requires of clients that it does not recognise. */
     this.asksRecovery = asksRecovery;
-    /** Whether the server offers it. Node's asks nobody. */
+    /** Whether the server offers connection state recovery. Node's offers it to every client. */
     this.hasRecovery = hasRecovery && (kind === "sockeye" || asksRecovery);
     this.hasOffsets = hasRecovery && asksRecovery;
     this.allowEio3 = allowEio3;
@@ -80,7 +80,7 @@ class Server extends ServerProcess {
     await this.launch(command, args, process.env);
   }
 
-  /** For the few cases in which the two differ on purpose: what is expected of this one. */
+  /** The expected value for the server under test, in the few cases where the two differ on purpose. */
   expects(expectations) {
     return expectations[this.kind];
   }
@@ -90,7 +90,7 @@ class Server extends ServerProcess {
     this.connections.clear();
   }
 
-  /** Ends the server, which must still run if it ever did. */
+  /** Ends the server. Fails if it ended by itself. */
   async stop() {
     const isHealthy = this.isRunning || this.port === undefined;
     await this.cleanUp();

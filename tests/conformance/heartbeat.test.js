@@ -7,14 +7,14 @@ import { NO_CODE } from "./wire.js";
 
 const { pingInterval, pingTimeout } = HASTY;
 
-/** Heartbeats at this interval that take longer than a session lives without any. */
+/** The number of heartbeats at this interval that last longer than a session without any. */
 const ROUNDS = Math.ceil(pingTimeout / pingInterval) + 2;
 
-/** Timers of the server may be early by a little, and everything may be late on a busy machine. */
+/** Tolerance: timers of the server may fire a little early, and everything may be late on a busy machine. */
 const EARLY_MS = 50;
 const LATE_MS = 3_000;
 
-/** How long this takes, from before the first byte is sent, with what it is fulfilled with. */
+/** Milliseconds from before the first byte is sent until the promise is fulfilled, and its value. */
 async function timed(act) {
   const began = performance.now();
   const value = await act();
@@ -25,7 +25,7 @@ function assertTook(took, ms) {
   assert.ok(took > ms - EARLY_MS && took < ms + LATE_MS, `after ${took} ms, not ${ms}`);
 }
 
-/** A client whose pings a case answers by itself. */
+/** A client that does not answer pings by itself. */
 async function unanswering(server, options) {
   const socket = await connect(server, options);
   socket.session.answersPings = false;
@@ -56,7 +56,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
       assertTook(second.took, pingInterval);
     });
 
-    test(`${over}: who answers stays`, async () => {
+    test(`${over}: a client that answers stays connected`, async () => {
       const socket = await unanswering(server, way);
       for (let i = 0; i < ROUNDS; i++) {
         assert.equal(await socket.session.next(), "2");
@@ -66,7 +66,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
       await socket.isAlive();
     });
 
-    test(`${over}: who does not answer is closed after the timeout`, async () => {
+    test(`${over}: a client that does not answer is closed after the timeout`, async () => {
       const { value, took } = await timed(async () => {
         const { session, id } = await unanswering(server, way);
         assert.equal(await session.next(), "2");
@@ -78,7 +78,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
       assert.equal(await reasonOf(server, id), "ping timeout");
     });
 
-    test(`${over}: a pong with data is a pong`, async () => {
+    test(`${over}: a pong may have data`, async () => {
       const socket = await unanswering(server, way);
       for (let i = 0; i < 2; i++) {
         assert.equal(await socket.session.next(), "2");
@@ -97,7 +97,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
     });
   }
 
-  test("revision 4 over polling: who does not poll any more is gone after interval and timeout", async () => {
+  test("revision 4 over polling: a client that stops polling is disconnected after interval and timeout", async () => {
     const { value, took } = await timed(async () => {
       const { session, id } = await connect(server, FOUR[0]);
       return { session, reason: await reasonOf(server, id) };
@@ -108,7 +108,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
   });
 
   for (const eio of [4, 3]) {
-    test(`revision ${eio}: events alone do not keep a session that sends no heartbeat`, async () => {
+    test(`revision ${eio}: events without heartbeats do not keep a session alive`, async () => {
       const socket = await unanswering(server, { eio });
       const { websocket } = socket.session;
       const speaking = setInterval(() => websocket.send('42["burst",0]'), 50);
@@ -134,7 +134,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
       await socket.isAlive();
     });
 
-    test(`${over}: who sends no ping is closed after interval and timeout`, async () => {
+    test(`${over}: a client that sends no ping is closed after interval and timeout`, async () => {
       const { value, took } = await timed(async () => {
         const { session, id } = await connect(server, way);
         return { id, code: await session.closed() };
@@ -159,7 +159,7 @@ conformance("heartbeat", { ...FORGETFUL, ...HASTY }, (server) => {
   });
 
   for (const way of WAYS) {
-    test(`revision ${way.eio} over ${way.transport}: all namespaces of a session that is silent are told why`, async () => {
+    test(`revision ${way.eio} over ${way.transport}: a ping timeout is the disconnect reason in all namespaces`, async () => {
       const main = await unanswering(server, way);
       const custom = await join(main.session, "/custom");
       assert.equal(await reasonOf(server, main.id), "ping timeout");

@@ -6,32 +6,32 @@ import { connect, join, open, WAYS } from "./session.js";
 
 const BYTES = Buffer.of(1, 2, 3);
 
-/** A text that was cut within an emoji. */
+/** A text that ends in the middle of a surrogate pair. */
 const HALF = "cut \u{1f600}".slice(0, 5);
 
 const nested = (levels) => "[".repeat(levels) + "]".repeat(levels);
 
-/** JSON texts that serde_json's own values cannot hold, and JavaScript's can. */
+/** JSON texts that JavaScript can represent and serde_json's values cannot. */
 const UNUSUAL = [
-  ["half a surrogate pair", JSON.stringify(HALF)],
-  ["the other half", '"\\ude00 \\ude00\\ud83d"'],
-  ["half a surrogate pair for a name", '{"\\ud83d":{"\\ude00":1}}'],
+  ["a lone surrogate", JSON.stringify(HALF)],
+  ["reversed surrogates", '"\\ude00 \\ude00\\ud83d"'],
+  ["a lone surrogate as a key", '{"\\ud83d":{"\\ude00":1}}'],
   ["130 levels", nested(130)],
   ["1,000 levels", nested(1_000)],
   ["1,000 levels of objects", '{"a":'.repeat(999) + "{}" + "}".repeat(999)],
   ["a number that is infinite", "1e999"],
-  ["a name that is there twice", '{"a":1,"a":{"a":2}}'],
+  ["a duplicate key", '{"a":1,"a":{"a":2}}'],
 ];
 
 conformance("json", PATIENT, (server) => {
   for (const way of WAYS) {
     const over = `revision ${way.eio} over ${way.transport}`;
-    /** Which of the servers write JSON anew is not what these are about. */
+    /** These cases do not test whether a server serializes the JSON again. */
     const same = (heard, json) => assert.deepEqual(heard, JSON.parse(JSON.stringify(JSON.parse(json))));
     const read = (value) => JSON.parse(JSON.stringify(value));
 
     for (const [what, json] of UNUSUAL) {
-      test(`${over}: ${what} in an event comes back`, async () => {
+      test(`${over}: ${what} in an event is echoed`, async () => {
         const socket = await connect(server, way);
         await socket.session.send(`421["echo",${json}]`);
         const { type, data } = await socket.next();
@@ -39,7 +39,7 @@ conformance("json", PATIENT, (server) => {
         same(read(data[0]), json);
       });
 
-      test(`${over}: ${what} beside an attachment comes back`, async () => {
+      test(`${over}: ${what} beside an attachment is echoed`, async () => {
         const socket = await connect(server, way);
         await socket.session.send(`451-1["echo",${json},{"_placeholder":true,"num":0}]`, BYTES);
         const { data } = await socket.next();
@@ -47,7 +47,7 @@ conformance("json", PATIENT, (server) => {
         assert.deepEqual(data[1], BYTES);
       });
 
-      test(`${over}: ${what} in the answer to a question comes back`, async () => {
+      test(`${over}: ${what} in an acknowledgement from the client arrives`, async () => {
         const socket = await connect(server, way);
         await socket.session.send('423["ask",1]');
         const id = await socket.isAsked("question", 1);
@@ -58,15 +58,15 @@ conformance("json", PATIENT, (server) => {
       });
     }
 
-    test(`${over}: an event that is named by half a surrogate pair is an event`, async () => {
+    test(`${over}: a lone surrogate is a valid event name`, async () => {
       const socket = await connect(server, way);
       await socket.session.send('42["\\ud83d"]');
-      // An event that nobody knows: sockeye says so, and Node does not.
+      // An unknown event: sockeye answers it with an error, Node ignores it.
       if (server.expects({ node: false, sockeye: true })) assert.equal((await socket.next()).data[0], "event-error");
       await socket.isAlive();
     });
 
-    test(`${over}: 1,001 levels: Node takes them, sockeye answers with an error`, async () => {
+    test(`${over}: 1,001 levels: Node accepts them, sockeye answers with an error`, async () => {
       const socket = await connect(server, way);
       await socket.session.send(`421["echo",${nested(1_001)}]`, `451-2["echo",${nested(100)},{"_placeholder":true,"num":0}]`, BYTES);
       const { data } = await socket.next();
@@ -87,10 +87,10 @@ conformance("json", PATIENT, (server) => {
   }
 
   for (const way of WAYS.filter(({ eio }) => eio === 4)) {
-    // An object around 1,000 levels is one more.
+    // An object around 1,000 levels has 1,001.
     const within = [...UNUSUAL.filter(([what]) => !what.startsWith("1,000")), ["999 levels", nested(999)]];
     for (const [what, json] of within) {
-      test(`revision 4 over ${way.transport}: ${what} in auth is let in`, async () => {
+      test(`revision 4 over ${way.transport}: ${what} in auth is accepted`, async () => {
         const session = await open(server, way);
         await session.send(`40{"x":${json},"\\ud83d":1}`);
         const packet = await session.next();
@@ -98,13 +98,13 @@ conformance("json", PATIENT, (server) => {
       });
     }
 
-    test(`revision 4 over ${way.transport}: middleware reads auth that has half a surrogate pair and 900 levels`, async () => {
+    test(`revision 4 over ${way.transport}: middleware reads auth with a lone surrogate and 900 levels`, async () => {
       const session = await open(server, way);
       await session.send(`40{"token":"refuse","x":${JSON.stringify(HALF)},"y":${nested(900)}}`);
       assert.equal(await session.next(), '44{"message":"refused","data":{"code":"no"}}');
     });
 
-    test(`revision 4 over ${way.transport}: 1,001 levels in auth: Node takes them, sockeye says why not`, async () => {
+    test(`revision 4 over ${way.transport}: 1,001 levels in auth: Node accepts them, sockeye refuses with a reason`, async () => {
       const session = await open(server, way);
       await session.send(`40{"x":${nested(1_000)}}`);
       if (server.expects({ node: true, sockeye: false })) assert.match(await session.next(), /^40\{/);
@@ -115,7 +115,7 @@ conformance("json", PATIENT, (server) => {
 
 conformance("refusals without data", FORGETFUL, (server) => {
   for (const way of WAYS) {
-    test(`revision ${way.eio} over ${way.transport}: middleware may leave data out`, async () => {
+    test(`revision ${way.eio} over ${way.transport}: middleware may refuse without data`, async () => {
       if (way.eio === 3) {
         const session = await open(server, { ...way, query: { token: "refuse-without-data" } });
         assert.equal(await session.next(), '44"refused"');

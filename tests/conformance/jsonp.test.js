@@ -7,7 +7,7 @@ import { ask, assertRefused } from "./wire.js";
 
 const BYTES = Buffer.of(0, 4, 30, 255);
 
-/** A session whose payloads are scripts and forms, as the page's function `index` hears them. */
+/** A JSONP session: payloads are scripts and forms, received by the page's callback `index`. */
 async function jsonp(server, eio, index = "7") {
   const query = { EIO: eio, j: index, b64: 1 };
   const session = { server, eio, transport: "polling" };
@@ -36,7 +36,7 @@ async function jsonp(server, eio, index = "7") {
   return session;
 }
 
-/** What a page hears that runs the script of an answer. */
+/** What a page receives when it runs the script of a response. */
 function heard(script, index) {
   assert.doesNotMatch(script, /[\u2028\u2029]/, "no newline of JavaScript's");
   const heard = [];
@@ -45,7 +45,7 @@ function heard(script, index) {
   return heard[0];
 }
 
-/** As the client of v2 writes it into its form. */
+/** The payload in the escaping of the v2 client's form. */
 function form(payload) {
   return `d=${encodeURIComponent(payload.replace(/\\n/g, "\\\\n").replace(/\n/g, "\\n"))}`;
 }
@@ -62,7 +62,7 @@ conformance("JSONP", FORGETFUL, (server) => {
   for (const eio of REVISIONS) {
     const revision = `revision ${eio}`;
 
-    test(`${revision}: payloads are scripts, and forms bring them`, async () => {
+    test(`${revision}: responses are scripts and requests are forms`, async () => {
       const session = await joined(server, eio);
       const { status, headers, body } = await session.send('421["echo",1]', '422["echo","ä😀\u2028\\"<script>"]');
       assert.deepEqual([status, headers["content-type"], body.toString()], [200, "text/html", "ok"]);
@@ -70,7 +70,7 @@ conformance("JSONP", FORGETFUL, (server) => {
       assert.equal(await session.next(), '432["ä😀\u2028\\"<script>"]');
     });
 
-    test(`${revision}: newlines come as they were`, async () => {
+    test(`${revision}: newlines arrive unchanged`, async () => {
       const session = await joined(server, eio);
       for (const text of ["a\nb", "a\\nb", "\\\\n", "\\", "a\r\n+&=%"]) {
         await session.send(`421["echo",${JSON.stringify(text)}]`);
@@ -85,7 +85,7 @@ conformance("JSONP", FORGETFUL, (server) => {
       assert.deepEqual(await session.next(), BYTES);
     });
 
-    test(`${revision}: a poll waits, and hears what is said to everybody`, async () => {
+    test(`${revision}: a poll waits and receives a broadcast`, async () => {
       const session = await joined(server, eio);
       const speaker = await connect(server);
       const poll = session.poll();
@@ -93,7 +93,7 @@ conformance("JSONP", FORGETFUL, (server) => {
       assert.deepEqual(await poll, ['42["said",1]']);
     });
 
-    test(`${revision}: a form without a payload, or with two, says nothing`, async () => {
+    test(`${revision}: a form without a payload or with two of them is ignored`, async () => {
       const session = await joined(server, eio);
       for (const body of ["", "x=1", '421["echo",1]', `${form(encodePayload(eio, ["1"]))}&d=x`]) {
         const answer = await session.form(body);
@@ -116,20 +116,20 @@ conformance("JSONP", FORGETFUL, (server) => {
       assert.equal(await session.next(), "431[1]");
     });
 
-    test(`${revision}: of the function's number only digits count`, async () => {
+    test(`${revision}: only digits of the callback's number are used`, async () => {
       const { body } = await ask(server, { query: { EIO: eio, j: "1];alert(2)//" } });
       assert.match(body.toString(), /^___eio\[12\]\("/);
       const empty = await ask(server, { query: { EIO: eio, j: "" } });
       assert.match(empty.body.toString(), /^___eio\[\]\("/);
     });
 
-    test(`${revision}: the end is a script too`, async () => {
+    test(`${revision}: the last response before a close is a script too`, async () => {
       const session = await joined(server, eio);
       await session.send("42[]");
       assert.deepEqual(await session.poll(), ["6", "1"]);
     });
 
-    test(`${revision}: the client may say goodbye, or move to a WebSocket`, async () => {
+    test(`${revision}: the client may send CLOSE, or upgrade to a WebSocket`, async () => {
       const leaving = await joined(server, eio);
       await leaving.send("1");
       assertRefused(await leaving.form(form(encodePayload(eio, ["2"]))), 1, "Session ID unknown");
@@ -140,18 +140,18 @@ conformance("JSONP", FORGETFUL, (server) => {
     });
   }
 
-  test("a refusal is JSON, as it is without", async () => {
+  test("a refusal is JSON, as without JSONP", async () => {
     assertRefused(await ask(server, { query: { j: 0, sid: "nobody" } }), 1, "Session ID unknown");
   });
 
-  test("a session that began without j stays without", async () => {
+  test("a session without the parameter j never gets JSONP", async () => {
     const session = await open(server, { eio: 3, transport: "polling" });
     session.query.j = "0";
     assert.equal(await session.next(), "40");
     await session.send("1");
   });
 
-  test("who is silent is gone", async () => {
+  test("a client that stops polling is disconnected", async () => {
     const session = await joined(server, 3);
     await session.send("41");
     assert.equal(await reasonOf(server, session.sid), "client namespace disconnect");

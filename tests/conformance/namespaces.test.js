@@ -7,7 +7,7 @@ import { connect, join, open, WAYS } from "./session.js";
 const FOUR = WAYS.filter(({ eio }) => eio === 4);
 const THREE = WAYS.filter(({ eio }) => eio === 3);
 
-/** CONNECT_ERROR of revision 3. The protocol has the message as text; what Node sends is the data. */
+/** CONNECT_ERROR of revision 3. In the protocol the payload is the message; Node sends the data. */
 function refused(server, prefix, message, data) {
   return `44${prefix}${JSON.stringify(server.expects({ node: data, sockeye: message }))}`;
 }
@@ -16,7 +16,7 @@ conformance("namespaces", PATIENT, (server) => {
   for (const way of FOUR) {
     const over = `revision 4 over ${way.transport}`;
 
-    test(`${over}: the server is given the payload of CONNECT`, async () => {
+    test(`${over}: the server gets the payload of CONNECT`, async () => {
       const bare = await connect(server, way);
       assert.deepEqual(bare.auth, {});
       const auth = { token: "abc", n: 1, nested: { list: [null] } };
@@ -24,7 +24,7 @@ conformance("namespaces", PATIENT, (server) => {
       assert.deepEqual(socket.auth, auth);
     });
 
-    test(`${over}: a namespace may be asked for with its comma or without`, async () => {
+    test(`${over}: the comma after the namespace in CONNECT is optional`, async () => {
       const session = await open(server, way);
       await session.send("40/custom");
       assert.match(await session.next(), /^40\/custom,\{"sid":/);
@@ -33,7 +33,7 @@ conformance("namespaces", PATIENT, (server) => {
       assert.match(await session.next(), /^40\/dynamic-10,\{"sid":/);
     });
 
-    test(`${over}: a socket has another id in every namespace, and none is that of the session`, async () => {
+    test(`${over}: a client has a different socket id in every namespace, none equal to the session id`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       const dynamic = await join(main.session, "/dynamic-11");
@@ -43,7 +43,7 @@ conformance("namespaces", PATIENT, (server) => {
       assert.equal(new Set([...secrets, main.session.sid]).size, 7);
     });
 
-    test(`${over}: whom the middleware refuses is told its message and its data`, async () => {
+    test(`${over}: a refusal by middleware contains its message and its data`, async () => {
       const session = await open(server, way);
       await session.send("40/admin,");
       assert.equal(await session.next(), '44/admin,{"message":"forbidden","data":{"reason":"staff only"}}');
@@ -69,7 +69,7 @@ conformance("namespaces", PATIENT, (server) => {
       assert.equal(await session.next(), '44/custom?token=x,{"message":"Invalid namespace"}');
     });
 
-    test(`${over}: who was refused may ask again over the same session`, async () => {
+    test(`${over}: a refused client may send CONNECT again in the same session`, async () => {
       const session = await open(server, way);
       await session.send('40{"token":"refuse"}');
       assert.match(await session.next(), /^44\{/);
@@ -78,7 +78,7 @@ conformance("namespaces", PATIENT, (server) => {
       await socket.isAlive();
     });
 
-    test(`${over}: a refusal leaves the other namespaces of the session alone`, async () => {
+    test(`${over}: a refusal does not affect other namespaces of the session`, async () => {
       const main = await connect(server, way);
       await main.session.send("40/admin,");
       assert.match(await main.session.next(), /^44\/admin,/);
@@ -91,7 +91,7 @@ conformance("namespaces", PATIENT, (server) => {
   for (const way of THREE) {
     const over = `revision 3 over ${way.transport}`;
 
-    test(`${over}: the query of a namespace is what the server is given`, async () => {
+    test(`${over}: the server gets the query of a namespace`, async () => {
       const { session } = await connect(server, way);
       await session.send("40/custom?token=x&more=a%20b");
       assert.equal(await session.next(), "40/custom,");
@@ -105,12 +105,12 @@ conformance("namespaces", PATIENT, (server) => {
       assert.match(await session.next(), /^42\/custom,\["welcome",\{"token":"x"\}/);
     });
 
-    test(`${over}: whom the middleware of the main namespace refuses is told at once`, async () => {
+    test(`${over}: a refusal by the main namespace's middleware arrives at once`, async () => {
       const session = await open(server, { ...way, query: { token: "refuse" } });
       assert.equal(await session.next(), refused(server, "", "refused", { code: "no" }));
     });
 
-    test(`${over}: a namespace refuses by the query in its name`, async () => {
+    test(`${over}: middleware can refuse by the query of the namespace`, async () => {
       const { session } = await connect(server, way);
       await session.send("40/dynamic-13?token=refuse,");
       assert.equal(await session.next(), refused(server, "/dynamic-13,", "refused", { code: "no" }));

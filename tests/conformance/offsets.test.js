@@ -1,5 +1,5 @@
-// Clients that do not show that an offset does not hurt them: with recovery on, they hear what Node's server sends
-// without it.
+// Clients that do not show that they accept offsets: with recovery enabled, they receive what Node's server sends
+// with recovery disabled.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ const BYTES = Buffer.of(0, 4, 30, 255);
 
 conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (server) => {
   for (const transport of TRANSPORTS) {
-    test(`over ${transport}: CONNECT has no pid, and events are as they were emitted`, async () => {
+    test(`over ${transport}: CONNECT has no pid, and events have no offset`, async () => {
       const socket = await connect(server, { transport });
       await socket.emit("emit-back");
       await socket.hears("back");
@@ -25,7 +25,7 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
       await socket.isAlive();
     });
 
-    test(`over ${transport}: so are those to a room and to everybody, in namespaces too, volatile ones too`, async () => {
+    test(`over ${transport}: broadcasts, in every namespace, and volatile events have no offset either`, async () => {
       const main = await connect(server, { transport });
       const custom = await join(main.session, "/custom");
       for (const [listener, namespace] of [[main, "/"], [custom, "/custom"]]) {
@@ -36,7 +36,7 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
         await listener.hears("said", "text");
         await speaker.ask("say", { ...others, rooms: [], data: BYTES });
         await listener.hears("said", BYTES);
-        // Over polling nobody waits just now: then it is left out.
+        // Over polling no poll is waiting: the volatile event is dropped.
         if (transport === "websocket") {
           await speaker.ask("say", { ...others, rooms: ["room"], volatile: true, data: "now" });
           await listener.hears("said", "now");
@@ -44,7 +44,7 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
       }
     });
 
-    test(`over ${transport}: who goes is gone`, async () => {
+    test(`over ${transport}: a disconnected socket cannot be recovered`, async () => {
       const { session, id } = await connect(server, { transport });
       if (transport === "polling") await session.close();
       else session.websocket.end();
@@ -52,7 +52,7 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
     });
   }
 
-  test("after an upgrade it is as before", async () => {
+  test("after an upgrade there are no offsets either", async () => {
     const socket = await connect(server, { transport: "polling" });
     const after = socket.over(await upgraded(socket.session, await probed(socket.session)));
     await after.emit("emit-back", BYTES);
@@ -61,7 +61,9 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
   });
 });
 
-/** A handshake with these headers and this query as they are; CONNECT's answer, and the arguments of `welcome`. */
+/**
+ * A handshake with exactly these headers and this query. Returns the answer to CONNECT and the arguments of `welcome`.
+ */
 async function shown(server, { transport = "websocket", ...options }) {
   const session = await open(server, { transport, asks: {}, ...options });
   const socket = new Socket(session, "/");
@@ -75,7 +77,7 @@ const NODE = { "Sec-WebSocket-Extensions": "permessage-deflate; client_max_windo
 const BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
 
 conformance("clients by what their handshake shows", PATIENT, (server) => {
-  // Node's server takes all for the same.
+  // Node's server treats all of these alike.
   const known = { node: true, sockeye: true };
   const unknown = { node: true, sockeye: false };
   const cases = [
@@ -87,9 +89,9 @@ conformance("clients by what their handshake shows", PATIENT, (server) => {
     ["Node that polls", known, { transport: "polling", headers: { "User-Agent": "node-XMLHttpRequest" } }],
     ["React Native on iOS", known, { headers: { Origin: `http://127.0.0.1` } }],
     ["okhttp", known, { headers: { "User-Agent": "okhttp/4.12.0" } }],
-    ["nothing", unknown, {}],
-    ["nothing, over polling", unknown, { transport: "polling" }],
-    ["a name that is not known", unknown, { headers: { ...NODE, "User-Agent": "Dart/3.5 (dart:io)" } }],
+    ["no headers", unknown, {}],
+    ["no headers, over polling", unknown, { transport: "polling" }],
+    ["an unknown user agent", unknown, { headers: { ...NODE, "User-Agent": "Dart/3.5 (dart:io)" } }],
     ["python-requests", unknown, { transport: "polling", headers: { "User-Agent": "python-requests/2.32.3" } }],
     ["recovery=true", known, { asks: { recovery: "true" } }],
     ["recovery=1", known, { asks: { recovery: "1" }, transport: "polling" }],
@@ -105,7 +107,7 @@ conformance("clients by what their handshake shows", PATIENT, (server) => {
     });
   }
 
-  test("another recovery than true and false is the application's own", async () => {
+  test("values of recovery other than true and false are left to the application", async () => {
     for (const recovery of ["yes", "", "TRUE", "2"]) {
       const polled = await ask(server, { query: { recovery } });
       const { status, websocket } = await upgrade(server, { query: { recovery } });
@@ -114,7 +116,7 @@ conformance("clients by what their handshake shows", PATIENT, (server) => {
     }
   });
 
-  test("a recovered client may come back without showing anything, unless it says recovery=false", async () => {
+  test("a client once recovered needs not show it again, unless it sends recovery=false", async () => {
     const old = await connect(server);
     old.session.websocket.end();
     await reasonOf(server, old.id);
@@ -136,7 +138,7 @@ conformance("clients by what their handshake shows", PATIENT, (server) => {
   });
 });
 
-/** With the server's own origin, where there is one: others are refused. */
+/** With the server's own origin where an Origin is sent: others are refused. */
 function ownOrigin(server, headers = {}) {
   return headers.Origin ? { ...headers, Origin: `http://127.0.0.1:${server.port}` } : headers;
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { conformance, PATIENT } from "./harness.js";
 import { connect, join, open, WAYS } from "./session.js";
 
-/** What JSON can hold and what implementations get wrong. */
+/** Values that JSON can contain and that implementations get wrong. */
 const VALUES = [
   null,
   true,
@@ -20,7 +20,7 @@ const VALUES = [
   { z: 1, a: { nested: [null, { deep: "er" }] }, "": "no name" },
 ];
 
-/** The packets that arrive before the answer to something that is sent now. */
+/** The packets that arrive before the answer to a packet sent now. */
 async function heardBefore(socket) {
   await socket.session.send(...socket.event(["echo"], 2_000));
   const heard = [];
@@ -35,7 +35,7 @@ conformance("packets", PATIENT, (server) => {
   for (const way of WAYS) {
     const over = `revision ${way.eio} over ${way.transport}`;
 
-    test(`${over}: CONNECT and its answer are as the protocol has them`, async () => {
+    test(`${over}: CONNECT and its answer have the form that the protocol requires`, async () => {
       const session = await open(server, way);
       if (way.eio === 4) {
         await session.send("40");
@@ -54,7 +54,7 @@ conformance("packets", PATIENT, (server) => {
       assert.equal(await session.next(), "437[]");
     });
 
-    test(`${over}: blanks before the JSON are a part of the id, and alone they are 0`, async () => {
+    test(`${over}: blanks before the JSON belong to the id, and alone mean id 0`, async () => {
       const { session } = await connect(server, way);
       await session.send('42 ["echo",1]', '42\t\n["echo",2]', '427 ["echo",3]', '42 8[ "echo" ,4 ]');
       for (const answer of ["430[1]", "430[2]", "437[3]", "438[4]"]) assert.equal(await session.next(), answer);
@@ -66,27 +66,27 @@ conformance("packets", PATIENT, (server) => {
       await socket.hears("back", 1, "two", { three: 3 });
     });
 
-    test(`${over}: what JSON holds comes back as it was sent, keys in their order`, async () => {
+    test(`${over}: JSON is echoed unchanged, with the order of keys`, async () => {
       const socket = await connect(server, way);
       assert.equal(JSON.stringify(await socket.ask("echo", ...VALUES)), JSON.stringify(VALUES));
       await socket.emit("emit-back", ...VALUES);
       await socket.hears("back", ...VALUES);
     });
 
-    test(`${over}: half of a surrogate pair is text like any other`, async () => {
+    test(`${over}: a lone surrogate is echoed unchanged`, async () => {
       const { session } = await connect(server, way);
       await session.send(String.raw`421["echo","\ud83d"]`);
       assert.equal(await session.next(), String.raw`431["\ud83d"]`);
     });
 
-    test(`${over}: what is nested a hundred deep comes back`, async () => {
+    test(`${over}: a hundred levels of nesting are echoed`, async () => {
       const { session } = await connect(server, way);
       const deep = "[".repeat(100) + "]".repeat(100);
       await session.send(`421["echo",${deep}]`);
       assert.equal(await session.next(), `431[${deep}]`);
     });
 
-    test(`${over}: the client answers what the server asks`, async () => {
+    test(`${over}: the client acknowledges a server event`, async () => {
       const socket = await connect(server, way);
       await socket.session.send('425["ask",{"q":1}]');
       const id = await socket.isAsked("question", { q: 1 });
@@ -94,7 +94,7 @@ conformance("packets", PATIENT, (server) => {
       assert.equal(await socket.session.next(), '435["the answer"]');
     });
 
-    test(`${over}: an answer counts once, and an answer to nothing is passed over`, async () => {
+    test(`${over}: only the first acknowledgement counts, and one with an unknown id is ignored`, async () => {
       const socket = await connect(server, way);
       await socket.session.send('421["ask",1]');
       const id = await socket.isAsked("question", 1);
@@ -105,7 +105,7 @@ conformance("packets", PATIENT, (server) => {
       await socket.isAlive();
     });
 
-    test(`${over}: an event that nobody listens to: Node says nothing, sockeye says so`, async () => {
+    test(`${over}: an event without a handler: Node ignores it, sockeye sends event-error`, async () => {
       const socket = await connect(server, way);
       for (const event of ["nobody-listens", "connection", 1]) {
         await socket.emit(event);
@@ -115,7 +115,7 @@ conformance("packets", PATIENT, (server) => {
       }
     });
 
-    test(`${over}: an event that nobody listens to, with an id: Node never answers, sockeye says so`, async () => {
+    test(`${over}: an event without a handler, with an id: Node never answers, sockeye acknowledges an error`, async () => {
       const socket = await connect(server, way);
       for (const event of ["nobody-listens", "connection", 1]) {
         await socket.session.send(...socket.event([event], 1_000));
@@ -125,7 +125,7 @@ conformance("packets", PATIENT, (server) => {
       }
     });
 
-    test(`${over}: five hundred events keep their order, and so do their answers`, async () => {
+    test(`${over}: five hundred events and their acknowledgements keep their order`, async () => {
       const { session } = await connect(server, way);
       const events = Array.from({ length: 500 }, (_, i) => `42${i}["echo",${i}]`);
       for (let i = 0; i < events.length; i += 100) await session.send(...events.slice(i, i + 100));
@@ -139,13 +139,13 @@ conformance("packets", PATIENT, (server) => {
       await socket.isAlive();
     });
 
-    test(`${over}: almost as much as may be sent at once comes back`, async () => {
+    test(`${over}: an event just below the size limit is echoed`, async () => {
       const socket = await connect(server, way);
       const text = "x".repeat(99_000);
       assert.deepEqual(await socket.ask("echo", text), [text]);
     });
 
-    test(`${over}: leaving is not answered, and one may come again`, async () => {
+    test(`${over}: DISCONNECT is not answered, and a new CONNECT is accepted`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       await main.session.send("41/custom,");
@@ -155,7 +155,7 @@ conformance("packets", PATIENT, (server) => {
       if (way.eio === 4) assert.notEqual(again.id, custom.id);
     });
 
-    test(`${over}: whoever left the main namespace may stay in another`, async () => {
+    test(`${over}: a client may leave the main namespace and stay in another`, async () => {
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
       await main.session.send("41");
@@ -165,7 +165,7 @@ conformance("packets", PATIENT, (server) => {
     });
   }
 
-  test("the server's questions in one namespace have ids of their own", async () => {
+  test("acknowledgement ids of the server are counted per namespace", async () => {
     const main = await connect(server);
     const custom = await join(main.session, "/custom");
     await main.session.send('421["ask","main"]');

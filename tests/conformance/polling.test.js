@@ -9,7 +9,7 @@ import { assertRefused, call } from "./wire.js";
 
 const POLLING = REVISIONS.map((eio) => ({ eio, transport: "polling" }));
 
-/** A listener that polls, in a room, and a speaker whose acknowledgements say when something was said. */
+/** A polling listener in a room, and a speaker that broadcasts to it; acknowledged when the broadcast is done. */
 async function pair(server, way) {
   const listener = await connect(server, way);
   await listener.ask("join", "room");
@@ -18,7 +18,7 @@ async function pair(server, way) {
   return { listener, say };
 }
 
-/** An event that makes a POST of exactly so many bytes. */
+/** An event that makes the body of a POST exactly this long. */
 function eventOf(eio, bytes) {
   for (let text = "x".repeat(bytes); ; text = text.slice(1)) {
     const event = `421["echo","${text}"]`;
@@ -31,21 +31,21 @@ conformance("polling", FORGETFUL, (server) => {
     const { eio } = way;
     const revision = `revision ${eio}`;
 
-    test(`${revision}: a poll waits until there is something`, async () => {
+    test(`${revision}: a poll waits until there is a packet`, async () => {
       const { listener, say } = await pair(server, way);
       const poll = listener.session.poll();
       await say("late");
       assert.match((await poll).join(), /^42\["said","late"/);
     });
 
-    test(`${revision}: what was said between two polls is in one payload`, async () => {
+    test(`${revision}: events between two polls arrive in one payload`, async () => {
       const { listener, say } = await pair(server, way);
       for (let i = 0; i < 5; i++) await say(i);
       const packets = await listener.session.poll();
       assert.deepEqual(packets.map((packet) => JSON.parse(packet.slice(2))[1]), [0, 1, 2, 3, 4]);
     });
 
-    test(`${revision}: several packets in one POST are taken in order`, async () => {
+    test(`${revision}: several packets in one POST are processed in order`, async () => {
       const { session } = await connect(server, way);
       const { status, headers, body } = await session.post(
         encodePayload(eio, ['421["echo","a"]', '422["echo","b"]', "40/custom,", '423["echo","c"]']),
@@ -66,7 +66,7 @@ conformance("polling", FORGETFUL, (server) => {
       await listener.hears("said", "the end");
     });
 
-    test(`${revision}: a POST of as many bytes as are allowed is taken`, async () => {
+    test(`${revision}: a POST of exactly the allowed size is accepted`, async () => {
       const { session } = await connect(server, way);
       const body = encodePayload(eio, [eventOf(eio, MAX_PAYLOAD)]);
       assert.equal(body.length, MAX_PAYLOAD);
@@ -88,7 +88,7 @@ conformance("polling", FORGETFUL, (server) => {
       await socket.isAlive();
     });
 
-    test(`${revision}: a POST that does not say its length is refused when it becomes too large`, async () => {
+    test(`${revision}: a chunked POST is refused when it becomes too large`, async () => {
       const socket = await connect(server, way);
       const { request, answer } = call(server, { method: "POST", query: socket.session.query });
       request.on("error", () => {});
@@ -98,7 +98,7 @@ conformance("polling", FORGETFUL, (server) => {
       await socket.isAlive();
     });
 
-    test(`${revision}: whoever sends nine times as many bytes finds the answer behind them, over the same connection`, async () => {
+    test(`${revision}: a POST of nine times the allowed size is answered over the same connection`, async () => {
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
       try {
         const socket = await connect(server, way);
@@ -117,9 +117,9 @@ conformance("polling", FORGETFUL, (server) => {
       }
     });
 
-    test(`${revision}: a second poll at once ends the session`, async () => {
+    test(`${revision}: a second concurrent poll ends the session`, async () => {
       const { session, id } = await connect(server, way);
-      // Whichever comes second.
+      // Either of the two may arrive second.
       const answers = await Promise.all([session.get(), session.get()]);
       const [first, second] = answers.sort((one, other) => one.status - other.status);
       assert.deepEqual([first.status, second.status], [200, 400]);
@@ -128,17 +128,17 @@ conformance("polling", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, id), "transport error");
     });
 
-    test(`${revision}: a second POST at once ends the session`, async () => {
+    test(`${revision}: a second concurrent POST ends the session`, async () => {
       const { session, id } = await connect(server, way);
       const first = call(server, { method: "POST", query: session.query, headers: { expect: "100-continue" } });
       first.request.on("error", () => {});
-      // The server asks for the body: the first POST has arrived.
+      // The server sends 100 Continue: the first POST has arrived.
       await inTime(once(first.request, "continue"), "100 Continue");
       first.request.write("4");
       const poll = session.get();
       const second = await session.post("42");
       assert.equal(second.status, 400);
-      // Whichever of the two came first.
+      // Either of the two may have arrived first.
       const { status, headers, body } = await poll;
       if (status === 200) assert.deepEqual(decodePayload(eio, headers["content-type"], body), ["1"]);
       else assertRefused({ status, headers, body }, 1, "Session ID unknown");
@@ -155,7 +155,7 @@ conformance("polling", FORGETFUL, (server) => {
       });
     }
 
-    test(`${revision}: a POST of nothing closes`, async () => {
+    test(`${revision}: an empty POST closes the session`, async () => {
       const { session, id } = await connect(server, way);
       const { status, body } = await session.post("");
       assert.deepEqual([status, body.toString()], [200, "ok"]);
@@ -163,7 +163,7 @@ conformance("polling", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, id), "parse error");
     });
 
-    test(`${revision}: a POST of garbage is taken and closes`, async () => {
+    test(`${revision}: a POST of garbage is answered and closes the session`, async () => {
       const { session, id } = await connect(server, way);
       const { status, body } = await session.post("abc");
       assert.deepEqual([status, body.toString()], [200, "ok"]);
@@ -172,9 +172,9 @@ conformance("polling", FORGETFUL, (server) => {
     });
 
     for (const garbage of ["abc", "", "4"]) {
-      test(`${revision}: after a POST of ${JSON.stringify(garbage)} that cannot be read the session is forgotten`, async () => {
+      test(`${revision}: after a POST of ${JSON.stringify(garbage)} that cannot be parsed the session id is unknown`, async () => {
         const { session } = await connect(server, way);
-        // A packet without a type, of a type that there is not, and in revision 4 a message that is no packet.
+        // A packet without a type or of an unknown type, and in revision 4 a message that is no valid packet.
         const body = garbage === "4" ? encodePayload(eio, ["x"]) : garbage;
         assert.equal((await session.post(body)).status, 200);
         assertRefused(await session.get(), 1, "Session ID unknown");
@@ -183,7 +183,7 @@ conformance("polling", FORGETFUL, (server) => {
     }
 
     for (const violation of ["42[]", "4x", '42/nope,["echo",1]', '4451-["echo"]']) {
-      test(`${revision}: after ${violation} the last poll is NOOP and CLOSE, then the session is forgotten`, async () => {
+      test(`${revision}: after ${violation} the last poll is NOOP and CLOSE, then the session id is unknown`, async () => {
         const { session } = await connect(server, way);
         assert.equal((await session.post(encodePayload(eio, [violation]))).status, 200);
         assert.deepEqual(await session.poll(), ["6", "1"]);
@@ -191,7 +191,7 @@ conformance("polling", FORGETFUL, (server) => {
       });
     }
 
-    test(`${revision}: what the server said before it closes comes first, in a payload of its own`, async () => {
+    test(`${revision}: packets queued before a close arrive first, in a separate payload`, async () => {
       const { session } = await connect(server, way);
       const packets = ['421["echo",1]', '42["disconnect-me",true]'];
       assert.equal((await session.post(encodePayload(eio, packets))).status, 200);
@@ -200,7 +200,7 @@ conformance("polling", FORGETFUL, (server) => {
       assertRefused(await session.get(), 1, "Session ID unknown");
     });
 
-    test(`${revision}: while the last poll is waited for, what the client sends is passed over, but for CLOSE`, async () => {
+    test(`${revision}: until the last poll, packets from the client are ignored, except CLOSE`, async () => {
       const { session } = await connect(server, way);
       const poll = session.poll();
       await session.send('42["disconnect-me",true]');
@@ -223,7 +223,7 @@ conformance("polling", FORGETFUL, (server) => {
       assert.equal(await reasonOf(server, id), "transport close");
     });
 
-    test(`${revision}: what stands behind CLOSE in a POST is not done`, async () => {
+    test(`${revision}: packets after CLOSE in a POST are ignored`, async () => {
       const { listener } = await pair(server, way);
       const speaker = await connect(server, way);
       const said = speaker.event(["say", { rooms: ["room"], event: "said", data: 1 }], 1);
@@ -268,7 +268,7 @@ conformance("polling", FORGETFUL, (server) => {
       }
     });
 
-    test(`${revision}: a POST that arrives byte by byte is taken whole`, async () => {
+    test(`${revision}: a POST that arrives byte by byte is accepted`, async () => {
       const { session } = await connect(server, way);
       const body = Buffer.from(encodePayload(eio, ['421["echo","é😀"]']));
       const { request, answer } = call(server, { method: "POST", query: session.query });
@@ -278,13 +278,13 @@ conformance("polling", FORGETFUL, (server) => {
       assert.equal(await session.next(), '431["é😀"]');
     });
 
-    test(`${revision}: parameters of its own, as of clients that avoid caches, are passed over`, async () => {
+    test(`${revision}: unknown query parameters, such as cache busters, are ignored`, async () => {
       const socket = await connect(server, { ...way, query: { t: "abc123", anything: "else" } });
       socket.session.query.t = "abc124";
       await socket.isAlive();
     });
 
-    test(`${revision}: after its end nothing is taken`, async () => {
+    test(`${revision}: after the end of a session its requests are refused`, async () => {
       const { session } = await connect(server, way);
       await session.close();
       assertRefused(await session.post(encodePayload(eio, ["42"])), 1, "Session ID unknown");
@@ -293,7 +293,7 @@ conformance("polling", FORGETFUL, (server) => {
     });
   }
 
-  test("revision 4: bytes as the body of a POST are refused and end the session", async () => {
+  test("revision 4: a binary POST is refused and ends the session", async () => {
     const { session, id } = await connect(server, POLLING[0]);
     const { status } = await session.post(Buffer.of(1, 2, 3), { headers: { "content-type": "application/octet-stream" } });
     assert.equal(status, 400);
@@ -301,7 +301,7 @@ conformance("polling", FORGETFUL, (server) => {
     assert.equal(await reasonOf(server, id), "transport error");
   });
 
-  test("revision 4: no type of content is needed", async () => {
+  test("revision 4: a POST needs no Content-Type", async () => {
     const { session } = await connect(server, POLLING[0]);
     for (const type of ["text/plain", "application/json", "application/x-www-form-urlencoded"]) {
       const { status } = await session.post('421["echo",1]', { headers: { "content-type": type } });
@@ -310,7 +310,7 @@ conformance("polling", FORGETFUL, (server) => {
     }
   });
 
-  test("the answer to a handshake has only the session's opening", async () => {
+  test("the response to a handshake contains only the OPEN packet", async () => {
     for (const way of POLLING) {
       const session = await open(server, way);
       if (way.eio === 3) assert.equal(await session.next(), "40");

@@ -7,7 +7,10 @@ import { call } from "./wire.js";
 
 const BYTES = Buffer.of(0, 4, 30, 255);
 
-/** A client in a room that has heard an event there, and somebody who says things: done when they were said. */
+/**
+ * A client in a room that has received an event there, and a speaker that broadcasts; acknowledged when the broadcast
+ * is done.
+ */
 async function pair(server, options) {
   const speaker = await connect(server);
   const say = (data, to = { rooms: ["room"] }) => speaker.ask("say", { event: "said", data, ...to });
@@ -18,12 +21,15 @@ async function pair(server, options) {
   return { socket, say, speaker };
 }
 
-/** What handlers are told when somebody went who may come back: Node has a reason, sockeye knows that later. */
+/**
+ * The reason that disconnect handlers get for a recoverable socket. Node has one at once, sockeye only after the
+ * window.
+ */
 function awayBecause(server, reason) {
   return server.expects({ node: reason, sockeye: "away" });
 }
 
-/** Goes away without a word, for the so manieth time, and is done when the server has noticed. */
+/** Breaks the connection, for the nth time, and waits until the server has noticed. */
 async function dropped(server, socket, times = 1) {
   if (socket.session.transport === "polling") await socket.session.close();
   else socket.session.websocket.end();
@@ -31,8 +37,8 @@ async function dropped(server, socket, times = 1) {
 }
 
 /**
- * Comes back with this payload of CONNECT: what was heard before its answer, and the socket that this made. A new
- * one's `welcome` is among what is heard next.
+ * Reconnects with this payload of CONNECT. Returns the events received before the answer, and the new client. The
+ * `welcome` of a new socket is among the events received next.
  */
 async function back(server, auth, { transport, namespace = "/" } = {}) {
   const session = await open(server, { transport });
@@ -50,7 +56,7 @@ async function back(server, auth, { transport, namespace = "/" } = {}) {
   }
 }
 
-/** It is another socket, which heard nothing of what the old one missed. */
+/** Asserts that it is a new socket, which received no event that the old one missed. */
 async function assertNew({ missed, socket }, old) {
   assert.deepEqual(missed, []);
   assert.notEqual(socket.id, old.id);
@@ -62,7 +68,7 @@ async function assertNew({ missed, socket }, old) {
 
 conformance("recovery", PATIENT, (server) => {
   for (const transport of TRANSPORTS) {
-    test(`over ${transport}: what was missed is heard before CONNECT, and id, pid and rooms are the same`, async () => {
+    test(`over ${transport}: missed events arrive before the answer to CONNECT, and id, pid and rooms are the same`, async () => {
       const { socket: old, say, speaker } = await pair(server, { transport });
       await dropped(server, old);
       await say("to its room");
@@ -82,7 +88,7 @@ conformance("recovery", PATIENT, (server) => {
       await socket.hears("said", "live again");
     });
 
-    test(`over ${transport}: who missed nothing hears nothing again`, async () => {
+    test(`over ${transport}: a client that missed nothing gets no event again`, async () => {
       const { socket: old } = await pair(server, { transport });
       await dropped(server, old);
       const { missed, socket } = await back(server, { pid: old.pid, offset: old.offset }, { transport });
@@ -91,7 +97,7 @@ conformance("recovery", PATIENT, (server) => {
       await socket.isAlive();
     });
 
-    test(`over ${transport}: an older offset means to hear again what came behind it`, async () => {
+    test(`over ${transport}: an older offset replays all events after it`, async () => {
       const { socket: old, say } = await pair(server, { transport });
       await say("heard already");
       await old.hears("said", "heard already");
@@ -101,7 +107,7 @@ conformance("recovery", PATIENT, (server) => {
       assert.deepEqual(missed.map(([, data]) => data), ["heard already", "missed"]);
     });
 
-    test(`over ${transport}: it works again and again`, async () => {
+    test(`over ${transport}: a socket is recovered repeatedly`, async () => {
       const { socket: first, say } = await pair(server, { transport });
       let [old, { offset }] = [first, first];
       for (let i = 0; i < 3; i++) {
@@ -115,7 +121,7 @@ conformance("recovery", PATIENT, (server) => {
       }
     });
 
-    test(`over ${transport}: an offset serves twice when nothing came behind it`, async () => {
+    test(`over ${transport}: an offset can be used twice if no event came after it`, async () => {
       const { socket: old } = await pair(server, { transport });
       await dropped(server, old);
       const auth = { pid: old.pid, offset: old.offset };
@@ -126,7 +132,7 @@ conformance("recovery", PATIENT, (server) => {
     });
   }
 
-  test("the transport may be another one", async () => {
+  test("the transport may change", async () => {
     for (const [from, to] of [TRANSPORTS, [...TRANSPORTS].reverse()]) {
       const { socket: old, say } = await pair(server, { transport: from });
       await dropped(server, old);
@@ -137,7 +143,7 @@ conformance("recovery", PATIENT, (server) => {
     }
   });
 
-  test("a poll that breaks off may be recovered from", async () => {
+  test("a session ended by a broken poll is recovered", async () => {
     const { socket: old, say } = await pair(server, { transport: "polling" });
     const { request } = call(server, { query: old.session.query });
     request.on("error", () => {});
@@ -150,7 +156,7 @@ conformance("recovery", PATIENT, (server) => {
     assert.equal(socket.id, old.id);
   });
 
-  test("wrong input that closed the session may be recovered from", async () => {
+  test("a session closed for invalid input is recovered", async () => {
     const { socket: old } = await pair(server);
     await old.session.send("42[]");
     await old.session.closed();
@@ -169,39 +175,39 @@ conformance("recovery", PATIENT, (server) => {
     assert.equal(socket.id, old.id);
   });
 
-  test("the other fields of CONNECT are the application's, and the middleware is not asked again", async () => {
+  test("other fields of CONNECT are left to the application, and middleware does not run again", async () => {
     const { socket: old } = await pair(server);
     await dropped(server, old);
     const { socket } = await back(server, { token: "refuse", pid: old.pid, offset: old.offset });
     assert.equal(socket.id, old.id);
   });
 
-  test("a pid that nobody has makes a new socket", async () => {
+  test("an unknown pid creates a new socket", async () => {
     const { socket: old } = await pair(server);
     await dropped(server, old);
     await assertNew(await back(server, { pid: "nobody", offset: old.offset }), old);
   });
 
-  test("an offset that is not known makes a new socket", async () => {
+  test("an unknown offset creates a new socket", async () => {
     const { socket: old } = await pair(server);
     await dropped(server, old);
     await assertNew(await back(server, { pid: old.pid, offset: "never" }), old);
   });
 
-  test("a pid and an offset that are not text make a new socket", async () => {
+  test("a pid and an offset that are no strings create a new socket", async () => {
     const { socket: old } = await pair(server);
     await dropped(server, old);
     await assertNew(await back(server, { pid: 1, offset: 2 }), old);
     await assertNew(await back(server, { pid: [old.pid], offset: { offset: old.offset } }), old);
   });
 
-  test("the pid of one namespace is nothing in another", async () => {
+  test("the pid of one namespace is unknown in another", async () => {
     const { socket: old } = await pair(server);
     await dropped(server, old);
     await assertNew(await back(server, { pid: old.pid, offset: old.offset }, { namespace: "/custom" }), old);
   });
 
-  test("who left by DISCONNECT is gone", async () => {
+  test("a socket that sent DISCONNECT is not recovered", async () => {
     const { socket: old } = await pair(server);
     await old.session.send("41");
     assert.equal(await reasonOf(server, old.id), "client namespace disconnect");
@@ -209,7 +215,7 @@ conformance("recovery", PATIENT, (server) => {
   });
 
   for (const close of [false, true]) {
-    test(`whom the server ended by disconnect(${close}) is gone`, async () => {
+    test(`a socket disconnected by disconnect(${close}) is not recovered`, async () => {
       const { socket: old } = await pair(server);
       await old.emit("disconnect-me", close);
       assert.equal(await reasonOf(server, old.id), "server namespace disconnect");
@@ -217,7 +223,7 @@ conformance("recovery", PATIENT, (server) => {
     });
   }
 
-  test("a question that was asked meanwhile is not asked again", async () => {
+  test("an event with acknowledgement emitted meanwhile is not replayed", async () => {
     const { socket: old, say, speaker } = await pair(server);
     await dropped(server, old);
     await speaker.session.send(...speaker.event(["ask-everyone", { data: "who?", timeoutMs: 200 }], 50));
@@ -228,7 +234,7 @@ conformance("recovery", PATIENT, (server) => {
     assert.deepEqual(missed.map(([event, data]) => [event, data]), [["said", "missed"]]);
   });
 
-  test("what is said while somebody comes back is heard once", async () => {
+  test("an event emitted during the recovery arrives once", async () => {
     const { socket: old, say } = await pair(server);
     await dropped(server, old);
     const speaking = (async () => {
@@ -242,7 +248,7 @@ conformance("recovery", PATIENT, (server) => {
     await socket.isAlive();
   });
 
-  test("who comes back while the old connection still hangs: Node makes a new socket, sockeye lets go of the old connection", async () => {
+  test("a reconnect while the old connection hangs: Node creates a new socket, sockeye drops the old connection and recovers", async () => {
     const { socket: old, say } = await pair(server);
     const { socket } = await back(server, { pid: old.pid, offset: old.offset });
     const isSame = socket.id === old.id;
@@ -255,7 +261,7 @@ conformance("recovery", PATIENT, (server) => {
     }
   });
 
-  test("a pid without an offset, of who heard nothing yet: Node makes a new socket, sockeye recovers", async () => {
+  test("a pid without an offset, before the first event: Node creates a new socket, sockeye recovers", async () => {
     const speaker = await connect(server);
     const old = await connect(server);
     await dropped(server, old);
@@ -277,7 +283,7 @@ conformance("recovery", PATIENT, (server) => {
 });
 
 conformance("recovery after silence", { ...PATIENT, ...HASTY }, (server) => {
-  test("a ping timeout may be recovered from", async () => {
+  test("a session ended by a ping timeout is recovered", async () => {
     const old = await connect(server);
     old.session.answersPings = false;
     await old.session.closed();

@@ -9,7 +9,7 @@ const BASE64 = { ...POLLING, query: { b64: "1" } };
 const BYTES = Buffer.of(0, 1, 128, 254, 255);
 const OCTETS = { headers: { "content-type": "application/octet-stream" } };
 
-/** The body of the next poll, as it is. */
+/** The body of the next poll, unparsed. */
 async function payload(session) {
   const { status, headers, body } = await session.get();
   assert.equal(status, 200);
@@ -17,14 +17,14 @@ async function payload(session) {
 }
 
 conformance("payloads of revision 3", FORGETFUL, (server) => {
-  test("lengths count units of UTF-16", async () => {
+  test("lengths are in UTF-16 code units", async () => {
     const { session } = await connect(server, POLLING);
     assert.equal((await session.post('17:421["echo","é😀"]')).status, 200);
     const { type, body } = await payload(session);
     assert.deepEqual([type, body.toString()], ["text/plain; charset=UTF-8", '10:431["é😀"]']);
   });
 
-  test("several packets stand one behind the other", async () => {
+  test("a payload contains several packets in sequence", async () => {
     const { session } = await connect(server, POLLING);
     assert.equal((await session.post('13:421["echo",1]13:422["echo",2]1:6')).status, 200);
     let text = "";
@@ -33,7 +33,7 @@ conformance("payloads of revision 3", FORGETFUL, (server) => {
   });
 
   const wrong = [
-    ["a length in units of UTF-8", '16:421["echo","é"]'],
+    ["a length in bytes", '16:421["echo","é"]'],
     ["a length that is too large", '14:421["echo",1]'],
     ["no length", ':421["echo",1]'],
     ["a length without a packet", "5"],
@@ -41,7 +41,7 @@ conformance("payloads of revision 3", FORGETFUL, (server) => {
     ["a packet of an unknown type", "1:x"],
   ];
   for (const [what, body] of wrong) {
-    test(`${what} closes`, async () => {
+    test(`${what} closes the session`, async () => {
       const { session, id } = await connect(server, POLLING);
       assert.equal((await session.post(body)).status, 200);
       await session.closed();
@@ -49,13 +49,13 @@ conformance("payloads of revision 3", FORGETFUL, (server) => {
     });
   }
 
-  test("a packet of length zero is passed over", async () => {
+  test("a packet of length zero is ignored", async () => {
     const socket = await connect(server, POLLING);
     assert.equal((await socket.session.post("0:")).status, 200);
     await socket.isAlive();
   });
 
-  test("binary answers among text, whatever the form of the payload", async () => {
+  test("binary and text acknowledgements share a payload, in either form", async () => {
     const socket = await connect(server, POLLING);
     const packets = [...socket.event(["echo", "é😀"], 1), ...socket.event(["echo", BYTES], 2)];
     await socket.session.send(...packets);
@@ -78,7 +78,7 @@ conformance("payloads of revision 3", FORGETFUL, (server) => {
     assert.deepEqual(body.subarray(-end.length), end);
   });
 
-  test("who asked for base64 gets it", async () => {
+  test("a client that asks for base64 gets it", async () => {
     const { session } = await connect(server, BASE64);
     assert.equal((await session.post('43:451-1["echo",{"_placeholder":true,"num":0}]10:b4AAGA/v8=')).status, 200);
     let text = "";
@@ -105,7 +105,7 @@ conformance("payloads of revision 3", FORGETFUL, (server) => {
     await socket.isAlive();
   });
 
-  test("an announcement of more bytes than there are does no harm to others", async () => {
+  test("a length beyond the end of the payload affects no other session", async () => {
     const bystander = await connect(server, POLLING);
     const { session } = await connect(server, POLLING);
     await session.post(Buffer.of(1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255, 4, 1), OCTETS);
@@ -120,17 +120,17 @@ conformance("payloads of revision 3", FORGETFUL, (server) => {
     assert.deepEqual(await session.websocket.next(), Buffer.concat([Buffer.of(4), BYTES]));
   });
 
-  test("over WebSocket base64 is answered in base64 if it was asked for", async () => {
+  test("over WebSocket base64 is answered in base64 if the client asked for it", async () => {
     const { session } = await connect(server, { eio: 3, query: { b64: "1" } });
     session.websocket.send('451-1["echo",{"_placeholder":true,"num":0}]');
     session.websocket.send("b4AAGA/v8=");
     assert.equal(await session.websocket.next(), '461-1[{"_placeholder":true,"num":0}]');
-    // Sockeye answers in binary, which every client takes that has a WebSocket.
+    // Sockeye answers in binary, which every client with a WebSocket accepts.
     const binary = server.expects({ node: "b4AAGA/v8=", sockeye: Buffer.from([4, 0, 1, 128, 254, 255]) });
     assert.deepEqual(await session.websocket.next(), binary);
   });
 
-  test("nobody asks for the main namespace, and its CONNECT is the first packet behind OPEN", async () => {
+  test("the main namespace is joined without CONNECT, and its CONNECT answer follows OPEN", async () => {
     for (const transport of ["polling", "websocket"]) {
       const session = await open(server, { eio: 3, transport });
       assert.equal(await session.next(), "40");

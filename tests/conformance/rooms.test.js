@@ -6,7 +6,7 @@ import { connect, WAYS } from "./session.js";
 
 let namespaces = 0;
 
-/** Clients among themselves: one of every kind in a namespace that no other case uses. */
+/** Clients of every kind, in a namespace that no other case uses. */
 async function everyKind(server) {
   const namespace = `/dynamic-${++namespaces}`;
   const sockets = [];
@@ -15,13 +15,13 @@ async function everyKind(server) {
   return { sockets, speaker };
 }
 
-/** Says this, without being among those who hear it. */
+/** Broadcasts this; the speaker is not among the receivers. */
 async function say(speaker, message) {
   await speaker.ask("say", message);
 }
 
 conformance("rooms", PATIENT, (server) => {
-  test("who joined a room is in it until leaving", async () => {
+  test("a socket is in a room from joining until leaving", async () => {
     const { speaker } = await everyKind(server);
     assert.deepEqual(await speaker.ask("rooms"), [[]]);
     await speaker.ask("join", "one");
@@ -33,7 +33,7 @@ conformance("rooms", PATIENT, (server) => {
     assert.deepEqual(await speaker.ask("rooms"), [["one"]]);
   });
 
-  test("what is said to a room reaches those in it and nobody else", async () => {
+  test("a broadcast to a room reaches exactly its members", async () => {
     const { sockets, speaker } = await everyKind(server);
     const [inside, outside] = [sockets.slice(0, 3), sockets.slice(3)];
     for (const socket of inside) await socket.ask("join", "room");
@@ -42,7 +42,7 @@ conformance("rooms", PATIENT, (server) => {
     for (const socket of [...outside, speaker]) await socket.isAlive();
   });
 
-  test("who is in two of the rooms hears it once", async () => {
+  test("a socket in two of the rooms gets the event once", async () => {
     const { sockets, speaker } = await everyKind(server);
     for (const socket of sockets) {
       await socket.ask("join", "one");
@@ -55,7 +55,7 @@ conformance("rooms", PATIENT, (server) => {
     }
   });
 
-  test("who is in a room that is left out hears nothing", async () => {
+  test("a socket in an excluded room gets nothing", async () => {
     const { sockets, speaker } = await everyKind(server);
     for (const socket of sockets) await socket.ask("join", "room");
     for (const socket of sockets.slice(0, 2)) await socket.ask("join", "left out");
@@ -64,7 +64,7 @@ conformance("rooms", PATIENT, (server) => {
     for (const socket of sockets.slice(2)) await socket.hears("said", 1);
   });
 
-  test("no rooms mean the whole namespace", async () => {
+  test("a broadcast without rooms reaches the whole namespace", async () => {
     const { sockets, speaker } = await everyKind(server);
     const elsewhere = await connect(server, { namespace: "/custom" });
     await speaker.session.send(...speaker.event(["say", { rooms: [], event: "said", data: "all" }], 76));
@@ -73,7 +73,7 @@ conformance("rooms", PATIENT, (server) => {
     await elsewhere.isAlive();
   });
 
-  test("the id of a socket is a room with nobody else in it", async () => {
+  test("a socket's id is a room that contains only this socket", async () => {
     const { sockets, speaker } = await everyKind(server);
     for (const [index, socket] of sockets.entries()) {
       await say(speaker, { rooms: [socket.id], event: "said", data: index });
@@ -84,7 +84,7 @@ conformance("rooms", PATIENT, (server) => {
     }
   });
 
-  test("who left a room, or was disconnected, hears nothing of it", async () => {
+  test("a socket that left a room or was disconnected gets nothing", async () => {
     const { sockets, speaker } = await everyKind(server);
     for (const socket of sockets) await socket.ask("join", "room");
     const [left, gone, ...rest] = sockets;
@@ -96,14 +96,14 @@ conformance("rooms", PATIENT, (server) => {
     for (const socket of rest) await socket.hears("said", 1);
   });
 
-  test("an empty room, and one that is not there, are no error", async () => {
+  test("a broadcast to an empty or unknown room is no error", async () => {
     const { speaker } = await everyKind(server);
     await say(speaker, { rooms: ["nobody"], event: "said", data: 1 });
     await say(speaker, { rooms: ["nobody"], except: ["nothing"], event: "said", data: 1 });
     await speaker.isAlive();
   });
 
-  test("everybody hears two speakers in the same order", async () => {
+  test("all sockets receive the events of two speakers in the same order", async () => {
     const { sockets, speaker } = await everyKind(server);
     const other = await connect(server, { namespace: speaker.namespace });
     for (const socket of sockets) await socket.ask("join", "room");
@@ -125,7 +125,7 @@ conformance("rooms", PATIENT, (server) => {
     }
   });
 
-  test("a volatile event reaches whoever can take it now", async () => {
+  test("a volatile event reaches the clients that are ready", async () => {
     const { sockets, speaker } = await everyKind(server);
     const listener = sockets.find(({ session }) => session.transport === "websocket");
     await listener.ask("join", "room");
@@ -134,7 +134,7 @@ conformance("rooms", PATIENT, (server) => {
     assert.deepEqual([type, data.slice(0, 2)], ["EVENT", ["now", 1]]);
   });
 
-  test("a volatile event is not kept for a client that is not polling", async () => {
+  test("a volatile event is dropped for a client that is not polling", async () => {
     const { sockets, speaker } = await everyKind(server);
     const listener = sockets.find(({ session }) => session.transport === "polling" && session.eio === 4);
     await listener.ask("join", "room");
@@ -143,7 +143,7 @@ conformance("rooms", PATIENT, (server) => {
     await listener.hears("said", 2);
   });
 
-  test("all clients are asked and all answers are collected", async () => {
+  test("a broadcast with acknowledgement collects the answers of all clients", async () => {
     const { sockets, speaker } = await everyKind(server);
     const listeners = [...sockets, speaker];
     await speaker.session.send(...speaker.event(["ask-everyone", { data: "who?", timeoutMs: 10_000 }], 77));
@@ -155,7 +155,7 @@ conformance("rooms", PATIENT, (server) => {
     assert.deepEqual(data, [listeners.map((_, index) => `client ${index}`)]);
   });
 
-  test("who does not answer in time is left out of the answers", async () => {
+  test("a client that does not answer in time is missing in the answers", async () => {
     const { sockets, speaker } = await everyKind(server);
     await speaker.session.send(...speaker.event(["ask-everyone", { data: "who?", timeoutMs: 4_000 }], 78));
     const answered = sockets.slice(1);
@@ -168,7 +168,7 @@ conformance("rooms", PATIENT, (server) => {
     await speaker.isAlive();
   });
 
-  test("an answer that comes too late is passed over", async () => {
+  test("an acknowledgement after the timeout is ignored", async () => {
     const { sockets, speaker } = await everyKind(server);
     await speaker.session.send(...speaker.event(["ask-everyone", { data: "who?", timeoutMs: 50 }], 79));
     const question = await speaker.isAsked("question", "who?");

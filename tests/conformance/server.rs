@@ -1,4 +1,4 @@
-//! The server under test in the conformance suite: the events of `peer.mjs` with this crate, on namespaces of every kind.
+//! The server under test in the conformance suite, on namespaces of every kind; the same events as `peer.mjs`.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use sockeye::{
     Result, Room, RoomName, Server, ServerEvent, To,
 };
 
-/// Disconnects that are remembered.
+/// Number of disconnects that are remembered.
 const REASONS: usize = 50;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,7 +36,7 @@ struct Options {
     no_eio3: bool,
 }
 
-/// Ties a name to a payload.
+/// Implements an event trait with a name.
 macro_rules! event {
     ($name:literal, $payload:ident) => {
         impl ClientEvent for $payload {
@@ -45,7 +45,7 @@ macro_rules! event {
     };
 }
 
-/// An event of any arguments, kept as they came.
+/// An event with any arguments, stored unchanged.
 macro_rules! event_of_anything {
     ($name:literal, $payload:ident) => {
         #[derive(Deserialize)]
@@ -83,7 +83,7 @@ event!("leave", Leave);
 struct Rooms {}
 event!("rooms", Rooms);
 
-/// `say` with its one argument: `event` with `data` to the rooms, each of which may be a socket's id.
+/// `say` with one argument: broadcasts `event` with `data` to rooms; a socket id is a room too.
 struct Say {
     fields: SayFields,
     attachments: Vec<Bytes>,
@@ -220,7 +220,7 @@ async fn ask(ctx: Ctx, Ask { json, attachments }: Ask) -> Result<Arguments> {
     Ok(Arguments::new(format!("[{first}]"), answered.attachments().to_vec()))
 }
 
-/// An event's name before its arguments.
+/// The name of an event in front of its arguments.
 fn named(name: &str, arguments: &str) -> String {
     let comma = if arguments == "[]" { "" } else { "," };
     format!("[\"{name}\"{comma}{}", &arguments[1..])

@@ -10,20 +10,20 @@ const SEPARATOR = "\x1e";
 export const TRANSPORTS = ["polling", "websocket"];
 export const REVISIONS = [4, 3];
 
-/** To sockeye: that this client is not hurt by offsets, which it cannot see by itself. Node passes it over. */
+/** Tells sockeye that this client accepts offsets, which it cannot detect here. Node ignores it. */
 function asksRecovery(server) {
   return server.asksRecovery ? { recovery: "true" } : {};
 }
 
-/** Every pair of revision and transport, for cases that must hold in each. */
+/** All pairs of revision and transport, for cases that must hold in each. */
 export const WAYS = REVISIONS.flatMap((eio) => TRANSPORTS.map((transport) => ({ eio, transport })));
 
-/** A new session; its `fields` are those of the OPEN packet. */
+/** Opens a session; `fields` are those of the OPEN packet. */
 export function open(server, { transport = "websocket", ...options } = {}) {
   return transport === "polling" ? PollingSession.open(server, options) : WebSocketSession.open(server, options);
 }
 
-/** What both transports have in common: packets are strings like `4hello`, or buffers, which are messages. */
+/** The common part of both transports. Packets are strings such as `4hello`, or buffers, which are binary messages. */
 class Session {
   /** Whether `next` answers the pings of revision 4 by itself. */
   answersPings = true;
@@ -39,7 +39,7 @@ class Session {
     this.sid = this.open.sid;
   }
 
-  /** The next packet that means something: NOOP over polling does not, nor does a ping if those are answered. */
+  /** The next packet other than NOOP over polling, and other than a ping that is answered automatically. */
   async next(what, ms) {
     for (;;) {
       const packet = await this.take(what, ms);
@@ -78,7 +78,7 @@ class WebSocketSession extends Session {
     return this.websocket.closed(ms);
   }
 
-  /** Closes as a client does, and waits until TCP ended. */
+  /** Closes normally, and waits for the end of TCP. */
   close() {
     this.websocket.close();
     return this.closed();
@@ -98,17 +98,17 @@ class PollingSession extends Session {
     return session;
   }
 
-  /** A GET, whatever its answer is. */
+  /** A GET with any result. */
   get(options) {
     return ask(this.server, { query: this.query, headers: this.headers, ...options });
   }
 
-  /** A POST of this body, whatever its answer is. */
+  /** A POST of this body with any result. */
   post(body, options) {
     return ask(this.server, { method: "POST", query: this.query, body, ...options });
   }
 
-  /** The packets of one poll. A case that fails while it waits is not to fail a second time because of it. */
+  /** The packets of one poll. A case that has already failed does not fail again because of a waiting poll. */
   poll() {
     const packets = this.#poll();
     packets.catch(() => {});
@@ -122,7 +122,7 @@ class PollingSession extends Session {
     return decodePayload(this.eio, headers["content-type"], body);
   }
 
-  /** All of these packets in one POST. */
+  /** Sends all of these packets in one POST. */
   async send(...packets) {
     const { status, headers, body } = await this.post(encodePayload(this.eio, packets), {
       headers: { "content-type": "text/plain;charset=UTF-8" },
@@ -137,7 +137,7 @@ class PollingSession extends Session {
     return this.#received.shift();
   }
 
-  /** Polls until the server does not know this session any more. */
+  /** Polls until the server no longer knows this session. */
   async closed() {
     for (;;) {
       const answer = await this.get();
@@ -146,13 +146,13 @@ class PollingSession extends Session {
     }
   }
 
-  /** Closes as a client does. */
+  /** Closes normally. */
   async close() {
     await this.send("1");
   }
 }
 
-/** A WebSocket that may become the transport of this session, and nothing was said over it yet. */
+/** Opens a WebSocket for the upgrade of this session, and sends nothing yet. */
 export function candidate({ server, eio, sid }) {
   return websocket(server, { query: { EIO: eio, sid } });
 }
@@ -165,7 +165,7 @@ export async function probed(session) {
   return probe;
 }
 
-/** The session over its candidate, once UPGRADE was sent. */
+/** The session over its candidate, after UPGRADE was sent. */
 export async function upgraded(session, probe) {
   await probe.send("5");
   const { server, eio, open, sid } = session;
@@ -236,7 +236,7 @@ export function encodeBinaryPayload(packets) {
   );
 }
 
-/** A client in one namespace that has heard its `welcome`. */
+/** A client in one namespace that has received its `welcome`. */
 export async function connect(server, { namespace = "/", auth, ...options } = {}) {
   const session = await open(server, options);
   if (session.eio === 4) return join(session, namespace, auth);
@@ -244,7 +244,7 @@ export async function connect(server, { namespace = "/", auth, ...options } = {}
   return namespace === "/" ? main : join(session, namespace);
 }
 
-/** Joins one more namespace over the same session. */
+/** Joins another namespace over the same session. */
 export function join(session, namespace, auth) {
   const name = namespace === "/" ? "" : `${namespace},`;
   session.send(`40${name}${auth === undefined ? "" : JSON.stringify(auth)}`);
@@ -279,27 +279,27 @@ export class Socket {
     this.prefix = namespace === "/" ? "" : `${namespace},`;
   }
 
-  /** The same socket after its session was upgraded. */
+  /** The same socket after the upgrade of its session. */
   over(session) {
     return Object.assign(new Socket(session, this.namespace), { id: this.id });
   }
 
-  /** The packets of an event; buffers in its arguments become attachments. */
+  /** Sends the packets of an event; buffers in its arguments become attachments. */
   event(args, id = "") {
     return this.#packets(2, args, id);
   }
 
-  /** An event without acknowledgement. */
+  /** Emits an event without acknowledgement. */
   emit(...args) {
     return this.session.send(...this.event(args));
   }
 
-  /** The acknowledgement of the server's event `id`. */
+  /** Sends the acknowledgement of the server's event `id`. */
   answer(id, ...args) {
     return this.session.send(...this.#packets(3, args, id));
   }
 
-  /** The arguments of the acknowledgement, which must be the next thing that arrives. */
+  /** The arguments of the acknowledgement, which must be the next packet. */
   async ask(...args) {
     const id = this.#acks++;
     await this.session.send(...this.event(args, id));
@@ -308,7 +308,7 @@ export class Socket {
     return data;
   }
 
-  /** The next packet of Socket.IO with its attachments in place. */
+  /** The next Socket.IO packet, with its attachments in place. */
   async next(what = "a packet", ms) {
     const packet = decode(await this.session.next(what, ms));
     if (packet.attachments === undefined) return packet;
@@ -317,7 +317,7 @@ export class Socket {
     return { ...packet, type: packet.type.slice("BINARY_".length), data: inPlace(packet.data, buffers) };
   }
 
-  /** The next packet is this event; what is returned is its offset. */
+  /** The next packet must be this event. Returns its offset. */
   async hears(event, ...args) {
     const { type, namespace, id, data } = await this.next(event);
     const heard = data?.slice(0, args.length + 1);
@@ -327,12 +327,12 @@ export class Socket {
     const { server, eio } = this.session;
     const offsets = rest.map((offset) => typeof offset);
     if (!server.hasOffsets) assert.deepEqual(offsets, []);
-    // Revision 3 knows nothing of recovery: an offset there is noise that its clients pass over.
+    // Revision 3 has no recovery: its clients ignore an offset.
     else if (eio === 4) assert.deepEqual(offsets, ["string"], "an offset");
     return rest[0];
   }
 
-  /** The next packet is this event with a request for an acknowledgement; what is returned is its id. */
+  /** The next packet must be this event with an acknowledgement id. Returns the id. */
   async isAsked(event, ...args) {
     const { type, namespace, id, data } = await this.next(event);
     assert.deepEqual({ type, namespace, data }, { type: "EVENT", namespace: this.namespace, data: [event, ...args] });
@@ -340,7 +340,7 @@ export class Socket {
     return id;
   }
 
-  /** Everything that was sent so far has been understood, and nothing arrived because of it. */
+  /** Waits until the server has processed everything sent so far, and asserts that it sent nothing. */
   async isAlive() {
     const mark = `alive ${Math.random()}`;
     assert.deepEqual(await this.ask("echo", mark), [mark]);
@@ -384,7 +384,7 @@ function mapped(value, change) {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, change(inner)]));
 }
 
-/** Why the server says that this socket was disconnected, the so manieth time; waits until it was. */
+/** The reason of the nth disconnect of this socket; waits for it. */
 export async function reasonOf(server, id, times = 1) {
   const observer = await connect(server);
   const until = performance.now() + TIMEOUT_MS;

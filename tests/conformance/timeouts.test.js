@@ -15,7 +15,7 @@ async function assertClosed(session) {
 
 conformance("connect timeout", { ...PATIENT, connectTimeout: CONNECT_TIMEOUT_MS }, (server) => {
   for (const transport of TRANSPORTS) {
-    test(`over ${transport}: who asks for no namespace is closed in time`, async () => {
+    test(`over ${transport}: a client that joins no namespace is closed after the connect timeout`, async () => {
       const began = performance.now();
       const session = await open(server, { transport });
       await assertClosed(session);
@@ -23,7 +23,7 @@ conformance("connect timeout", { ...PATIENT, connectTimeout: CONNECT_TIMEOUT_MS 
       assert.ok(took > CONNECT_TIMEOUT_MS - EARLY_MS, `closed after ${took} ms`);
     });
 
-    test(`over ${transport}: who was refused everywhere is closed in time`, async () => {
+    test(`over ${transport}: a client refused by every namespace is closed after the connect timeout`, async () => {
       const session = await open(server, { transport });
       await session.send("40/admin,");
       assert.match(await session.next(), /^44\/admin,/);
@@ -32,20 +32,20 @@ conformance("connect timeout", { ...PATIENT, connectTimeout: CONNECT_TIMEOUT_MS 
       await assertClosed(session);
     });
 
-    test(`over ${transport}: revision 3 that the main namespace refused is closed in time`, async () => {
+    test(`over ${transport}: a revision 3 client refused by the main namespace is closed after the connect timeout`, async () => {
       const session = await open(server, { eio: 3, transport, query: { token: "refuse" } });
       assert.match(await session.next(), /^44/);
       await assertClosed(session);
     });
 
-    test(`over ${transport}: who is in a namespace may take its time`, async () => {
+    test(`over ${transport}: a client in a namespace is not closed`, async () => {
       const socket = await connect(server, { transport });
-      // Opened later: when its time is over, so is that of the other.
+      // Opened later: when its timeout is over, so is that of the first one.
       await assertClosed(await open(server, { transport }));
       await socket.isAlive();
     });
 
-    test(`over ${transport}: who left its only namespace: Node lets it be, sockeye gives it as long as at first`, async () => {
+    test(`over ${transport}: a client that left its only namespace: Node keeps it open, sockeye applies the connect timeout again`, async () => {
       const { session, id } = await connect(server, { transport });
       await session.send("41");
       assert.equal(await reasonOf(server, id), "client namespace disconnect");

@@ -6,12 +6,12 @@ import { candidate, connect, decode, probed, reasonOf, REVISIONS, upgraded } fro
 import { assertRefused, frame, NO_CODE, TEXT, upgrade } from "./wire.js";
 
 const UPGRADE_TIMEOUT_MS = 2_000;
-/** How often a poll is let go while a candidate is tried; timers may be early by a little. */
+/** How often a waiting poll is released while a candidate is probed; timers may fire a little early. */
 const RELEASE_MS = 100;
 const EARLY_MS = 20;
 const BYTES = Buffer.of(0, 4, 30, 255);
 
-/** A polling client in a room, and somebody who says things there: done when they were said. */
+/** A polling client in a room, and a speaker that broadcasts there; acknowledged when the broadcast is done. */
 async function pair(server, eio) {
   const socket = await connect(server, { eio, transport: "polling", namespace: "/dynamic-1" });
   await socket.ask("join", "room");
@@ -20,14 +20,14 @@ async function pair(server, eio) {
   return { socket, session: socket.session, say };
 }
 
-/** A candidate that is let in and closed. */
+/** A candidate that is accepted and then closed. */
 async function closedAtOnce({ server, eio, sid }) {
   const { status, websocket } = await upgrade(server, { query: { EIO: eio, sid } });
   assert.equal(status, 101);
   assert.equal(await websocket.closed(), NO_CODE);
 }
 
-/** The numbers that were said in these packets. */
+/** The numbers of the broadcast events in these packets. */
 function numbers(packets) {
   return packets.filter((packet) => packet !== "6").map((packet) => decode(packet).data[1]);
 }
@@ -60,7 +60,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       assert.deepEqual(await session.poll(), ["6"]);
     });
 
-    test(`${revision}: NOOP takes its time, so that what is said meanwhile may take its place`, async () => {
+    test(`${revision}: NOOP is delayed, so that an event may release the poll instead`, async () => {
       const { session } = await pair(server, eio);
       const poll = session.poll();
       await session.send("6");
@@ -75,9 +75,9 @@ conformance("upgrade", FORGETFUL, (server) => {
       assert.ok(together > 2 * RELEASE_MS - EARLY_MS, `after ${together} ms`);
     });
 
-    test(`${revision}: a poll that was sent behind UPGRADE is a bad request`, async () => {
+    test(`${revision}: a poll sent after UPGRADE is a bad request`, async () => {
       for (let i = 0; i < 20; i++) {
-        // There is nothing that the poll could take before UPGRADE is read.
+        // No packet must be queued: a poll that is read before UPGRADE would return it.
         const { session } = await connect(server, { eio, transport: "polling" });
         const probe = await candidate(session);
         await probe.write(Buffer.concat([frame(TEXT, "2probe"), frame(TEXT, "5")]));
@@ -87,12 +87,12 @@ conformance("upgrade", FORGETFUL, (server) => {
       }
     });
 
-    test(`${revision}: a candidate need not ask`, async () => {
+    test(`${revision}: UPGRADE without a probe is accepted`, async () => {
       const { socket, session } = await pair(server, eio);
       await socket.over(await upgraded(session, await candidate(session))).isAlive();
     });
 
-    test(`${revision}: a candidate may ask twice`, async () => {
+    test(`${revision}: a candidate may send two probes`, async () => {
       const { socket, session } = await pair(server, eio);
       const probe = await probed(session);
       await probe.send("2probe");
@@ -111,7 +111,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       });
     }
 
-    test(`${revision}: what is said between the probe and UPGRADE arrives behind it, once and in order`, async () => {
+    test(`${revision}: events between the probe and UPGRADE arrive after it, once and in order`, async () => {
       const { socket, session, say } = await pair(server, eio);
       const probe = await probed(session);
       for (const data of [1, BYTES, 3]) await say(data);
@@ -120,7 +120,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       await after.isAlive();
     });
 
-    test(`${revision}: a poll between the probe and UPGRADE takes what there is`, async () => {
+    test(`${revision}: a poll between the probe and UPGRADE returns the queued packets`, async () => {
       const { socket, session, say } = await pair(server, eio);
       const probe = await probed(session);
       await say("over polling");
@@ -131,7 +131,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       await after.isAlive();
     });
 
-    test(`${revision}: of what is said all the while nothing is lost, doubled or overtaken`, async () => {
+    test(`${revision}: events emitted throughout an upgrade arrive once and in order`, async () => {
       const { socket, session, say } = await pair(server, eio);
       const speaking = (async () => {
         for (let i = 0; i < 300; i++) await say(i);
@@ -148,7 +148,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       await after.isAlive();
     });
 
-    test(`${revision}: what the client sends over both transports keeps its order`, async () => {
+    test(`${revision}: packets sent over both transports are processed in order`, async () => {
       const { socket, session } = await pair(server, eio);
       const echo = (i) => socket.event(["echo", i], i);
       await session.send(...echo(0));
@@ -159,7 +159,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       for (let i = 0; i < 5; i++) assert.equal(await after.next(), `43/dynamic-1,${i}[${i}]`);
     });
 
-    test(`${revision}: polling is a bad request afterwards, and does no harm`, async () => {
+    test(`${revision}: polling after the upgrade is a bad request and does not affect the session`, async () => {
       const { socket, session } = await pair(server, eio);
       const after = socket.over(await upgraded(session, await probed(session)));
       await after.isAlive();
@@ -173,7 +173,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       ["ends TCP", "end"],
       ["resets TCP", "reset"],
     ]) {
-      test(`${revision}: a candidate that ${how} after the probe leaves the session to polling and to another`, async () => {
+      test(`${revision}: a candidate that ${how} after the probe leaves the session on polling and allows another candidate`, async () => {
         const { socket, session, say } = await pair(server, eio);
         const probe = await probed(session);
         probe[end]();
@@ -194,14 +194,14 @@ conformance("upgrade", FORGETFUL, (server) => {
       });
     }
 
-    test(`${revision}: a second candidate while the first is tried is closed, and the first wins`, async () => {
+    test(`${revision}: a second candidate during the first one's probe is closed, and the first one succeeds`, async () => {
       const { socket, session } = await pair(server, eio);
       const first = await probed(session);
       await closedAtOnce(session);
       await socket.over(await upgraded(session, first)).isAlive();
     });
 
-    test(`${revision}: a session is upgraded once`, async () => {
+    test(`${revision}: a session can be upgraded only once`, async () => {
       const { socket, session } = await pair(server, eio);
       const after = socket.over(await upgraded(session, await probed(session)));
       await after.isAlive();
@@ -232,12 +232,12 @@ conformance("upgrade", FORGETFUL, (server) => {
       await probe.closed();
     });
 
-    test(`${revision}: the server ends a session in the middle of its upgrade, and the client moves all the same`, async () => {
+    test(`${revision}: the server disconnects during an upgrade that the client completes`, async () => {
       const { socket, session } = await pair(server, eio);
       const probe = await probed(session);
       await socket.emit("disconnect-me", true);
       const after = await upgraded(session, probe);
-      // Clients of revision 3 are in the main namespace as well.
+      // Clients of revision 3 are in the main namespace too.
       const told = [];
       while (told.length < (eio === 3 ? 2 : 1)) told.push(await after.next());
       assert.deepEqual(told.sort(), ["41", "41/dynamic-1,"].slice(eio === 3 ? 0 : 1));
@@ -245,7 +245,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       assertRefused(await session.get(), 1, "Session ID unknown");
     });
 
-    test(`${revision}: the server ends a session in the middle of its upgrade`, async () => {
+    test(`${revision}: the server disconnects during an upgrade that the client does not complete`, async () => {
       const { socket, session } = await pair(server, eio);
       const probe = await probed(session);
       await socket.emit("disconnect-me", true);
@@ -263,7 +263,7 @@ conformance("upgrade timeout", { ...FORGETFUL, upgradeTimeout: UPGRADE_TIMEOUT_M
   for (const eio of REVISIONS) {
     const revision = `revision ${eio}`;
 
-    test(`${revision}: without UPGRADE the candidate is closed in time, and the session goes on over polling`, async () => {
+    test(`${revision}: without UPGRADE the candidate is closed after a timeout, and the session stays on polling`, async () => {
       const { socket, session, say } = await pair(server, eio);
       const began = performance.now();
       const probe = await probed(session);
@@ -274,7 +274,7 @@ conformance("upgrade timeout", { ...FORGETFUL, upgradeTimeout: UPGRADE_TIMEOUT_M
       await socket.hears("said", "still here");
     });
 
-    test(`${revision}: without a probe the candidate is closed in time, and the session goes on over polling`, async () => {
+    test(`${revision}: without a probe the candidate is closed after a timeout, and the session stays on polling`, async () => {
       const { socket, session } = await pair(server, eio);
       const silent = await candidate(session);
       await silent.closed();

@@ -8,7 +8,7 @@ import { BINARY, CLOSE, closing, CONTINUATION, frame, NO_CLOSE_FRAME, NO_CODE, P
 const PART = { fin: false };
 const LARGEST_CONTROL = "c".repeat(125);
 
-/** The frames of a text in so many parts, which may split characters. */
+/** The frames of a text in this many fragments, which may split characters. */
 function parts(text, count) {
   const bytes = Buffer.from(text);
   const size = Math.ceil(bytes.length / count);
@@ -17,7 +17,7 @@ function parts(text, count) {
   );
 }
 
-/** An event of exactly so many bytes. */
+/** An event of exactly this many bytes. */
 function eventOf(bytes) {
   return `421["echo","${"x".repeat(bytes - '421["echo",""]'.length)}"]`;
 }
@@ -30,26 +30,26 @@ const FORBIDDEN = [
   ["the third reserved bit", [frame(TEXT, "3", { rsv: 1 })], 1002],
   ["a reserved opcode for data", [frame(3, "3")], 1002],
   ["a reserved opcode for control", [frame(0xb, "")], 1002],
-  ["a ping in parts", [frame(PING, "a", PART)], 1002],
+  ["a fragmented ping", [frame(PING, "a", PART)], 1002],
   ["a ping that is too long", [frame(PING, "a".repeat(126))], 1002],
-  ["a continuation of nothing", [frame(CONTINUATION, "3")], 1002],
-  ["a message in the middle of another", [frame(TEXT, "4", PART), frame(TEXT, "3")], 1002],
-  ["a close frame with half a code", [frame(CLOSE, "a")], 1002],
-  ["a close frame with a code that is never sent", [frame(CLOSE, closing(1005))], 1002],
-  ["a close frame with a code below all", [frame(CLOSE, closing(999))], 1002],
+  ["a continuation without a first fragment", [frame(CONTINUATION, "3")], 1002],
+  ["a new message within a fragmented one", [frame(TEXT, "4", PART), frame(TEXT, "3")], 1002],
+  ["a close frame with an incomplete code", [frame(CLOSE, "a")], 1002],
+  ["a close frame with a reserved code", [frame(CLOSE, closing(1005))], 1002],
+  ["a close frame with a code below 1000", [frame(CLOSE, closing(999))], 1002],
   ["a close frame whose reason is not UTF-8", [frame(CLOSE, Buffer.concat([closing(1000), Buffer.of(0xff)]))], 1007],
   ["text that is not UTF-8", [frame(TEXT, Buffer.of(0x34, 0x32, 0xc3, 0x28))], 1007],
-  ["text with half of a surrogate pair in it", [frame(TEXT, Buffer.of(0x34, 0xed, 0xa0, 0x80))], 1007],
-  ["text that is not UTF-8, in parts", [frame(TEXT, Buffer.of(0x34, 0xc3), PART), frame(CONTINUATION, "(")], 1007],
-  ["text of one byte more than is allowed", [frame(TEXT, eventOf(MAX_PAYLOAD + 1))], 1009],
-  ["bytes of one more than is allowed", [frame(BINARY, Buffer.alloc(MAX_PAYLOAD + 1))], 1009],
+  ["text with an encoded surrogate", [frame(TEXT, Buffer.of(0x34, 0xed, 0xa0, 0x80))], 1007],
+  ["fragmented text that is not UTF-8", [frame(TEXT, Buffer.of(0x34, 0xc3), PART), frame(CONTINUATION, "(")], 1007],
+  ["text one byte above the limit", [frame(TEXT, eventOf(MAX_PAYLOAD + 1))], 1009],
+  ["binary one byte above the limit", [frame(BINARY, Buffer.alloc(MAX_PAYLOAD + 1))], 1009],
   [
-    "parts that are too much together",
+    "fragments that are too large together",
     [frame(TEXT, "4".repeat(60_000), PART), frame(CONTINUATION, "x".repeat(60_000))],
     1009,
   ],
-  ["the announcement of too much", [frame(BINARY, "", { length: MAX_PAYLOAD + 1 })], 1009],
-  ["the announcement of far too much", [frame(BINARY, "", { length: Number.MAX_SAFE_INTEGER })], 1009],
+  ["a header with a length above the limit", [frame(BINARY, "", { length: MAX_PAYLOAD + 1 })], 1009],
+  ["a header with a length far above the limit", [frame(BINARY, "", { length: Number.MAX_SAFE_INTEGER })], 1009],
 ];
 
 conformance("WebSocket", FORGETFUL, (server) => {
@@ -64,13 +64,13 @@ conformance("WebSocket", FORGETFUL, (server) => {
     }
   }
 
-  test("a message in parts is one message", async () => {
+  test("a fragmented message is one message", async () => {
     const { session } = await connect(server);
     for (const part of parts('421["echo","a text in parts"]', 5)) await session.websocket.write(part);
     assert.equal(await session.next(), '431["a text in parts"]');
   });
 
-  test("a part may end inside a character, and may be empty", async () => {
+  test("a fragment may split a character and may be empty", async () => {
     const { session } = await connect(server);
     const text = '421["echo","😀é😀é"]';
     for (const part of parts(text, Buffer.byteLength(text))) await session.websocket.write(part);
@@ -80,7 +80,7 @@ conformance("WebSocket", FORGETFUL, (server) => {
     assert.equal(await session.next(), "431[2]");
   });
 
-  test("a binary message in parts is one message", async () => {
+  test("a fragmented binary message is one message", async () => {
     const { session } = await connect(server);
     await session.send('451-1["echo",{"_placeholder":true,"num":0}]');
     await session.websocket.write(frame(BINARY, Buffer.of(1, 2), PART));
@@ -89,7 +89,7 @@ conformance("WebSocket", FORGETFUL, (server) => {
     assert.deepEqual(await session.next(), Buffer.of(1, 2, 3));
   });
 
-  test("a ping is answered by a pong with the same payload, between the parts of a message too", async () => {
+  test("a ping is answered by a pong with the same payload, between the fragments of a message too", async () => {
     const { session } = await connect(server);
     for (const payload of ["", "hello", LARGEST_CONTROL]) {
       await session.websocket.write(frame(PING, payload));
@@ -101,13 +101,13 @@ conformance("WebSocket", FORGETFUL, (server) => {
     assert.equal(await session.next(), '431["whole"]');
   });
 
-  test("a pong that was not asked for changes nothing", async () => {
+  test("an unsolicited pong is ignored", async () => {
     const socket = await connect(server);
     await socket.session.websocket.write(frame(PONG, "unasked"));
     await socket.isAlive();
   });
 
-  test("a whole session byte by byte", async () => {
+  test("a session works when every byte arrives separately", async () => {
     const { status, websocket } = await upgrade(server, { byteByByte: true });
     assert.equal(status, 101);
     assert.match(await websocket.next(), /^0\{/);
@@ -120,14 +120,14 @@ conformance("WebSocket", FORGETFUL, (server) => {
     assert.equal(await websocket.closed(), 1000);
   });
 
-  test("many frames in one write are all taken", async () => {
+  test("many frames in one write are all processed", async () => {
     const { session } = await connect(server);
     const frames = Array.from({ length: 200 }, (_, i) => frame(TEXT, `42${i}["echo",${i}]`));
     await session.websocket.write(Buffer.concat(frames));
     for (let i = 0; i < 200; i++) assert.equal(await session.next(), `43${i}[${i}]`);
   });
 
-  test("every form of a length is understood and written", async () => {
+  test("every form of a payload length is read and written", async () => {
     const { session } = await connect(server);
     for (const size of [125, 126, 127, 65_535, 65_536]) {
       const event = eventOf(size);
@@ -136,7 +136,7 @@ conformance("WebSocket", FORGETFUL, (server) => {
     }
   });
 
-  test("a message of as many bytes as are allowed is taken, whole or in parts", async () => {
+  test("a message of exactly the allowed size is accepted, whole or fragmented", async () => {
     const { session } = await connect(server);
     await session.send(eventOf(MAX_PAYLOAD));
     assert.match(await session.next(), /^431\["x/);
@@ -147,10 +147,10 @@ conformance("WebSocket", FORGETFUL, (server) => {
   for (const [what, payload, code] of [
     ["with a code", closing(1000), 1000],
     ["with a code and a reason", closing(1001, "going away"), 1001],
-    ["with a code of an application", closing(4000), 4000],
+    ["with an application's code", closing(4000), 4000],
     ["without a code", "", NO_CODE],
   ]) {
-    test(`a close frame ${what} is answered by the same code, and it is the transport's end`, async () => {
+    test(`a close frame ${what} is answered with the same code and is a transport close`, async () => {
       const { session, id } = await connect(server);
       session.websocket.close(payload);
       assert.equal(await session.closed(), code);
@@ -158,7 +158,7 @@ conformance("WebSocket", FORGETFUL, (server) => {
     });
   }
 
-  test("what comes behind a close frame is not read", async () => {
+  test("frames after a close frame are ignored", async () => {
     const listener = await connect(server, { namespace: "/dynamic-1" });
     await listener.ask("join", "room");
     const speaker = await connect(server, { namespace: "/dynamic-1" });
@@ -169,7 +169,7 @@ conformance("WebSocket", FORGETFUL, (server) => {
   });
 
   for (const [how, end] of [["ends", "end"], ["is reset", "reset"]]) {
-    test(`TCP that ${how} without a close frame is the transport's end`, async () => {
+    test(`TCP that ${how} without a close frame is a transport close`, async () => {
       const { session, id } = await connect(server);
       session.websocket[end]();
       assert.equal(await session.closed(), NO_CLOSE_FRAME);
@@ -177,14 +177,14 @@ conformance("WebSocket", FORGETFUL, (server) => {
     });
   }
 
-  test("TCP that ends in the middle of a frame is the transport's end", async () => {
+  test("TCP that ends in the middle of a frame is a transport close", async () => {
     const { session, id } = await connect(server);
     await session.websocket.write(frame(TEXT, '421["echo",1]').subarray(0, 8));
     session.websocket.end();
     assert.equal(await reasonOf(server, id), "transport close");
   });
 
-  test("an upgrade agrees on no extension that the server does not have", async () => {
+  test("an upgrade negotiates no extension that the server does not implement", async () => {
     const headers = { "Sec-WebSocket-Extensions": "made-up-extension" };
     const { status, headers: answer } = await upgrade(server, { headers });
     assert.equal(status, 101);

@@ -1,4 +1,4 @@
-// HTTP and WebSocket with nothing in between: what a case wants to have sent is what is sent.
+// HTTP and WebSocket at the level of bytes: a case controls exactly what is sent.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -16,17 +16,17 @@ export const CLOSE = 0x8;
 export const PING = 0x9;
 export const PONG = 0xa;
 
-/** Close codes that are never on the wire: a close frame without a code, and no close frame at all. */
+/** Close codes that never appear on the wire: for a close frame without a code, and for no close frame. */
 export const NO_CODE = 1005;
 export const NO_CLOSE_FRAME = 1006;
 
-/** The path with this query; a parameter that is `undefined` is left out. */
+/** The path with this query; parameters that are `undefined` are omitted. */
 export function target(query) {
   const present = Object.entries({ EIO: 4, ...query }).filter(([, value]) => value !== undefined);
   return `/socket.io/?${new URLSearchParams(present)}`;
 }
 
-/** A request that was begun; `answer` is `{ status, headers, body }`. Without `body` a POST is left unfinished. */
+/** A request in progress; `answer` is `{ status, headers, body }`. A POST without `body` stays unfinished. */
 export function call(server, { method = "GET", query, headers = {}, body, agent = false }) {
   const path = target({ transport: "polling", ...query });
   const request = http.request({ host: "127.0.0.1", port: server.port, method, path, headers, agent });
@@ -46,17 +46,17 @@ export function call(server, { method = "GET", query, headers = {}, body, agent 
   if (body !== undefined) request.end(body);
   else if (method !== "POST") request.end();
   const timely = inTime(answer, `the answer to ${method} ${path}`);
-  // Not every case wants to know.
+  // Some cases ignore the answer.
   timely.catch(() => {});
   return { request, answer: timely };
 }
 
-/** `{ status, headers, body }` of a request. */
+/** `{ status, headers, body }` of the response to a request. */
 export function ask(server, options) {
   return call(server, options).answer;
 }
 
-/** One TCP connection for requests that are written as they are: `status` is that of the answer to the next one. */
+/** One TCP connection for raw requests; `status` is that of the response to the next one. */
 export async function connection(server) {
   const socket = net.connect({ host: "127.0.0.1", port: server.port, noDelay: true });
   server.connections.add(socket);
@@ -78,13 +78,13 @@ export async function connection(server) {
   };
 }
 
-/** What Node answers a request with that it refuses. */
+/** Node's response to a request that it refuses. */
 export function assertRefused({ status, headers, body }, code, message) {
   assert.deepEqual({ status, type: headers["content-type"] }, { status: 400, type: "application/json" });
   assert.equal(body.toString(), JSON.stringify({ code, message }));
 }
 
-/** The bytes of one frame. `mask: false` is what a client must not do. */
+/** The bytes of one frame. `mask: false` violates the protocol. */
 export function frame(opcode, payload = "", { fin = true, rsv = 0, mask = true, length } = {}) {
   const data = Buffer.from(payload);
   const size = length ?? data.length;
@@ -111,7 +111,7 @@ export function closing(code, reason = "") {
   return Buffer.concat([head, Buffer.from(reason)]);
 }
 
-/** An upgrade request and what came of it: `{ status, headers, body }`, and with 101 a `websocket`. */
+/** The result of an upgrade request: `{ status, headers, body }`, and with 101 a `websocket`. */
 export async function upgrade(server, { query, headers = {}, method = "GET", byteByByte = false } = {}) {
   const socket = net.connect({ host: "127.0.0.1", port: server.port, noDelay: true });
   server.connections.add(socket);
@@ -149,14 +149,14 @@ export async function upgrade(server, { query, headers = {}, method = "GET", byt
   return { ...head, websocket: new WebSocket(socket, head.rest) };
 }
 
-/** A WebSocket that must be accepted. */
+/** Opens a WebSocket, which must succeed. */
 export async function websocket(server, options) {
   const { status, body, websocket } = await upgrade(server, options);
   assert.equal(status, 101, `the upgrade was refused: ${body}`);
   return websocket;
 }
 
-/** With `byteByByte`, every byte is a TCP segment of its own. */
+/** With `byteByByte`, every byte is a separate TCP segment. */
 async function writeTo(socket, data, byteByByte) {
   if (!byteByByte) return socket.write(data);
   for (const byte of Buffer.from(data)) {
@@ -183,9 +183,9 @@ function readHead(socket) {
   });
 }
 
-/** The client's end of a WebSocket that sends any bytes. */
+/** The client's end of a WebSocket, which can send any bytes. */
 export class WebSocket {
-  /** Whether a close frame is answered with one, as it must be. */
+  /** Whether a close frame is answered with a close frame, as the protocol requires. */
   answersClose = true;
   #socket;
   #received;
@@ -204,25 +204,25 @@ export class WebSocket {
     socket.resume();
   }
 
-  /** Any bytes. */
+  /** Sends any bytes. */
   write(data, { byteByByte = false } = {}) {
     return writeTo(this.#socket, data, byteByByte);
   }
 
-  /** A whole message: text if it is a string, binary if it is a buffer. */
+  /** Sends a whole message: text for a string, binary for a buffer. */
   send(data) {
     return this.write(frame(typeof data === "string" ? TEXT : BINARY, data));
   }
 
   /**
-   * The next thing that arrives: a string, a buffer, or an object for anything else: `{ ping }`, `{ pong }`,
-   * `{ close, reason }` or, when TCP ended, `{ end: true }`.
+   * The next thing received: a string, a buffer, or for anything else an object: `{ ping }`, `{ pong }`, `{ close,
+   * reason }` or, at the end of TCP, `{ end: true }`.
    */
   next(what = "a message over WebSocket", ms) {
     return this.#messages.next(what, ms);
   }
 
-  /** The code that the server closes with; messages before that are passed over. */
+  /** The code with which the server closes; messages before that are discarded. */
   async closed(ms) {
     let code = NO_CLOSE_FRAME;
     for (;;) {
@@ -232,18 +232,18 @@ export class WebSocket {
     }
   }
 
-  /** Begins to close as a client does. */
+  /** Starts to close normally. */
   close(payload = closing(1000)) {
     this.answersClose = false;
     this.write(frame(CLOSE, payload));
   }
 
-  /** The end of TCP without a close frame. */
+  /** Ends TCP without a close frame. */
   end() {
     this.#socket.end();
   }
 
-  /** A reset of TCP, as when a process was killed or a network went away. */
+  /** Resets TCP, as when a process is killed or a network is lost. */
   reset() {
     this.#socket.resetAndDestroy();
   }

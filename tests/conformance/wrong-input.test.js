@@ -7,22 +7,22 @@ import { NO_CODE } from "./wire.js";
 
 const BYTES = Buffer.of(1, 2, 3);
 
-/** Packets that cannot be understood, or not now: the session is over for all of its namespaces. */
+/** Packets that are invalid, or invalid in this state: they end the session in all its namespaces. */
 const CLOSING = [
   ["a second CONNECT to the same namespace", "40"],
   ["a second CONNECT with a payload", '40{"token":"x"}'],
-  ["a second CONNECT that writes the main namespace out", "40/"],
+  ["a second CONNECT that spells out the main namespace", "40/"],
   ["an event to a namespace that was not joined", '42/custom,["echo"]'],
   ["an event to a namespace that does not exist", '42/nope,["echo"]'],
-  ["an event whose namespace has no comma behind it", '42/custom["echo"]'],
+  ["an event without a comma after its namespace", '42/custom["echo"]'],
   ["an acknowledgement in a namespace that was not joined", "43/custom,0[]"],
   ["DISCONNECT from a namespace that was not joined", "41/custom,"],
   ["DISCONNECT from a namespace that does not exist", "41/foo"],
-  ["CONNECT with half an object", '40{"a":'],
+  ["CONNECT with incomplete JSON", '40{"a":'],
   ["CONNECT with an array", "40[1]"],
   ["CONNECT with a string", '40"x"'],
   ["CONNECT with null", "40null"],
-  ["CONNECT to another namespace with half an object", '40/custom,{"a":'],
+  ["CONNECT to another namespace with incomplete JSON", '40/custom,{"a":'],
   ["the reserved event connect", '42["connect"]'],
   ["the reserved event connect_error", '42["connect_error"]'],
   ["the reserved event disconnect", '42["disconnect"]'],
@@ -33,25 +33,25 @@ const CLOSING = [
   ["a binary event with no attachments", '450-["hi"]'],
   ["a binary event without a number of attachments", '45-["hi"]'],
   ["a binary event without a dash", '451["hi"]'],
-  ["a binary event that is nothing else", "45"],
-  ["a binary event with less than no attachments", '45-1-["hi"]'],
-  ["a binary event with half an attachment", '451.5-["hi"]'],
-  ["a placeholder behind the last attachment", '451-["hi",{"_placeholder":true,"num":1}]', BYTES],
-  ["a placeholder before the first attachment", '451-["hi",{"_placeholder":true,"num":-1}]', BYTES],
-  ["a placeholder with text for a number", '451-["hi",{"_placeholder":true,"num":"0"}]', BYTES],
-  ["a placeholder without a number", '451-["hi",{"_placeholder":true}]', BYTES],
-  ["text where an attachment must come", '451-["hi",{"_placeholder":true,"num":0}]', '42["hi"]'],
-  ["bytes that nothing announced", BYTES],
-  ["an attachment too many", '451-["hi",{"_placeholder":true,"num":0}]', BYTES, BYTES],
+  ["a binary event with only its type", "45"],
+  ["a binary event with a negative number of attachments", '45-1-["hi"]'],
+  ["a binary event with a fractional number of attachments", '451.5-["hi"]'],
+  ["a placeholder with an index above the last attachment", '451-["hi",{"_placeholder":true,"num":1}]', BYTES],
+  ["a placeholder with a negative index", '451-["hi",{"_placeholder":true,"num":-1}]', BYTES],
+  ["a placeholder with a string as index", '451-["hi",{"_placeholder":true,"num":"0"}]', BYTES],
+  ["a placeholder without an index", '451-["hi",{"_placeholder":true}]', BYTES],
+  ["text in place of an attachment", '451-["hi",{"_placeholder":true,"num":0}]', '42["hi"]'],
+  ["binary without a preceding event", BYTES],
+  ["one attachment too many", '451-["hi",{"_placeholder":true,"num":0}]', BYTES, BYTES],
   ["an event without a name", "42[]"],
-  ["an event that is not finished", '42["hi"'],
-  ["an event with something behind it", '42["hi"]x'],
+  ["an event with incomplete JSON", '42["hi"'],
+  ["an event with text after its JSON", '42["hi"]x'],
   ["an event that is an object", "42{}"],
   ["an event that is a string", '42"hi"'],
   ["an event that is null", "42null"],
   ["an event named null", "42[null]"],
   ["an event named true", "42[true]"],
-  ["an event named by an array", '42[["hi"]]'],
+  ["an event with an array as name", '42[["hi"]]'],
   ["an event that is not JSON", "42x"],
   ["an event with a number that JSON does not have", '42["hi",NaN]'],
   ["an event with a control character in a string", '42["a\u0000b"]'],
@@ -65,26 +65,26 @@ const CLOSING = [
   ["packet type 7", "47"],
   ["packet type 9", "49"],
   ["a packet whose type is a letter", "4x"],
-  ["a message with nothing in it", "4"],
+  ["an empty message", "4"],
 ];
 
-/** What is understood and means nothing: everything goes on. */
+/** Valid packets without any effect: the session continues. */
 const IDLE = [
   ["an event without a payload", "42"],
   ["an event without a payload, with an id", "421"],
-  // Blanks in front of the JSON would belong to the id.
-  ["an event with spaces in and behind its JSON", '42[ "burst", 0 ] '],
-  ["an event that writes the main namespace out", '42/,["burst",0]'],
+  // Blanks before the JSON would belong to the id.
+  ["an event with spaces in and after its JSON", '42[ "burst", 0 ] '],
+  ["an event that spells out the main namespace", '42/,["burst",0]'],
   ["an acknowledgement without an id", "43[]"],
   ["an acknowledgement without an id and without a payload", "43"],
-  ["an acknowledgement of nothing", "430[]"],
-  ["an acknowledgement of nothing, without a payload", "430"],
+  ["an acknowledgement with an unknown id", "430[]"],
+  ["an acknowledgement with an unknown id, without a payload", "430"],
   ["OPEN from a client", "0{}"],
   ["UPGRADE outside of an upgrade", "5"],
   ["NOOP", "6"],
 ];
 
-/** Packets of Engine.IO that end a session, and why it says it ended. */
+/** Engine.IO packets that end a session, and the disconnect reason. */
 const CLOSING_ENGINE = [
   ["a ping from a client of revision 4", 4, "2", "transport error"],
   ["a probe outside of an upgrade", 4, "2probe", "transport error"],
@@ -94,7 +94,7 @@ const CLOSING_ENGINE = [
   ["a sign before the type", undefined, "-1", "parse error"],
 ];
 
-/** Which of the two depends on whether a poll was waiting, so either will do. */
+/** The reason depends on whether a poll was waiting, so both are accepted. */
 function assertForced(reason) {
   assert.match(reason, /^forced (server )?close$/);
 }
@@ -109,7 +109,7 @@ conformance("wrong input", FORGETFUL, (server) => {
     const over = `revision ${way.eio} over ${way.transport}`;
 
     for (const [what, ...packets] of CLOSING) {
-      test(`${over}: ${what} closes`, async () => {
+      test(`${over}: ${what} closes the session`, async () => {
         const socket = await connect(server, way);
         await socket.session.send(...packets);
         await assertClosed(socket.session);
@@ -118,7 +118,7 @@ conformance("wrong input", FORGETFUL, (server) => {
     }
 
     for (const [what, ...packets] of IDLE) {
-      test(`${over}: ${what} changes nothing`, async () => {
+      test(`${over}: ${what} has no effect`, async () => {
         const socket = await connect(server, way);
         await socket.session.send(...packets);
         await socket.isAlive();
@@ -127,7 +127,7 @@ conformance("wrong input", FORGETFUL, (server) => {
 
     for (const [what, eio, packet, reason] of CLOSING_ENGINE) {
       if (eio !== undefined && eio !== way.eio) continue;
-      test(`${over}: ${what} closes`, async () => {
+      test(`${over}: ${what} closes the session`, async () => {
         const socket = await connect(server, way);
         await socket.session.send(packet);
         await assertClosed(socket.session);
@@ -135,7 +135,7 @@ conformance("wrong input", FORGETFUL, (server) => {
       });
     }
 
-    test(`${over}: what closes one namespace closes all, and nobody else's session`, async () => {
+    test(`${over}: an invalid packet for one namespace closes all of the session, and no other session`, async () => {
       const bystander = await connect(server, way);
       const main = await connect(server, way);
       const custom = await join(main.session, "/custom");
@@ -146,7 +146,7 @@ conformance("wrong input", FORGETFUL, (server) => {
       await bystander.isAlive();
     });
 
-    test(`${over}: what was sent behind something wrong is not done`, async () => {
+    test(`${over}: packets after an invalid one are ignored`, async () => {
       const speaker = await connect(server, { ...way, namespace: "/dynamic-1" });
       const listener = await connect(server, { namespace: "/dynamic-1" });
       await listener.ask("join", "room");
@@ -158,7 +158,7 @@ conformance("wrong input", FORGETFUL, (server) => {
     });
   }
 
-  test("a pong that was not asked for changes nothing", async () => {
+  test("an unsolicited pong is ignored", async () => {
     for (const way of WAYS.filter(({ eio }) => eio === 4)) {
       const socket = await connect(server, way);
       await socket.session.send("3", "3probe");
@@ -168,14 +168,14 @@ conformance("wrong input", FORGETFUL, (server) => {
 
   for (const way of WAYS.filter(({ eio }) => eio === 4)) {
     for (const packet of ['42["echo",1]', '421["echo",1]', "41", "430[]", "43", '44{"message":"no"}']) {
-      test(`revision 4 over ${way.transport}: ${packet} before CONNECT closes`, async () => {
+      test(`revision 4 over ${way.transport}: ${packet} before CONNECT closes the session`, async () => {
         const session = await open(server, way);
         await session.send(packet);
         await assertClosed(session);
       });
     }
 
-    test(`revision 4 over ${way.transport}: an event after DISCONNECT from the only namespace closes`, async () => {
+    test(`revision 4 over ${way.transport}: an event after DISCONNECT from the only namespace closes the session`, async () => {
       const { session, id } = await connect(server, way);
       await session.send("41");
       assert.equal(await reasonOf(server, id), "client namespace disconnect");
@@ -183,7 +183,7 @@ conformance("wrong input", FORGETFUL, (server) => {
       await assertClosed(session);
     });
 
-    test(`revision 4 over ${way.transport}: an event to a namespace that refused closes`, async () => {
+    test(`revision 4 over ${way.transport}: an event to a namespace that refused the client closes the session`, async () => {
       const session = await open(server, way);
       await session.send("40/admin,");
       assert.match(await session.next(), /^44\/admin,/);
@@ -193,14 +193,14 @@ conformance("wrong input", FORGETFUL, (server) => {
   }
 
   for (const eio of [4, 3]) {
-    test(`revision ${eio}: a frame with nothing in it closes`, async () => {
+    test(`revision ${eio}: an empty frame closes the session`, async () => {
       const socket = await connect(server, { eio });
       await socket.session.websocket.send("");
       await assertClosed(socket.session);
       assert.equal(await reasonOf(server, socket.id), "parse error");
     });
 
-    test(`revision ${eio}: the packet CLOSE over WebSocket: Node passes it over, sockeye closes`, async () => {
+    test(`revision ${eio}: the packet CLOSE over WebSocket: Node ignores it, sockeye closes the session`, async () => {
       const socket = await connect(server, { eio });
       await socket.session.send("1");
       if (server.expects({ node: true, sockeye: false })) return socket.isAlive();
@@ -209,7 +209,7 @@ conformance("wrong input", FORGETFUL, (server) => {
     });
   }
 
-  test("base64 over WebSocket is an attachment like any other", async () => {
+  test("base64 over WebSocket is a valid attachment", async () => {
     const { session } = await connect(server);
     await session.send('451-1["echo",{"_placeholder":true,"num":0}]', "bAQID");
     assert.equal(await session.next(), '461-1[{"_placeholder":true,"num":0}]');

@@ -1,4 +1,4 @@
-// What the demo says while there is no server.
+// The demo without a connection to its server.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -29,13 +29,13 @@ describe("the demo away from its server", { timeout: 300_000 }, () => {
 
   after(() => stage?.clear());
 
-  /** The dots that say of somebody else that they are online. */
+  /** The dots that mark other users as online. */
   const othersOnline = (person) => person.page.locator('.dot[data-online="true"]').count();
 
-  /** From here on only `fastForward` moves the page's timers, however long this machine takes. */
+  /** From here on only `fastForward` advances the page's timers, however slow the machine is. */
   const stopsClock = async ({ page }) => page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000));
 
-  it("can be read before, and shows who is online", async () => {
+  it("has sufficient contrast, and shows the online users", async () => {
     await ada.page.getByRole("link", { name: "Write to Ben" }).click();
     await ada.says("Between us");
     await ada.seesSaid("Between us");
@@ -51,7 +51,7 @@ describe("the demo away from its server", { timeout: 300_000 }, () => {
     }
   });
 
-  it("shows nobody as online once it is cut off, and all that is dimmed can be read", async () => {
+  it("shows no user as online without a connection, and dimmed text has sufficient contrast", async () => {
     for (const person of people) await stopsClock(person);
     await stage.server.kill();
     for (const person of people) await person.sees(person.banner.filter({ hasText: "Reconnecting" }));
@@ -74,7 +74,7 @@ describe("the demo away from its server", { timeout: 300_000 }, () => {
     await cleo.page.keyboard.press("Escape");
   });
 
-  it("says after a while that it goes on trying, and comes back", async () => {
+  it("shows after a while that it keeps trying, and reconnects", async () => {
     for (const person of people) {
       assert.ok(await person.banner.filter({ hasText: "Reconnecting" }).isVisible());
       await person.page.clock.fastForward(20_000);
@@ -89,21 +89,21 @@ describe("the demo away from its server", { timeout: 300_000 }, () => {
     await ada.page.waitForFunction(() => document.querySelector('.dot[data-online="true"]') !== null);
   });
 
-  it("does not say for ever that a server that was stopped is restarting", async () => {
+  it("does not show a restart for ever after a server was stopped", async () => {
     for (const person of people) await stopsClock(person);
     await stage.server.stop();
     for (const person of people) {
       await person.sees(person.banner.filter({ hasText: "The server is restarting" }));
       await person.page.clock.fastForward(20_000);
       await person.sees(person.banner.filter({ hasText: "No connection, trying again" }));
-      // It is tried again and again, and fails each time: that says nothing new.
+      // Further failed attempts do not change the state.
       await person.page.clock.fastForward(60_000);
       assert.equal(await person.banner.filter({ hasText: "restarting" }).count(), 0, person.name);
       assert.deepEqual(await lowContrast(person.page), [], person.name);
     }
   });
 
-  it("has thrown nothing", () => {
+  it("has thrown no error", () => {
     assert.deepEqual(people.flatMap((person) => person.errors), []);
   });
 });

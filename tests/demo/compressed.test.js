@@ -1,4 +1,4 @@
-// The demo's files as browsers ask for them: compressed when it was built, and kept for as long as they are valid.
+// The demo's files over HTTP: compressed at build time, and cached.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { get } from "node:http";
@@ -11,7 +11,7 @@ import { startServer } from "./server.js";
 
 const UNPACK = { br: brotliDecompressSync, gzip: gunzipSync };
 
-/** The answer as it comes: `{ status, headers, body }`. */
+/** The raw response: `{ status, headers, body }`. */
 function request(url, headers = {}) {
   return new Promise((resolve, reject) => {
     const asked = get(url, { headers, agent: false }, async (response) => {
@@ -38,7 +38,7 @@ describe("the demo's files", () => {
     await rm(data, { recursive: true });
   });
 
-  it("are sent in the form that the client accepts, and are the same in all of them", async () => {
+  it("are sent in the encoding that the client accepts, with the same content in each", async () => {
     const plain = await request(script);
     assert.equal(plain.headers["content-encoding"], undefined);
     for (const [accept, form] of [["gzip, deflate, br, zstd", "br"], ["gzip", "gzip"], ["br;q=0.1, gzip;q=0.2", "gzip"]]) {
@@ -51,7 +51,7 @@ describe("the demo's files", () => {
     }
   });
 
-  it("are not sent again to a client that has them", async () => {
+  it("are answered with 304 to a client that has cached them", async () => {
     const first = await request(script, { "accept-encoding": "br" });
     assert.match(first.headers["cache-control"], /max-age=31536000, immutable/);
     const again = await request(script, { "accept-encoding": "br", "if-none-match": first.headers.etag });

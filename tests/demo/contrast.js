@@ -1,16 +1,16 @@
-// Contrast of everything that can be read on the screen, from computed colours: WCAG 2.2, 1.4.3, with no exception for
-// large or disabled text.
+// Contrast of all visible text, from computed colours: WCAG 2.2, 1.4.3, without its exceptions for large and disabled
+// text.
 
 const LEAST = 4.5;
 
-/** What has too little contrast, in words; empty where all is well. */
+/** The texts with too little contrast; empty if there are none. */
 export async function lowContrast(page) {
   const found = await page.evaluate(measure);
   if (found.length === 0) throw new Error("nothing can be read on this screen");
   return found.filter(({ ratio }) => ratio < LEAST).map(({ what, ratio, ink, ground }) => `${ratio.toFixed(2)} ${ink} on ${ground}: ${what}`);
 }
 
-/** Runs in the page. What still fades in is judged as it stays. */
+/** Runs in the page. Elements that are fading in are judged by their final colour. */
 async function measure() {
   const ending = document.getAnimations().filter(({ effect }) => Number.isFinite(effect.getComputedTiming().endTime));
   await Promise.allSettled(ending.map(({ finished }) => finished));
@@ -35,7 +35,7 @@ async function measure() {
     for (let each = element; each !== null; each = each.parentElement) chain.unshift(each);
     return chain;
   };
-  /** The colours of a text and of what is behind it, with all that is translucent on the way. */
+  /** The colours of a text and its background, with all translucent layers between them. */
   const paint = (chain, at, behind, color) => {
     const style = getComputedStyle(chain[at]);
     const inside = over(read(style.backgroundColor), behind);

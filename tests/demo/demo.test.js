@@ -1,5 +1,5 @@
-// The demo as two people use it, against the real binary. One story, in order: each chapter begins where the one
-// before it has ended.
+// Two people use the demo, against the real binary. The tests run in order: each begins in the state in which the
+// previous one ended.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -36,7 +36,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     if (data !== undefined) await rm(data, { recursive: true, force: true });
   });
 
-  // A failure in the middle of a story is understood by what was on the screens, the first time.
+  // The screens at the first failure, which help to understand it.
   afterEach(async (context) => {
     if (context.passed !== false || hasFailed) return;
     hasFailed = true;
@@ -44,7 +44,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ben?.page.screenshot({ path: join(ARTIFACTS, "failed-ben.png") }).catch(() => {});
   });
 
-  /** Both see exactly these last messages, each once, and the same ids. */
+  /** Asserts that both see exactly these last messages, each once, with the same ids. */
   async function bothSee(...expected) {
     for (const person of [ada, ben]) {
       await person.seesSaid(expected.at(-1));
@@ -57,14 +57,14 @@ describe("the demo", { timeout: 300_000 }, () => {
     assert.deepEqual((await ada.ids()).slice(-count), (await ben.ids()).slice(-count));
   }
 
-  it("signs two people in by name, and each sees the other come", async () => {
+  it("signs two people in by name, and shows each that the other is online", async () => {
     await ada.signsIn();
     await ben.signsIn();
     await ada.sees(ada.online(ben));
     await ben.sees(ben.online(ada));
   });
 
-  it("brings a message to both, once", async () => {
+  it("shows a message to both, once", async () => {
     await ada.says("Good morning, Ben");
     await ben.seesSaid("Good morning, Ben");
     await ben.says("Good morning, Ada");
@@ -79,7 +79,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ada.seesGone(ada.page.getByTestId("typing").getByText("Ben is typing"));
   });
 
-  it("counts what was said in a room that one does not look at", async () => {
+  it("counts unread messages in a room that is not open", async () => {
     await ada.joins("harbour");
     await ben.joins("harbour");
     await ada.sees(ada.online(ben));
@@ -92,7 +92,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ben.seesGone(ben.room("harbour").getByTestId("unread"));
   });
 
-  it("edits the last own message with the arrow key, for both", async () => {
+  it("edits the user's last message with the arrow key, for both", async () => {
     await ada.says("The third is lat");
     await ada.seesSaid("The third is lat");
     await ada.composer.press("ArrowUp");
@@ -104,7 +104,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await bothSee("The first boat is in", "And the second", "The third is late");
   });
 
-  it("gives up an edit with Escape", async () => {
+  it("cancels an edit with Escape", async () => {
     await ada.composer.press("ArrowUp");
     const editor = ada.page.getByRole("textbox", { name: /^Edit your message/ });
     await editor.fill("Nobody will read this");
@@ -113,7 +113,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await bothSee("And the second", "The third is late");
   });
 
-  it("deletes one's own message for both, after asking", async () => {
+  it("deletes the user's own message for both, after a confirmation", async () => {
     const row = ada.row("And the second");
     await row.hover();
     await row.getByRole("button", { name: /^Delete your message/ }).click();
@@ -124,7 +124,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     assert.equal(await ben.row("The first boat is in").getByRole("button").count(), 0, "Ben may not touch Ada's");
   });
 
-  it("takes a direct message to one person alone, and says when it was seen", async () => {
+  it("sends a direct message to one user only, and shows when it was read", async () => {
     await ada.page.getByRole("link", { name: "Write to Ben" }).click();
     await ada.sees(ada.page.getByRole("heading", { name: "Ben" }));
     await ada.says("Between us: lunch?");
@@ -138,7 +138,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await bothSee("Between us: lunch?", "At noon");
   });
 
-  it("counts several devices as one person", async () => {
+  it("counts several devices as one user", async () => {
     await ada.opens("lobby");
     await ben.opens("lobby");
     const tab = new Person(ada.context, await ada.context.newPage(), "Ada");
@@ -155,7 +155,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     assert.equal(await ben.online(ada).count(), 1, "Ada is still here with the first one");
   });
 
-  it("has everything after a reload: who one is, the room, the messages", async () => {
+  it("restores user, room and messages after a reload", async () => {
     await ben.opens("harbour");
     const before = await ben.texts();
     await ben.page.reload();
@@ -166,7 +166,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await bothSee("From my other tab", "Which one?");
   });
 
-  it("loads what was said before when one scrolls up, and stays at the line one reads", async () => {
+  it("loads earlier messages on scrolling up, and keeps the scroll position", async () => {
     for (let line = 1; line <= 70; line += 1) await ada.says(`Line ${line} of a long story`);
     await ben.seesSaid("Line 70 of");
     await ada.seesSaid("Line 70 of");
@@ -178,7 +178,7 @@ describe("the demo", { timeout: 300_000 }, () => {
       return list.querySelector('[data-testid="message"]').dataset.messageId;
     });
     await ben.sees(ben.row("Good morning, Ben").or(ben.page.getByText("Line 2 of")));
-    // What was the first line is still on the screen, though others are above it now.
+    // The first line from before is still visible, although others are above it now.
     const isInSight = await ben.messages.evaluate((list, id) => {
       const row = list.querySelector(`[data-message-id="${id}"]`).getBoundingClientRect();
       const box = list.getBoundingClientRect();
@@ -190,7 +190,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ben.page.getByRole("button", { name: "Newest" }).click();
   });
 
-  it("survives kill -9: what was written meanwhile arrives once, and nothing is lost or doubled", async () => {
+  it("survives kill -9: messages written meanwhile arrive once, and none is lost or duplicated", async () => {
     await server.kill();
     await ada.sees(ada.banner);
     await ben.sees(ben.banner);
@@ -203,7 +203,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ben.seesGone(ben.banner);
     await ben.seesSaid("Written into the void");
     await ada.seesSaid("Written into the void");
-    // The fence: whatever would come twice has come by now.
+    // The fence: any duplicate has arrived by now.
     await ben.says("Got it");
     await bothSee("Line 69 of a long story", "Line 70 of a long story", "Written into the void", "Got it");
 
@@ -214,8 +214,8 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ada.opens("lobby");
   });
 
-  it("keeps what waits to be sent over a reload while there is no server", async () => {
-    // The page comes from the server, so it is the connection alone that is cut.
+  it("keeps unsent messages over a reload without a connection", async () => {
+    // The page itself comes from the server, so only the connection is cut.
     await ada.page.route("**/socket.io/**", (route) => route.abort());
     await ada.context.setOffline(true);
     await ada.sees(ada.banner);
@@ -230,7 +230,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await bothSee("Got it", "Still in my pocket");
   });
 
-  it("catches up with exactly what one person missed: new, edited and deleted", async () => {
+  it("loads exactly the messages that one user missed: new, edited and deleted", async () => {
     await ada.says("Old one, to be edited");
     await ada.says("Old one, to be deleted");
     await bothSee("Old one, to be edited", "Old one, to be deleted");
@@ -265,7 +265,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     ]);
   });
 
-  it("does not send twice what was saved when only the answer was lost", async () => {
+  it("does not save a message twice if only the acknowledgement was lost", async () => {
     let isDeaf = false;
     const lines = [];
     let upgrade;
@@ -287,7 +287,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await dora.page.goto(server.url);
     await dora.signsIn();
     await dora.seesSaid("New while you were away");
-    // Polling hears as well, until the connection is upgraded.
+    // Polling also receives the event, until the connection is upgraded.
     await isUpgraded;
     await dora.says("Do you hear me?");
     await bothSee("New while you were away", "Do you hear me?");
@@ -309,7 +309,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ada.seesGone(ada.online(dora));
   });
 
-  it("says that the server is restarting when it says so itself, and comes back", async () => {
+  it("shows that the server is restarting if the server announced it, and reconnects", async () => {
     const stopped = server.stop();
     await ada.sees(ada.banner.filter({ hasText: "restart" }));
     await stopped;
@@ -321,7 +321,7 @@ describe("the demo", { timeout: 300_000 }, () => {
     await bothSee("Now I do", "Back again");
   });
 
-  it("fits a phone: the list, the room, and nothing to scroll sideways", async () => {
+  it("fits a phone: the list, the room, and no horizontal scrolling", async () => {
     const cleo = await Person.arrives(browser, server.url, "Cleo", {
       viewport: { width: 390, height: 844 },
       isMobile: true,
@@ -357,14 +357,14 @@ describe("the demo", { timeout: 300_000 }, () => {
     await ada.seesGone(ada.online(cleo));
   });
 
-  it("signs out, and is gone for the others", async () => {
+  it("signs out, and goes offline for the others", async () => {
     await ben.page.getByRole("button", { name: "Sign out" }).click();
     await ben.sees(ben.page.getByTestId("sign-in-name"));
     await ada.seesGone(ada.online(ben));
     await ada.page.screenshot({ path: join(ARTIFACTS, "conversation.png") });
   });
 
-  it("has thrown nothing in anybody's browser", () => {
+  it("has thrown no error in any browser", () => {
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   });
 });

@@ -1,4 +1,4 @@
-// The official client of v2 in a browser that is told to use JSONP, as browsers without cross-origin requests did.
+// The official v2 client in a browser with JSONP enabled, as used by browsers without cross-origin requests.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -8,7 +8,7 @@ import { PAGES, TwoOrigins } from "./two-origins.js";
 
 const CLIENT = fileURLToPath(new URL("../clients/node_modules/socket.io-client-2/dist/socket.io.js", import.meta.url));
 
-/** In the page: what a client hears of what it says, and how its requests were made. */
+/** In the page: what a client receives of its own events, and how its requests were made. */
 async function talk({ url, texts }) {
   const socket = window.io(url, { transports: ["polling"], forceJSONP: true, query: { userId: "ada" } });
   await new Promise((resolve) => socket.on("connect", resolve));
@@ -30,8 +30,8 @@ describe("JSONP in a browser", { timeout: 120_000 }, () => {
   after(() => origins.close());
 
   for (const where of PAGES) {
-    it(`brings and takes events, in ${where}`, async () => {
-      // The demo's own policy takes no script from a test.
+    it(`receives and sends events, in ${where}`, async () => {
+      // The demo's own Content-Security-Policy blocks scripts of a test.
       const page = await origins.page(where, { bypassCSP: true });
       await page.addScriptTag({ path: CLIENT });
       const texts = ["hello", 'ä 😀 "\u2028" </script>', "two\nlines and \\n two characters", "+&=%25"];

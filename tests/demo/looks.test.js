@@ -1,4 +1,4 @@
-// The demo's screens in light, dark and forced colours, and what axe-core finds on them.
+// The demo's screens in light, dark and forced colours, checked with axe-core.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -24,7 +24,7 @@ describe("the demo's looks", { timeout: 300_000 }, () => {
 
   const SCHEMES = ["light", "dark"];
 
-  /** In both schemes, and nothing else about it. */
+  /** Checks the screen in both colour schemes. */
   async function isFine(person, screen) {
     for (const colorScheme of SCHEMES) {
       await person.page.emulateMedia({ colorScheme });
@@ -33,14 +33,14 @@ describe("the demo's looks", { timeout: 300_000 }, () => {
     }
   }
 
-  it("are fine at the sign-in", async () => {
+  it("are accessible at the sign-in", async () => {
     for (const person of people) {
       await isFine(person, `${person.name}'s sign-in`);
       await person.signsIn();
     }
   });
 
-  it("are fine in a room", async () => {
+  it("are accessible in a room", async () => {
     await ada.page.getByRole("link", { name: "Write to Ben" }).click();
     await ada.sees(ada.page.getByRole("heading", { name: "Ben", level: 1 }));
     await ada.says("Between us");
@@ -72,14 +72,14 @@ describe("the demo's looks", { timeout: 300_000 }, () => {
     await isFine(ben, "a phone's room");
   });
 
-  it("are fine under the mouse", async () => {
+  it("are accessible on hover", async () => {
     for (const locator of [ada.room("dm:name:ben"), ada.page.getByRole("link", { name: "Write to Ben" })]) {
       await locator.hover();
       await isFine(ada, "something under the mouse");
     }
   });
 
-  it("are fine in dialogs, and for what is not allowed or too long", async () => {
+  it("are accessible in dialogs, and for errors and long texts", async () => {
     await ada.page.getByRole("button", { name: "Find a room" }).click();
     await ada.sees(ada.page.getByRole("dialog").getByRole("link", { name: "lobby" }));
     await isFine(ada, "the rooms");
@@ -94,14 +94,14 @@ describe("the demo's looks", { timeout: 300_000 }, () => {
     await ada.composer.fill("");
   });
 
-  it("are fine in an empty room", async () => {
+  it("are accessible in an empty room", async () => {
     await ada.joins("empty");
     await ada.sees(ada.page.getByText("Still waters"));
     await isFine(ada, "an empty room");
     await ada.opens("lobby");
   });
 
-  it("mark the active room and who is online in forced colours", async () => {
+  it("mark the active room and online users in forced colours", async () => {
     const looks = (locator) =>
       locator.first().evaluate((element) => {
         const { backgroundColor, color, boxShadow } = getComputedStyle(element);
@@ -123,7 +123,7 @@ describe("the demo's looks", { timeout: 300_000 }, () => {
     await ada.page.emulateMedia({ forcedColors: "none" });
   });
 
-  it("have thrown nothing", () => {
+  it("have thrown no error", () => {
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   });
 });

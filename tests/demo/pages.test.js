@@ -1,4 +1,4 @@
-// The pages that the server serves, under their Content-Security-Policy: they work, and nobody frames them.
+// The pages that the server serves, under their Content-Security-Policy: they work and cannot be framed.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -27,7 +27,7 @@ describe("the server's pages", { timeout: 120_000 }, () => {
     if (data !== undefined) await rm(data, { recursive: true, force: true });
   });
 
-  /** A page, what its console complains of, and what its policy forbids. */
+  /** A page, the errors on its console, and the violations of its policy. */
   async function open() {
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -45,7 +45,7 @@ describe("the server's pages", { timeout: 120_000 }, () => {
   }
 
   for (const path of ["/", "/favicon.svg", "/nowhere", "/api/docs/", "/api/docs/swagger-ui.css", "/api/openapi.json"]) {
-    it(`send headers with ${path} that forbid what is not needed`, async () => {
+    it(`send headers with ${path} that forbid unused features`, async () => {
       const { headers } = await fetch(server.url + path);
       const policy = headers.get("content-security-policy");
       for (const directive of ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"]) {
@@ -62,7 +62,7 @@ describe("the server's pages", { timeout: 120_000 }, () => {
     }
   });
 
-  it("chat without a complaint", async () => {
+  it("chat without console errors or violations", async () => {
     const { page, context, complaints } = await open();
     const opening = page.waitForEvent("websocket");
     await page.goto(server.url);
@@ -71,7 +71,7 @@ describe("the server's pages", { timeout: 120_000 }, () => {
     await ada.composer.fill("hello from a page with a policy");
     await ada.composer.press("Enter");
     await ada.sees(ada.row("hello from a page with a policy"));
-    // 'self' means WebSockets too.
+    // In a policy, 'self' includes WebSockets.
     const websocket = await opening;
     await websocket.waitForEvent("framereceived", { timeout: PATIENCE });
     assert.ok(await page.evaluate(() => [...document.querySelectorAll("[style]")].length > 0), "styles that scripts set are there");
@@ -79,7 +79,7 @@ describe("the server's pages", { timeout: 120_000 }, () => {
     await context.close();
   });
 
-  it("describe the API and try it without a complaint", async () => {
+  it("describe the API and try it without console errors or violations", async () => {
     const { page, context, complaints } = await open();
     await page.goto(`${server.url}/api/docs/`);
     const operation = page.locator(".opblock-get", { hasText: "/api/users" }).first();
@@ -94,14 +94,14 @@ describe("the server's pages", { timeout: 120_000 }, () => {
     await context.close();
   });
 
-  it("call each operation by a name of its own", async () => {
+  it("name each operation uniquely", async () => {
     const { paths } = await (await fetch(`${server.url}/api/openapi.json`)).json();
     const ids = Object.values(paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId));
     assert.ok(ids.length > 10 && ids.every((id) => typeof id === "string"));
     assert.equal(new Set(ids).size, ids.length, ids.join());
   });
 
-  it("run no script of anybody else's", async () => {
+  it("run no foreign script", async () => {
     for (const path of ["/", "/api/docs/"]) {
       const { page, context, complaints } = await open();
       await page.goto(server.url + path);
@@ -116,7 +116,7 @@ describe("the server's pages", { timeout: 120_000 }, () => {
     }
   });
 
-  it("are framed by nobody", async () => {
+  it("cannot be framed", async () => {
     const frames = ["/", "/api/docs/"].map((path) => `<iframe src="${server.url}${path}"></iframe>`).join("");
     const other = createServer((_, response) => response.setHeader("content-type", "text/html").end(frames)).listen(0, "127.0.0.1");
     await new Promise((resolve) => other.once("listening", resolve));

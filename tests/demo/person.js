@@ -1,10 +1,10 @@
-// Somebody in front of a browser: what they do, and what they see.
+// A user in front of a browser: their actions, and what they see.
 
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
 
-/** For everything that is waited for, in milliseconds; generous, because it is only ever used up by a failure. */
+/** The timeout of every wait, in milliseconds; generous, because only a failure uses it up. */
 export const PATIENCE = 30_000;
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -39,7 +39,7 @@ function found() {
 }
 
 export class Person {
-  /** Opens the demo in a browser context of its own: other cookies, other storage, another computer. */
+  /** Opens the demo in a separate browser context: separate cookies and storage, like another computer. */
   static async arrives(browser, url, name, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const person = new Person(context, await context.newPage(), name);
@@ -52,13 +52,13 @@ export class Person {
     this.page = page;
     this.name = name;
     this.id = `name:${name.toLowerCase()}`;
-    /** What the page threw and nobody caught. */
+    /** The uncaught errors of the page. */
     this.errors = [];
     page.setDefaultTimeout(PATIENCE);
     page.on("pageerror", (error) => this.errors.push(`${name}: ${error}`));
   }
 
-  /** By name, and into the lobby: a phone shows the list of rooms first. */
+  /** Signs in by name and opens the lobby: a phone shows the list of rooms first. */
   async signsIn() {
     await this.page.getByTestId("sign-in-name").fill(this.name);
     await this.page.getByTestId("sign-in-name").press("Enter");
@@ -83,7 +83,7 @@ export class Person {
     return this.page.getByTestId("messages");
   }
 
-  /** The rows whose text holds some words, in whatever state. */
+  /** The rows with this text, in any state. */
   row(words) {
     return this.page.getByTestId("message").filter({ hasText: words });
   }
@@ -120,12 +120,12 @@ export class Person {
     await locator.first().waitFor({ state: "detached" });
   }
 
-  /** Waits for a message in a state. */
+  /** Waits for a message in this state. */
   async seesSaid(words, state = "saved") {
     await this.sees(this.page.locator(`[data-testid="message"][data-state="${state}"]`).filter({ hasText: words }));
   }
 
-  /** The words of all messages on the screen, in their order; deleted ones as `(deleted)`. */
+  /** The texts of all visible messages in order; deleted ones as `(deleted)`. */
   texts() {
     return this.page.getByTestId("message").evaluateAll((rows) =>
       rows.map((row) => {
@@ -137,7 +137,7 @@ export class Person {
     );
   }
 
-  /** The ids of all messages on the screen. */
+  /** The ids of all visible messages. */
   ids() {
     return this.page.getByTestId("message").evaluateAll((rows) => rows.map((row) => row.dataset.messageId));
   }

@@ -20,7 +20,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
 
   const button = (row, name) => row.getByRole("button", { name, exact: true });
 
-  it("begins with a list that has a main and a heading, and no conversation behind it", async () => {
+  it("starts with a list that has a main landmark and a heading, and no conversation behind it", async () => {
     await ada.sees(ada.page.getByRole("main").getByRole("heading", { name: "Conversations", level: 1 }));
     assert.equal(await ada.page.getByRole("main").count(), 1);
     assert.equal(await ada.composer.count(), 0);
@@ -28,18 +28,18 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     assert.equal(await ben.page.getByRole("heading", { level: 1 }).count(), 1);
   });
 
-  it("has a message box with a height before the first key", async () => {
+  it("has a message box with a height before any input", async () => {
     await ada.room("lobby").tap();
     await ada.sees(ada.composer);
     assert.ok((await ada.composer.boundingBox()).height >= 36);
-    // The room is said to be the one on the screen, without a keyboard that covers it.
+    // The room is the visible one, without an on-screen keyboard over it.
     assert.equal(await ada.page.evaluate(() => document.activeElement.textContent), "#lobby");
   });
 
-  it("measures the message box again when the phone is turned", async () => {
+  it("resizes the message box when the phone is rotated", async () => {
     await ada.composer.fill("Words that are in one line on a wide screen alone. ".repeat(3));
     const upright = (await ada.composer.boundingBox()).height;
-    // As high as before, so that nothing but the text's lines changes.
+    // The same height as before, so that only the line breaks change.
     await ada.page.setViewportSize({ ...PHONE.viewport, width: 740 });
     await ada.page.waitForFunction((high) => document.getElementById("composer").clientHeight < high - 20, upright);
     await ada.page.setViewportSize(PHONE.viewport);
@@ -47,7 +47,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     await ada.composer.fill("");
   });
 
-  it("opens the actions of one's own message by touch, and they stay open", async () => {
+  it("opens the actions of the user's own message by touch, and they stay open", async () => {
     await ada.says("Tap me");
     await ada.seesSaid("Tap me");
     const row = ada.row("Tap me");
@@ -56,14 +56,14 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     await toggle.tap();
     await ada.sees(button(row, "Edit your message: Tap me"));
     await ada.sees(button(row, "Delete your message: Tap me"));
-    // The fence: what the tap would close is closed once another message was told.
+    // The fence: an effect of the tap would be visible when a later message has arrived.
     await ben.says("Are they still open?");
     await ada.seesSaid("Are they still open?");
     assert.equal(await toggle.getAttribute("aria-expanded"), "true");
     assert.ok(await button(row, "Edit your message: Tap me").isVisible());
   });
 
-  it("closes them with the same button, and by a tap beside them", async () => {
+  it("closes the actions with the same button, and by a tap outside", async () => {
     const row = ada.row("Tap me");
     const edit = button(row, "Edit your message: Tap me");
     const toggle = button(row, "Edit or delete your message: Tap me");
@@ -75,7 +75,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     await edit.waitFor({ state: "hidden" });
   });
 
-  it("edits by touch", async () => {
+  it("edits a message by touch", async () => {
     const row = ada.row("Tap me");
     await button(row, /^Edit or delete/).tap();
     await button(row, "Edit your message: Tap me").tap();
@@ -85,7 +85,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     await ben.seesSaid("Tapped (edited)");
   });
 
-  it("deletes by touch, after asking, and keeps what is to be kept", async () => {
+  it("deletes a message by touch after a confirmation, and keeps it on cancel", async () => {
     const row = ada.row("Tapped");
     await button(row, /^Edit or delete/).tap();
     await button(row, "Delete your message: Tapped").tap();
@@ -98,7 +98,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     assert.equal(await ada.page.evaluate(() => document.activeElement.textContent.includes("still open")), true);
   });
 
-  it("says whole that somebody is typing, however long their names are", async () => {
+  it("shows the whole typing line, even with long names", async () => {
     const long = await stage.enters("Bartholomew Featherstonehaugh-Cholmondeley the Third");
     const longer = await stage.enters("Wilhelmina Marjoribanks-Fotheringay of Llanfairpwllgwyngyll");
     await long.composer.pressSequentially("a");
@@ -113,13 +113,13 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     await longer.leaves();
   });
 
-  it("shows the people in a modal dialog", async () => {
+  it("shows the users in a modal dialog", async () => {
     const opener = button(ada.page, "People");
     await opener.tap();
     const dialog = ada.page.getByRole("dialog", { name: "On this server" });
     await ada.sees(dialog);
     assert.equal(await dialog.evaluate((element) => element.matches(":modal")), true);
-    // What is behind it takes no focus, and is not there for a screen reader.
+    // The page behind it takes no focus and is hidden from screen readers.
     await ada.composer.evaluate((field) => field.focus());
     assert.notEqual(await ada.page.evaluate(() => document.activeElement.id), "composer");
     const devtools = await ada.context.newCDPSession(ada.page);
@@ -127,7 +127,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     const roles = nodes.filter((node) => !node.ignored).map((node) => node.role.value);
     assert.ok(roles.includes("dialog"));
     assert.equal(roles.includes("textbox"), false);
-    // Past its last element the focus may be in the browser's own bar, never in the page.
+    // After its last element the focus may go to the browser's own interface, never to the page.
     for (let key = 0; key < 8; key += 1) {
       await ada.page.keyboard.press("Tab");
       const isOutside = await ada.page.evaluate(() => {
@@ -141,7 +141,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     await ada.page.waitForFunction(() => document.activeElement.getAttribute("aria-label") === "People");
   });
 
-  it("closes them by a tap beside them, and with the way back", async () => {
+  it("closes the dialog by a tap outside, and with the back button", async () => {
     const dialog = ada.page.getByRole("dialog", { name: "On this server" });
     await button(ada.page, "People").tap();
     await ada.sees(dialog);
@@ -155,7 +155,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     assert.equal(await ada.page.evaluate(() => document.activeElement.dataset.room), "lobby", "the focus is where one was");
   });
 
-  it("leads from a person to them", async () => {
+  it("opens the direct messages with a user", async () => {
     await ada.room("lobby").tap();
     await button(ada.page, "People").tap();
     await ada.page.getByRole("dialog").getByRole("link", { name: "Write to Ben" }).tap();
@@ -163,7 +163,7 @@ describe("the demo on a phone", { timeout: 300_000 }, () => {
     assert.equal(await ada.page.locator("dialog").count(), 0);
   });
 
-  it("has thrown nothing", () => {
+  it("has thrown no error", () => {
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   });
 });

@@ -1,4 +1,4 @@
-// Where one begins to read, when it was said, and where the focus is; with a mouse and a keyboard.
+// The position at which a room opens, the times of messages, and the focus; with mouse and keyboard.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -20,13 +20,13 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
 
   const line = (person) => person.page.getByText("New messages", { exact: true });
 
-  /** Says many things, and waits until the last one is saved. */
+  /** Sends many messages, and waits until the last one is saved. */
   async function tells(person, words, count) {
     for (let number = 1; number <= count; number += 1) await person.says(`${words} ${number}`);
     await person.seesSaid(`${words} ${count}`);
   }
 
-  /** The line is at the top of what one sees, and the first unread message just below it. */
+  /** Asserts that the line is at the top of the screen, and the first unread message directly below it. */
   async function beginsAt(person, words) {
     await person.sees(line(person));
     await person.seesSaid(words);
@@ -43,7 +43,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
 
   const badge = (person, room) => person.room(room).getByTestId("unread");
 
-  it("begins at the first of 30 unread messages, below a line, and counts them as read at the end", async () => {
+  it("opens at the first of 30 unread messages, below a line, and marks them as read at the end", async () => {
     await ada.joins("harbour");
     await tells(ada, "Old", 30);
     await ben.joins("harbour");
@@ -60,7 +60,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.page.locator('[data-room="harbour"][data-unread="false"]'));
   });
 
-  it("begins there after a reload, and where they are more than a page", async () => {
+  it("opens there after a reload, and with more than a page of them", async () => {
     await tells(ada, "Later", 80);
     await ben.sees(badge(ben, "harbour").getByText("80"));
     await ben.page.goto(`${stage.server.url}/#/harbour`);
@@ -73,7 +73,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.opens("lobby");
   });
 
-  it("ends at the end where all that is unread can be seen", async () => {
+  it("opens at the end if all unread messages fit on the screen", async () => {
     await tells(ada, "Few", 2);
     await ben.sees(badge(ben, "harbour").getByText("2"));
     await ben.opens("harbour");
@@ -84,7 +84,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.page.locator('[data-room="harbour"][data-unread="false"]'));
   });
 
-  it("begins there for somebody who was cut off meanwhile, in the room itself", async () => {
+  it("continues at the first unread message after a reconnect in the open room", async () => {
     await ben.opens("harbour");
     await ben.context.setOffline(true);
     await ben.sees(ben.banner);
@@ -96,8 +96,8 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.seesGone(ben.page.getByRole("button", { name: "30 new" }));
   });
 
-  it("begins there for somebody who looked at something else", async () => {
-    // A page in the background: nobody looks at it, and everything goes on.
+  it("continues at the first unread message after the page was hidden", async () => {
+    // A page in the background: it is not visible, and everything else continues.
     await ben.page.evaluate(() => {
       document.hasFocus = () => false;
       window.dispatchEvent(new Event("blur"));
@@ -118,7 +118,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     const gutters = await ben.page.locator(".message-gutter").count();
     assert.ok(gutters > 0 && times.length > gutters, "both kinds of rows are there");
     for (const time of times) assert.match(time, /^\d{1,2}:\d\d\s[AP]M$/u);
-    // None of them reaches into the list's margin or the text.
+    // Times overlap neither the list's margin nor the text.
     const row = ben.row("Behind 30");
     await row.hover();
     const [gutter, text, list] = await Promise.all(
@@ -127,7 +127,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     assert.ok(gutter.x >= list.x && gutter.x + gutter.width <= text.x);
   });
 
-  it("takes the clock's form from the browser, and is in English all the same", async () => {
+  it("uses the browser's 12 or 24 hour clock, with English texts", async () => {
     const greta = await stage.enters("Greta", { locale: "de-DE" });
     await greta.joins("harbour");
     await greta.seesSaid("Behind 30");
@@ -139,7 +139,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await greta.leaves();
   });
 
-  it("puts the focus on the next message when one was deleted, and the buttons say whose they edit", async () => {
+  it("moves the focus to the next message after a deletion, and labels the buttons with their message", async () => {
     await ben.opens("lobby");
     await ben.says("To be deleted");
     await ben.says("The next one");
@@ -150,7 +150,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await remove.focus();
     await ben.page.keyboard.press("Enter");
     await ben.sees(row.getByText("Delete this message?"));
-    // Escape gives it up, and one is where one was.
+    // Escape cancels it, and the focus is back.
     await ben.page.keyboard.press("Escape");
     await ben.sees(row.locator('[title="Delete"]:focus'));
     await ben.page.keyboard.press("Enter");
@@ -162,7 +162,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.page.locator('[aria-label="Edit your message: The next one"]:focus'));
   });
 
-  it("puts it into the message box when it was the last one", async () => {
+  it("moves the focus to the message box after deleting the last message", async () => {
     const remove = ben.row("The next one").getByRole("button", { name: "Delete your message: The next one", exact: true });
     await remove.focus();
     await ben.page.keyboard.press("Enter");
@@ -170,7 +170,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.page.locator("#composer:focus"));
   });
 
-  it("puts it back where an edit began", async () => {
+  it("returns the focus to the start of an edit", async () => {
     await ben.says("Edit me");
     await ben.seesSaid("Edit me");
     const edit = ben.row("Edit me").getByRole("button", { name: "Edit your message: Edit me", exact: true });
@@ -186,7 +186,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.page.locator("#composer:focus"));
   });
 
-  it("puts it into the message box when a message that was not sent is given up", async () => {
+  it("moves the focus to the message box when an unsent message is discarded", async () => {
     await ben.page.evaluate(() => {
       const refused = { key: "k1", room: "lobby", text: "Never sent", at: Date.now(), failure: "too fast" };
       sessionStorage.setItem("sockeye.outbox", JSON.stringify([refused]));
@@ -198,7 +198,7 @@ describe("reading in the demo", { timeout: 300_000 }, () => {
     await ben.sees(ben.page.locator("#composer:focus"));
   });
 
-  it("has thrown nothing", () => {
+  it("has thrown no error", () => {
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   });
 });

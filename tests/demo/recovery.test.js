@@ -1,12 +1,11 @@
-// The official client in a browser is known as one that may be recovered: over each transport, and from another page's
-// origin too.
+// The official client in a browser is recognised as recoverable: over each transport, and from another origin too.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
 import { PAGES, TwoOrigins } from "./two-origins.js";
 
-/** In the page: connects, is cut off, and comes back; whether that was a recovery, over which transport. */
+/** In the page: connects, loses the connection, and reconnects. Returns whether it was recovered, and the transport. */
 async function comeBack({ url, transports }) {
   const socket = window.io(url, { transports, reconnectionDelay: 10 });
   const connected = () => new Promise((resolve) => socket.once("connect", resolve));
@@ -14,7 +13,7 @@ async function comeBack({ url, transports }) {
   const { engine } = socket.io;
   if (engine.transport.name !== transports.at(-1)) await new Promise((resolve) => engine.once("upgrade", resolve));
   const [id, transport] = [socket.id, engine.transport.name];
-  // What the client says it has seen last: without an offset it would be told by nothing.
+  // The offset of the last event; without an offset the client cannot be recovered.
   await new Promise((resolve) => (socket.once("message", resolve), socket.emit("message", "hello")));
   const back = connected();
   engine.close();

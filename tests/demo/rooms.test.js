@@ -1,4 +1,4 @@
-// Finding rooms that exist.
+// The list of existing rooms.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -21,7 +21,7 @@ describe("finding rooms", { timeout: 300_000 }, () => {
   const dialog = (person) => person.page.getByRole("dialog", { name: "Rooms on this server" });
   const found = (person) => dialog(person).locator(".found-room-name");
 
-  it("lists those that others have made, and who is there", async () => {
+  it("lists rooms of other users, with their online users", async () => {
     for (const room of ["harbour", "harvest", "quay"]) await ada.joins(room);
     await ben.page.getByRole("button", { name: "Find a room" }).click();
     await ben.sees(dialog(ben).getByRole("link", { name: "quay" }));
@@ -30,7 +30,7 @@ describe("finding rooms", { timeout: 300_000 }, () => {
     await ben.sees(dialog(ben).getByRole("link", { name: "lobby" }).getByText(/^joined, /));
   });
 
-  it("finds by the first letters, and says when there is none", async () => {
+  it("finds rooms by prefix, and says so if there is none", async () => {
     assert.equal(await ben.page.evaluate(() => document.activeElement.id), "find-rooms");
     await ben.page.keyboard.type("harv");
     await ben.seesGone(dialog(ben).getByRole("link", { name: "quay" }));
@@ -40,7 +40,7 @@ describe("finding rooms", { timeout: 300_000 }, () => {
     assert.deepEqual(await found(ben).allTextContents(), []);
   });
 
-  it("leads into a room, and is closed then", async () => {
+  it("opens a room and closes itself", async () => {
     await dialog(ben).getByLabel("Name begins with").fill("q");
     await dialog(ben).getByRole("link", { name: "quay" }).click();
     await ben.sees(ben.page.getByRole("heading", { name: "quay", level: 1 }));
@@ -50,7 +50,7 @@ describe("finding rooms", { timeout: 300_000 }, () => {
     await ada.seesSaid("I have found you");
   });
 
-  it("shows more than a page of them", async () => {
+  it("shows more than a page of rooms", async () => {
     for (let number = 10; number < 70; number += 1) {
       await ada.page.evaluate((name) => {
         window.location.hash = `#/pier-${name}`;
@@ -70,7 +70,7 @@ describe("finding rooms", { timeout: 300_000 }, () => {
     await ben.seesGone(dialog(ben));
   });
 
-  it("works on a phone, and says when the server does not answer", async () => {
+  it("works on a phone, and shows an error if the server does not answer", async () => {
     const cleo = await stage.enters("Cleo", PHONE);
     await cleo.page.getByRole("button", { name: "Find a room" }).tap();
     await dialog(cleo).getByRole("link", { name: "harvest" }).tap();
@@ -83,7 +83,7 @@ describe("finding rooms", { timeout: 300_000 }, () => {
     await cleo.leaves();
   });
 
-  it("has thrown nothing", () => {
+  it("has thrown no error", () => {
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   });
 });

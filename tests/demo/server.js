@@ -1,4 +1,4 @@
-// The real binary as a process of its own, so that it can die as one.
+// The real binary as a separate process, so that it can be killed.
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,13 +11,13 @@ const BIN = process.env.SOCKEYE_BIN ?? fileURLToPath(new URL("../../target/debug
 /** Settings as flags. */
 const flags = (settings) => Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
 
-/** A token of this user, as these settings want it, with what else `sockeye token` takes. */
+/** A token of this user for these settings, with further options of `sockeye token`. */
 export async function issueToken(user, settings, ...more) {
   const { stdout } = await promisify(execFile)(BIN, ["token", "--user", user, ...more, ...flags(settings)]);
   return stdout.trim();
 }
 
-/** Starts a server on a data folder; on any free port, or on the one that an earlier one had. */
+/** Starts a server on a data folder, on a free port or on the port of an earlier server. */
 export async function startServer({ data, port = 0, settings = {} }) {
   const child = spawn(BIN, ["serve", "--listen", `127.0.0.1:${port}`, "--data", data, ...flags(settings)], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -44,9 +44,9 @@ export async function startServer({ data, port = 0, settings = {} }) {
     url,
     port: Number(new URL(url).port),
     log,
-    /** Like `kill -9`: no goodbye to anybody. */
+    /** Ends the server with `kill -9`, without notice to clients. */
     kill: () => end("SIGKILL"),
-    /** As a deploy ends it. */
+    /** Shuts the server down, as a deploy does. */
     stop: () => end("SIGTERM"),
   };
 }

@@ -1,4 +1,4 @@
-// What most suites begin with: a server on a folder of its own, and a browser.
+// The common setup of most suites: a server on a temporary folder, and a browser.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,19 +24,19 @@ export class Stage {
     this.browser = browser;
   }
 
-  /** Somebody who has opened the demo and is not signed in. */
+  /** A user who has opened the demo and is not signed in. */
   arrives(name, options) {
     return Person.arrives(this.browser, this.server.url, name, options);
   }
 
-  /** Somebody who is in the lobby. */
+  /** A user who is in the lobby. */
   async enters(name, options) {
     const person = await this.arrives(name, options);
     await person.signsIn();
     return person;
   }
 
-  /** The same server again, at the same address; perhaps with other settings. */
+  /** Restarts the server at the same address, with other settings if given. */
   async restart(settings = this.settings) {
     this.settings = settings;
     this.server = await startServer({ data: this.data, port: this.server.port, settings: this.settings });

@@ -1,4 +1,4 @@
-// Signing in to a server that wants tokens.
+// Signing in to a server in jwt mode.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -24,19 +24,19 @@ describe("signing in with a token", { timeout: 300_000 }, () => {
 
   const field = (person) => person.page.getByLabel("Your token");
 
-  /** Without the wait for who is online that comes with a name. */
+  /** Without waiting for the online users, as signing in by name does. */
   async function gives(person, token) {
     await field(person).fill(token);
     await person.page.getByRole("button", { name: "Sign in" }).click();
   }
 
-  it("has a field for one, and none for a name", async () => {
+  it("has a field for the token, and none for a name", async () => {
     await ada.sees(field(ada));
     assert.equal(await ada.page.getByTestId("sign-in-name").count(), 0);
     assert.equal(await field(ada).evaluate((element) => element === document.activeElement), true);
   });
 
-  it("says so when the token is not good, and keeps nothing of it", async () => {
+  it("shows that a token is invalid, and does not store it", async () => {
     await gives(ada, "nonsense");
     await ada.sees(ada.page.getByRole("alert"));
     await ada.sees(field(ada));
@@ -44,7 +44,7 @@ describe("signing in with a token", { timeout: 300_000 }, () => {
     assert.equal(await ada.page.evaluate(() => localStorage.getItem("sockeye.identity")), null);
   });
 
-  it("lets in whom the token names, also after a reload", async () => {
+  it("signs in the user of the token, also after a reload", async () => {
     await gives(ada, await issueToken("u7", TOKENS, "--name", "Ada Lindqvist", "--rooms", "team-*"));
     await ada.sees(ada.online(ada));
     await ada.sees(ada.page.locator(".account").getByText("Ada Lindqvist"));
@@ -55,7 +55,7 @@ describe("signing in with a token", { timeout: 300_000 }, () => {
     await ada.sees(ada.page.locator(".account").getByText("Online"));
   });
 
-  it("finds the rooms that the token opens, and enters no others", async () => {
+  it("lists the rooms that the token opens, and joins no others", async () => {
     await ada.joins("team-7");
     await ada.says("Just us");
     await ada.seesSaid("Just us");
@@ -66,7 +66,7 @@ describe("signing in with a token", { timeout: 300_000 }, () => {
     await ada.sees(ada.page.getByRole("heading", { name: "This room is closed to you" }));
   });
 
-  it("asks for another one when it is not good any more, and loses nothing that waits", async () => {
+  it("asks for a new token when it has expired, and keeps unsent messages", async () => {
     await ada.opens("lobby");
     await stage.server.kill();
     await ada.sees(ada.banner);
@@ -83,14 +83,14 @@ describe("signing in with a token", { timeout: 300_000 }, () => {
     await ada.seesSaid("Kept meanwhile");
   });
 
-  it("signs out, and has forgotten the token", async () => {
+  it("removes the token on signing out", async () => {
     await ada.page.getByRole("button", { name: "Sign out" }).click();
     await ada.sees(field(ada));
     assert.equal(await field(ada).inputValue(), "");
     assert.equal(await ada.page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }).includes("eyJ")), false);
   });
 
-  it("is asked for when somebody had signed in by name before the server wanted tokens", async () => {
+  it("is required of a user who signed in by name before the server switched to jwt mode", async () => {
     await ada.page.evaluate(() => {
       localStorage.setItem("sockeye.identity", JSON.stringify({ name: "Ada", user: null }));
     });
@@ -99,7 +99,7 @@ describe("signing in with a token", { timeout: 300_000 }, () => {
     await ada.sees(ada.page.getByRole("alert"));
   });
 
-  it("has thrown nothing", () => {
+  it("has thrown no error", () => {
     assert.deepEqual(ada.errors, []);
   });
 });

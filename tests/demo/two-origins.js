@@ -1,4 +1,4 @@
-// A server in a browser, in its own page and in a page of another origin that it lets in.
+// A server in a browser: in its own page, and in a page of another origin that it allows.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -25,7 +25,7 @@ export class TwoOrigins {
     this.browser = await launchBrowser();
   }
 
-  /** One of `PAGES`, in a browser context of its own. */
+  /** One of `PAGES`, in a separate browser context. */
   async page(where, options) {
     const page = await (await this.browser.newContext(options)).newPage();
     page.setDefaultTimeout(PATIENCE);

@@ -1,4 +1,4 @@
-// The browser's own WebSocket, from the server's page and from a foreign one.
+// The browser's own WebSocket, from the server's page and from a page of another origin.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { launchBrowser, PATIENCE } from "./person.js";
 import { startServer } from "./server.js";
 
-/** In the page: a WebSocket, what it hears, and a way to wait for the next of it. */
+/** In the page: a WebSocket, what it receives, and a way to wait for the next message. */
 function connect(url) {
   const heard = [];
   let wake = () => {};
@@ -46,7 +46,7 @@ describe("the browser's WebSocket", { timeout: 120_000 }, () => {
     if (data !== undefined) await rm(data, { recursive: true, force: true });
   });
 
-  /** A page in a browser context of its own, with a WebSocket if it may have one. */
+  /** A page in a separate browser context, with a WebSocket if it may connect. */
   async function arrives(path, origin = server.url) {
     const page = await (await browser.newContext()).newPage();
     page.setDefaultTimeout(PATIENCE);
@@ -60,7 +60,7 @@ describe("the browser's WebSocket", { timeout: 120_000 }, () => {
     };
   }
 
-  it("speaks texts at / and envelopes at /ws, and both meet", async () => {
+  it("uses texts at / and envelopes at /ws, and both receive each other's messages", async () => {
     const [text, envelopes] = [await arrives("/"), await arrives("/ws")];
     await text.send("hello");
     assert.equal(await text.next(), "hello");
@@ -80,7 +80,7 @@ describe("the browser's WebSocket", { timeout: 120_000 }, () => {
     assert.deepEqual(last, { code: 1000, reason: "unregistered", wasClean: true });
   });
 
-  it("is refused to a foreign page", async () => {
+  it("is refused to a page of another origin", async () => {
     const foreign = createServer((_, response) => response.setHeader("content-type", "text/html").end("<p>hello")).listen(0, "127.0.0.1");
     await new Promise((resolve) => foreign.once("listening", resolve));
     try {
@@ -93,7 +93,7 @@ describe("the browser's WebSocket", { timeout: 120_000 }, () => {
     }
   });
 
-  it("learns that the server is closing", async () => {
+  it("is notified that the server is closing", async () => {
     const page = await arrives("/ws");
     await page.send("hello");
     assert.equal(await page.next(), "hello");

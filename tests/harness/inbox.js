@@ -1,13 +1,13 @@
-// A queue of arrivals that a test takes items from, in order or by a condition.
+// A queue of received items, from which a test takes items in order or by a condition.
 
 import { inspect } from "node:util";
 
 import { inTime } from "./time.js";
 
-/** Items in the order of their arrival. An item that a waiting `take` or `next` matches goes to the oldest of these. */
+/** Items in order of arrival. An item goes to the oldest waiting `take` or `next` that matches it. */
 export class Inbox {
   #waiting = [];
-  /** What arrived and was not taken. */
+  /** The items that arrived and were not taken. */
   items = [];
 
   add(item) {
@@ -16,12 +16,12 @@ export class Inbox {
     else this.#waiting.splice(index, 1)[0].resolve(item);
   }
 
-  /** The first item, whatever it is. */
+  /** The first item. */
   next(what, ms) {
     return this.take(() => true, what, ms);
   }
 
-  /** The first item that matches and was not taken yet; items before it stay. */
+  /** The first item that matches and was not taken yet; earlier items stay. */
   async take(matches, what, ms) {
     const index = this.items.findIndex(matches);
     if (index !== -1) return this.items.splice(index, 1)[0];

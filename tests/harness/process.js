@@ -1,4 +1,4 @@
-// A server in a process of its own: started on a free port in a temporary folder, its log kept.
+// A server as a separate process: on a free port, in a temporary folder, with its log stored.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,13 +16,13 @@ export function built(name) {
   return fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
 }
 
-/** A server that can be started, ended and started again. Each suite extends it with what its tests need. */
+/** A server that can be started, ended and started again. Each suite extends it. */
 export class ServerProcess {
-  /** The working directory and the temporary folder of the process. It is made by the first `launch`. */
+  /** The working directory and temporary folder of the process; created by the first `launch`. */
   folder;
-  /** Everything written to standard error, before a restart too. */
+  /** Everything written to standard error, also before a restart. */
   stderr = "";
-  /** JSON log lines that `logged` has not taken yet. */
+  /** The JSON log lines that `logged` has not taken yet. */
   #log = new Inbox();
   #child;
   #exit;

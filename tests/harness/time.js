@@ -1,9 +1,9 @@
-// One time limit for everything that must happen.
+// One timeout for everything that must happen.
 
-/** How long anything that must happen may take, in milliseconds, on a busy machine too. */
+/** The longest time for anything that must happen, in milliseconds, also on a busy machine. */
 export const TIMEOUT_MS = 15_000;
 
-/** What a promise is fulfilled with, or an error that says what did not happen; `what` is a text or returns one. */
+/** The value of a promise, or an error that says what did not happen; `what` is a text or returns one. */
 export async function inTime(promise, what, ms = TIMEOUT_MS) {
   let timer;
   const late = new Promise((_, reject) => {

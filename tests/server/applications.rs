@@ -1,4 +1,4 @@
-//! What an application emits, answers and reads that its clients could not take.
+//! Payloads of an application (emits, replies, arguments) that its clients could not parse.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
@@ -10,7 +10,7 @@ fn nested(levels: usize) -> String {
     format!("{}{}", "[".repeat(levels), "]".repeat(levels))
 }
 
-/// What an application tries to emit, by name.
+/// The events an application tries to emit, each with a name.
 #[derive(Deserialize)]
 struct Try(String);
 
@@ -40,7 +40,7 @@ impl ServerEvent for Deep {
     const NAME: &'static str = "deep";
 }
 
-/// The code of the error that the application gets, or that there is none.
+/// The error code that the application gets, or "none".
 async fn tried(ctx: Ctx, Try(what): Try) -> Result<Raw<&'static str>> {
     let bytes = |count| vec![bytes::Bytes::from_static(b"x"); count];
     let to = To::Socket(ctx.socket_id());
@@ -72,7 +72,7 @@ async fn tried(ctx: Ctx, Try(what): Try) -> Result<Raw<&'static str>> {
     Ok(Raw(attempt.map_or_else(|error| error.code().as_str(), |()| "emitted")))
 }
 
-/// An acknowledgement that is none.
+/// An acknowledgement that clients cannot parse.
 #[derive(Deserialize)]
 struct Acknowledge(usize, String);
 
@@ -89,7 +89,7 @@ async fn acknowledge(_: Ctx, Acknowledge(count, json): Acknowledge) -> Result<Ar
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_gets_an_error_for_what_would_break_its_clients() {
+async fn an_event_that_clients_cannot_parse_is_an_error_for_the_application() {
     let server = TestServer::with(|_| (), |server| server.on(tried).on(acknowledge)).await;
     let mut ada = Client::named(server.address, "Ada").await;
     for (what, outcome) in [
@@ -124,7 +124,7 @@ async fn an_application_gets_an_error_for_what_would_break_its_clients() {
     assert!(text_of(&mut ada, "deep").await.contains(&nested(1_000)));
 }
 
-/// Any payload, read and written as a value.
+/// A payload of any JSON, deserialized and serialized again.
 #[derive(Deserialize)]
 struct Any(Value);
 
@@ -133,7 +133,7 @@ impl ClientEvent for Any {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_reads_a_thousand_levels_and_half_an_emoji() {
+async fn an_application_reads_a_thousand_levels_and_lone_surrogates() {
     let server = TestServer::with(|_| (), |server| server.on(async |_: Ctx, Any(value): Any| Ok(Raw(value)))).await;
     let mut ada = Client::named(server.address, "Ada").await;
     for (json, answer) in [

@@ -1,4 +1,4 @@
-//! An application of its own: an auction in Rust, with several clients.
+//! An application with events of its own: an auction with several clients.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::{client::Client, harness::TestServer};
 mod example;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bids_reach_whoever_watches_the_item_and_nobody_else() {
+async fn bids_reach_only_the_clients_that_watch_the_item() {
     let server = TestServer::with(|_| (), |server| server.namespace("/auction", example::events())).await;
     let mut clients = Vec::new();
     for name in ["Ada", "Bob", "Eve"] {

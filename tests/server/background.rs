@@ -12,11 +12,11 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_panics_drains_the_server_and_is_the_error_it_ends_with() {
+async fn a_panicking_task_drains_the_server_which_returns_it_as_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.store.path = folder.path().to_owned();
-    // The drain goes on until the clients have gone.
+    // The drain waits for the clients to disconnect.
     config.server.drain = Duration::from_secs(600);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! A Socket.IO client over a WebSocket, small enough to send what a good client never would.
+//! A small Socket.IO client over WebSocket that can also send invalid input.
 
 use std::{collections::VecDeque, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use tokio_tungstenite::{
 
 use crate::harness::soon;
 
-/// A Socket.IO client over WebSocket that does just what it is told, and keeps what it hears.
+/// A Socket.IO client over WebSocket that sends exactly what a test says, and stores what it receives.
 pub struct Client {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     heard: VecDeque<Heard>,
@@ -21,7 +21,7 @@ pub struct Client {
     pub sid: String,
 }
 
-/// What came in.
+/// What was received.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
     Event { name: String, args: Vec<Value> },
@@ -32,7 +32,7 @@ pub enum Heard {
 }
 
 impl Client {
-    /// Opens the connection and sends nothing more.
+    /// Opens the WebSocket and sends nothing.
     pub async fn open(address: SocketAddr, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket&recovery=true{query}");
         let mut request = url.into_client_request().unwrap();
@@ -53,7 +53,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Connects to the root namespace as somebody with a name, and waits for the session.
+    /// Connects to the root namespace with this name, and waits for `session`.
     pub async fn named(address: SocketAddr, name: &str) -> Self {
         Self::with_auth(address, &json!({ "name": name })).await
     }
@@ -69,7 +69,7 @@ impl Client {
         client
     }
 
-    /// Sends CONNECT; the refusal's message if it is one.
+    /// Sends CONNECT. Returns the message if the server refuses it.
     pub async fn connect(&mut self, namespace: &str, auth: &Value) -> Result<(), String> {
         self.namespace = if namespace.is_empty() { String::new() } else { format!("{namespace},") };
         self.raw(&format!("40{}{auth}", self.namespace)).await;
@@ -87,12 +87,12 @@ impl Client {
         }
     }
 
-    /// Sends a text frame as it is.
+    /// Sends a text frame unchanged.
     pub async fn raw(&mut self, frame: &str) {
         soon(self.stream.send(Message::text(frame))).await.unwrap();
     }
 
-    /// Sends text frames in one piece.
+    /// Sends several text frames in one write.
     pub async fn at_once(&mut self, frames: impl IntoIterator<Item = String>) {
         for frame in frames {
             soon(self.stream.feed(Message::text(frame))).await.unwrap();
@@ -100,7 +100,7 @@ impl Client {
         soon(self.stream.flush()).await.unwrap();
     }
 
-    /// Sends a frame that the server may refuse to read to its end.
+    /// Sends a frame that the server may stop reading before its end.
     pub async fn try_raw(&mut self, frame: String) -> bool {
         soon(self.stream.send(Message::text(frame))).await.is_ok()
     }
@@ -109,13 +109,13 @@ impl Client {
         soon(self.stream.send(Message::binary(frame.to_vec()))).await.unwrap();
     }
 
-    /// Without asking for an acknowledgement.
+    /// Emits without an acknowledgement.
     pub async fn emit(&mut self, event: &str, payload: Value) {
         let frame = format!("42{}{}", self.namespace, json!([event, payload]));
         self.raw(&frame).await;
     }
 
-    /// Asks for an acknowledgement and does not wait for it.
+    /// Emits with an acknowledgement, without waiting for it.
     pub async fn send(&mut self, event: &str, payload: Value) -> u64 {
         let id = self.next_ack;
         self.next_ack += 1;
@@ -124,20 +124,20 @@ impl Client {
         id
     }
 
-    /// Waits for the acknowledgement.
+    /// Waits for an acknowledgement.
     pub async fn ask(&mut self, event: &str, payload: Value) -> Value {
         let id = self.send(event, payload).await;
         self.reply(id).await
     }
 
-    /// The `data` of an acknowledgement that must be a success.
+    /// The `data` of an acknowledgement that must report success.
     pub async fn done(&mut self, event: &str, payload: Value) -> Value {
         let reply = self.ask(event, payload).await;
         assert_eq!(reply["success"], true, "{event}: {reply}");
         reply["data"].clone()
     }
 
-    /// The code of an acknowledgement that must be a failure.
+    /// The code of an acknowledgement that must report failure.
     pub async fn refused(&mut self, event: &str, payload: Value) -> String {
         let reply = self.ask(event, payload).await;
         assert_eq!(reply["success"], false, "{event}: {reply}");
@@ -153,25 +153,25 @@ impl Client {
         reply
     }
 
-    /// The first argument of the next event of this name; other things heard before stay.
+    /// The first argument of the next event with this name; other events stay queued.
     pub async fn event(&mut self, name: &str) -> Value {
         let is_it = |heard: &Heard| matches!(heard, Heard::Event { name: event, .. } if event == name);
         let Heard::Event { mut args, .. } = self.wait(is_it).await else { unreachable!("it was matched") };
         if args.is_empty() { Value::Null } else { args.remove(0) }
     }
 
-    /// A WebSocket ping: the answer proves that the server has read all that was sent before it.
+    /// Sends a WebSocket ping and waits for the pong, which proves that the server has read everything sent before.
     pub async fn fence(&mut self) {
         soon(self.stream.send(Message::Ping(Vec::new().into()))).await.unwrap();
         self.wait(|heard| *heard == Heard::Pong).await;
     }
 
-    /// Waits until the connection is closed, dropping what comes before.
+    /// Waits until the connection is closed, discarding frames before that.
     pub async fn closed(&mut self) {
         self.wait(|heard| *heard == Heard::Closed).await;
     }
 
-    /// The next thing of this kind; what does not match stays for later.
+    /// The next received item that matches; others stay queued.
     pub async fn wait(&mut self, is_it: impl Fn(&Heard) -> bool) -> Heard {
         if let Some(place) = self.heard.iter().position(&is_it) {
             return self.heard.remove(place).unwrap();
@@ -186,7 +186,7 @@ impl Client {
         }
     }
 
-    /// What was heard and not asked for, of one event.
+    /// The events with this name that were received but not taken.
     pub fn kept(&self, name: &str) -> Vec<Value> {
         let args = self.heard.iter().filter_map(|heard| match heard {
             Heard::Event { name: event, args } if event == name => Some(Value::from(args.clone())),
@@ -211,7 +211,7 @@ impl Client {
         }
     }
 
-    /// The next text frame as it is.
+    /// The next text frame, unchanged.
     pub async fn next_text(&mut self) -> String {
         self.frame().await.expect("the connection is open")
     }

@@ -10,20 +10,20 @@ use crate::{
     harness::{Binary, Said, run, soon},
 };
 
-/// Arguments, variables, and words the sentence must hold.
+/// Arguments, variables, and the words that the error message must contain.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
 
-/// What makes tokens needed.
+/// The settings required for tokens.
 const JWT: [&str; 4] = ["--set", "auth.mode=jwt", "--set", "auth.secret=0123456789abcdef0123456789abcdef"];
 
-/// Runs in an empty folder of its own.
+/// Runs the binary in an empty folder.
 async fn said(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let folder = tempfile::tempdir().unwrap();
     run(arguments, variables, &folder.path().to_owned()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
+async fn a_wrong_setting_ends_with_code_2_and_one_sentence_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let relay = "[relay.message-saved]\nto = \"everyone\"\n";
@@ -86,7 +86,7 @@ async fn a_wrong_setting_is_one_sentence_that_names_it_and_exit_code_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_file_that_no_token_can_be_checked_with_is_refused() {
+async fn a_key_file_that_cannot_verify_tokens_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = format!("auth.key-file={}", file.path().to_str().unwrap());
     let private = "-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n";
@@ -100,7 +100,7 @@ async fn a_key_file_that_no_token_can_be_checked_with_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_has_a_name_at_each_level() {
+async fn a_claim_path_with_an_empty_name_is_refused() {
     for setting in ["user-claim", "name-claim", "rooms-claim"] {
         for (claim, code) in [("", 2), ("a..b", 2), (".sub", 2), ("sub.", 2), ("a.b.c", 0), ("https://a.example/b", 0)]
         {
@@ -119,7 +119,7 @@ async fn a_claim_has_a_name_at_each_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_no_client_can_ask_for_is_refused() {
+async fn a_path_that_no_client_can_request_is_refused() {
     let wrong = [
         ("/chat room", "percent-encode"),
         ("/café", "percent-encode"),
@@ -152,13 +152,13 @@ async fn a_path_that_no_client_can_ask_for_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unwritable_folder_is_named() {
+async fn the_error_about_an_unwritable_folder_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let locked = folder.path().join("locked");
     std::fs::create_dir(&locked).unwrap();
     std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o555)).unwrap();
     if std::fs::write(locked.join("probe"), "").is_ok() {
-        // The superuser may write anywhere: a file in the folder's place is in everybody's way.
+        // Root may write anywhere, so a file at the folder's path is what makes it fail for everybody.
         std::fs::remove_file(locked.join("probe")).unwrap();
         std::fs::remove_dir(&locked).unwrap();
         std::fs::write(&locked, "").unwrap();
@@ -179,7 +179,7 @@ async fn two_servers_cannot_share_a_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_of_a_newer_version_is_left_alone() {
+async fn a_database_of_a_newer_version_is_refused_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let db = rusqlite::Connection::open(folder.path().join("sockeye.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
@@ -190,7 +190,7 @@ async fn a_folder_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_server_leaves_one_file_and_health_says_what_is() {
+async fn a_stopped_server_leaves_one_file_and_health_reports_it_down() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Binary::serve(folder.path(), &[]).await;
     let address = server.address.to_string();
@@ -209,7 +209,7 @@ async fn a_stopped_server_leaves_one_file_and_health_says_what_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_default_configuration_is_one_and_variables_and_flags_go_over_it() {
+async fn the_default_configuration_is_valid_and_variables_and_flags_override_it() {
     let printed = said(&["default-config"], &[]).await;
     assert_eq!(printed.code, 0);
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +225,7 @@ async fn the_default_configuration_is_one_and_variables_and_flags_go_over_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_issued_token_lets_its_user_in() {
+async fn an_issued_token_is_accepted() {
     let secret = "auth.secret=0123456789abcdef0123456789abcdef";
     let settings = ["auth.mode=jwt", secret];
     let folder = tempfile::tempdir().unwrap();
@@ -251,7 +251,7 @@ async fn a_backup_of_a_running_server_holds_every_acknowledged_message() {
     }
     let copy = folder.path().join("copy");
     std::fs::create_dir(&copy).unwrap();
-    // Somebody writes while it is copied.
+    // A client writes while the database is copied.
     let address = server.address;
     let writing = tokio::spawn(async move {
         let mut bob = Client::named(address, "Bob").await;
@@ -273,7 +273,7 @@ async fn a_backup_of_a_running_server_holds_every_acknowledged_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_made_key_is_printed_once_with_the_lines_that_make_it_valid() {
+async fn a_generated_key_is_printed_once_with_its_configuration() {
     let arguments = ["api-key", "the billing", "--scopes", "events:write,users:read", "--expires-in", "90d"];
     let made = said(&arguments, &[]).await;
     assert_eq!(made.code, 0, "{}", made.errors);
@@ -296,7 +296,7 @@ async fn a_made_key_is_printed_once_with_the_lines_that_make_it_valid() {
 }
 
 #[tokio::test]
-async fn a_path_of_plain_websocket_is_where_nothing_else_is() {
+async fn a_plain_websocket_path_that_is_already_used_is_refused() {
     let cases = [
         ("ws", "begins with a slash"),
         ("/{room}", "holds no pattern"),

@@ -1,4 +1,4 @@
-//! TCP connections, whatever is spoken on them.
+//! TCP connections, independent of the protocol on them.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,14 +18,14 @@ use crate::{
     harness::{Binary, TestServer, get, soon},
 };
 
-/// A connection from this loopback address.
+/// Opens a connection from this loopback address.
 async fn connect(from: u8, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((IpAddr::V4(Ipv4Addr::new(127, 0, 0, from)), 0).into()).unwrap();
     soon(socket.connect(to)).await.unwrap()
 }
 
-/// Asks for `/health` and keeps the connection. The status; `None` where it was closed.
+/// Requests `/health` and keeps the connection. `None` if it was closed.
 async fn ask(stream: &mut TcpStream, headers: &str) -> Option<u16> {
     let request = format!("GET /health HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
@@ -38,13 +38,13 @@ async fn ask(stream: &mut TcpStream, headers: &str) -> Option<u16> {
     String::from_utf8(answer).unwrap().split(' ').nth(1)?.parse().ok()
 }
 
-/// The binary, allowed to have so many files open.
+/// The binary with this limit of open files.
 async fn with_files(files: u32, data: &Path, settings: &[&str]) -> Binary {
     Binary::serve_in(&format!("ulimit -n {files}"), data, settings).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_of_idle_connections_shuts_nobody_out() {
+async fn idle_connections_at_the_limit_are_closed_for_new_ones() {
     let data = tempfile::tempdir().unwrap();
     let server = with_files(256, data.path(), &[]).await;
     let address = server.address;
@@ -54,7 +54,7 @@ async fn a_crowd_of_idle_connections_shuts_nobody_out() {
         assert_eq!(ask(&mut stream, "").await, Some(200), "the newest one is served");
         crowd.push(stream);
     }
-    // Others, from the same address too, and those of the crowd that come back.
+    // New clients, also from the same address, and idle ones that reconnect.
     assert_eq!(ask(&mut connect(2, address).await, "").await, Some(200));
     assert_eq!(get(address, "/ready", &[]).await.status, 200);
     let mut ada = Client::named(address, "Ada").await;
@@ -71,14 +71,14 @@ async fn a_crowd_of_idle_connections_shuts_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_say_nothing_or_half_a_request_make_room_too() {
+async fn silent_connections_and_half_requests_are_closed_for_new_ones() {
     let data = tempfile::tempdir().unwrap();
     let server = with_files(256, data.path(), &[]).await;
     let mut crowd = Vec::new();
     for number in 0..400_u16 {
         let mut stream = connect(1 + (number % 4) as u8, server.address).await;
         if number % 2 == 0 {
-            // It may be closed already.
+            // The server may have closed it.
             drop(stream.write_all(b"GET /health HTTP/1.1\r\nHost: ").await);
         }
         crowd.push(stream);
@@ -90,17 +90,17 @@ async fn connections_that_say_nothing_or_half_a_request_make_room_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_halves_of_requests_from_one_address_holds_up_no_other() {
+async fn half_requests_from_one_address_do_not_delay_other_addresses() {
     let half = "GET / HTTP/1.1\r\n";
     let whole = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
     for flood in [half.to_owned(), format!("{whole}{half}")] {
         let data = tempfile::tempdir().unwrap();
         let server = with_files(96, data.path(), &[]).await;
         let mut crowd = Vec::new();
-        // Far more than may be open at a time. They wait in the system's queue, and the bystander stands behind them.
+        // Far more than may be open at once. The rest wait in the listen backlog, with the bystander behind them.
         for _ in 0..900 {
             let mut stream = connect(1, server.address).await;
-            // It may be closed already.
+            // The server may have closed it.
             drop(stream.write_all(flood.as_bytes()).await);
             crowd.push(stream);
         }
@@ -112,13 +112,13 @@ async fn a_flood_of_halves_of_requests_from_one_address_holds_up_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_whose_connections_all_work_is_refused_in_a_sentence_and_others_are_served() {
+async fn an_address_with_only_busy_connections_gets_503_and_others_are_served() {
     for is_proxied in [false, true] {
         an_address_has_its_share(is_proxied).await;
     }
 }
 
-/// Through a proxy all come from one address, and the proxy says for whom it asks.
+/// Behind a proxy all connections come from one address, and the proxy forwards the client's.
 async fn an_address_has_its_share(is_proxied: bool) {
     let peer = |client: u8| if is_proxied { 1 } else { client };
     let forwarded = |client: u8| format!("X-Forwarded-For: 203.0.113.{client}\r\n");
@@ -130,7 +130,7 @@ async fn an_address_has_its_share(is_proxied: bool) {
         config.key.insert("test".to_owned(), Key::new(hash, [Scope::Everything]));
     })
     .await;
-    // Requests whose bodies do not come: two for each of those that may be let in or refused by this limit.
+    // Requests whose bodies never arrive: two per connection that this limit admits or refuses.
     let head = format!(
         "POST /api/events HTTP/1.1\r\nHost: a\r\n{}Authorization: Bearer sk_key\r\nContent-Type: application/json\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n",
         forwarded(1)
@@ -157,7 +157,7 @@ async fn an_address_has_its_share(is_proxied: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_limit_of_open_files_is_raised_as_far_as_the_system_allows() {
+async fn the_open_file_limit_is_raised_to_the_hard_limit() {
     let data = tempfile::tempdir().unwrap();
     let script = "ulimit -Sn 300 && ulimit -Hn 2000";
     let server = Binary::serve_in(script, data.path(), &["limits.connections=1000"]).await;
@@ -169,7 +169,7 @@ async fn the_limit_of_open_files_is_raised_as_far_as_the_system_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metrics_are_read_beside_a_crowd_too() {
+async fn metrics_are_served_while_the_connection_limit_is_reached() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let metrics = listener.local_addr().unwrap();
     let _server = TestServer::with(|_| (), |server| server.metrics_on(listener)).await;
@@ -186,7 +186,7 @@ async fn the_metrics_are_read_beside_a_crowd_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_is_counted_until_it_closes_whichever_way_it_came() {
+async fn every_websocket_is_counted_until_it_closes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let metrics = listener.local_addr().unwrap();
     let server = TestServer::with(|_| (), |server| server.metrics_on(listener)).await;
@@ -201,13 +201,13 @@ async fn a_websocket_is_counted_until_it_closes_whichever_way_it_came() {
         let request = format!("{path}{upgrade}");
         let middle = request.len() / pieces;
         stream.write_all(&request.as_bytes()[..middle]).await.unwrap();
-        // The first piece is taken in before the second one leaves.
+        // The first part is processed before the second one is sent.
         counts(1).await;
         stream.write_all(&request.as_bytes()[middle..]).await.unwrap();
         let mut answer = [0; 12];
         soon(stream.read_exact(&mut answer)).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 101");
-        // HTTP has nothing to do with it any more.
+        // From here on the connection is no HTTP connection any more.
         for _ in 0..20 {
             counts(1).await;
         }

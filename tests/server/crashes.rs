@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of traffic, and what is there afterwards.
+//! `kill -9` under load: acknowledged messages survive.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ const AT_LEAST: u64 = 1_000;
 const CLIENTS: u64 = 4;
 const IN_FLIGHT: u64 = 32;
 
-/// Twenty times: clients send without a pause, and at a random moment after 1,000 acknowledgements the process is
-/// killed. Whatever was acknowledged is there afterwards, once, in order, without holes.
+/// Twenty times: clients send without a pause, and the process is killed at a random moment after 1,000
+/// acknowledgements. Every acknowledged message must be stored, once, in order and without gaps.
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
     let data = tempfile::tempdir().unwrap();
@@ -25,7 +25,7 @@ async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
         let enough = AT_LEAST + rand::random_range(0..AT_LEAST / 2);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let address = server.address;
-        // All are there before the first sends: nobody comes to a server that was killed.
+        // All clients connect before the first one sends: they could not connect to a killed server.
         let mut clients = Vec::new();
         for number in 0..CLIENTS {
             clients.push(Client::named(address, &format!("sender {number}")).await);
@@ -73,7 +73,7 @@ async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
         }
         assert_eq!(count, enough, "crash {crash}");
         server.kill_9().await;
-        // What was acknowledged before the end of the process counts too.
+        // Messages acknowledged before the end of the process must be stored too.
         while let Some((offset, id)) = told.recv().await {
             acknowledged.insert(offset, id);
         }

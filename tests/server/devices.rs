@@ -1,4 +1,4 @@
-//! What the HTTP API and handlers say of a user's sockets.
+//! A user's sockets in the HTTP API and in handlers.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backend_sees_and_ends_the_devices_of_all_namespaces() {
+async fn a_backend_lists_and_disconnects_devices_of_all_namespaces() {
     let known = Key::new(hex::encode(Sha256::digest("sk_key")), [Scope::UsersRead, Scope::UsersWrite]);
     let server = TestServer::with(
         |config| drop(config.key.insert("test".to_owned(), known)),
@@ -34,7 +34,7 @@ async fn a_backend_sees_and_ends_the_devices_of_all_namespaces() {
         clients.push(client);
     }
     let mut bob = Client::named(server.address, "Bob").await;
-    // Whoever has an answer is in its namespace.
+    // A client with an acknowledgement has joined its namespace.
     for client in &mut clients {
         client.refused("no-such-event", json!({})).await;
     }

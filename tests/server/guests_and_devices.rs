@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{client::Client, harness::TestServer};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_devices_are_one_user_who_is_gone_with_the_last() {
+async fn a_user_with_several_devices_goes_offline_with_the_last() {
     let server = TestServer::start().await;
     let mut watcher = Client::named(server.address, "Watcher").await;
     let phone = Client::named(server.address, "Ada").await;
@@ -47,7 +47,7 @@ async fn guests_are_not_announced_and_leave_no_memberships() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn leaving_a_room_takes_all_the_users_sockets_out() {
+async fn leaving_a_room_unsubscribes_all_sockets_of_the_user() {
     let server = TestServer::start().await;
     let mut phone = Client::named(server.address, "Ada").await;
     let mut laptop = Client::named(server.address, "Ada").await;
@@ -63,7 +63,7 @@ async fn leaving_a_room_takes_all_the_users_sockets_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_direct_message_bears_the_other_users_id_for_each_of_the_two() {
+async fn a_direct_message_names_the_other_user_to_each_side() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut bob = Client::named(server.address, "Bob").await;
@@ -88,7 +88,7 @@ async fn a_direct_message_bears_the_other_users_id_for_each_of_the_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_is_an_id_too_and_blanks_are_none() {
+async fn a_number_is_a_valid_user_id_and_blanks_are_not() {
     let server = TestServer::start().await;
     let mut ada = Client::with_auth(server.address, &json!({ "userId": 42, "name": "Ada" })).await;
     let message = ada.done("send-message", json!({ "text": "hi" })).await;
@@ -99,7 +99,7 @@ async fn a_number_is_an_id_too_and_blanks_are_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_apps_recipient_field_makes_a_direct_message() {
+async fn a_configured_recipient_field_makes_a_direct_message() {
     let server = TestServer::configured(|config| config.rooms.recipient_field = "receiverId".to_owned()).await;
     let mut ada = Client::with_auth(server.address, &json!({ "userId": "u1", "name": "Ada" })).await;
     let mut bob = Client::with_auth(server.address, &json!({ "userId": "u2", "name": "Bob" })).await;

@@ -12,10 +12,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The one limit on waiting for something that must happen.
+/// The timeout of everything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server within the test's process, built as `main` builds it.
+/// A server within the test process, built as `main` builds it.
 pub struct TestServer {
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -37,7 +37,7 @@ impl TestServer {
         Self::on(data, configure, build).await
     }
 
-    /// On a folder that may have been used before.
+    /// Starts on a folder that may already contain a database.
     pub async fn on(data: TempDir, configure: impl FnOnce(&mut Config), build: impl FnOnce(Server) -> Server) -> Self {
         let mut config = Config::default();
         config.store.path = data.path().to_owned();
@@ -52,7 +52,7 @@ impl TestServer {
         Self { address, stop: Some(stop), serving: Some(serving), data }
     }
 
-    /// Drains and closes; the folder is left.
+    /// Drains and closes the server, and returns its folder.
     pub async fn stop(mut self) -> TempDir {
         drop(self.stop.take());
         self.serving.take().unwrap().await.unwrap().unwrap();
@@ -64,7 +64,7 @@ impl TestServer {
     }
 }
 
-/// The real binary in a process of its own.
+/// The real binary as a process.
 pub struct Binary {
     pub child: Child,
     pub address: SocketAddr,
@@ -89,7 +89,7 @@ impl Binary {
         Self::serve_in("true", data, settings).await
     }
 
-    /// In a shell that has run this before.
+    /// Started by a shell, after this shell command.
     pub async fn serve_in(script: &str, data: &std::path::Path, settings: &[&str]) -> Self {
         let mut command = Self::of("sh");
         command.args(["-c", &format!("{script} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_sockeye")]);
@@ -105,24 +105,24 @@ impl Binary {
         Self { child, address, errors }
     }
 
-    /// Waits until it has ended by itself: its exit code, and its log.
+    /// Waits until the process has ended. Returns its exit code and its log.
     pub async fn ended(mut self) -> (i32, String) {
         let code = soon(self.child.wait()).await.unwrap().code().expect("it ended by itself");
         (code, self.log())
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.errors.path()).unwrap()
     }
 
-    /// As a crash: no handler, no flush.
+    /// Ends the process with SIGKILL: no handler, no flush.
     pub async fn kill_9(mut self) {
         self.child.kill().await.unwrap();
     }
 }
 
-/// What a run of the binary said before it ended.
+/// What the binary printed in a run.
 pub struct Said {
     pub code: i32,
     pub output: String,
@@ -140,12 +140,12 @@ pub async fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &PathBu
     }
 }
 
-/// Waits for what must happen.
+/// Waits for something that must happen.
 pub async fn soon<F: IntoFuture>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it did not happen in time")
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 pub struct Answer {
     pub status: u16,
     pub head: String,
@@ -156,7 +156,7 @@ pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> A
     request(address, "GET", path, headers).await
 }
 
-/// A request without a body.
+/// Sends a request without a body.
 pub async fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut stream = soon(TcpStream::connect(address)).await.unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");

@@ -1,4 +1,4 @@
-//! What a good client never sends.
+//! Hostile input that no official client sends.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// Somebody else goes on as if nothing had happened.
+/// A bystander is still served.
 async fn unharmed(server: &TestServer) {
     let mut next = Client::named(server.address, "Next").await;
     next.done("send-message", json!({ "text": "still here" })).await;
@@ -15,7 +15,7 @@ async fn unharmed(server: &TestServer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_can_name_an_internal_room_from_any_way_in() {
+async fn internal_room_names_are_refused_in_every_event() {
     let server = TestServer::start().await;
     let mut eve = Client::named(server.address, "Eve").await;
     for room in ["\u{1}all", "\u{1}user:name:ada", "\u{1}dm:8:name:ada:name:bob", "dm:\u{1}x", "", "a\nb"] {
@@ -32,7 +32,7 @@ async fn nobody_can_name_an_internal_room_from_any_way_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_persons_messages_can_be_neither_read_nor_changed() {
+async fn direct_messages_of_others_can_be_neither_read_nor_changed() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut eve = Client::named(server.address, "Eve").await;
@@ -49,7 +49,7 @@ async fn another_persons_messages_can_be_neither_read_nor_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_is_answered_with_a_code() {
+async fn invalid_payloads_are_answered_with_an_error_code() {
     let server = TestServer::start().await;
     let mut eve = Client::named(server.address, "Eve").await;
     for (event, payload) in [
@@ -77,7 +77,7 @@ async fn nonsense_is_answered_with_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_packets_end_their_own_connection_alone() {
+async fn invalid_packets_close_only_the_connection_of_their_sender() {
     let server = TestServer::start().await;
     for broken in
         ["4", "42[\"hi\"", "42{}", "47", "x", "45-[\"message\"]", "451-[\"message\",{\"_placeholder\":true,\"num\":0}]"]
@@ -85,7 +85,7 @@ async fn broken_packets_end_their_own_connection_alone() {
         let mut eve = Client::named(server.address, "Eve").await;
         eve.raw(broken).await;
         if broken.starts_with("451") {
-            // An attachment is announced; a text comes instead.
+            // The header announces an attachment, but a text frame follows.
             eve.raw("42[\"list-rooms\"]").await;
         }
         eve.raw("420[\"list-rooms\"]").await;
@@ -96,11 +96,11 @@ async fn broken_packets_end_their_own_connection_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_placeholder_without_its_attachment_is_not_passed_on() {
+async fn a_placeholder_without_its_attachment_is_not_relayed() {
     let server = TestServer::start().await;
     let mut eve = Client::named(server.address, "Eve").await;
     let mut bob = Client::named(server.address, "Bob").await;
-    // A receiver's parser would take it for a broken connection.
+    // The parser of a receiver would reject the packet and disconnect.
     eve.raw(r#"451-7["message",{"_placeholder":true,"num":9}]"#).await;
     eve.binary(b"x").await;
     eve.closed().await;
@@ -110,7 +110,7 @@ async fn a_placeholder_without_its_attachment_is_not_passed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_megabytes_are_refused_and_the_next_client_is_served() {
+async fn a_frame_of_100_mb_is_refused_and_the_next_client_is_served() {
     let server = TestServer::start().await;
     let mut eve = Client::named(server.address, "Eve").await;
     let huge = format!(r#"42["message","{}"]"#, "x".repeat(100_000_000));
@@ -132,7 +132,7 @@ async fn an_event_larger_with_its_attachments_than_the_limit_is_too_large() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_pages_are_refused_on_polling_and_on_the_upgrade() {
+async fn origins_that_are_not_listed_are_refused_on_polling_and_on_the_upgrade() {
     let server = TestServer::start().await;
     let polling = "/socket.io/?EIO=4&transport=polling";
     let own = format!("http://{}", server.address);

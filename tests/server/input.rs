@@ -1,4 +1,4 @@
-//! What clients send that is not what it should be: fields of a wrong type, too many attachments, broken replays.
+//! Invalid input: fields of a wrong type, too many attachments, replays that break a connection.
 
 use serde_json::{Value, json};
 use sockeye::config::{Relay, RelayTo};
@@ -8,19 +8,19 @@ use crate::{
     harness::{Binary, TestServer, get},
 };
 
-/// A client of open mode with this id.
+/// A client in open mode with this user id.
 async fn user(server: &TestServer, id: &str) -> Client {
     Client::with_auth(server.address, &json!({ "userId": id })).await
 }
 
-/// The sentence that an event is refused with, which is `bad-payload`.
+/// The message of the `bad-payload` error of an event.
 async fn wrong(client: &mut Client, event: &str, payload: Value) -> String {
     let reply = client.ask(event, payload.clone()).await;
     assert_eq!(reply["error"]["code"], "bad-payload", "{event} {payload}: {reply}");
     reply["error"]["message"].as_str().unwrap().to_owned()
 }
 
-/// The next text of an event of this name, other events passed over.
+/// The text of the next event with this name; others are skipped.
 pub async fn text_of(client: &mut Client, event: &str) -> String {
     loop {
         let text = client.next_text().await;
@@ -30,14 +30,14 @@ pub async fn text_of(client: &mut Client, event: &str) -> String {
     }
 }
 
-/// `message` with this many attachments.
+/// `message` with this number of attachments.
 async fn emit_binary(client: &mut Client, attachments: usize) {
     let places: Vec<_> = (0..attachments).map(|num| json!({ "_placeholder": true, "num": num })).collect();
     client.raw(&format!(r#"45{attachments}-["message",{}]"#, json!(places))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_attachments_than_clients_take_end_their_senders_connection_and_reach_nobody() {
+async fn an_event_with_too_many_attachments_closes_its_sender_and_is_not_relayed() {
     let server = TestServer::start().await;
     let mut bob = Client::named(server.address, "Bob").await;
     for packet in ["4511-[\"message\"]", "4611-0[]", "4599999999999-[\"message\"]"] {
@@ -54,7 +54,7 @@ async fn more_attachments_than_clients_take_end_their_senders_connection_and_rea
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn how_many_attachments_there_may_be_is_a_setting() {
+async fn the_limit_of_attachments_is_a_setting() {
     let server = TestServer::configured(|config| config.limits.attachments = 2).await;
     let mut eve = Client::named(server.address, "Eve").await;
     let mut ada = Client::named(server.address, "Ada").await;
@@ -73,16 +73,16 @@ async fn how_many_attachments_there_may_be_is_a_setting() {
     assert!(text_of(&mut ada, "message").await.starts_with("4511-"), "0 is no limit");
 }
 
-/// A client that has come back, or not.
+/// A client that reconnected, recovered or not.
 struct Returned {
     client: Client,
     sid: String,
     pid: String,
-    /// Of the last event that it has heard before CONNECT.
+    /// The offset of the last event received before the answer to CONNECT.
     offset: Option<String>,
 }
 
-/// Comes back to a socket.
+/// Reconnects and asks to recover a socket.
 async fn comes_back(server: &TestServer, pid: &str, offset: Option<&str>) -> Returned {
     let mut client = Client::open(server.address, "", &[]).await.unwrap();
     client.raw(&format!("40{}", json!({ "name": "Ada", "pid": pid, "offset": offset }))).await;
@@ -102,7 +102,7 @@ async fn comes_back(server: &TestServer, pid: &str, offset: Option<&str>) -> Ret
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_whose_replay_has_broken_the_connection_twice_is_not_recovered_a_third_time() {
+async fn a_socket_whose_replay_broke_the_connection_twice_is_not_recovered_again() {
     let server = TestServer::start().await;
     let mut bob = Client::named(server.address, "Bob").await;
     let Returned { client, sid, pid, .. } = comes_back(&server, "nobody's", None).await;
@@ -115,7 +115,7 @@ async fn a_socket_whose_replay_has_broken_the_connection_twice_is_not_recovered_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_says_something_after_its_replay_is_recovered_again_and_again() {
+async fn a_client_that_sends_after_its_replay_is_recovered_every_time() {
     let server = TestServer::start().await;
     let mut bob = Client::named(server.address, "Bob").await;
     let Returned { client, sid, pid, .. } = comes_back(&server, "nobody's", None).await;
@@ -129,7 +129,7 @@ async fn a_client_that_says_something_after_its_replay_is_recovered_again_and_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_has_heard_all_of_its_replay_is_recovered_again_and_again() {
+async fn a_client_that_received_its_whole_replay_is_recovered_every_time() {
     let server = TestServer::start().await;
     let mut bob = Client::named(server.address, "Bob").await;
     let Returned { client, sid, pid, mut offset } = comes_back(&server, "nobody's", None).await;
@@ -144,7 +144,7 @@ async fn a_client_that_has_heard_all_of_its_replay_is_recovered_again_and_again(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_of_the_wrong_type_is_no_missing_one() {
+async fn a_field_of_the_wrong_type_is_an_error_and_not_ignored() {
     let server = TestServer::configured(|config| {
         config.rooms.recipient_field = "receiverId".to_owned();
         config.rooms.room_field = "channel".to_owned();
@@ -184,7 +184,7 @@ async fn a_field_of_the_wrong_type_is_no_missing_one() {
     }
     assert_eq!(wrong(&mut ada, "invite", json!({})).await, "memberId is missing");
     assert_eq!(wrong(&mut ada, "invite", json!([])).await, "argument 0 must be an object, not an array");
-    // Whole numbers are names.
+    // Whole numbers are valid names.
     ada.done("send-message", json!({ "receiverId": 2, "n": 1 })).await;
     ada.done("send-message", json!({ "to": 2, "n": 2 })).await;
     for n in [1, 2] {
@@ -202,7 +202,7 @@ async fn a_field_of_the_wrong_type_is_no_missing_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sentences_are_in_words_of_ours() {
+async fn error_messages_contain_no_text_of_the_parsers() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     for (event, payload, sentence) in [
@@ -260,7 +260,7 @@ async fn credentials_of_a_wrong_type_are_refused_and_whole_numbers_are_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connect_that_is_too_large_or_too_deep_is_told_why_and_so_is_the_log() {
+async fn a_connect_that_is_too_large_or_too_deep_is_refused_and_logged_with_the_reason() {
     let data = tempfile::tempdir().unwrap();
     let server = Binary::serve(data.path(), &[]).await;
     let large = json!({ "token": "x".repeat(128 * 1024) }).to_string();
@@ -278,7 +278,7 @@ async fn a_connect_that_is_too_large_or_too_deep_is_told_why_and_so_is_the_log()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn undefined_and_null_are_nobodys_ids() {
+async fn the_user_ids_undefined_and_null_make_guests() {
     let server = TestServer::configured(|config| {
         config.rooms.recipient_field = "receiverId".to_owned();
         config.rooms.room_field = "channel".to_owned();

@@ -1,4 +1,4 @@
-//! The limits of the configuration, each reached.
+//! Each limit of the configuration is reached once.
 
 use serde_json::json;
 use sockeye::ClientEvent;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_ten_thousand_is_slowed_and_nobody_else() {
+async fn a_burst_of_10_000_events_is_limited_without_slowing_others() {
     let server = TestServer::start().await;
     let mut eve = Client::named(server.address, "Eve").await;
     let mut bob = Client::named(server.address, "Bob").await;
@@ -36,7 +36,7 @@ async fn a_burst_of_ten_thousand_is_slowed_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_sockets_are_refused_with_a_code_and_places_come_back() {
+async fn sockets_beyond_the_limit_are_refused_until_one_disconnects() {
     let server = TestServer::configured(|config| config.limits.sockets_per_user = 2).await;
     let first = Client::named(server.address, "Ada").await;
     let _second = Client::named(server.address, "Ada").await;
@@ -44,7 +44,8 @@ async fn too_many_sockets_are_refused_with_a_code_and_places_come_back() {
     assert_eq!(third.connect("", &json!({ "name": "Ada" })).await, Err("rate-limited".to_owned()));
     let mut bob = Client::named(server.address, "Bob").await;
     drop(first);
-    // Bob hears of nothing, for Ada is still here: her place is free once her socket's end is noticed.
+    // Bob gets no event, because Ada is still online. Her place is free when the server notices the end of her
+    // socket.
     let a_place_is_free = async {
         loop {
             let mut again = Client::open(server.address, "", &[]).await.unwrap();
@@ -58,7 +59,7 @@ async fn too_many_sockets_are_refused_with_a_code_and_places_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_and_the_whole_server_have_limits_too() {
+async fn sockets_per_address_and_in_all_are_limited() {
     let server = TestServer::configured(|config| config.limits.sockets_per_address = 1).await;
     let _first = Client::guest(server.address).await;
     let mut second = Client::open(server.address, "", &[]).await.unwrap();
@@ -71,7 +72,7 @@ async fn addresses_and_the_whole_server_have_limits_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_has_a_bounded_number_of_memberships() {
+async fn memberships_of_a_user_are_limited() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let metrics = listener.local_addr().unwrap();
     let server =
@@ -96,7 +97,7 @@ impl ClientEvent for Wait {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_wait_for_an_answer_are_bounded() {
+async fn events_in_flight_are_limited() {
     let gate = std::sync::Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let server = TestServer::with(

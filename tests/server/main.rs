@@ -1,5 +1,5 @@
-//! Through the front door: the same server as the binary's, on port 0, and clients that send what good ones
-//! never would. The official clients are in `tests/clients`.
+//! Tests over real connections: the same server as the binary's, on port 0, and a client that can send invalid input.
+//! The official clients are in `tests/clients`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
 

@@ -1,4 +1,4 @@
-//! What operators use: health, readiness, metrics, shutdown.
+//! Health, readiness, metrics, shutdown, proxies and reload.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_stand_on_a_listener_of_their_own() {
+async fn metrics_are_served_on_a_separate_listener() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let metrics = listener.local_addr().unwrap();
     let server =
@@ -39,7 +39,7 @@ async fn metrics_stand_on_a_listener_of_their_own() {
         "sockeye_connections 1",
         "sockeye_away 1",
     ];
-    // The disconnect is counted when it is noticed.
+    // The disconnect is counted when the server notices it.
     let mut text = String::new();
     let all = async {
         while !must_say.iter().all(|line| text.contains(line)) {
@@ -55,7 +55,7 @@ async fn metrics_stand_on_a_listener_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_lets_nobody_in_tells_everybody_and_loses_nothing() {
+async fn a_drain_refuses_new_clients_notifies_the_others_and_loses_nothing() {
     let server = TestServer::configured(|config| config.server.drain = Duration::from_secs(3)).await;
     let address = server.address;
     assert_eq!(server.get("/health", &[]).await.status, 200);
@@ -73,7 +73,7 @@ async fn a_drain_lets_nobody_in_tells_everybody_and_loses_nothing() {
     assert_eq!(Client::open(address, "", &[]).await.err(), Some(503));
     let last = ada.done("send-message", json!({ "text": "last words" })).await;
     assert_eq!(bob.event("message-saved").await["message"]["id"], last["id"]);
-    // Dropped, not kicked: an unchanged client comes back by itself.
+    // The connection is dropped without DISCONNECT, so an official client reconnects by itself.
     ada.closed().await;
     bob.closed().await;
     assert!(ada.kept("disconnect").is_empty());
@@ -85,7 +85,7 @@ async fn a_drain_lets_nobody_in_tells_everybody_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_ends_at_once_when_nobody_is_left() {
+async fn a_drain_ends_at_once_without_clients() {
     let server = TestServer::configured(|config| config.server.drain = Duration::from_secs(600)).await;
     let ada = Client::named(server.address, "Ada").await;
     let stopping = tokio::spawn(server.stop());
@@ -94,7 +94,7 @@ async fn a_drain_ends_at_once_when_nobody_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
+async fn a_client_that_does_not_read_does_not_delay_the_shutdown() {
     let server = TestServer::configured(|config| {
         config.limits.events_per_second = 0;
         config.server.drain = Duration::from_millis(100);
@@ -105,7 +105,7 @@ async fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
     frozen.done("list-rooms", json!({})).await;
     let text = "x".repeat(500_000);
     for _ in 0..40 {
-        // More than the sockets' buffers hold: the server's write to the frozen client waits.
+        // More than the socket buffers hold, so that the server's write to this client blocks.
         ada.ask("message", json!(text)).await;
     }
     soon(server.stop()).await;
@@ -113,7 +113,7 @@ async fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_proxy_tells_who_and_where_a_client_is() {
+async fn a_trusted_proxy_supplies_the_address_and_host_of_a_client() {
     let server = TestServer::configured(|config| {
         config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
         config.limits.sockets_per_address = 1;
@@ -130,7 +130,7 @@ async fn a_trusted_proxy_tells_who_and_where_a_client_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_of_ones_own_takes_over_new_limits_and_names_what_has_to_wait() {
+async fn an_embedded_server_reloads_limits_and_names_settings_that_need_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.store.path = folder.path().to_owned();

@@ -1,4 +1,4 @@
-//! The order in which a socket hears events and answers.
+//! The order in which a socket receives events and acknowledgements.
 
 use std::sync::{
     Arc,
@@ -28,7 +28,7 @@ impl ClientEvent for Quick {
     const NAME: &'static str = "quick";
 }
 
-/// A reply that cannot be written.
+/// A reply whose serialization panics.
 struct Unwritable;
 
 impl serde::Serialize for Unwritable {
@@ -37,7 +37,7 @@ impl serde::Serialize for Unwritable {
     }
 }
 
-/// Held until the test lets it go.
+/// Held until the test releases it.
 #[derive(Clone)]
 struct Gate {
     reached: Arc<Semaphore>,
@@ -60,7 +60,7 @@ impl Gate {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_event_does_not_begin_before_the_first_is_done() {
+async fn the_second_event_starts_after_the_first_has_finished() {
     let gate = Gate::closed();
     let begun = Arc::new(AtomicUsize::new(0));
     let (held, counted) = (gate.clone(), begun.clone());
@@ -86,7 +86,7 @@ async fn the_second_event_does_not_begin_before_the_first_is_done() {
     let slow = ada.send("slow", json!({})).await;
     let quick = ada.send("quick", json!({})).await;
     gate.reached().await;
-    // The server has read both, and had every occasion to run the second.
+    // The server has read both events, and could have started the second one.
     for _ in 0..20 {
         ada.fence().await;
         Client::guest(server.address).await.done("list-users", json!({})).await;
@@ -124,7 +124,7 @@ async fn events_sent_right_after_connect_wait_for_the_connection_handler() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_is_lost_right_after_connect() {
-    // Registered in the connect handler, 24 of 2,000 connections lost events.
+    // When handlers were registered in the connection handler, 24 of 2,000 connections lost events.
     let server = TestServer::start().await;
     let address = server.address;
     let eight = (0..8).map(|_| {
@@ -146,7 +146,7 @@ async fn a_thousand_events_are_answered_in_the_order_they_were_sent() {
     let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
     let mut ada = Client::named(server.address, "Ada").await;
     for n in 0..1_000 {
-        // Some wait for a commit, some for a read, some for nothing.
+        // Some wait for a commit, some for a read, some for neither.
         match n % 4 {
             0 | 1 => ada.send("send-message", json!({ "n": n, "room": "order" })).await,
             2 => ada.send("load-messages", json!({ "room": "order", "limit": 1 })).await,
@@ -168,7 +168,7 @@ async fn a_thousand_events_are_answered_in_the_order_they_were_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_waits_for_the_join_before_it() {
+async fn a_relay_is_processed_after_the_join_sent_before_it() {
     let mut relay = sockeye::config::Relay::new(sockeye::config::RelayTo::Room);
     relay.field = Some("room".to_owned());
     let server = TestServer::configured(|config| {
@@ -213,7 +213,7 @@ async fn writes_of_one_socket_share_commits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_is_answered_and_the_socket_goes_on() -> Result<()> {
+async fn a_panicking_handler_is_answered_with_an_error_and_the_socket_stays_usable() -> Result<()> {
     let server = TestServer::with(
         |_| (),
         |server| {
@@ -231,7 +231,7 @@ async fn a_handler_that_panics_is_answered_and_the_socket_goes_on() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_that_panics_while_it_is_written_is_answered_and_the_socket_goes_on() {
+async fn a_reply_whose_serialization_panics_is_an_error_and_the_socket_stays_usable() {
     let server = TestServer::with(
         |_| (),
         |server| {
@@ -251,7 +251,7 @@ async fn a_reply_that_panics_while_it_is_written_is_answered_and_the_socket_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_handler_that_panics_before_it_waits_does_not_stop_the_socket() {
+async fn a_connection_handler_that_panics_before_its_first_await_does_not_stop_the_socket() {
     fn broken(_: Ctx) -> std::future::Ready<Result<()>> {
         panic!("as a bug would")
     }

@@ -1,10 +1,10 @@
-//! What `make` and the image's recipe promise, as far as it can be told without running them.
+//! Properties of the Makefile and the Dockerfile that can be tested without running them.
 
 use std::process::Command;
 
 #[test]
-fn make_builds_nothing_anew_where_nothing_has_changed() {
-    // `make test` has built the demo before this test.
+fn make_rebuilds_nothing_without_changes() {
+    // `make test` builds the demo before this test.
     let status = Command::new("make")
         .args(["--question", "demo"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -15,10 +15,10 @@ fn make_builds_nothing_anew_where_nothing_has_changed() {
 }
 
 #[test]
-fn the_image_runs_as_a_user_with_a_number() {
+fn the_image_runs_as_a_numeric_user_id() {
     let recipe = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Dockerfile")).unwrap();
     let user = recipe.lines().filter_map(|line| line.strip_prefix("USER ")).next_back().unwrap();
-    // Kubernetes' runAsNonRoot cannot tell that a name is not root's.
+    // Kubernetes' runAsNonRoot cannot verify a user name.
     let numbers: Vec<u32> = user.split(':').map(|number| number.parse().unwrap()).collect();
     assert!(numbers.len() == 2 && !numbers.contains(&0), "{user}");
 }

@@ -11,7 +11,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
 use crate::harness::{TestServer, soon};
 
-/// A client with nothing but a WebSocket.
+/// A plain WebSocket client.
 struct Plain(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Plain {
@@ -46,7 +46,7 @@ impl Plain {
         self.envelope().await
     }
 
-    /// The code and the reason.
+    /// Code and reason of the close frame.
     async fn closed(&mut self) -> (u16, String) {
         let Message::Close(Some(frame)) = self.next().await else { panic!("not a close frame") };
         (frame.code.into(), frame.reason.to_string())
@@ -116,7 +116,7 @@ async fn a_kick_closes_with_4003() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_asks_bears_a_number_and_is_answered_under_it() {
+async fn a_server_event_with_acknowledgement_has_an_id_and_the_answer_repeats_it() {
     let server = server().await;
     let mut client = Plain::open(&server).await;
     client.event("Guess", json!({})).await;
@@ -134,7 +134,7 @@ async fn an_event_that_asks_bears_a_number_and_is_answered_under_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_reply_of_ours_is_the_data_of_one() {
+async fn a_raw_reply_is_wrapped_as_data() {
     let server = server().await;
     let mut client = Plain::open(&server).await;
     assert_eq!(client.ask("legacy", json!({})).await["event"], "session");
@@ -149,7 +149,7 @@ async fn what_is_no_reply_of_ours_is_the_data_of_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_may_refuse_in_words_of_its_own() {
+async fn middleware_may_refuse_with_a_message_of_its_own() {
     let refuse = |_| async { Err(Refusal::new("outdated", json!({ "needed": "3.0" }))) };
     let server = TestServer::with(|_| (), |server| server.root(|root| root.middleware(refuse))).await;
     let mut client = Plain::open(&server).await;
@@ -163,7 +163,7 @@ async fn an_application_may_refuse_in_words_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn middleware_that_panics_refuses() {
+async fn panicking_middleware_refuses_the_connection() {
     let broken = |_| async { panic!("as a bug would") as Result<(), Refusal> };
     let server = TestServer::with(|_| (), |server| server.root(|root| root.middleware(broken))).await;
     let mut client = Plain::open(&server).await;
@@ -172,7 +172,7 @@ async fn middleware_that_panics_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_refused_too_late_to_try_again_is_closed() {
+async fn a_client_refused_after_the_connect_timeout_is_closed() {
     let slow = |_| async {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         Err(Refusal::new("not you", Value::Null))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{client::Client, harness::TestServer};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_is_saved_numbered_and_heard_by_the_room_and_its_sender() {
+async fn a_message_is_saved_with_an_offset_and_broadcast_to_room_and_sender() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut bob = Client::named(server.address, "Bob").await;
@@ -26,14 +26,14 @@ async fn a_message_is_saved_numbered_and_heard_by_the_room_and_its_sender() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_body_is_kept_byte_for_byte() {
+async fn the_body_is_stored_byte_for_byte() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut bob = Client::named(server.address, "Bob").await;
     bob.done("list-rooms", json!({})).await;
     ada.raw(r#"42["send-message",{"room":"lobby","price" : 1.00,"big":123456789012345678901234567890,"é":"\u00e9"}]"#)
         .await;
-    // A value that was parsed and written again would have lost all of it.
+    // Parsing the value and serializing it again would change each of these.
     let frame = loop {
         let frame = bob.next_text().await;
         if frame.contains("message-saved") {
@@ -45,7 +45,7 @@ async fn the_body_is_kept_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn since_brings_exactly_what_changed_in_the_order_of_revisions() {
+async fn since_returns_exactly_the_changes_in_revision_order() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut ids = Vec::new();
@@ -76,7 +76,7 @@ async fn since_brings_exactly_what_changed_in_the_order_of_revisions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_absences_are_caught_up_in_portions() {
+async fn many_missed_messages_are_returned_in_several_replies() {
     let server = TestServer::configured(|config| config.limits.events_per_second = 0).await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut first = Value::Null;
@@ -103,7 +103,7 @@ async fn long_absences_are_caught_up_in_portions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_messages_come_in_small_pages() {
+async fn pages_of_large_messages_are_short() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let text = "x".repeat(400_000);
@@ -128,7 +128,7 @@ async fn large_messages_come_in_small_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_is_the_first_message_again_and_nobody_hears_it_twice() {
+async fn a_retry_returns_the_first_message_and_is_not_broadcast_again() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let mut bob = Client::named(server.address, "Bob").await;
@@ -148,7 +148,7 @@ async fn a_retry_is_the_first_message_again_and_nobody_hears_it_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_survive_a_restart_and_the_numbers_go_on() {
+async fn messages_survive_a_restart_and_offsets_continue() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     let first = ada.done("send-message", json!({ "room": "kept", "text": 1 })).await;
@@ -166,7 +166,7 @@ async fn messages_survive_a_restart_and_the_numbers_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_that_the_second_version_kept_is_found() {
+async fn a_database_of_schema_version_2_is_migrated_completely() {
     let data = tempfile::tempdir().unwrap();
     let db = rusqlite::Connection::open(data.path().join("sockeye.db")).unwrap();
     db.execute_batch(include_str!("../../migrations/0001_messages.sql")).unwrap();
@@ -211,7 +211,7 @@ async fn all_that_the_second_version_kept_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_of_the_first_version_still_opens() {
+async fn a_database_of_schema_version_1_still_opens() {
     let data = tempfile::tempdir().unwrap();
     let db = rusqlite::Connection::open(data.path().join("sockeye.db")).unwrap();
     db.execute_batch(include_str!("../fixtures/version-1.sql")).unwrap();

@@ -1,10 +1,10 @@
-//! Settings as people write them, and what is said of those that are wrong.
+//! Settings in the forms that people write, and the messages about mistakes.
 
 use std::path::PathBuf;
 
 use crate::harness::{Binary, Said, get, run};
 
-/// `check-config` over a file, in a folder of its own.
+/// Runs `check-config` on a file in an empty folder.
 async fn checked(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("sockeye.toml"), file).unwrap();
@@ -12,13 +12,13 @@ async fn checked(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> 
     run(&[&["check-config"], arguments].concat(), variables, &folder).await
 }
 
-/// The sentences, without the name of the program.
+/// The messages, without the name of the program.
 fn sentences(said: &Said) -> Vec<&str> {
     said.errors.lines().filter_map(|line| line.strip_prefix("sockeye: ")).collect()
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_in_one_run_with_the_place_where_it_was_written() {
+async fn every_mistake_is_reported_in_one_run_with_its_place() {
     let file = r#"
         [server]
         listen = 5
@@ -87,7 +87,7 @@ async fn every_mistake_is_told_in_one_run_with_the_place_where_it_was_written() 
 }
 
 #[tokio::test]
-async fn every_error_of_syntax_is_told_with_its_line_and_never_with_its_text() {
+async fn every_syntax_error_is_reported_with_its_line_but_without_its_text() {
     let file = "[auth]\nsecret = \"hunter2\" x\n[log]\nlevel = \"info\"\nlevel = \"warn\"\n[limits\n";
     let said = checked(file, &["--set", "server.drain=soon"], &[]).await;
     let found = sentences(&said);
@@ -104,7 +104,7 @@ async fn every_error_of_syntax_is_told_with_its_line_and_never_with_its_text() {
 }
 
 #[tokio::test]
-async fn contradictions_are_told_beside_each_other() {
+async fn several_contradictions_are_reported_together() {
     let key = "ab".repeat(32);
     let file = format!(
         "[key.one]\nhash = \"{key}\"\nscopes = []\n[key.two]\nhash = \"{key}\"\nscopes = []\n\
@@ -120,7 +120,7 @@ async fn contradictions_are_told_beside_each_other() {
 }
 
 #[tokio::test]
-async fn metrics_need_a_port_of_their_own() {
+async fn metrics_on_the_servers_port_are_refused() {
     let public = "auth.allow-open-public=true";
     let cases = [
         ("127.0.0.1:8000", "127.0.0.1:8000", false),
@@ -142,7 +142,7 @@ async fn metrics_need_a_port_of_their_own() {
 }
 
 #[tokio::test]
-async fn sizes_durations_networks_and_moments_are_understood_as_people_write_them() {
+async fn sizes_durations_networks_and_dates_are_accepted_in_common_forms() {
     let file = |setting: &str| {
         let (section, line) = setting.split_once('.').unwrap();
         format!("[{section}]\n{line}\n")
@@ -199,7 +199,7 @@ async fn sizes_durations_networks_and_moments_are_understood_as_people_write_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_size_and_a_number_of_seconds_are_what_clients_are_told() {
+async fn the_handshake_contains_the_configured_size_and_durations() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["limits.payload-bytes=1 MiB", "server.ping-interval=7", "server.ping-timeout=1.5"];
     let server = Binary::serve(folder.path(), &settings).await;

@@ -1,4 +1,4 @@
-//! What happens to the files of the store, under a running server and at its start.
+//! The database files: removed, replaced or unreadable, while the server runs and at its start.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     harness::{Binary, TestServer, get, run, soon},
 };
 
-/// The drain goes on until the last client has gone.
+/// The drain waits for the last client to disconnect.
 const LONG: &str = "server.drain=600s";
 
 fn mode(path: &Path) -> u32 {
@@ -27,7 +27,7 @@ async fn backup(folder: &Path, file: &Path) {
     assert_eq!(said.code, 0, "{}", said.errors);
 }
 
-/// The texts in the lobby of a server that is started on this folder.
+/// The texts in the lobby of a server started on this folder.
 async fn texts(folder: &Path) -> Vec<String> {
     let server = Binary::serve(folder, &[]).await;
     let mut reader = Client::named(server.address, "reader").await;
@@ -42,7 +42,7 @@ async fn texts(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_files_are_gone_acknowledges_nothing_more_and_ends() {
+async fn a_server_that_lost_its_database_files_acknowledges_nothing_more_and_ends() {
     type Harm = fn(&Path, &Path);
     let harms: [(&str, Harm, &str); 10] = [
         ("folder removed", |data, _| fs::remove_dir_all(data).unwrap(), "removed or moved"),
@@ -118,7 +118,7 @@ async fn a_server_whose_files_are_gone_acknowledges_nothing_more_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_nobody_writes_to_notices_too() {
+async fn an_idle_server_notices_the_loss_of_its_database() {
     let parent = tempfile::tempdir().unwrap();
     let data = parent.path().join("data");
     let server = Binary::serve(&data, &[]).await;
@@ -129,7 +129,7 @@ async fn a_server_that_nobody_writes_to_notices_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_is_put_back_under_a_running_server_is_what_the_next_one_finds() {
+async fn a_copy_restored_under_a_running_server_is_intact_for_the_next_one() {
     for is_in_place in [true, false] {
         let parent = tempfile::tempdir().unwrap();
         let (data, copy) = (parent.path().join("data"), parent.path().join("copy"));
@@ -151,7 +151,7 @@ async fn a_copy_that_is_put_back_under_a_running_server_is_what_the_next_one_fin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_was_moved_holds_all_that_was_acknowledged() {
+async fn a_moved_folder_contains_every_acknowledged_message() {
     let parent = tempfile::tempdir().unwrap();
     let (data, moved) = (parent.path().join("data"), parent.path().join("moved"));
     let server = Binary::serve(&data, &[]).await;
@@ -163,7 +163,7 @@ async fn a_folder_that_was_moved_holds_all_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_that_fail_are_counted_and_make_the_server_not_ready() {
+async fn failed_reads_are_counted_and_make_the_server_not_ready() {
     let parent = tempfile::tempdir().unwrap();
     let data = parent.path().join("data");
     let server = Binary::serve(&data, &["limits.events-per-second=0"]).await;
@@ -179,7 +179,7 @@ async fn reads_that_fail_are_counted_and_make_the_server_not_ready() {
     let server = TestServer::with(move |config| config.store.path = folder, |server| server.metrics_on(listener)).await;
     let mut bob = Client::named(server.address, "Bob").await;
     assert_eq!(server.get("/ready", &[]).await.status, 200);
-    // All but the first page, which says what the file is.
+    // All pages but the first, which contains the header.
     let database = data.join("sockeye.db");
     let len = database.metadata().unwrap().len();
     let file = fs::File::options().write(true).open(&database).unwrap();
@@ -192,7 +192,7 @@ async fn reads_that_fail_are_counted_and_make_the_server_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_is_for_the_servers_user_alone() {
+async fn database_files_are_readable_only_by_the_servers_user() {
     let parent = tempfile::tempdir().unwrap();
     let (data, copy) = (parent.path().join("data"), parent.path().join("copy"));
     let server = Binary::serve(&data, &[]).await;
@@ -206,7 +206,7 @@ async fn what_is_stored_is_for_the_servers_user_alone() {
     assert_eq!(mode(&copy), 0o600);
     server.kill_9().await;
 
-    // What is there already is left as it is, and the log says so.
+    // Permissions of existing files are not changed, but logged.
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(data.join("sockeye.db"), fs::Permissions::from_mode(0o644)).unwrap();
     let mut server = Binary::serve(&data, &[]).await;
@@ -217,7 +217,7 @@ async fn what_is_stored_is_for_the_servers_user_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_of_the_database_becomes_small_again_when_nobody_writes() {
+async fn an_idle_server_truncates_the_wal() {
     let server = TestServer::start().await;
     let mut ada = Client::named(server.address, "Ada").await;
     for _ in 0..4 {
@@ -235,11 +235,11 @@ async fn the_log_of_the_database_becomes_small_again_when_nobody_writes() {
     assert_eq!(server.get("/ready", &[]).await.status, 200);
 }
 
-/// A disk of a megabyte or two, full; unmounted when dropped.
+/// A file system of one or two megabytes that is full; unmounted on drop.
 struct FullDisk(tempfile::TempDir);
 
 impl FullDisk {
-    /// `None` where the system lets this user mount none.
+    /// `None` if this user may not mount one.
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
@@ -263,7 +263,7 @@ impl Drop for FullDisk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_at_the_start_is_called_one() {
+async fn a_full_disk_is_reported_as_such_at_start() {
     for has_run in [true, false] {
         let Some(disk) = FullDisk::mount() else {
             assert!(std::env::var_os("CI").is_none(), "this user may not mount a disk");

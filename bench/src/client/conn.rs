@@ -1,4 +1,4 @@
-//! One connection: from the TCP handshake to the close, without a thread or a buffer that it does not need.
+//! One connection, from the TCP handshake to the close, with a minimum of memory and no thread.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -14,22 +14,22 @@ use super::{
     packet::{self, Packet},
 };
 
-/// How a connection speaks.
+/// The protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Socket.IO over WebSocket.
     SocketIo,
     /// Envelopes over WebSocket.
     Envelopes,
-    /// Requests of a backend. What is sent is their bodies, and they need not be answered before the next is sent.
+    /// HTTP requests of a backend. Request bodies are queued, and sent without waiting for responses.
     Http,
 }
 
 impl Protocol {
-    /// Where its WebSocket is opened; `None` where there is none.
+    /// The path of its WebSocket; `None` for HTTP.
     fn websocket(self) -> Option<&'static str> {
         match self {
-            // As browsers are served.
+            // The default path of the browser client.
             Protocol::SocketIo => Some("/socket.io/?EIO=4&transport=websocket&recovery=true"),
             Protocol::Envelopes => Some("/ws"),
             Protocol::Http => None,
@@ -37,15 +37,15 @@ impl Protocol {
     }
 }
 
-/// What the scenario hears of a connection.
+/// What a connection reports to the scenario.
 pub enum Incoming<'a> {
-    /// CONNECT has come, or the answer to `Register`: events may be sent. Requests may be from the beginning.
+    /// The connection is ready: CONNECT was answered, or `Register`. An HTTP connection is ready from the start.
     Connected,
-    /// An event with its name and its remaining arguments.
+    /// An event: its name and its other arguments.
     Event { name: &'a [u8], args: &'a [u8] },
-    /// The answer to an event of ours. Those to requests count from 1.
+    /// The acknowledgement of an event; responses to requests are numbered from 1.
     Ack { id: u64, args: &'a [u8] },
-    /// The server has closed, after [`Conn::close`].
+    /// The server has closed the connection after [`Conn::close`].
     Closed,
 }
 
@@ -61,9 +61,9 @@ enum Phase {
 
 /// One connection.
 pub struct Conn {
-    /// Its place in the swarm.
+    /// Its index in the swarm.
     pub index: usize,
-    /// When the TCP connection was asked for.
+    /// When the TCP connection was started.
     pub opened_at: Instant,
     pub(super) stream: TcpStream,
     protocol: Protocol,
@@ -72,7 +72,7 @@ pub struct Conn {
     partial: Vec<u8>,
     out: Vec<u8>,
     mask: u32,
-    /// Responses so far.
+    /// The number of responses so far.
     answered: u64,
 }
 
@@ -94,7 +94,7 @@ impl Conn {
         })
     }
 
-    /// Queues a packet; it leaves with everything else of this turn, or with [`Conn::flush`].
+    /// Queues a packet. It is sent with all others of this turn, or by [`Conn::flush`].
     pub fn send(&mut self, text: &[u8]) {
         match self.protocol {
             Protocol::SocketIo | Protocol::Envelopes => self.write(frame::TEXT, text),
@@ -102,7 +102,7 @@ impl Conn {
         }
     }
 
-    /// Closes a WebSocket as the official clients do: DISCONNECT where there is one, a close frame, and the server
+    /// Closes a WebSocket as the official clients do: DISCONNECT, if there is one, and a close frame; then the server
     /// closes TCP.
     pub fn close(&mut self) {
         if self.protocol == Protocol::SocketIo {
@@ -116,14 +116,14 @@ impl Conn {
         self.phase == Phase::Closed
     }
 
-    /// Writes what is queued, as far as the kernel takes it; the rest follows when there is room.
+    /// Writes queued data as far as the kernel accepts it; the rest is written on the next readiness.
     pub fn flush(&mut self) -> Result<()> {
         while !self.out.is_empty() {
             match self.stream.write(&self.out) {
                 Ok(written) => drop(self.out.drain(..written)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The server was faster with closing; reading will tell.
+                // The server has already closed; the next read reports it.
                 Err(_) if self.phase == Phase::Closing => self.out.clear(),
                 Err(error) => return Err(error).with_context(|| format!("socket {} cannot write", self.index)),
             }
@@ -131,7 +131,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Does what the readiness allows. `buffer` is shared by all connections.
+    /// Reads and writes according to the readiness. `buffer` is shared by all connections.
     pub(super) fn ready(
         &mut self,
         event: &Event,
@@ -168,7 +168,8 @@ impl Conn {
                 Ok(0) => return self.closed(hear),
                 Ok(len) => {
                     self.take(&buffer[..len], hear)?;
-                    // A short read has emptied a stream socket (epoll(7)), unless its end waits behind the data.
+                    // A short read has emptied a stream socket (epoll(7)), unless the end of the stream is behind the
+                    // data.
                     if len < buffer.len() && !to_the_end {
                         return Ok(());
                     }
@@ -274,7 +275,8 @@ impl Conn {
                 self.send(b"3");
                 Ok(())
             }
-            // The answer to `Register` comes after what the connection handler emits; CONNECT comes before.
+            // The answer to `Register` comes after the events of the connection handler, but CONNECT comes before
+            // them.
             (Packet::Event { name, args }, phase)
                 if phase == Phase::Connected || (in_envelopes && phase == Phase::Connecting) =>
             {
@@ -286,7 +288,8 @@ impl Conn {
     }
 
     fn write(&mut self, opcode: u8, payload: &[u8]) {
-        // xorshift32: a server may not take a shortcut for the mask 0, and nothing here needs more randomness.
+        // xorshift32: the mask must not be 0, for which a server could take a shortcut; better randomness is not
+        // needed.
         self.mask ^= self.mask << 13;
         self.mask ^= self.mask >> 17;
         self.mask ^= self.mask << 5;

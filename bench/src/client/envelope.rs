@@ -1,15 +1,15 @@
-//! The envelopes of plain WebSocket, as sockeye writes them: fields in its order, nothing between them. The envelope
-//! of an event of ours is in `dialect.rs`.
+//! The envelopes of plain WebSocket, in the exact form that sockeye writes: fixed order of fields, no spaces. The
+//! envelopes that the generator sends are in `dialect.rs`.
 
 use anyhow::{Context, Result, ensure};
 
 use super::packet::{Packet, lossy};
 use crate::dialect::digits;
 
-/// Asks to be let in, as a guest: so is a Socket.IO client that says nothing of itself.
+/// Registers as a guest, like a Socket.IO client without `auth`.
 pub const REGISTER: &[u8] = br#"{"eventType":"ClientEvent","event":"Register","requestData":{}}"#;
 
-/// Reads the text of one frame.
+/// Parses the text of one frame.
 pub fn read(text: &[u8]) -> Result<Packet<'_>> {
     let packet = event(text).or_else(|| reply(text)).with_context(|| format!("strange envelope {}", lossy(text)))?;
     if packet == Packet::Connect {
@@ -24,7 +24,7 @@ fn event(text: &[u8]) -> Option<Packet<'_>> {
     Some(Packet::Event { name, args: rest.strip_prefix(br#","data":"#)?.strip_suffix(b"}")? })
 }
 
-/// The arguments of an acknowledgement are what follows its id, `success` first.
+/// The arguments of an acknowledgement: everything after its id, with `success` first.
 fn reply(text: &[u8]) -> Option<Packet<'_>> {
     let (name, rest) = quoted(text.strip_prefix(br#"{"eventType":"Reply","event":""#)?)?;
     if name == b"Register" {
@@ -34,7 +34,7 @@ fn reply(text: &[u8]) -> Option<Packet<'_>> {
     Some(Packet::Ack { id: id?, args: rest.strip_prefix(b",")?.strip_suffix(b"}")? })
 }
 
-/// A string without escapes whose first quote is read already, and what follows it.
+/// The rest of a string without escapes, after its opening quote, and the text after it.
 fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'"', text)?;
     Some((&text[..end], &text[end + 1..]))

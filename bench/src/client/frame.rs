@@ -1,23 +1,23 @@
-//! WebSocket framing (RFC 6455): masked on the way out, bare on the way in. No extensions, no fragments.
+//! WebSocket framing (RFC 6455): client frames are masked, server frames are not. No extensions, no fragments.
 
 use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};
 
-/// Text.
+/// Opcode of a text frame.
 pub const TEXT: u8 = 0x1;
-/// The end.
+/// Opcode of a close frame.
 pub const CLOSE: u8 = 0x8;
-/// Asks for a pong.
+/// Opcode of a ping.
 pub const PING: u8 = 0x9;
-/// Answers a ping.
+/// Opcode of a pong.
 pub const PONG: u8 = 0xA;
 
-/// Of RFC 6455, section 1.3: a key and the only answer to it, so that the generator needs no SHA-1.
+/// The key and its answer from RFC 6455, section 1.3, so that the generator needs no SHA-1.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The request that opens a WebSocket.
+/// The upgrade request.
 pub fn upgrade_request(target: &str, host: impl std::fmt::Display) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -25,7 +25,7 @@ pub fn upgrade_request(target: &str, host: impl std::fmt::Display) -> String {
     )
 }
 
-/// The answer to it.
+/// The server's response to it.
 pub fn upgrade_answer() -> String {
     let accept = String::from_utf8_lossy(ACCEPT);
     format!(
@@ -34,7 +34,7 @@ pub fn upgrade_answer() -> String {
     )
 }
 
-/// The length of the answer to it; `None` while it is incomplete.
+/// The length of that response; `None` while it is incomplete.
 pub fn upgrade_response(bytes: &[u8]) -> Result<Option<usize>> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = &bytes[..end];
@@ -43,14 +43,14 @@ pub fn upgrade_response(bytes: &[u8]) -> Result<Option<usize>> {
     Ok(Some(end + 4))
 }
 
-/// Appends one frame of a client's.
+/// Appends a client's frame.
 pub fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
     write_header(out, opcode, payload.len(), 0x80);
     out.extend_from_slice(&mask);
     out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// Appends one frame of a server's.
+/// Appends a server's frame.
 pub fn write_bare(out: &mut Vec<u8>, opcode: u8, parts: &[&[u8]]) {
     write_header(out, opcode, parts.iter().map(|part| part.len()).sum(), 0);
     parts.iter().for_each(|part| out.extend_from_slice(part));
@@ -71,18 +71,18 @@ fn write_header(out: &mut Vec<u8>, opcode: u8, len: usize, masked: u8) {
     }
 }
 
-/// A frame of the server's.
+/// A frame from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What it is.
+    /// The opcode.
     pub opcode: u8,
-    /// What it holds.
+    /// The payload.
     pub payload: &'a [u8],
-    /// How many bytes it took, header included.
+    /// The length in bytes, including the header.
     pub len: usize,
 }
 
-/// The first frame of a server's; `None` while it is incomplete.
+/// Parses the first frame from the server; `None` while it is incomplete.
 pub fn read(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
     let [first, second, ..] = bytes else { return Ok(None) };
     if first & 0xF0 != 0x80 || second & 0x80 != 0 {
@@ -93,7 +93,8 @@ pub fn read(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
     Ok(bytes.get(header..len).map(|payload| Frame { opcode: first & 0x0F, payload, len }))
 }
 
-/// Unmasks the first frame of a client's, in place: its opcode and where its payload is; `None` while it is incomplete.
+/// Unmasks the first client frame in place. Returns its opcode and the range of its payload; `None` while it is
+/// incomplete.
 pub fn unmask(bytes: &mut [u8]) -> Option<(u8, Range<usize>)> {
     let (header, len) = header(bytes)?;
     let mask: [u8; 4] = bytes.get(header..header + 4)?.try_into().ok()?;
@@ -103,7 +104,7 @@ pub fn unmask(bytes: &mut [u8]) -> Option<(u8, Range<usize>)> {
     Some((bytes[0] & 0x0F, range))
 }
 
-/// The lengths of header, without the mask, and payload.
+/// The lengths of the header, without the mask, and of the payload.
 fn header(bytes: &[u8]) -> Option<(usize, usize)> {
     let [_, second, rest @ ..] = bytes else { return None };
     match (second & 0x7F, rest) {

@@ -1,12 +1,12 @@
-//! A backend's requests over one connection that stays open, and their answers (RFC 9112): JSON bodies, no chunks.
+//! A backend's requests over one persistent connection, and the responses (RFC 9112): JSON bodies, no chunks.
 
 use std::{fmt::Display, io::Write};
 
 use anyhow::{Context, Result, ensure};
 
-/// The key of the generator's requests.
+/// The API key of the generator.
 const KEY: &str = "sk_bench";
-/// Its SHA-256, as the server is configured with: `printf sk_bench | sha256sum`.
+/// Its SHA-256, for the server's configuration: `printf sk_bench | sha256sum`.
 pub const KEY_HASH: &str = "9145928ebb99c266d52577bdb4b07156542755bfd0477243cb0caafda43a6149";
 
 /// Appends a request to emit an event.
@@ -21,16 +21,16 @@ pub fn write_request(out: &mut Vec<u8>, host: impl Display, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-/// A response that says that it went well.
+/// A successful response.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response<'a> {
-    /// What it holds.
+    /// The body.
     pub body: &'a [u8],
-    /// How many bytes it took, head included.
+    /// The length in bytes, including the head.
     pub len: usize,
 }
 
-/// The first response; `None` while it is incomplete. Another status than 200 is an error.
+/// Parses the first response; `None` while it is incomplete. A status other than 200 is an error.
 pub fn read(bytes: &[u8]) -> Result<Option<Response<'_>>> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end]).context("a response's head is not UTF-8")?;

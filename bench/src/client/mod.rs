@@ -1,5 +1,5 @@
-//! A client of our own, as small as a load generator needs: Socket.IO (Engine.IO v4 over WebSocket, text only), plain
-//! WebSocket in envelopes, and a backend's requests.
+//! A minimal client for load generation: Socket.IO (Engine.IO v4 over WebSocket, text only), plain WebSocket with
+//! envelopes, and HTTP requests of a backend.
 
 mod conn;
 mod envelope;

@@ -1,9 +1,8 @@
-//! Offsets for connection state recovery: a last argument that some servers append to what they broadcast, and
-//! others do not.
+//! Offsets of connection state recovery: some servers append them to broadcasts as the last argument.
 
 use anyhow::{Result, bail, ensure};
 
-/// The arguments of a delivery without the offset, and the offset; the payload itself is an object, never a string.
+/// Splits a delivery into its arguments without the offset, and the offset. The payload is an object, never a string.
 pub fn split(args: &[u8]) -> (&[u8], Option<&[u8]>) {
     let split = || {
         let rest = args.strip_suffix(b"\"]")?;
@@ -16,17 +15,17 @@ pub fn split(args: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// The offsets of one connection's deliveries. A client that comes back names the last one it has seen, so they must
-/// grow with every delivery: otherwise it would miss some, or get some again.
+/// The offsets of one connection's deliveries. A client is recovered from the last offset it received, so each one
+/// must be greater than the one before; otherwise it would lose or repeat events.
 #[derive(Debug, Default)]
 pub struct Trail {
     begun: bool,
-    /// Empty where the server appends none.
+    /// Empty if the server appends none.
     last: Vec<u8>,
 }
 
 impl Trail {
-    /// The next delivery's.
+    /// Checks the offset of the next delivery.
     pub fn follow(&mut self, offset: Option<&[u8]>) -> Result<()> {
         let offset = offset.unwrap_or_default();
         if std::mem::replace(&mut self.begun, true) {
@@ -44,8 +43,8 @@ impl Trail {
     }
 }
 
-/// Of two `<tag>.<number>` with the same tag, the number grows. Node's have the time for a tag and a number only where
-/// there were several in a millisecond: of these, and of any other form, only that it is another.
+/// In two offsets `<tag>.<number>` with the same tag the number must increase. Node's contain the time as tag, and a
+/// number only for several in one millisecond; these, and any other form, must only be different.
 fn is_after(offset: &[u8], last: &[u8]) -> bool {
     match (numbered(offset), numbered(last)) {
         (Some((tag, number)), Some((last_tag, last_number))) if tag == last_tag => number > last_number,

@@ -1,34 +1,34 @@
-//! Engine.IO and Socket.IO packets, as far as a server sends them here: default namespace, no attachments.
+//! Engine.IO and Socket.IO packets that a server sends here: main namespace, no attachments.
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::dialect::digits;
 
-/// What a server says.
+/// A packet from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// Engine.IO is open; Socket.IO may connect.
+    /// OPEN of Engine.IO: CONNECT of Socket.IO may be sent.
     Open,
-    /// Must be answered.
+    /// A ping, which must be answered.
     Ping,
     /// Connected to the namespace.
     Connect,
-    /// An event with its name and its remaining arguments, closing bracket included.
+    /// An event: its name, and its other arguments with the closing bracket.
     Event { name: &'a [u8], args: &'a [u8] },
-    /// The answer to an event, arguments in brackets.
+    /// An acknowledgement: its arguments in brackets.
     Ack { id: u64, args: &'a [u8] },
     /// Disconnected from the namespace, or closed.
     Disconnect,
 }
 
-/// Reads the text of one frame.
+/// Parses the text of one frame.
 pub fn read(text: &[u8]) -> Result<Packet<'_>> {
     Ok(match text {
         [b'0', ..] => Packet::Open,
         [b'1', ..] => Packet::Disconnect,
         [b'2', ..] => Packet::Ping,
         [b'4', b'0', rest @ ..] => {
-            // A `pid` beside it is for connection state recovery, which the generator never asks for.
+            // The answer may contain a `pid` for recovery, which the generator does not use.
             ensure!(memchr::memmem::find(rest, br#""sid":""#).is_some(), "CONNECT without sid: {}", lossy(text));
             Packet::Connect
         }
@@ -50,7 +50,7 @@ fn event(rest: &[u8]) -> Option<Packet<'_>> {
     Some(Packet::Event { name: &quoted[..end], args })
 }
 
-/// The beginning of a text, for an error.
+/// The start of a text, for an error message.
 pub fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned()
 }

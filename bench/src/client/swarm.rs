@@ -1,4 +1,4 @@
-//! Many connections on one thread and one epoll.
+//! Many connections on one thread with one epoll.
 
 use std::{
     net::SocketAddr,
@@ -11,10 +11,10 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::{Conn, Incoming, Protocol};
 
-/// How long the generator sleeps between two looks at the network. It never waits *in* epoll: then every write of the
-/// server's would have to wake it, on another core, and that costs the server more than the write itself.
+/// How long the generator sleeps between two polls. It never blocks in epoll: otherwise every write of the server
+/// would wake it on another core, which costs the server more than the write itself.
 const NAP: Duration = Duration::from_micros(50);
-/// As many connections are looked at in one turn at most.
+/// Most connections processed in one turn.
 const EVENTS: usize = 1024;
 
 /// Many connections to one server.
@@ -24,13 +24,13 @@ pub struct Swarm {
     conns: Vec<Option<Conn>>,
     free: Vec<usize>,
     buffer: Vec<u8>,
-    /// The last turn could not look at all of them.
+    /// The last turn did not process all ready connections.
     busy: bool,
     peer: SocketAddr,
 }
 
 impl Swarm {
-    /// An empty one.
+    /// Creates an empty swarm.
     pub fn new(peer: SocketAddr) -> Result<Swarm> {
         Ok(Swarm {
             poll: Poll::new()?,
@@ -43,7 +43,7 @@ impl Swarm {
         })
     }
 
-    /// Begins a connection; [`Incoming::Connected`] tells when it is usable. Places of closed ones are used again.
+    /// Opens a connection; [`Incoming::Connected`] reports that it is ready. Indexes of closed ones are reused.
     pub fn open(&mut self, protocol: Protocol) -> Result<()> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.conns.push(None);
@@ -55,12 +55,12 @@ impl Swarm {
         Ok(())
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub fn len(&self) -> usize {
         self.conns.len() - self.free.len()
     }
 
-    /// The connections that are open.
+    /// The open connections.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Conn> {
         self.conns.iter_mut().flatten()
     }
@@ -70,13 +70,13 @@ impl Swarm {
         self.conns[index].as_mut().context("no such socket")
     }
 
-    /// Writes what connections have queued outside a turn.
+    /// Writes data that connections have queued outside of a turn.
     pub fn flush(&mut self) -> Result<()> {
         self.iter_mut().try_for_each(Conn::flush)
     }
 
-    /// Looks at the network and tells `hear` what has arrived. Whatever `hear` sends on the connection it is given
-    /// leaves in one write.
+    /// Polls once and passes what has arrived to `hear`. Data that `hear` queues on its connection is sent in one
+    /// write.
     pub fn turn(&mut self, mut hear: impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>) -> Result<()> {
         if !self.busy {
             thread::sleep(NAP);

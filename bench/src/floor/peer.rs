@@ -1,4 +1,4 @@
-//! One connection of the floor: bytes in, requests out.
+//! One connection of the floor server: parses bytes into requests.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -6,23 +6,23 @@ use mio::net::TcpStream;
 
 use crate::{client::frame, dialect::digits};
 
-/// What a client asks for.
+/// A request of a client.
 pub enum Asked {
-    /// To hear a room.
+    /// Joins a room.
     Join { id: Vec<u8>, room: Vec<u8> },
-    /// To send to a room.
+    /// Sends a message to a room.
     Send { id: Vec<u8>, payload: Vec<u8> },
-    /// To get its payload back.
+    /// Echoes its payload.
     Echo { id: Vec<u8>, payload: Vec<u8> },
 }
 
 /// One connection.
 pub struct Peer {
-    /// What is written at the end of the turn.
+    /// Data to be written at the end of the turn.
     pub out: Vec<u8>,
-    /// Already among those to be written.
+    /// Whether it is already in the list of connections to be written.
     pub touched: bool,
-    /// Where it must be taken out.
+    /// The room to leave on disconnect.
     pub rooms: Vec<Vec<u8>>,
     stream: TcpStream,
     partial: Vec<u8>,
@@ -30,12 +30,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A connection that has just been accepted.
+    /// A newly accepted connection.
     pub fn new(stream: TcpStream) -> Peer {
         Peer { out: Vec::new(), touched: false, rooms: Vec::new(), stream, partial: Vec::new(), upgraded: false }
     }
 
-    /// Reads all there is; false when the connection is over.
+    /// Reads all available data; false if the connection has ended.
     pub fn read(&mut self, buffer: &mut [u8], asked: &mut Vec<Asked>) -> bool {
         loop {
             match self.stream.read(buffer) {
@@ -54,7 +54,7 @@ impl Peer {
         }
     }
 
-    /// Writes as far as the kernel takes it; the rest waits for the next readiness.
+    /// Writes as far as the kernel accepts; the rest is written on the next readiness.
     pub fn flush(&mut self) {
         if let Ok(written) = self.stream.write(&self.out) {
             self.out.drain(..written);
@@ -116,7 +116,7 @@ impl Peer {
     }
 }
 
-/// The string that follows the key.
+/// The string value of a key.
 pub fn quoted<'a>(json: &'a [u8], key: &[u8]) -> &'a [u8] {
     let after = memchr::memmem::find(json, key).map_or(&[][..], |at| &json[at + key.len()..]);
     let text = after.strip_prefix(b"\"").unwrap_or_default();

@@ -1,12 +1,12 @@
-//! What the floor says, in each set of events.
+//! The packets that the floor server sends, in each dialect.
 
 use std::io::Write;
 
 use super::peer::quoted;
 use crate::{client::frame, dialect::Dialect};
 
-/// The frame of the event that tells a room of a message, whose payload came in, and the acknowledgement for its
-/// sender. As `sockeye` they are as long as those of the binary; the `n`th message has the offset `n`.
+/// The frame of the event for a room's members, with the payload as received, and the acknowledgement for the sender.
+/// In the dialect `sockeye` they are as long as the binary's; the `n`th message has offset `n`.
 pub fn saved(dialect: Dialect, payload: &[u8], n: u64) -> (Vec<u8>, Vec<u8>) {
     let mut event = Vec::with_capacity(512);
     if dialect == Dialect::Peer {

@@ -4,16 +4,16 @@ use clap::Parser;
 
 use crate::{cli::Plan, scenario::Scenario};
 
-/// One row of work, to be done on every server.
+/// One row: a kind of work that is done on every server.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// What `--only` calls it.
+    /// The name for `--only`.
     pub name: &'static str,
-    /// The work.
+    /// The scenario.
     pub scenario: Scenario,
 }
 
-/// Name and command line, so that any cell can be repeated by hand with `sockeye-bench cell`.
+/// Pairs of a name and a command line, which can be repeated by hand with `sockeye-bench cell`.
 const CELLS: [(&str, &str); 12] = [
     ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
     ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
@@ -29,14 +29,14 @@ const CELLS: [(&str, &str); 12] = [
     ("idle", "idle --sockets 5000"),
 ];
 
-/// So that clap reads a scenario as on the command line.
+/// Lets clap parse a scenario as on the command line.
 #[derive(Parser)]
 struct Words {
     #[command(subcommand)]
     scenario: Scenario,
 }
 
-/// Those that the plan asks for.
+/// The cells that the plan selects.
 pub fn cells(plan: &Plan) -> Vec<Cell> {
     let wanted = |name: &str| plan.only.is_empty() || plan.only.iter().any(|start| name.starts_with(start.as_str()));
     CELLS.iter().filter(|(name, _)| wanted(name)).map(|(name, words)| cell(name, words, plan.seconds)).collect()

@@ -1,4 +1,4 @@
-//! The whole table: every server in turn, every cell on each, in interleaved rounds.
+//! The whole table: all servers, all cells, in interleaved rounds.
 
 mod cells;
 mod report;
@@ -19,7 +19,7 @@ use crate::{
     scenario::Target,
 };
 
-/// Measures everything and prints the table. Fails when a run was void.
+/// Measures everything and prints the table. Fails if any run was void.
 pub fn run(plan: &Plan) -> Result<()> {
     process::raise_open_files()?;
     let cores = process::allowed_cores()?;
@@ -56,7 +56,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Each cell on every server that can do it, server after server, so that they take turns.
+/// Measures each cell on every server that supports it; servers alternate.
 fn rows(cells: &[Cell], recipes: &[Recipe]) -> Vec<Row> {
     let servers = |cell: &Cell| {
         let cell = cell.clone();

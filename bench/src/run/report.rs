@@ -1,4 +1,4 @@
-//! The table, in Markdown.
+//! The report: a table in Markdown.
 
 use std::{fmt::Write, fs, process::Command};
 
@@ -13,15 +13,15 @@ use crate::{
 
 /// One cell on one server.
 pub struct Row {
-    /// The work.
+    /// The cell.
     pub cell: Cell,
-    /// Which of the recipes.
+    /// The index of the server's recipe.
     pub server: usize,
-    /// What came of it; an error voids the row.
+    /// The results of the rounds; an error voids the row.
     pub rounds: Vec<Result<Figures>>,
 }
 
-/// The medians of a row; `None` when a round was void or none was measured.
+/// The medians of a row; `None` if a round was void or none was measured.
 struct Medians {
     cost: f64,
     least: f64,
@@ -119,7 +119,7 @@ fn line(text: &mut String, row: &Row, server: &str, node: Option<f64>, floor: Op
     writeln!(text)
 }
 
-/// What must be said of a cell below its table: the dearer of the two servers of ours is the one that counts.
+/// The note below a cell's table. Of our two servers, the more expensive one counts.
 fn remarks(text: &mut String, row: &Row, cost: impl Fn(&str) -> Option<f64>) -> std::fmt::Result {
     if let (Some(library), Some(sockeye)) = (cost("library"), cost("sockeye")) {
         let (name, dearer) = if library > sockeye { ("library", library) } else { ("sockeye", sockeye) };

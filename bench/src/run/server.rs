@@ -1,4 +1,4 @@
-//! How each server is started and stopped.
+//! Starting and stopping the servers.
 
 use std::{
     fs,
@@ -17,20 +17,21 @@ use clap::ValueEnum;
 use super::cells::Cell;
 use crate::{cli::Plan, client::http::KEY_HASH, dialect::Dialect, scenario::Scenario};
 
-/// What the generator, one address with very busy sockets, would run into. Raised and not switched off, so that each
-/// event and connection pays for being counted, as with the defaults; the other limits are the defaults.
+/// Settings for the limits that the generator would reach: it uses one address and very busy sockets. The limits are
+/// raised, not disabled, so that events and connections are still counted at their usual cost; all other limits are
+/// the defaults.
 const RAISED: [&str; 3] =
     ["limits.events-per-second=1000000", "limits.sockets-per-address=100000", "api.requests-per-second=1000000"];
 
-/// Its place in the arguments is taken by a fresh folder.
+/// Placeholder in the arguments, replaced by a new folder.
 const FOLDER: &str = "{folder}";
 
-/// How long a server has to say where it listens.
+/// How long a server may take to print its address.
 const START: Duration = Duration::from_secs(20);
 
-/// A server that can be started.
+/// How to start a server.
 pub struct Recipe {
-    /// As the table names it.
+    /// The name in the table.
     pub name: String,
     dialect: Dialect,
     saves: bool,
@@ -39,8 +40,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether the cell is for this server: a peer that saves is there for sends, plain WebSocket and a floor with
-    /// sockeye's words for fan-out, the latter also at a fixed rate, and the HTTP API is sockeye's.
+    /// Whether the cell runs on this server: a peer that saves messages only for sends; plain WebSocket and the floor
+    /// in sockeye's dialect only for fan-out, the latter also at a fixed rate; and the HTTP API only on sockeye.
     pub fn does(&self, cell: &Cell) -> bool {
         match self.dialect {
             Dialect::Peer => match cell.scenario {
@@ -53,7 +54,7 @@ impl Recipe {
         }
     }
 
-    /// Starts it in a fresh folder, and waits until it listens.
+    /// Starts the server in a new folder, and waits until it listens.
     pub fn start(&self) -> Result<Server> {
         let folder = Folder::new()?;
         let here = folder.0.display().to_string();
@@ -75,13 +76,14 @@ impl Recipe {
     }
 }
 
-/// The address in `listening on http://ADDRESS:PORT`. What follows is read and forgotten, so that the pipe never fills.
+/// The address in `listening on http://ADDRESS:PORT`. Further output is read and discarded, so that the pipe never
+/// fills.
 fn first_line(output: impl std::io::Read + Send + 'static) -> Result<SocketAddr> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         let mut output = BufReader::new(output);
         let mut line = String::new();
-        // The receiver is gone when the server was too slow, and then nobody needs the line.
+        // The receiver is gone if the server was too slow; then the line is not needed.
         let _ = output.read_line(&mut line).map(|_| send.send(line));
         std::io::copy(&mut output, &mut std::io::sink())
     });
@@ -90,23 +92,23 @@ fn first_line(output: impl std::io::Read + Send + 'static) -> Result<SocketAddr>
     address.parse().with_context(|| format!("no address in {line:?}"))
 }
 
-/// A server that runs; dropping it ends it.
+/// A running server; dropping it ends it.
 pub struct Server {
-    /// Where it listens.
+    /// The address.
     pub address: SocketAddr,
-    /// The events it speaks.
+    /// The dialect.
     pub dialect: Dialect,
     child: Child,
     folder: Folder,
 }
 
 impl Server {
-    /// Its process.
+    /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The end of its log, to be put behind an error; nothing where it has said nothing.
+    /// The end of its log, for an error message; empty if it logged nothing.
     pub fn last_words(&self) -> String {
         let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
@@ -119,7 +121,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, which its cell has noticed.
+        // The process may have ended already, which the cell has reported.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -137,12 +139,12 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder left behind in the temporary folder is no reason to fail.
+        // A leftover temporary folder is no reason to fail.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// The servers that the plan asks for, Node first: the others are compared with it.
+/// The servers that the plan selects; Node first, because the others are compared with it.
 pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
     let peer = absolute(&plan.peers.join("server.mjs"))?.display().to_string();
     let node = |name: &str, saves, more: &[&str]| Recipe {
@@ -190,7 +192,7 @@ pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
     Ok(recipes)
 }
 
-/// Once for its Socket.IO clients, once for those of plain WebSocket.
+/// Once for Socket.IO clients, once for plain WebSocket clients.
 fn binary(path: &Path, more: &[String]) -> Result<[Recipe; 2]> {
     let mut arguments: Vec<String> = ["serve", "--data", FOLDER].map(String::from).into();
     let key = [format!("key.bench.hash={KEY_HASH}"), "key.bench.scopes=events:write".into()];
@@ -224,7 +226,7 @@ fn parse_extra(text: &str) -> Result<Recipe> {
     })
 }
 
-/// Servers run in a folder of their own, so relative paths would mislead.
+/// Servers run in a different folder, so paths must be absolute.
 fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! Events that ask for an acknowledgement: echoes, and messages to rooms that nobody else hears.
+//! Events with acknowledgement: echoes, and messages to rooms with one member.
 
 use std::{
     collections::VecDeque,
@@ -19,31 +19,31 @@ use crate::{
     figures::{Figures, Meter, micros},
 };
 
-/// What is sent.
+/// The event to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An event acknowledged with its payload, or what stands for it.
+    /// An echo: an event acknowledged with its payload, or its substitute.
     Echo,
     /// A message to the connection's own room.
     Send,
 }
 
-/// Connections that each keep so many events under way.
+/// Connections that each keep a number of events in flight.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Load {
-    /// How many connections.
+    /// The number of connections.
     #[arg(long, default_value_t = 50)]
     pub sockets: usize,
-    /// How many events of each may be unacknowledged.
+    /// The number of unacknowledged events per connection.
     #[arg(long, default_value_t = 8)]
     pub in_flight: usize,
     /// Bytes of text in each event.
     #[arg(long, default_value_t = 100)]
     pub text: usize,
-    /// How long to send, after a warm-up as long.
+    /// How long to send, after a warm-up of the same length.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
-    /// `send` only: each connection joins its room first, and so receives its own messages too.
+    /// `send` only: each connection joins its room first, and also receives its own messages.
     #[arg(long)]
     pub joined: bool,
 }
@@ -77,9 +77,9 @@ struct Senders {
     find_text: Finder<'static>,
     packet: Vec<u8>,
     senders: Vec<Sender>,
-    /// Acknowledgements, and deliveries where connections hear themselves, that must still come.
+    /// Acknowledgements still expected, and deliveries if connections receive their own messages.
     missing: usize,
-    /// How many have come.
+    /// The number received so far.
     arrived: u64,
     hears_itself: bool,
     latencies: Vec<u32>,
@@ -88,7 +88,7 @@ struct Senders {
 struct Sender {
     room: String,
     next: u64,
-    /// When those without acknowledgement were sent, the oldest first.
+    /// Send times of unacknowledged events, the oldest first.
     unacknowledged: VecDeque<Instant>,
     heard: u64,
     offsets: Trail,
@@ -119,7 +119,7 @@ impl Senders {
         }
     }
 
-    /// Sends for so long, then waits for the last acknowledgement.
+    /// Sends for this long, then waits for the last acknowledgement.
     fn run(&mut self, swarm: &mut Swarm, long: Duration) -> Result<()> {
         let (until, mut watch) = (Instant::now() + long, Watch::new());
         for conn in swarm.iter_mut() {

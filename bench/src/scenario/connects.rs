@@ -1,4 +1,4 @@
-//! Connections opened up to CONNECT and closed again.
+//! Connections that are opened up to CONNECT and closed again.
 
 use std::time::{Duration, Instant};
 
@@ -11,22 +11,22 @@ use crate::{
     figures::{Figures, Meter, micros},
 };
 
-/// The longest that the warm-up may take.
+/// The longest duration of the warm-up.
 const WARM_UP_SECONDS: f64 = 20.0;
 
-/// Connections opened up to CONNECT and closed again.
+/// Connections that are opened up to CONNECT and closed again.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Connects {
-    /// How many are open or closing at a time.
+    /// The number of connections that are open or closing at the same time.
     #[arg(long, default_value_t = 16)]
     pub at_a_time: usize,
-    /// The most in one run: each leaves a port in TIME_WAIT.
+    /// The maximum per run: each connection leaves a port in TIME_WAIT.
     #[arg(long, default_value_t = 10_000)]
     pub most: usize,
-    /// How many come first, unmeasured; a JIT needs about so many.
+    /// The number of connections for warming up, not measured; a JIT compiler needs about this many.
     #[arg(long, default_value_t = 4_000)]
     pub warm_up: usize,
-    /// How long to open more.
+    /// How long to open connections.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
@@ -42,7 +42,7 @@ impl Connects {
         meter.finish(latencies)
     }
 
-    /// Returns how long each took from asking for TCP to CONNECT.
+    /// Returns the time from the start of the TCP handshake to CONNECT, for each connection.
     fn run(&self, swarm: &mut Swarm, target: &Target, most: usize, seconds: f64) -> Result<Vec<u32>> {
         let (until, mut watch) = (Instant::now() + Duration::from_secs_f64(seconds), Watch::new());
         let (mut begun, mut latencies) = (0, Vec::new());
@@ -62,7 +62,7 @@ impl Connects {
                 }
                 ignore(target, incoming)
             })?;
-            // Each counts when it is begun, when it is connected and when it is gone.
+            // Counts the start, the CONNECT and the end of each connection as progress.
             let progress = 2 * begun + latencies.len() - swarm.len();
             watch.check(progress as u64, || format!("{} connections, opening or closing", swarm.len()))?;
         }

@@ -1,4 +1,4 @@
-//! One sender, a room of many: every receiver gets every message exactly once and in order.
+//! One sender and a large room: every receiver gets every message exactly once and in order.
 
 use std::time::{Duration, Instant};
 
@@ -19,34 +19,34 @@ use crate::{
 
 const ROOM: &str = "fan-out";
 
-/// Who sends.
+/// The sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
-    /// A client like the others.
+    /// A client like the receivers.
     Socket,
-    /// A backend, over one connection.
+    /// A backend, over one HTTP connection.
     Backend,
 }
 
 /// One sender to a room of many sockets.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct FanOut {
-    /// How many sockets are in the room; the sender is not.
+    /// The number of sockets in the room, without the sender.
     #[arg(long, default_value_t = 1000)]
     pub sockets: usize,
-    /// How many messages may be under way, each until the last receiver has it and the sender its acknowledgement.
+    /// The number of messages in flight: not yet received by all receivers and acknowledged.
     #[arg(long, default_value_t = 8)]
     pub in_flight: usize,
     /// Bytes of text in each message.
     #[arg(long, default_value_t = 100)]
     pub text: usize,
-    /// How long to send, after a warm-up as long.
+    /// How long to send, after a warm-up of the same length.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
 
 impl FanOut {
-    /// Sends as fast as what may be under way allows, or as `pace` says.
+    /// Sends as fast as the messages in flight allow, or at the rate of `pace`.
     pub(super) fn measure(&self, target: &Target, sender: Sender, pace: Option<Pace>) -> Result<Figures> {
         let mut swarm = Swarm::new(target.address)?;
         match sender {
@@ -94,7 +94,7 @@ impl Room {
         }
     }
 
-    /// Sends for so long, then waits for the last delivery.
+    /// Sends for this long, then waits for the last delivery.
     fn run(&mut self, swarm: &mut Swarm, long: Duration) -> Result<()> {
         let (until, mut watch) = (Instant::now() + long, Watch::new());
         loop {
@@ -107,7 +107,7 @@ impl Room {
         }
     }
 
-    /// Fills what may be under way, in one write; with a pace, only if a message is due.
+    /// Sends messages up to the limit in flight, in one write; with a pace, only if one is due.
     fn send(&mut self, sender: &mut Conn, until: Instant) -> Result<()> {
         let now = Instant::now();
         while now < until && self.ledger.under_way() < self.in_flight {
@@ -116,7 +116,7 @@ impl Room {
             }
             let n = self.ledger.sent(now);
             match self.sender {
-                // Acknowledgement 0 was the join's.
+                // Acknowledgement 0 belongs to the join.
                 Sender::Socket => {
                     self.target.dialect.write_message(&mut self.packet, n + 1, ROOM, &self.text, n);
                 }

@@ -1,4 +1,4 @@
-//! What a connection that does nothing costs in memory.
+//! The memory cost of an idle connection.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::{
     process,
 };
 
-/// Connections that do nothing.
+/// Idle connections.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Idle {
-    /// How many, beyond the first hundred, which pay for what a server allocates once.
+    /// The number of connections beyond the first hundred, which absorb the server's one-time allocations.
     #[arg(long, default_value_t = 5000)]
     pub sockets: usize,
-    /// How long the server has to settle before its memory is read.
+    /// How long the server may settle before its memory is read.
     #[arg(long, default_value_t = 6.0)]
     pub settle: f64,
 }

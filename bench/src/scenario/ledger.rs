@@ -1,4 +1,4 @@
-//! Who has received what: a delivery that is lost, doubled, out of order or not whole is an error.
+//! Checks deliveries: a lost, duplicated, reordered or truncated one is an error.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -10,15 +10,15 @@ use crate::{
     dialect,
 };
 
-/// The sender opened first.
+/// The index of the sender, which is opened first.
 pub const SENDER: usize = 0;
 
-/// Who has received what. Numbers begin with 0 and leave none out, so that one counter for each socket finds what is
-/// lost, doubled or out of order, at the delivery where it happens and however much is under way.
+/// The state of all deliveries. Messages are numbered from 0 without gaps, so that one counter per socket detects a
+/// loss, duplicate or reordering at the delivery where it occurs, with any number of messages in flight.
 pub struct Ledger {
     receivers: Vec<Receiver>,
     next_ack: u64,
-    /// Those under way, the oldest first, which is number `oldest`.
+    /// The messages in flight, in order; the first one is number `oldest`.
     pending: VecDeque<Pending>,
     oldest: u64,
     /// Deliveries and acknowledgements so far.
@@ -28,21 +28,21 @@ pub struct Ledger {
 
 #[derive(Default)]
 struct Receiver {
-    /// What it must receive next.
+    /// The number of the next message for each receiver.
     expected: u64,
     offsets: Trail,
 }
 
 struct Pending {
     sent_at: Instant,
-    /// As its first receiver got it: the others must get the same bytes.
+    /// The bytes that the first receiver got; the others must get the same.
     payload: Vec<u8>,
-    /// Receivers that do not have it, and one for the acknowledgement.
+    /// Receivers without it, plus one for a missing acknowledgement.
     missing: usize,
 }
 
 impl Ledger {
-    /// For so many receivers of messages that hold this text.
+    /// For this many receivers of messages that contain this text.
     pub fn new(receivers: usize, text: &str) -> Ledger {
         Ledger {
             receivers: (0..=receivers).map(|_| Receiver::default()).collect(),
@@ -54,13 +54,13 @@ impl Ledger {
         }
     }
 
-    /// Gives a message its number.
+    /// Adds a message and returns its number.
     pub fn sent(&mut self, now: Instant) -> u64 {
         self.pending.push_back(Pending { sent_at: now, payload: Vec::new(), missing: self.receivers.len() });
         self.next_to_send() - 1
     }
 
-    /// How many are under way.
+    /// The number of messages in flight.
     pub fn under_way(&self) -> usize {
         self.pending.len()
     }
@@ -69,7 +69,8 @@ impl Ledger {
         self.oldest + self.pending.len() as u64
     }
 
-    /// A delivery; returns when it was sent. Fails unless it is the very next one of this socket, whole.
+    /// Records a delivery and returns when the message was sent. Fails unless it is the next one for this socket,
+    /// complete.
     pub fn received(&mut self, socket: usize, args: &[u8]) -> Result<Instant> {
         ensure!(socket != SENDER, "the sender received a message of a room it has not joined");
         let (payload, offset) = offset::split(args);
@@ -89,7 +90,7 @@ impl Ledger {
         self.settle(expected)
     }
 
-    /// After the work: every receiver has all that was sent, and the sender as many acknowledgements.
+    /// At the end: checks that every receiver has all messages, and the sender all acknowledgements.
     pub fn check_complete(&self) -> Result<()> {
         let sent = self.next_to_send();
         ensure!(self.next_ack == sent, "{} of {sent} messages were acknowledged", self.next_ack);
@@ -99,7 +100,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The acknowledgement of a message, which must be of the very next one.
+    /// Records an acknowledgement, which must be for the next message.
     pub fn acknowledged(&mut self, n: u64) -> Result<()> {
         ensure!(n == self.next_ack, "message {n} was acknowledged where {} was next", self.next_ack);
         self.next_ack += 1;
@@ -120,7 +121,7 @@ impl Ledger {
         Ok(sent_at)
     }
 
-    /// What must still come.
+    /// Deliveries and acknowledgements still expected.
     pub fn missing(&self) -> String {
         let missing: usize = self.pending.iter().map(|pending| pending.missing).sum();
         format!("{missing} deliveries or acknowledgements of {} messages", self.pending.len())
@@ -193,7 +194,7 @@ mod tests {
                 (1..receivers).for_each(|socket| deliver(socket, &right).unwrap());
                 assert!(deliver(receivers, &wrong).is_err());
             }
-            // The last one is missed by nothing that comes after it.
+            // The loss of the last message is not revealed by a later one.
             let mut ledger = ledger(1, sent);
             for n in 0..sent - 1 {
                 ledger.received(1, &write(n)).unwrap();

@@ -1,4 +1,4 @@
-//! What is measured: one file per kind of work.
+//! The scenarios: one file per kind of work.
 
 mod acknowledged;
 mod connects;
@@ -22,45 +22,45 @@ use crate::{
     figures::Figures,
 };
 
-/// How long nothing may move before the run counts as stuck, which means that something is missing.
+/// How long a run may make no progress before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(10);
-/// How many connections are opened at a time, where that is not what is measured.
+/// The number of connections opened at the same time, where that is not measured.
 const OPENING: usize = 64;
-/// After the work: what arrives in this time arrives too often, and what the server does still counts.
+/// A pause after the work: deliveries in it are duplicates, and the server's CPU in it still counts.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Where it listens.
+    /// The address.
     pub address: SocketAddr,
-    /// Its process.
+    /// The process.
     pub pid: u32,
-    /// The events it speaks.
+    /// The dialect.
     pub dialect: Dialect,
 }
 
-/// What to measure.
+/// The scenarios.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Scenario {
-    /// One sender to a room of many sockets: CPU per delivery received.
+    /// One sender to a room of many sockets: CPU per delivery.
     FanOut(FanOut),
-    /// The same at a fixed rate, each message alone: CPU per delivery received.
+    /// The same at a fixed rate, one message at a time: CPU per delivery.
     Rate(rate::Rate),
-    /// The same, but a backend emits with `POST /api/events`: CPU per delivery received.
+    /// The same, with a backend that emits by `POST /api/events`: CPU per delivery.
     ApiEvents(FanOut),
-    /// Events acknowledged with their payload: CPU per acknowledgement.
+    /// Echoes: CPU per acknowledgement.
     Echo(Load),
-    /// Acknowledged messages, each connection to a room of its own: CPU per acknowledgement.
+    /// Acknowledged messages, each connection to a separate room: CPU per acknowledgement.
     Send(Load),
     /// Connections opened up to CONNECT and closed again: CPU per connection.
     Connect(connects::Connects),
-    /// Connections that do nothing: KiB of the server's memory per connection.
+    /// Idle connections: KiB of the server's memory per connection.
     Idle(idle::Idle),
 }
 
 impl Scenario {
-    /// Measures, or says what voids the run.
+    /// Measures the scenario; an error voids the run.
     pub fn measure(&self, target: &Target) -> Result<Figures> {
         match self {
             Scenario::FanOut(fan_out) => fan_out.measure(target, fan_out::Sender::Socket, None),
@@ -73,7 +73,7 @@ impl Scenario {
         }
     }
 
-    /// As the table names it.
+    /// The description in the table.
     pub fn title(&self) -> String {
         match self {
             Scenario::FanOut(fan_out) => {
@@ -97,7 +97,7 @@ impl Scenario {
         }
     }
 
-    /// What a reader of the table must know of the servers' differences.
+    /// Differences between the servers that a reader of the table must know.
     pub fn note(&self) -> Option<&'static str> {
         match self {
             Scenario::Echo(_) => Some(
@@ -112,7 +112,7 @@ impl Scenario {
         }
     }
 
-    /// What one unit costs, and in what.
+    /// The cost of one unit, with its unit of measure.
     pub fn unit(&self) -> &'static str {
         match self {
             Scenario::FanOut(_) | Scenario::Rate(_) | Scenario::ApiEvents(_) => "µs per delivery",
@@ -123,7 +123,7 @@ impl Scenario {
     }
 }
 
-/// Fails when there was no progress for [`STUCK`].
+/// Fails after [`STUCK`] without progress.
 struct Watch {
     progress: u64,
     moved: Instant,
@@ -134,7 +134,7 @@ impl Watch {
         Watch { progress: 0, moved: Instant::now() }
     }
 
-    /// `progress` changes with everything that was waited for. Whatever else arrives, pings or presence, is none.
+    /// `progress` must change with every awaited item. Pings and presence events are no progress.
     fn check(&mut self, progress: u64, waiting_for: impl FnOnce() -> String) -> Result<()> {
         if progress != self.progress {
             (self.progress, self.moved) = (progress, Instant::now());
@@ -145,7 +145,8 @@ impl Watch {
     }
 }
 
-/// Opens so many connections, lets each join the room that `room` names for it, and waits until all is quiet.
+/// Opens this many connections, lets each join the room that `room` returns for it, and waits until no more events
+/// arrive.
 fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -> Option<String>) -> Result<()> {
     let (mut begun, mut done, mut watch, mut packet) = (0, 0, Watch::new(), Vec::new());
     while done < count {
@@ -176,14 +177,14 @@ fn open(swarm: &mut Swarm, target: &Target, count: usize, room: impl Fn(usize) -
     quiet(swarm, target, Duration::from_millis(target.dialect.quiet_ms()))
 }
 
-/// Waits until nothing has arrived for so long.
+/// Waits until nothing has arrived for this long.
 fn quiet(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
     let (began, mut heard) = (Instant::now(), Instant::now());
     while heard.elapsed() < long {
         if began.elapsed() > long + STUCK {
             bail!("the server does not become quiet");
         }
-        // Pings are answered below this, and do not count.
+        // Pings are answered at a lower level, and do not count.
         swarm.turn(|_, incoming, now| {
             heard = now;
             ignore(target, incoming)
@@ -192,7 +193,7 @@ fn quiet(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the connections alive for so long; nothing of what is measured may arrive.
+/// Keeps the connections alive for this long; no measured event may arrive.
 fn linger(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < long {
@@ -201,7 +202,7 @@ fn linger(swarm: &mut Swarm, target: &Target, long: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Events that have nothing to do with the work are fine, unless they tell of an error.
+/// Ignores events that are not part of the work, but returns an error for those that report one.
 fn ignore(target: &Target, incoming: Incoming<'_>) -> Result<()> {
     match incoming {
         Incoming::Event { name: MESSAGE_SAVED | BULLETIN, .. } => bail!("a message came that nobody waited for"),

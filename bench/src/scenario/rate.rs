@@ -1,4 +1,4 @@
-//! Messages at a fixed rate to a room of many, each alone, as in a chat: between two of them the server is idle.
+//! Messages at a fixed rate to a large room, one at a time, as in a chat: the server is idle between them.
 
 use std::{
     sync::mpsc::{self, Receiver, Sender, TryRecvError},
@@ -21,19 +21,19 @@ const LINE: usize = 64;
 /// Messages at a fixed rate to a room of many sockets.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Rate {
-    /// How many sockets are in the room; the sender is not.
+    /// The number of sockets in the room, without the sender.
     #[arg(long, default_value_t = 1000)]
     pub sockets: usize,
-    /// Messages a second. One that is not over when the next is due delays that one.
+    /// Messages per second. A message that is not complete when the next one is due delays it.
     #[arg(long, default_value_t = 25.0)]
     pub per_second: f64,
-    /// Mebibytes that are written on the server's cores between two messages, so that its caches hold nothing of it.
+    /// Mebibytes written on the server's cores between two messages, to evict the server's data from the CPU caches.
     #[arg(long, default_value_t = 0)]
     pub evict: usize,
     /// Bytes of text in each message.
     #[arg(long, default_value_t = 100)]
     pub text: usize,
-    /// How long to send, after a warm-up as long.
+    /// How long to send, after a warm-up of the same length.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
@@ -59,7 +59,7 @@ impl Pace {
         Pace { interval, next: Instant::now() + interval, evictor }
     }
 
-    /// Whether a message is due now, when none is under way. If so, the next one is due an interval later.
+    /// Whether a message is due now; call it with none in flight. If so, schedules the next one after an interval.
     pub fn is_due(&mut self, now: Instant) -> Result<bool> {
         let is_evicted = self.evictor.as_mut().map_or(Ok(true), Evictor::is_done)?;
         if now < self.next || !is_evicted {
@@ -68,13 +68,13 @@ impl Pace {
         if let Some(evictor) = &mut self.evictor {
             evictor.is_asked = false;
         }
-        // A late message does not make those after it come faster.
+        // A late message does not increase the rate of the later ones.
         self.next = (self.next + self.interval).max(now);
         Ok(true)
     }
 }
 
-/// A thread on the server's cores that empties their caches once before each message.
+/// A thread on the server's cores that evicts their caches once before each message.
 struct Evictor {
     ask: Sender<()>,
     done: Receiver<()>,
@@ -90,7 +90,7 @@ impl Evictor {
         thread::spawn(move || -> Result<()> {
             process::run_on(&cores)?;
             let mut memory = vec![0u8; bytes];
-            // Ends with the scenario, which holds the other ends.
+            // Ends when the scenario drops the other ends of the channels.
             while asked.recv().is_ok() {
                 memory.chunks_mut(LINE).for_each(|line| line[0] = line[0].wrapping_add(1));
                 std::hint::black_box(&mut memory);
@@ -101,7 +101,7 @@ impl Evictor {
         Ok(Evictor { ask, done, is_asked: false, is_done: false })
     }
 
-    /// Whether the caches are empty; the first call after a message begins with it.
+    /// Whether the caches are evicted; the first call after a message starts the eviction.
     fn is_done(&mut self) -> Result<bool> {
         if !std::mem::replace(&mut self.is_asked, true) {
             self.is_done = false;

@@ -1,4 +1,4 @@
-//! Who may connect: open mode's address, and the keys and claims of tokens.
+//! Checks of `[auth]`: the address in open mode, and the keys and claims of tokens.
 
 use std::{net::SocketAddr, path::Path};
 

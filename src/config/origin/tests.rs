@@ -1,4 +1,4 @@
-//! Which origins are taken, which match, and what the others are answered.
+//! Accepted origins, matching, and the suggestions for refused ones.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn allows(origin: &str, header: &'static str) -> bool {
 }
 
 #[test]
-fn exact_or_everybody_and_null_only_by_name() {
+fn an_exact_origin_or_a_star_matches_but_null_only_if_listed() {
     assert!(allows("https://app.example.com", "https://app.example.com"));
     assert!(allows("https://app.example.com", "HTTPS://App.Example.Com"));
     assert!(!allows("https://app.example.com", "https://app.example.com.evil.org"));
@@ -22,7 +22,7 @@ fn exact_or_everybody_and_null_only_by_name() {
 }
 
 #[test]
-fn every_name_below_a_host_or_every_port_of_it() {
+fn a_wildcard_matches_every_subdomain_or_every_port() {
     let below = "https://*.example.com";
     for header in ["https://app.example.com", "https://a.b.example.com", "https://app.example.com:443"] {
         assert!(allows(below, header), "{header}");
@@ -55,7 +55,7 @@ fn every_name_below_a_host_or_every_port_of_it() {
 }
 
 #[test]
-fn a_default_port_counts_as_none_on_both_sides() {
+fn a_default_port_equals_no_port_in_settings_and_headers() {
     for (origin, header) in [
         ("https://app.example.com:443", "https://app.example.com"),
         ("https://app.example.com", "https://app.example.com:443"),
@@ -68,7 +68,7 @@ fn a_default_port_counts_as_none_on_both_sides() {
 }
 
 #[test]
-fn schemes_of_apps_and_files() {
+fn origins_of_apps_and_files_are_accepted() {
     for origin in [
         "capacitor://localhost",
         "ionic://localhost",
@@ -93,7 +93,7 @@ fn schemes_of_apps_and_files() {
 }
 
 #[test]
-fn what_is_written_otherwise_is_taken_as_browsers_send_it() {
+fn origins_are_normalized_to_what_browsers_send() {
     for (text, expected) in [
         ("HTTPS://App.Example.Com", "https://app.example.com"),
         ("https://bücher.example", "https://xn--bcher-kva.example"),
@@ -107,7 +107,7 @@ fn what_is_written_otherwise_is_taken_as_browsers_send_it() {
 }
 
 #[test]
-fn what_can_never_match_is_refused_with_the_right_form() {
+fn an_origin_that_can_never_match_is_refused_and_the_right_form_suggested() {
     for (text, instead) in [
         ("https://app.example.com/", "https://app.example.com"),
         ("https://App.example.com/chat?x#y", "https://app.example.com"),
@@ -170,9 +170,9 @@ fn what_can_never_match_is_refused_with_the_right_form() {
 }
 
 proptest! {
-    /// What is accepted can match, and is written in one way.
+    /// Every accepted origin matches the header of that origin, and has one canonical text.
     #[test]
-    fn what_is_accepted_is_an_origin_that_can_be_sent(
+    fn an_accepted_origin_is_canonical_and_matches_itself(
         text in r"((https?|HTTP|app|file|wss?|[a-z+.-]{1,4})://)?[a-zA-Z0-9.*ü\[\]@/?# -]{0,20}(:[0-9*:]{0,6})?"
     ) {
         if let Ok(origin) = Origin::parse(&text) {
@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_header_holds_is_taken_apart_or_not(header in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn an_arbitrary_header_is_parsed_without_a_panic(header in prop::collection::vec(any::<u8>(), 0..40)) {
         if let Ok(header) = HeaderValue::from_bytes(&header) {
             let is_listed = Origin::parse("https://*.example.com:*").unwrap().allows(&header);
             prop_assert!(!is_listed || SentOrigin::parse(&header).unwrap().host.len() > ".example.com".len());

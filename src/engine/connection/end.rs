@@ -6,7 +6,8 @@ use super::Connection;
 use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::Violation, wire::close_frame};
 
 impl Connection {
-    /// Ends it with CLOSE or a close frame, which its client gets after what is unsent. Its sockets are disconnected now.
+    /// Ends it with CLOSE or a close frame, which its client gets after what is unsent. Its sockets are disconnected
+    /// now.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
         self.end_with(reason, None, self.wire.goodbye(reason, status));
     }

@@ -37,7 +37,8 @@ impl Connection {
         Arrival { json, attachments, id, charge, is_within_rate }
     }
 
-    /// Takes a token of the rate limit for a packet that is no event. Where there is none, the next packet waits for it.
+    /// Takes a token of the rate limit for a packet that is no event. Where there is none, the next packet waits for
+    /// it.
     pub(in crate::engine) fn pay(&self) {
         self.rate.take_or_owe(&self.shared.limits);
     }

@@ -10,8 +10,8 @@ use crate::engine::{
 };
 
 impl Connection {
-    /// The payload for a poll: `Pending` while there is nothing to answer with, `None` where the connection has become a
-    /// WebSocket meanwhile.
+    /// The payload for a poll: `Pending` while there is nothing to answer with, `None` where the connection has become
+    /// a WebSocket meanwhile.
     pub(in crate::engine) fn poll_payload(&self, cx: &Context<'_>) -> Poll<Option<String>> {
         let most = self.shared.account.body_size(self.shared.settings.max_payload.get());
         let mut output = self.output();

@@ -26,8 +26,8 @@ impl Output {
         };
     }
 
-    /// Closes a polling session as Node does. A waiting poll is answered with CLOSE if the queue is empty. Otherwise the
-    /// next poll fetches the queue, and the one after it gets NOOP and CLOSE.
+    /// Closes a polling session as Node does. A waiting poll is answered with CLOSE if the queue is empty. Otherwise
+    /// the next poll fetches the queue, and the one after it gets NOOP and CLOSE.
     pub(in crate::engine) fn close_polling(&mut self, noop: &Arc<Frame>, close: &Arc<Frame>) {
         if self.is_waited_for() && self.queue.is_empty() {
             return self.push_last(Some(close.clone()));
@@ -36,8 +36,8 @@ impl Output {
         self.push_last(None);
     }
 
-    /// Ends a polling session at once, as Node does after an error of Engine.IO: a waiting poll is answered with CLOSE, and
-    /// later requests find no session.
+    /// Ends a polling session at once, as Node does after an error of Engine.IO: a waiting poll is answered with CLOSE,
+    /// and later requests find no session.
     pub(in crate::engine) fn break_polling(&mut self, close: &Arc<Frame>) {
         if self.is_waited_for() {
             self.queue.clear();

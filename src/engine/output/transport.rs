@@ -25,8 +25,8 @@ pub(in crate::engine) enum Transport {
     },
     /// A WebSocket.
     WebSocket(OwnedWriteHalf),
-    /// No frame is accepted any more. Those in the queue are sent, over a WebSocket or in the answers to polls; then the
-    /// transport is closed.
+    /// No frame is accepted any more. Those in the queue are sent, over a WebSocket or in the answers to polls; then
+    /// the transport is closed.
     Closing(Option<OwnedWriteHalf>),
     /// Nothing is accepted and nothing is sent.
     Closed,

@@ -9,7 +9,8 @@ use crate::engine::{
     version::Protocol,
 };
 
-/// Maximal bytes of several frames in one write. Copying small frames together is cheaper than passing the kernel a list.
+/// Maximal bytes of several frames in one write. Copying small frames together is cheaper than passing the kernel a
+/// list.
 const GATHERED: usize = 16 * 1024;
 /// How many places an empty queue keeps.
 const KEPT: usize = 32;
@@ -101,8 +102,8 @@ impl Unsent {
         (self.bytes, self.written, self.slots) = (0, 0, None);
     }
 
-    /// Removes all packets of which nothing was written. What was written in part must be completed, or the client would
-    /// misread whatever comes next.
+    /// Removes all packets of which nothing was written. What was written in part must be completed, or the client
+    /// would misread whatever comes next.
     pub(super) fn forget_whole_frames(&mut self) {
         self.truncate(usize::from(self.written > 0));
         if let Some(first) = self.frames.front().filter(|first| first.is_joined()).cloned() {

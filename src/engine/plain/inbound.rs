@@ -198,8 +198,8 @@ impl Inbound {
         ControlFlow::Continue(())
     }
 
-    /// `Register`. A client that is in the namespace as a guest leaves it and joins anew, when its events before this one
-    /// are answered.
+    /// `Register`. A client that is in the namespace as a guest leaves it and joins anew, when its events before this
+    /// one are answered.
     fn register(
         &mut self,
         connection: &Arc<Connection>,

@@ -63,8 +63,8 @@ impl Socket {
         matches!(connection.push(&frame, false, pending), Pushed::Queued | Pushed::Schedule)
     }
 
-    /// Sends an event that asks for an acknowledgement of this id. The receiver fails when the client goes. `None` where
-    /// the client will not get the event.
+    /// Sends an event that asks for an acknowledgement of this id. The receiver fails when the client goes. `None`
+    /// where the client will not get the event.
     pub(crate) fn ask(
         &self,
         frame: &Arc<Frame>,

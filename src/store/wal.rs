@@ -1,34 +1,35 @@
-//! Keeps SQLite's write-ahead log small. SQLite copies it into the database every now and then and begins anew,
-//! but never makes it smaller, and cannot begin anew while somebody reads.
+//! Keeps SQLite's write-ahead log (WAL) small. SQLite checkpoints and reuses the WAL file, but never shrinks it by
+//! itself, and cannot restart it while a reader uses it.
 
 use std::time::{Duration, Instant};
 
-use super::files::{Opened, empty_log};
+use super::files::{Opened, empty_wal};
 
-/// Bytes that may lie there while nobody writes.
+/// Bytes the WAL may have while there are no writes.
 const SMALL: u64 = 1024 * 1024;
-/// Bytes from which on writes wait for those who read.
+/// Bytes from which the writer waits for readers in order to truncate the WAL.
 const LARGE: u64 = 64 * 1024 * 1024;
-/// How long nobody must have written.
+/// Time without a write after which the WAL is truncated to [`SMALL`].
 const QUIET: Duration = Duration::from_secs(5);
-/// How long writes wait, and how often.
+/// How long the writer waits for readers.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Time between two such attempts.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Keeps it small.
-pub(super) struct Log<'a> {
+/// Truncates the WAL when it is large or idle.
+pub(super) struct Wal<'a> {
     opened: &'a Opened,
     written: Instant,
     tried: Option<Instant>,
     has_failed: bool,
 }
 
-impl<'a> Log<'a> {
+impl<'a> Wal<'a> {
     pub(super) fn new(opened: &'a Opened) -> Self {
         Self { opened, written: Instant::now(), tried: None, has_failed: false }
     }
 
-    /// A group was committed, and the log has so many bytes now.
+    /// Called after a commit with the current size of the WAL.
     pub(super) fn grew(&mut self, bytes: u64) {
         self.written = Instant::now();
         if bytes > LARGE {
@@ -36,7 +37,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Nobody writes.
+    /// Called while there are no writes.
     pub(super) fn rests(&mut self, bytes: u64) {
         if bytes > SMALL && self.written.elapsed() > QUIET {
             self.empty(Duration::ZERO);
@@ -48,12 +49,12 @@ impl<'a> Log<'a> {
             return;
         }
         self.tried = Some(Instant::now());
-        let result = empty_log(&self.opened.db, &self.opened.original, patience);
+        let result = empty_wal(&self.opened.db, &self.opened.original, patience);
         let had_failed = std::mem::replace(&mut self.has_failed, result.is_err());
         if let Err(error) = result
             && !had_failed
         {
-            // Once: a full disk stays full for a while.
+            // Logged once: a full disk stays full for a while.
             tracing::warn!(%error, "the write-ahead log cannot be checkpointed");
         }
     }
