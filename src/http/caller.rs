@@ -68,7 +68,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             Self::Backend(key) => key.wait(),
             Self::User(identity) => {
                 let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
-                app.requests.wait(identity, address)
+                let has_token = identity.expires_at.is_some();
+                app.requests.wait(has_token.then_some(&identity.user.id), address)
             }
         };
         match wait {

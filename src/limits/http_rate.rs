@@ -7,7 +7,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::{bucket, network, wait};
-use crate::{auth::Identity, model::UserId};
+use crate::model::UserId;
 
 /// Buckets that are kept, at most; the least recently used ones go first.
 const USERS_MAX: u64 = 10_000;
@@ -45,14 +45,12 @@ impl Requests {
     }
 
     /// How long to wait before the next request; `None` where it may come now.
-    pub fn wait(&self, who: &Identity, address: Option<IpAddr>) -> Option<Duration> {
+    ///
+    /// `user` is one with a valid token: without a token, a client could name another user each time.
+    pub fn wait(&self, user: Option<&UserId>, address: Option<IpAddr>) -> Option<Duration> {
         let buckets = self.0.load();
         let Buckets { quota, by_user } = (**buckets).as_ref()?;
-        // Without a token, a client could name another user each time.
-        let asker = match who.expires_at {
-            Some(_) => Asker::User(who.user.id.clone()),
-            None => Asker::Address(address.map(network)),
-        };
+        let asker = user.map_or_else(|| Asker::Address(address.map(network)), |user| Asker::User(user.clone()));
         wait(&by_user.get_with(asker, || Arc::new(bucket(*quota))))
     }
 }
@@ -68,29 +66,19 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        auth::{Auth, Credentials},
-        config::Config,
-        model::Timestamp,
-    };
 
     #[test]
-    fn proven_users_have_buckets_of_their_own_and_others_share_their_address_one() {
-        let auth = Auth::new(&Config::default()).unwrap();
-        let claimed =
-            |name: &str| auth.authenticate(&Credentials { name: Some(name.to_owned()), ..Default::default() }).unwrap();
-        let user = |name: &str| Identity { expires_at: Some(Timestamp::now()), ..claimed(name) };
-        let guest = || auth.authenticate(&Credentials::default()).unwrap();
+    fn users_with_a_token_have_buckets_of_their_own_and_others_share_that_of_their_address() {
+        let user = |name: &str| UserId::parse(name).unwrap();
         let requests = Requests::new(1);
         let (here, there) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
-        assert_eq!(requests.wait(&user("ada"), here), None);
-        assert!(requests.wait(&user("ada"), there).is_some_and(|wait| wait <= Duration::from_secs(1)));
-        assert_eq!(requests.wait(&user("bob"), here), None);
-        assert_eq!(requests.wait(&guest(), here), None);
-        assert!(requests.wait(&guest(), here).is_some(), "another guest, from the same address");
-        assert!(requests.wait(&claimed("cy"), here).is_some(), "and one who says to be somebody");
-        assert_eq!(requests.wait(&guest(), there), None);
+        assert_eq!(requests.wait(Some(&user("ada")), here), None);
+        assert!(requests.wait(Some(&user("ada")), there).is_some_and(|wait| wait <= Duration::from_secs(1)));
+        assert_eq!(requests.wait(Some(&user("bob")), here), None);
+        assert_eq!(requests.wait(None, here), None);
+        assert!(requests.wait(None, here).is_some(), "another one without a token, from the same address");
+        assert_eq!(requests.wait(None, there), None);
         requests.replace(0);
-        assert_eq!(requests.wait(&user("ada"), here), None, "no limit");
+        assert_eq!(requests.wait(Some(&user("ada")), here), None, "no limit");
     }
 }
