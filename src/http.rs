@@ -4,7 +4,7 @@
 
 mod answer;
 mod caller;
-mod charged;
+mod charged_bodies;
 mod describe;
 mod events;
 mod extract;

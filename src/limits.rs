@@ -1,6 +1,6 @@
 //! Seats (connections, users, addresses) and token buckets.
 
-mod http_rate;
+mod http_user_rate;
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use governor::{
 };
 use parking_lot::Mutex;
 
-pub use http_rate::Requests;
+pub use http_user_rate::Requests;
 
 use crate::{
     config::LimitsConfig,

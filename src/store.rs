@@ -6,18 +6,18 @@
 
 mod backup;
 mod chain;
-mod changes;
 mod command;
+mod edit_message;
 mod failure;
+mod file_identity;
 mod files;
 mod inbox;
 mod lock;
 mod members;
 mod messages;
-mod original;
-mod posts;
 mod readers;
 mod rooms;
+mod save_message;
 mod tables;
 mod users;
 mod wal;
@@ -28,13 +28,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 pub use backup::backup;
-pub use changes::{Author, DeleteMessage, EditMessage};
 pub(crate) use command::Command;
+pub use edit_message::{Author, DeleteMessage, EditMessage};
 pub use files::check_folder;
 pub use members::{Join, Leave, MarkRead};
 pub use messages::{CaughtUp, Direction};
-pub use posts::NewMessage;
 pub use rooms::{Kept, Names};
+pub use save_message::NewMessage;
 pub use users::{Known, Seen};
 
 use crate::{
@@ -46,8 +46,8 @@ use crate::{
     supervise::Background,
     tellings::Tellings,
 };
+use file_identity::Original;
 use lock::Lock;
-use original::Original;
 use readers::Readers;
 use writer::Writer;
 

@@ -11,8 +11,7 @@ use super::{
 use crate::model::SocketId;
 
 /// What a connection calls on the sockets of its client. `Socket` implements it: `socket.rs` imports `connection.rs`,
-/// so
-/// `connection.rs` cannot import `socket.rs`.
+/// so `connection.rs` cannot import `socket.rs`.
 pub(super) trait ClientSocket: Send + Sync {
     /// The socket's id.
     fn id(&self) -> SocketId;

@@ -2,7 +2,8 @@
 //! for such a client and never skips an event for it: it drops the connection, for the reason `slow-consumer`, and the
 //! client comes back and asks for what it has missed.
 //!
-//! A connection is a slow consumer when one of these holds as a frame is pushed:
+//! A connection is a slow consumer when one of these holds. The first two are checked here, as a frame is pushed; the
+//! third by the relief task, the fourth by the heartbeat:
 //!
 //! 1. **It is above its own bound.** More than `limits.queued-bytes` would be unsent, also after an attempt to write. An
 //!    empty queue takes any frame. (A volatile event is skipped instead, as soon as the client is not ready for it.)

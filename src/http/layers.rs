@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::EXPECT};
 use http_body_util::BodyExt;
 use uuid::Uuid;
 
-use super::{answer::Failed, charged::Held};
+use super::{answer::Failed, charged_bodies::Held};
 use crate::{app::App, error::Error};
 
 /// The header with the request's id, for finding a request in several logs.

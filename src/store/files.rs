@@ -8,8 +8,8 @@ use rusqlite_migration::{M, Migrations};
 
 use super::{
     database,
+    file_identity::Original,
     lock::{self, Lock},
-    original::Original,
 };
 use crate::config::{ConfigError, StoreConfig, Synchronous};
 

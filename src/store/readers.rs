@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{files, original::Original};
+use super::{file_identity::Original, files};
 use crate::{
     config::StoreConfig,
     error::{Error, Result},

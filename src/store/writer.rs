@@ -15,9 +15,9 @@ use tokio::{sync::mpsc, task};
 
 use super::{
     command::{Command, Task, task},
+    file_identity::Lost,
     files::Opened,
     inbox::{Inbox, Next},
-    original::Lost,
     tables::Tables,
     wal::Wal,
 };

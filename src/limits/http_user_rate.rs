@@ -1,4 +1,5 @@
-//! The rate limit of the HTTP API (`api.requests-per-second`), a token bucket for each user.
+//! The rate limit of the HTTP API for users (`api.requests-per-second`), a token bucket for each. A backend's key has a
+//! bucket of its own: `auth/api_keys.rs`.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
