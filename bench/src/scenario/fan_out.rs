@@ -9,7 +9,7 @@ use super::{
     AFTERMATH, Target, Watch, ignore,
     ledger::{Ledger, SENDER},
     linger, open,
-    rate::Pace,
+    pace::Pace,
 };
 use crate::{
     client::{Conn, Incoming, Protocol, Swarm},

@@ -5,6 +5,7 @@ mod connects;
 mod fan_out;
 mod idle;
 mod ledger;
+mod pace;
 mod rate;
 
 use std::{
