@@ -27,9 +27,8 @@
 //! No file imports one that imports it, directly or through others. From the bottom: values (`settings`, `version`,
 //! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has
 //! an `Engine`: `opening`, `verify`, `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a
-//! trait of the lower file:
-//! `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine), `Flush` and `Timed` (tasks
-//! call connections and sockets), `Application` (a socket calls the layer above).
+//! trait of the lower file: `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine),
+//! `Flush` and `Timed` (tasks call connections and sockets), `Application` (a socket calls the layer above).
 //!
 //! # Locks
 //!

@@ -10,8 +10,9 @@
 //!    socket comes, goes, joins or leaves;
 //! 3. the state of an `engine::Socket`;
 //! 4. the state of an `engine::Connection`, then its output;
-//! 5. locks under which no other is taken: a socket's queue of jobs, its identity and its place in the limits
-//!    (`namespace`), the limits, the namespaces of `Hubs`, presence, typing, token expiry.
+//! 5. locks under which none of this list is taken: a socket's queue of jobs, its identity and its place in the limits
+//!    (`namespace`), the limits, the namespaces of `Hubs`, and presence, typing and token expiry, under which only their
+//!    own `Deadlines` are locked.
 //!
 //! Before the registry is written, held events are delivered to those who heard the room until then. For that the
 //! order lock is taken and given back first; it is never taken while the registry is held.
