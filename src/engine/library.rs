@@ -1,9 +1,9 @@
-//! The library (`socketioxide`), as far as the engine drives it: it knows the namespaces and runs their connect
-//! middleware and connect handlers.
+//! Calls socketioxide ("the library"), which knows the namespaces and runs their connect middleware and connect
+//! handlers.
 //!
-//! It is driven as an in-memory client of long polling: a GET opens a session, one POST carries CONNECT, and another
-//! one closes the session as soon as CONNECT is decided on. Nothing is fetched from it: the connect handlers tell the
-//! engine what to answer, and the engine writes every packet itself.
+//! For each CONNECT, the engine acts as an in-memory long-polling client of socketioxide. A GET opens a session, one
+//! POST sends CONNECT, and a second POST closes the session when CONNECT has been accepted or refused. The engine never
+//! polls socketioxide for packets: the connect handlers call the engine, and the engine writes every packet itself.
 
 use std::sync::LazyLock;
 
@@ -14,22 +14,22 @@ use http_body_util::Full;
 
 use crate::model::SocketId;
 
-/// The library: a service that answers requests. `None` where it fails.
+/// socketioxide as an in-memory HTTP service: takes a request, returns the response body. `None` if the request fails.
 pub(crate) type Library = Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
-/// A session of the library, open until CONNECT is decided on.
+/// A session of socketioxide. It is closed when CONNECT has been accepted or refused.
 pub(super) struct LibrarySession {
     sid: SocketId,
 }
 
-/// OPEN's payload.
+/// The payload of an Engine.IO OPEN packet.
 #[derive(serde::Deserialize)]
 struct Open {
     sid: SocketId,
 }
 
 impl LibrarySession {
-    /// Opens a session. The connect handlers find `extension` among the extensions of the request.
+    /// Opens a session. Connect handlers can read `extension` from the extensions of the request.
     pub(super) fn open(library: &Library, extension: impl Clone + Send + Sync + 'static) -> Option<Self> {
         static URI: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/socket.io/?EIO=4&transport=polling"));
         let mut request = request(Method::GET, URI.clone(), String::new());
@@ -39,12 +39,12 @@ impl LibrarySession {
         Some(Self { sid: open.sid })
     }
 
-    /// Its id, which is that of its socket too.
+    /// The session's id, which is also the id of the engine's `Socket`.
     pub(super) fn sid(&self) -> SocketId {
         self.sid
     }
 
-    /// Sends CONNECT. The connect handlers decide on it.
+    /// Sends CONNECT, which the connect handlers then accept or refuse.
     pub(super) fn connect(&self, library: &Library, namespace: &str, auth: &str) {
         self.post(library, if namespace == "/" { format!("40{auth}") } else { format!("40{namespace},{auth}") });
     }
@@ -58,7 +58,7 @@ impl LibrarySession {
         let uri = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
         let uri = Uri::try_from(uri).expect("a path of our own");
         let mut answer = library(request(Method::POST, uri, packet));
-        // Ready at once: the body is there, and handlers run in tasks of their own.
+        // Normally ready at the first poll: the request body is in memory, and handlers run in tasks of their own.
         if (&mut answer).now_or_never().is_none() {
             tokio::spawn(answer);
         }

@@ -1,4 +1,4 @@
-//! Emits events that ask for an acknowledgement, and waits for it.
+//! Emits events and waits for their acknowledgements, as `emitWithAck` does in Node.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl Hub {
-    /// Emits an event to one socket and waits for its acknowledgement. `unavailable` where the client has gone or
-    /// does not answer in time.
+    /// Emits an event to one socket and waits for its acknowledgement. `unavailable` if the client is not connected,
+    /// disconnects, or does not answer in time.
     pub async fn ask<E: ServerEvent>(&self, id: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
         let (_, answered) = self
             .ask_all(&Outgoing::new(To::Socket(id), Encoded::of(event)?), timeout)
@@ -27,9 +27,10 @@ impl Hub {
         answered
     }
 
-    /// Emits an event to its receivers, without those that are away, and waits for their acknowledgements. Each fails
-    /// as with [`Self::ask`], and is `too-large` where all together have more than 4 MB. The call fails, and nothing is
-    /// emitted, where the event has more attachments than `limits.attachments`: `too-large`.
+    /// Emits an event to its connected receivers and waits for their acknowledgements. Sockets that are away are
+    /// skipped. Each result fails as with [`Self::ask`]; it also fails with `too-large` if all acknowledgements
+    /// together exceed 4 MB. The whole call fails with `too-large`, and emits nothing, if the event has more
+    /// attachments than `limits.attachments`.
     pub async fn ask_all(
         &self,
         outgoing: &Outgoing<'_>,
@@ -64,8 +65,8 @@ impl Hub {
     }
 }
 
-/// An acknowledgement that is waited for. The socket forgets it when the wait ends, also by a timeout or because the
-/// future is dropped.
+/// A pending acknowledgement. When this is dropped, the socket stops waiting for the acknowledgement: it has arrived,
+/// the timeout has passed, or the future was dropped.
 struct Asked<'a> {
     socket: &'a Socket,
     id: u64,

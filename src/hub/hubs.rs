@@ -13,12 +13,12 @@ pub struct Hubs {
     engine: Arc<Engine>,
     metrics: Metrics,
     fixed: BTreeMap<String, Arc<Hub>>,
-    /// With the number of their sockets.
+    /// The hubs of dynamic namespaces, with the number of sockets in each.
     dynamic: RwLock<BTreeMap<String, (Arc<Hub>, usize)>>,
 }
 
 impl Hubs {
-    /// The hubs of the namespaces that always exist.
+    /// Creates the hubs of the namespaces that always exist.
     pub(crate) fn new<'a>(paths: impl Iterator<Item = &'a str>, engine: &Arc<Engine>, metrics: &Metrics) -> Self {
         let hub = |path: &str| (path.to_owned(), Hub::new(path, engine.clone(), metrics.clone()));
         let (engine, metrics) = (engine.clone(), metrics.clone());
@@ -51,7 +51,7 @@ impl Hubs {
         self.dynamic.read()
     }
 
-    /// Counts a socket in. The first socket of a dynamic namespace makes its hub.
+    /// The hub for a new socket. Counts the socket if its namespace is dynamic: the first one creates the hub.
     pub(crate) fn enter(&self, path: &str) -> Arc<Hub> {
         if let Some(hub) = self.fixed.get(path) {
             return hub.clone();
@@ -64,7 +64,7 @@ impl Hubs {
         hub.clone()
     }
 
-    /// Counts a socket out. The last socket of a dynamic namespace removes its hub.
+    /// A socket has left its namespace. If the namespace is dynamic, its last socket removes the hub.
     pub(crate) fn leave(&self, path: &str) {
         let mut dynamic = self.dynamic.write();
         if let Some((_, sockets)) = dynamic.get_mut(path) {

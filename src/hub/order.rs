@@ -1,18 +1,18 @@
-//! The lock that puts a hub's events in order, and the run of events that is held back under it.
+//! Puts a hub's events in order: a lock, and the run of events that is held back under the lock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// The lock under which events are put into queues: all sockets get two events in the same order. `R` is a run of
-/// events that is held back. It must be released before any other event is put into a queue.
+/// The lock under which events are put into the sockets' queues, so that all sockets receive events in the same order.
+/// `R` is the run of events that is held back. A held run must be released before any other event is queued.
 pub(super) struct Order<R> {
     held: Mutex<Option<R>>,
-    /// Whether a run is held, or is being delivered. Read without the lock.
+    /// Whether a run is held or is being delivered. Can be read without the lock.
     is_holding: AtomicBool,
 }
 
-/// The right to put events into queues.
+/// The guard of the lock: its owner may put events into queues.
 pub(super) struct InOrder<'a, R> {
     held: MutexGuard<'a, Option<R>>,
     is_holding: &'a AtomicBool,
@@ -29,7 +29,7 @@ impl<R> Order<R> {
         InOrder { held: self.held.lock(), is_holding: &self.is_holding }
     }
 
-    /// Whether a run is held, or is being delivered. Once this is false, everything that was held before is in the
+    /// Whether a run is held or is being delivered. If this returns false, all events that were held before are in the
     /// queues.
     pub(super) fn is_holding(&self) -> bool {
         self.is_holding.load(Ordering::Acquire)
@@ -42,18 +42,18 @@ impl<R> InOrder<'_, R> {
         self.held.as_mut()
     }
 
-    /// Holds a run. The one before it must have been released.
+    /// Holds a run back. The previous run must have been released.
     pub(super) fn hold(&mut self, run: R) {
         debug_assert!(self.held.is_none(), "events would be lost");
         *self.held = Some(run);
         self.is_holding.store(true, Ordering::Release);
     }
 
-    /// Delivers the run that is held, if there is one. Returns what `deliver` returns, the number of deliveries.
+    /// Delivers the held run, if there is one. Returns the number of deliveries, which `deliver` returns.
     pub(super) fn release(&mut self, deliver: impl FnOnce(R) -> usize) -> usize {
         let Some(run) = self.held.take() else { return 0 };
         let delivered = deliver(run);
-        // Not earlier: a thread that reads `false` does not take the lock.
+        // Only after the delivery: a thread that reads `false` skips the lock, and could overtake the run.
         self.is_holding.store(false, Ordering::Release);
         delivered
     }

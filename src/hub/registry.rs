@@ -1,5 +1,5 @@
-//! The sockets of one namespace, with the users they belong to and the rooms they hear. It has no lock: the hub
-//! guards it.
+//! The sockets of one namespace, by user and by room. The registry has no lock of its own: `Hub` keeps it in an
+//! `RwLock`.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -14,18 +14,18 @@ use crate::{
     model::{Room, RoomName, SocketId, User, UserId},
 };
 
-/// Sockets in the order in which they get an event.
+/// Sockets, in the order in which an event is delivered to them.
 type Sockets = IndexMap<SocketId, Arc<Socket>>;
 
-/// The sockets of one namespace, and what each of them hears.
+/// The sockets of one namespace, with their users and their rooms.
 #[derive(Default)]
 pub(super) struct Registry {
     everyone: Sockets,
     subscriptions: HashMap<SocketId, Subscriptions>,
     users: HashMap<UserId, Vec<Arc<Socket>>>,
-    /// The named rooms that at least one socket hears.
+    /// The sockets in each named room. A room without sockets has no entry.
     rooms: HashMap<Room, Sockets>,
-    /// The names of those rooms, sorted, so that a page of them costs no more than its length.
+    /// The names of these rooms, sorted, so that the cost of a page of names depends only on the length of the page.
     names: BTreeSet<RoomName>,
 }
 
@@ -35,7 +35,7 @@ struct Subscriptions {
 }
 
 impl Registry {
-    /// Adds a socket, which hears no room yet.
+    /// Adds a socket, which is in no room yet.
     pub(super) fn attach(&mut self, socket: &Arc<Socket>, user: &User) {
         self.subscriptions.insert(socket.id, Subscriptions { user: user.clone(), rooms: HashSet::new() });
         self.users.entry(user.id.clone()).or_default().push(socket.clone());
@@ -57,7 +57,7 @@ impl Registry {
         }
     }
 
-    /// Adds a socket to a room. False where it is in it already, or is not attached.
+    /// Adds a socket to a room. False if the socket is in the room already, or is not in the registry.
     pub(super) fn subscribe(&mut self, id: SocketId, room: &Room) -> bool {
         let (Some(socket), Some(of_socket)) = (self.everyone.get(&id), self.subscriptions.get_mut(&id)) else {
             return false;
@@ -74,7 +74,7 @@ impl Registry {
         true
     }
 
-    /// Removes a socket from a room. False where it was not in it.
+    /// Removes a socket from a room. False if the socket was not in the room.
     pub(super) fn unsubscribe(&mut self, id: SocketId, room: &Room) -> bool {
         let was_in = self.subscriptions.get_mut(&id).is_some_and(|of_socket| of_socket.rooms.remove(room));
         if was_in {
@@ -98,12 +98,12 @@ impl Registry {
         &self.everyone
     }
 
-    /// Sorted.
+    /// The names of the rooms that have sockets, sorted.
     pub(super) fn names(&self) -> &BTreeSet<RoomName> {
         &self.names
     }
 
-    /// The sockets of a named room, `None` where no socket hears it.
+    /// The sockets in a named room. `None` if there are none.
     pub(super) fn room(&self, room: &Room) -> Option<&Sockets> {
         self.rooms.get(room)
     }
@@ -120,7 +120,7 @@ impl Registry {
         self.users.get(user).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether there is any receiver.
+    /// Whether at least one socket would receive an event.
     pub(super) fn has_receivers(&self, to: To<'_>) -> bool {
         match to {
             To::Everyone => !self.everyone.is_empty(),
@@ -132,7 +132,7 @@ impl Registry {
         }
     }
 
-    /// Calls `tell` once for each receiver, without those that are excepted.
+    /// Calls `tell` once for each socket that receives the event. Excepted sockets are skipped.
     pub(super) fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
         let mut excepted = HashSet::new();
         for to in outgoing.except_any {
@@ -154,7 +154,8 @@ impl Registry {
         });
     }
 
-    /// Calls `tell` for each receiver: once, but for [`To::Any`]. (A direct message has two different users, or one.)
+    /// Calls `tell` for each receiver. With [`To::Any`], it may call `tell` several times for the same socket. A direct
+    /// message to oneself has only one user, so `tell` is called once for each of that user's sockets.
     pub(super) fn each_of(&self, to: To<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
         match to {
             To::Everyone => self.everyone.values().for_each(tell),

@@ -1,4 +1,4 @@
-//! Events of one commit to the same room, which are delivered together.
+//! A run: consecutive events of one commit to the same room, delivered together.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,12 +9,13 @@ use crate::{
     protocol::Arguments,
 };
 
-/// Bytes of the events of a run. More would not save anything: a client's write to the network is as long.
+/// Maximal bytes of the events of a run. A longer run would save nothing: one write to a client has about this size.
 const BYTES: usize = 16 * 1024;
-/// Receivers from which on it pays to join several events into one frame for all of them.
+/// Minimal number of sockets in the room for joining the events of a run into one frame. For fewer sockets, joining
+/// costs more than it saves.
 const SHARED: usize = 4;
 
-/// Events to one room, and the acknowledgements that were sent between them.
+/// Events to one room, and the acknowledgements to send between them.
 pub(super) struct Run {
     room: Room,
     events: Vec<Encoded>,
@@ -22,17 +23,18 @@ pub(super) struct Run {
     answers: Vec<Answer>,
 }
 
-/// An acknowledgement among the events.
+/// An acknowledgement to send between the events of a run.
 struct Answer {
     socket: Arc<Socket>,
     id: u64,
     arguments: Arguments,
-    /// Number of events before it.
+    /// Number of events to deliver before this acknowledgement.
     place: usize,
 }
 
 impl Answer {
-    /// Puts it into its client's queue. Returns into how many queues it was put: 1, or 0.
+    /// Puts the acknowledgement into its client's queue. Returns the number of deliveries: 1, or 0 if it was not
+    /// queued.
     fn deliver(self, pending: &mut PendingFlush<'_>) -> usize {
         usize::from(self.socket.acknowledge(self.id, &self.arguments.json, self.arguments.attachments, pending))
     }
@@ -44,7 +46,7 @@ impl Run {
         Self { room: room.clone(), bytes: size(&event), events: vec![event], answers: Vec::new() }
     }
 
-    /// Adds an event. Returns it where it is for another room, or makes the run too long.
+    /// Adds an event. Returns the event if it is for another room, or if the run would become too long.
     pub(super) fn push(&mut self, room: &Room, event: Encoded) -> Result<(), Encoded> {
         let bytes = self.bytes + size(&event);
         if self.room != *room || bytes > BYTES {
@@ -55,12 +57,12 @@ impl Run {
         Ok(())
     }
 
-    /// Adds an acknowledgement, after the events so far.
+    /// Adds an acknowledgement, to be delivered after the events added so far.
     pub(super) fn answer(&mut self, socket: &Arc<Socket>, id: u64, arguments: Arguments) {
         self.answers.push(Answer { socket: socket.clone(), id, arguments, place: self.events.len() });
     }
 
-    /// Puts everything into the queues. Returns the number of deliveries.
+    /// Puts the events and the acknowledgements into the sockets' queues. Returns the number of deliveries.
     pub(super) fn deliver(
         self,
         registry: &Registry,
@@ -82,12 +84,12 @@ impl Run {
                 (answers, _) => one_by_one(socket, &frames, answers.unwrap_or_default(), pending),
             };
         });
-        // Those of sockets that do not hear the room.
+        // The remaining acknowledgements belong to sockets that are not in the room.
         delivered + by_socket.into_values().flatten().map(|answer| answer.deliver(pending)).sum::<usize>()
     }
 }
 
-/// Delivers events to a socket, with its acknowledgements in their places.
+/// Delivers events to a socket one by one, with the socket's acknowledgements between them.
 fn one_by_one(socket: &Socket, frames: &[Arc<Frame>], answers: Vec<Answer>, pending: &mut PendingFlush<'_>) -> usize {
     let mut answers = answers.into_iter().peekable();
     let mut delivered = 0;

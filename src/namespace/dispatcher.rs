@@ -1,5 +1,5 @@
-//! Receives what the engine reports of a socket and makes jobs of it: an event is decoded at once and handled in its
-//! turn.
+//! Receives the calls of the engine for a socket, and adds jobs to the socket's queue: an event is parsed at once, and
+//! its handler runs when its job is next.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -22,20 +22,20 @@ use crate::{
     protocol::{Args, SOCKET_IO, acknowledgement},
 };
 
-/// A socket with the handlers of its namespace, as the engine knows it.
+/// The object that the engine calls for a socket: the `AppSocket`, with the handlers of its namespace.
 pub(super) struct Dispatcher {
     pub(super) socket: Arc<AppSocket>,
     pub(super) events: Arc<Registered>,
 }
 
 impl Dispatcher {
-    /// Runs the connection handlers, then what has arrived since CONNECT.
+    /// Opens the queue: runs the connection handlers first, then the events that have arrived since CONNECT.
     pub(super) fn open(&self) {
         self.socket.queue.open(lifecycle::connected(&self.socket, &self.events));
         self.socket.run();
     }
 
-    /// Makes a job of an event.
+    /// Makes the job for an event: the job runs the handler, relays the event, or refuses the event.
     fn job(&self, json: &str, name: &str, args: &Args<'_>, origin: Origin, within_limits: Result<()>) -> Job {
         let event = self.events.events.get_key_value(name);
         let relay = self.events.relays.get_key_value(name).filter(|_| event.is_none());
@@ -54,13 +54,13 @@ impl Dispatcher {
             let name = call.name.to_string();
             return self.socket.refusing(call, Error::UnknownEvent(name));
         }
-        // Relayed in its turn: its receivers may depend on the events before it.
+        // Relayed in the order of the queue: earlier events, such as a join, may change who receives this one.
         let (socket, name) = (self.socket.clone(), call.name.clone());
         let (text, attachments) = (json.to_owned(), args.attachments().to_vec());
         self.socket.handling(call, async move { relay::emit(&socket, &name, text, attachments) })
     }
 
-    /// Refuses an event that has no place in the queue, before its turn.
+    /// Refuses an event at once, without a job, because `limits.events-in-flight` is reached.
     fn refuse_at_once(&self, name: &str, id: Option<u64>) {
         self.socket.app.metrics.limited("events-in-flight");
         let error = Error::RateLimited("too many events wait for an answer (limits.events-in-flight)".to_owned());
@@ -140,7 +140,7 @@ impl Application for Dispatcher {
     fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
         let socket = self.socket.clone();
         let work = async move {
-            // Answers to the events before it may be held back until the end of a commit.
+            // The hub may hold acknowledgements of earlier events until the end of a commit.
             socket.hub.settle();
             then();
         };
@@ -148,7 +148,7 @@ impl Application for Dispatcher {
     }
 }
 
-/// A client's name for an event, cut to the length of the longest allowed name.
+/// The event name that a client sent, cut to the maximal length of a name.
 fn shown(name: &str) -> String {
     name.chars().take(NAME_MAX_CHARS).collect()
 }

@@ -1,4 +1,4 @@
-//! The limits that every event of a client must keep.
+//! Checks the limits that apply to every event of a client.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// `token-expired`, `rate-limited` or `too-large` where an event breaks a limit.
+/// Checks an event. Fails with `token-expired`, `rate-limited` or `too-large`.
 pub(super) fn check(
     socket: &AppSocket,
     text: &str,

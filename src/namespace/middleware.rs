@@ -1,4 +1,4 @@
-//! The argument and the refusal of an application's own middleware.
+//! What an application's connect middleware receives (`Entrant`) and returns to refuse a client (`Refusal`).
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,15 +12,15 @@ use crate::{
     model::User,
 };
 
-/// A client that asks to be let into a namespace.
+/// A client that asks to join a namespace, as connect middleware sees it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Entrant {
-    /// Its user.
+    /// The client's user.
     pub user: User,
     /// The namespace's path; for a dynamic namespace the path that the client asked for.
     pub namespace: Arc<str>,
-    /// The `auth` of CONNECT; null where there was none.
+    /// The `auth` of CONNECT; null if the client sent none.
     pub auth: Json,
     /// The query of the request that opened the connection.
     pub query: Arc<str>,
@@ -33,7 +33,7 @@ impl Entrant {
         Self {
             user: identity.user.clone(),
             namespace: inner.namespace.clone(),
-            // The engine took only valid JSON.
+            // Fails only if the client sent no `auth`: the engine has already refused invalid JSON.
             auth: input::read(auth, "auth").unwrap_or_default(),
             query: handshake.query.as_str().into(),
             address: handshake.address,
@@ -41,26 +41,26 @@ impl Entrant {
     }
 }
 
-/// Why a client is not let in: the message and the `data` of its `connect_error`.
+/// Why a client may not join a namespace: the message and the `data` of its `connect_error`.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// `err.message`
     pub message: String,
     /// `err.data`
     pub data: Option<Json>,
-    /// Its label in the metrics.
+    /// The error code. It labels the refusal in the metrics.
     pub(super) code: Code,
 }
 
 impl Refusal {
-    /// A refusal with this message. Without `data` the client's error has none either, as after
+    /// A refusal with this message. Without `data`, the client's `connect_error` has no `data`, as after
     /// `next(new Error(message))` in Node's middleware.
     pub fn new(message: impl Into<String>, data: impl Into<Option<Json>>) -> Self {
         Self { message: message.into(), data: data.into(), code: Code::Forbidden }
     }
 }
 
-/// The message is the code: clients of Engine.IO 3 get no `data`, and can compare the message.
+/// The message is the error code: clients of Engine.IO 3 receive only the message, and can compare it with a code.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = error.code();

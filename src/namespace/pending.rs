@@ -1,4 +1,4 @@
-//! A write that has begun and has no outcome yet.
+//! A write that has started and has no result yet.
 
 use std::{sync::Arc, thread};
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{error::Error, protocol::acknowledgement, tellings::Tellings};
 
-/// A write that has begun. Dropped without an outcome, it has failed.
+/// An event whose handler has started a write. If this is dropped before the write has a result, the event fails.
 pub(super) struct Pending {
     socket: Arc<AppSocket>,
-    /// `None` once it has an outcome.
+    /// The event that asked for the write. `None` once the write has a result.
     call: Option<Call>,
     place: Place,
 }
@@ -23,8 +23,8 @@ impl Pending {
         Self { socket, call: Some(call), place }
     }
 
-    /// Ends the write. It is answered after the writes before it: with the rest of the commit, or at once where
-    /// `tellings` is `None`.
+    /// Sets the result of the write. The event is answered after the socket's earlier writes: together with the rest of
+    /// the commit, or at once if `tellings` is `None`.
     pub(super) fn settle(mut self, outcome: Outcome, tellings: Option<&mut Tellings>) {
         if let Some(call) = self.call.take() {
             self.socket.settle(self.place, call, outcome, tellings);

@@ -57,7 +57,7 @@ struct FileId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FixedFields([u8; 12]);
 
-/// Header counters that never decrease through SQLite. In an older copy of the file at least one of them is lower.
+/// Header counters that show whether the file was replaced by an older copy: the copy has at least one lower counter.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Counters {
     schema: u32,
@@ -66,7 +66,8 @@ struct Counters {
 }
 
 impl Counters {
-    /// `changes` does not count every change, but the page count decreases only together with a higher `changes`.
+    /// Whether these counters are of an older state than `other`. `changes` is not incremented by every commit, so the
+    /// page count is compared too. A lower page count is normal only together with a higher `changes`.
     fn is_behind(self, other: Self) -> bool {
         self.schema < other.schema || (self.changes, self.pages) < (other.changes, other.pages)
     }
@@ -135,13 +136,13 @@ impl Original {
     }
 
     fn is_as_known(&self, header: &FixedFields) -> io::Result<bool> {
-        // Held while the file is read, so that the counters another thread stores in the meantime are not newer than
-        // these.
+        // The lock is held while the file is read. Otherwise another thread could store newer counters meanwhile, and
+        // this read would look like an older copy.
         let mut known = self.counters.lock();
         let mut is_same = || -> io::Result<bool> {
             let Some((fixed, counters)) = self.read()? else { return Ok(false) };
             let is_same = fixed == *header && !counters.is_behind(*known);
-            // Counters are stored only after two equal reads: a write may be in progress.
+            // Counters are stored only after two equal reads: a single read may see a write in progress.
             if is_same && counters != *known && self.read()? == Some((fixed, counters)) {
                 *known = counters;
             }

@@ -6,9 +6,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::command::Task;
 
-/// Commands that may wait. One more is `unavailable`.
+/// Maximal commands in the queue. Further commands fail with `unavailable`.
 const MOST: usize = 65_536;
-/// Commands in one commit. Larger groups cost latency and save nothing more.
+/// Maximal commands in one commit. Larger groups add latency and save nothing.
 const GROUP: usize = 1_024;
 /// How long a single command waits for others. The commands of a burst then share one commit, and each receiver gets
 /// the events of that commit in one write to the network.
@@ -25,16 +25,16 @@ pub(super) struct Inbox {
 pub(super) enum Next {
     /// Write these, in one commit.
     Group(Vec<Box<dyn Task>>),
-    /// Nothing for now.
+    /// No command arrived in time.
     Nothing,
-    /// End: the inbox is closed and empty.
+    /// The inbox is closed and empty: the thread must end.
     Closed,
 }
 
 #[derive(Default)]
 struct Waiting {
     tasks: Vec<Box<dyn Task>>,
-    /// The writing thread sleeps until it is woken.
+    /// Whether the writing thread waits for `arrived`.
     is_asleep: bool,
     is_closed: bool,
 }
@@ -44,7 +44,8 @@ impl Inbox {
         self.waiting.lock()
     }
 
-    /// Adds a task. Returns it where the inbox is closed or full; where it is full, the task has failed.
+    /// Adds a task. Returns the task if the inbox is closed or full. If the inbox is full, [`Task::fail`] has been
+    /// called.
     pub(super) fn push(&self, mut task: Box<dyn Task>) -> Result<(), Box<dyn Task>> {
         let mut waiting = self.waiting();
         if waiting.tasks.len() >= MOST {
@@ -63,7 +64,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits for the next group. Returns [`Next::Nothing`] when none came within `patience`.
+    /// Waits for the next group. Returns [`Next::Nothing`] if no command arrives within `patience`.
     pub(super) fn next_group(&self, patience: Duration) -> Next {
         let mut waiting = self.waiting();
         while waiting.tasks.is_empty() && !waiting.is_closed {
@@ -86,13 +87,13 @@ impl Inbox {
         }
     }
 
-    /// Refuses further tasks. Those that wait are still written.
+    /// Refuses further tasks. Tasks that are queued already are still written.
     pub(super) fn close(&self) {
         self.waiting().is_closed = true;
         self.arrived.notify_one();
     }
 
-    /// The writing thread has ended: refuses further tasks and drops those that wait.
+    /// Refuses further tasks and drops the queued ones. Called when the writing thread has ended.
     pub(super) fn abandon(&self) {
         let dropped = {
             let mut waiting = self.waiting();

@@ -31,9 +31,9 @@ pub(super) fn take(folder: &Path) -> io::Result<Lock> {
     })
 }
 
-/// A lock on the path, beside the one on the file. If the folder is removed under a running server, a second one
-/// would find no locked file and start. The locks are abstract Unix sockets: they belong to the network namespace and
-/// end with the process.
+/// Locks the folder's path, in addition to the lock file. Without this lock, a second server could start after the
+/// folder was removed under a running server: it would create a new folder and find no lock. The locks are abstract
+/// Unix sockets: they belong to the network namespace and end with the process.
 #[cfg(target_os = "linux")]
 mod named {
     use std::{
@@ -68,9 +68,9 @@ mod named {
         Ok(listeners)
     }
 
-    /// Two names of the folder. One is the parent's inode and the folder's name, which is the same for every path to
-    /// it. One is the whole path, which stays the same if the parent is removed too; it includes the mount namespace,
-    /// because two containers can have the same path for different folders.
+    /// Two lock names for the folder. The first is the parent folder's inode and the folder's name: it is the same for
+    /// every path to the folder. The second is the full path: it stays the same if the parent folder is removed too.
+    /// The second includes the mount namespace, because two containers can have the same path for different folders.
     fn names(folder: &Path) -> impl Iterator<Item = Sha256> {
         let path = folder.as_os_str().as_bytes();
         let above = folder.parent().and_then(|above| above.metadata().ok());
@@ -84,7 +84,8 @@ mod named {
         above.into_iter().chain(whole)
     }
 
-    /// Whether a server of the same user has the name. Another user who takes a name must not keep a server out.
+    /// Whether a process of the same user holds the lock. A process of another user must not keep the server from
+    /// starting.
     fn is_ours(name: &SocketAddr) -> bool {
         let holder = UnixStream::connect_addr(name).and_then(|stream| Ok(socket_peercred(&stream)?));
         holder.is_ok_and(|holder| holder.uid == geteuid())

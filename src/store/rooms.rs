@@ -8,10 +8,10 @@ use crate::{
     protocol::Head,
 };
 
-/// The lowest key of a named room. Keys of direct messages begin with U+0001 and sort before it.
+/// Lower bound for the keys of named rooms. Keys of direct messages begin with U+0001 and sort below it.
 const FIRST: &str = " ";
 
-/// Selects rooms for a list ordered by name.
+/// Which room names to list. The list is sorted by name.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// Prefix of the names.
@@ -20,7 +20,7 @@ pub struct Names {
     pub after: Option<RoomName>,
 }
 
-/// What the store knows of a room.
+/// The stored state of a room.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept {
     /// Offset of the newest message, and revision.

@@ -9,10 +9,10 @@ use crate::{
     model::{Body, Message, Room, Timestamp, User, UserId},
 };
 
-/// Expired keys removed with each post that has a key, so that no commit has to remove many.
+/// Maximal expired keys to delete with each post that has a key. It is small, so that no commit has to delete many.
 const SWEPT: usize = 4;
 
-/// Saves a message.
+/// The command that saves a message.
 pub struct NewMessage {
     /// The room to post to.
     pub room: Room,
@@ -22,17 +22,16 @@ pub struct NewMessage {
     pub body: Body,
     /// Identifies a retry of the same post.
     pub idempotency_key: Option<String>,
-    /// Users who become members by this post: the sender and, in a direct message, the other user, unless they are
-    /// guests.
+    /// Users to add as members of the room: the sender and, in a direct message, the other user. Guests are not added.
     pub members: Vec<UserId>,
-    /// The sender's `limits.rooms-per-user`.
+    /// `limits.rooms-per-user`, which is checked for the sender.
     pub rooms_per_user: usize,
 }
 
 /// A saved message.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// The message, as its sender sees it.
+    /// The message as the sender sees it: the room of a direct message is named after the other user.
     pub message: Message,
     /// False for a retry: the message was saved and broadcast before, under the same idempotency key.
     pub is_new: bool,

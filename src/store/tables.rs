@@ -1,4 +1,4 @@
-//! The tables as the writing thread sees them, with what it remembers between commands: most commands read nothing.
+//! The tables for the writing thread, with a cache between commands: most commands read nothing from the database.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,29 +11,31 @@ use crate::{
     model::{Message, MessageId, Room, Timestamp, User, UserId},
 };
 
-/// Entries that each of the maps may hold before it is emptied. A bound, not a tuned number.
+/// Maximal entries of each cache. A full cache is emptied. The number is a bound and was not tuned.
 const REMEMBERED: usize = 100_000;
 
 const INSERT: &str = "INSERT INTO messages
     (number, previous, room, offset, id, revision, user_id, user_name, at, idempotency_key, body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// The database as the writing thread sees it. Nothing else writes, so what is remembered here stays true.
+/// The database for the writing thread, with a cache. No other thread writes, so the cache stays valid until a
+/// rollback.
 pub(crate) struct Tables<'a> {
     pub(super) db: &'a Connection,
     metrics: &'a Metrics,
-    /// Prepared at its first use. Most commands run it.
+    /// The INSERT of a message, prepared at its first use. Most commands run it.
     insert: Option<Statement<'a>>,
-    /// The newest message of all rooms, read at the first insert.
+    /// Number and id of the newest message in all rooms, read from the database at the first insert.
     newest: Option<(i64, MessageId)>,
-    /// Rooms and the numbers of their newest messages, to be written before the commit.
+    /// New messages: room id and message number. [`Tables::keep_newest`] writes them to `rooms.newest` before the
+    /// commit.
     moved: Vec<(i64, i64)>,
     rooms: HashMap<Room, RoomState>,
     members: HashSet<(UserId, i64)>,
     names: HashMap<UserId, std::sync::Arc<str>>,
 }
 
-/// A room's number, and the end of its history.
+/// A room's id, its newest message and its number of changes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RoomState {
     pub(super) id: i64,
@@ -65,7 +67,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// Empties the memory: after a rollback it may be wrong.
+    /// Empties the cache. Called after a rollback, when the cache may not match the database.
     pub(super) fn forget(&mut self) {
         self.newest = None;
         self.moved.clear();
@@ -74,7 +76,7 @@ impl<'a> Tables<'a> {
         self.names.clear();
     }
 
-    /// The number and the id of the next message. The caller must insert it.
+    /// The number and the id of the next message. The caller must insert that message.
     pub(super) fn next(&mut self) -> rusqlite::Result<(i64, MessageId)> {
         if self.newest.is_none() {
             self.newest = chain::newest(self.db)?;
@@ -84,7 +86,7 @@ impl<'a> Tables<'a> {
         Ok(next)
     }
 
-    /// Inserts a message. It is its room's newest from now on.
+    /// Inserts a message as the newest of its room. Returns the room's new state.
     pub(super) fn insert(&mut self, number: i64, room: RoomState, message: &Message) -> rusqlite::Result<RoomState> {
         let insert = match &mut self.insert {
             Some(insert) => insert,
@@ -107,7 +109,7 @@ impl<'a> Tables<'a> {
         Ok(RoomState { offset: message.offset, newest: Some(number), ..room })
     }
 
-    /// Writes each room's newest message, once for all messages of a commit.
+    /// Updates `rooms.newest` for the inserted messages: one UPDATE per room, not one per message.
     pub(super) fn keep_newest(&mut self) -> rusqlite::Result<()> {
         self.moved.sort_unstable();
         let mut update = self.db.prepare_cached("UPDATE rooms SET newest = ? WHERE id = ?")?;
@@ -120,7 +122,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// The room, if it has a row.
+    /// The state of a room. `None` if the room has no row.
     pub(super) fn room(&mut self, room: &Room) -> rusqlite::Result<Option<RoomState>> {
         if let Some(state) = self.rooms.get(room) {
             return Ok(Some(*state));
@@ -135,7 +137,7 @@ impl<'a> Tables<'a> {
         Ok(Some(state))
     }
 
-    /// The room; its row is made where there is none.
+    /// The state of a room. Inserts a row if the room has none.
     pub(super) fn room_or_new(&mut self, room: &Room) -> rusqlite::Result<RoomState> {
         if let Some(state) = self.room(room)? {
             return Ok(state);
@@ -170,8 +172,8 @@ impl<'a> Tables<'a> {
         Ok(is_member)
     }
 
-    /// `forbidden` where the user has `most` memberships or more; to be called before [`Tables::add_member`]. Direct
-    /// messages, whose keys begin with U+0001, do not count: other users can begin them.
+    /// Fails with `forbidden` if the user has `most` memberships or more. Must be called before [`Tables::add_member`].
+    /// Direct messages do not count, because other users can start them. Their keys begin with U+0001.
     pub(super) fn check_room_for_one_more(&self, user: &UserId, most: usize) -> Result<(), Failure> {
         if most == usize::MAX {
             return Ok(());
@@ -218,7 +220,7 @@ impl<'a> Tables<'a> {
         self.members.insert(key);
     }
 
-    /// Writes a user's current name.
+    /// Saves a user's current name, if it has changed.
     pub(super) fn know(&mut self, user: &User) -> rusqlite::Result<()> {
         if self.names.get(&user.id) == Some(&user.name) {
             return Ok(());
@@ -235,7 +237,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Number of edits and deletions in a room.
+/// Number of edits and deletions in a room: the `nth` of its newest change.
 pub(super) fn newest_change(db: &Connection, room: i64) -> rusqlite::Result<u64> {
     let mut newest = db.prepare_cached("SELECT nth FROM changes WHERE room = ? ORDER BY revision DESC LIMIT 1")?;
     Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))

@@ -1,7 +1,7 @@
-//! Packets of Socket.IO that arrive at a connection, handed to their sockets.
+//! Dispatches a connection's Socket.IO packets to the sockets of their namespaces.
 //!
-//! As in Node, a packet that is invalid ends the connection, and so does one for a namespace that the client has not
-//! joined, or a CONNECT for one that it has.
+//! As in Node, three kinds of packet end the connection: an invalid packet, a packet for a namespace that the client
+//! has not joined, and a CONNECT for a namespace that the client has joined.
 
 use std::sync::Arc;
 
@@ -19,9 +19,10 @@ use crate::{
 };
 
 impl Connection {
-    /// Hands a packet to the socket of its namespace.
+    /// Passes a packet to the socket of its namespace. `Err` is the reason to end the connection.
     pub(super) fn dispatch(self: &Arc<Self>, packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<(), Refused> {
         let (path, query) = packet.path(self.protocol);
+        // `pay` takes a rate limit token. `arrival` takes the token of an EVENT; the branch for ACK takes its own.
         if packet.kind != Kind::Ack && (packet.kind != Kind::Event || packet.data.is_empty()) {
             self.pay();
         }
@@ -37,7 +38,7 @@ impl Connection {
                 let is_awaited = socket
                     .acknowledged(packet.id, packet.data, attachments)
                     .map_err(|_| Refused(DisconnectReason::ForcedClose))?;
-                // An ACK that the server asked for takes no token.
+                // An ACK for an event that the server emitted takes no token.
                 if !is_awaited {
                     self.pay();
                 }
@@ -52,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// CONNECT: `auth` is a JSON object or missing. Clients of Engine.IO 3 send a query in its place.
+    /// Handles CONNECT. `auth` must be a JSON object or empty. Clients of Engine.IO 3 send a query instead of `auth`.
     fn dispatch_connect(self: &Arc<Self>, namespace: &str, auth: &str, query: Option<&str>) -> Result<(), Refused> {
         if let Some(query) = query {
             self.connect(namespace, &input::Fields::of(query).to_json());
@@ -66,7 +67,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Has the engine answer CONNECT, with `auth` as JSON, or empty.
+    /// Passes CONNECT to the engine, which answers it. `auth` is JSON, or empty.
     pub(in crate::engine) fn connect(self: &Arc<Self>, namespace: &str, auth: &str) {
         self.host.connect(self, namespace, auth);
     }

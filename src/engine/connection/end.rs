@@ -1,4 +1,4 @@
-//! The end of a connection: with a last packet for its client, or without.
+//! Ends a connection, with or without a last packet for its client.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,13 +6,13 @@ use super::Connection;
 use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::Violation, wire::close_frame};
 
 impl Connection {
-    /// Ends it with CLOSE or a close frame, which its client gets after what is unsent. Its sockets are disconnected
-    /// now.
+    /// Ends the connection and disconnects its sockets at once. The client still receives its unsent frames, then CLOSE
+    /// (polling) or a close frame (WebSocket). After an error of Engine.IO, a waiting poll receives only CLOSE.
     pub(in crate::engine) fn end(self: &Arc<Self>, reason: DisconnectReason, status: Option<u16>) {
         self.end_with(reason, None, self.wire.goodbye(reason, status));
     }
 
-    /// Ends it with this close frame and, right before it, an answer.
+    /// Ends the connection like [`Self::end`], with this close frame and, right before it, `answer`.
     pub(in crate::engine) fn end_with(
         self: &Arc<Self>,
         reason: DisconnectReason,
@@ -28,7 +28,7 @@ impl Connection {
                 }
                 match reason {
                     _ if output.is_websocket() => output.push_last(Some(close)),
-                    // There is no time for more than one poll.
+                    // A shutdown leaves no time for a second poll, so CLOSE is in the next one.
                     DisconnectReason::ServerShuttingDown => output.push_last(Some(frames.close.clone())),
                     reason if reason.is_of_engine() => output.break_polling(&frames.close),
                     _ => output.close_polling(&frames.noop, &frames.close),
@@ -36,12 +36,12 @@ impl Connection {
             }
             output.awaits_fetch() && !reason.is_of_engine()
         };
-        // Before the flush: as soon as the client reads the end it hangs up, which must not become the reason.
+        // Before the flush: a client that reads CLOSE closes its transport, which would become the disconnect reason.
         self.lost(reason, awaits_fetch);
         self.flush();
     }
 
-    /// The client has sent CLOSE. If it polls, its poll is answered.
+    /// The client has sent CLOSE. A WebSocket is answered with a close frame, a poll with NOOP.
     pub(super) fn hung_up(self: &Arc<Self>) {
         {
             let mut output = self.output();
@@ -51,12 +51,13 @@ impl Connection {
                 output.push_last(Some(self.shared.frames.noop.clone()));
             }
         }
-        // A poll that was sent at the same moment finds its answer too.
+        // True: a poll that the client sent at the same time as CLOSE must still find the NOOP.
         self.lost(DisconnectReason::TransportClose, true);
         self.flush();
     }
 
-    /// The client has sent a close frame: it is answered, and the server hangs up (RFC 6455, section 7.1.1).
+    /// The client has sent a close frame. Answers with a close frame and closes the TCP connection (RFC 6455, section
+    /// 7.1.1).
     pub(in crate::engine) fn answer_close(self: &Arc<Self>, status: Option<u16>) {
         {
             let mut output = self.output();
@@ -67,26 +68,27 @@ impl Connection {
         self.lost(DisconnectReason::TransportClose, false);
     }
 
-    /// The client broke the rules of WebSocket.
+    /// Ends the connection because the client violated the WebSocket protocol.
     pub(in crate::engine) fn violated(self: &Arc<Self>, violation: Violation) {
         self.note_mistake(DisconnectReason::TransportError, violation.why());
         self.end(DisconnectReason::TransportError, Some(violation.status()));
     }
 
-    /// Ends it at once: the network connection is gone, or what is unsent must not be sent.
+    /// Ends the connection at once and discards unsent frames: the TCP connection is gone, or the frames must not be
+    /// sent.
     pub(in crate::engine) fn lose(self: &Arc<Self>, reason: DisconnectReason) {
         self.output().close();
         self.lost(reason, false);
     }
 
-    /// The polling client of an ended connection does not fetch the last packets.
+    /// Discards the last packets of an ended connection, and removes its `sid`: the polling client will not fetch them.
     pub(in crate::engine) fn forget(&self) {
         self.output().close();
         self.host.remove(&self.sid);
     }
 
-    /// Disconnects its sockets. `awaits_fetch`: a polling client may still fetch the last packets, so the `sid` stays
-    /// known.
+    /// Marks the connection as closed and disconnects its sockets. With `awaits_fetch`, the `sid` stays known, so that
+    /// a polling client can fetch the last packets.
     pub(in crate::engine) fn lost(self: &Arc<Self>, reason: DisconnectReason, awaits_fetch: bool) {
         let (sockets, waiting) = {
             let mut state = self.state();

@@ -1,4 +1,4 @@
-//! The account of the memory that is held for all clients.
+//! Counts the memory that is held for all clients, and compares it with the bounds.
 
 use std::sync::{
     Arc, Weak,
@@ -15,12 +15,12 @@ use crate::{config::LimitsConfig, engine::settings::Bound};
 pub(in crate::engine) const SCARCE_CHUNK: usize = 4 * 1024;
 /// Maximal bytes of an HTTP body while memory is scarce.
 pub(super) const SMALL_BODY: usize = 64 * 1024;
-/// Bytes that must have been held before it is worthwhile to return freed memory to the system.
+/// Bytes that must have been held before freed memory is returned to the OS.
 pub(super) const TRIM: usize = 8 * 1024 * 1024;
-/// What is held is compared with the bounds each time a kind has changed by about this many bytes.
+/// The held bytes are compared with the bounds each time the bytes of one kind cross a multiple of this number.
 pub(super) const STEP: usize = 64 * 1024;
 
-/// `limits.received-bytes`, but at least enough for one event with its attachments beside another message.
+/// `limits.received-bytes`, raised if necessary, so that one event with its attachments fits beside another message.
 pub(super) fn received_bytes(limits: &LimitsConfig) -> usize {
     match (limits.received_bytes, limits.payload_bytes) {
         (0, _) | (_, 0) => 0,
@@ -33,13 +33,13 @@ pub(super) fn received_bytes(limits: &LimitsConfig) -> usize {
 #[repr(align(64))]
 struct Held(AtomicUsize);
 
-/// The input of a connection that is not read from because memory is scarce.
+/// A connection's input that can be paused: the connection is not read from while memory is scarce.
 pub(super) trait Paused: Send + Sync {
-    /// Memory is no longer scarce: reading may go on.
+    /// Resumes reading, because memory is no longer scarce.
     fn resume(&self);
 }
 
-/// The account of the memory that is held for all clients.
+/// The bytes that are held for all clients, by [`Kind`], and their bounds.
 pub(crate) struct Account {
     held: [Held; KINDS],
     /// Whether `limits.memory` is nearly used up.
@@ -48,9 +48,9 @@ pub(crate) struct Account {
     received: Bound,
     output: Bound,
     logs: usize,
-    /// The most that was held since freed memory was last returned to the system.
+    /// Maximum of the held bytes since freed memory was last returned to the OS.
     peak: AtomicUsize,
-    /// How many connections there are.
+    /// Number of connections.
     connections: AtomicUsize,
     /// Wakes the relief task.
     relief: Notify,
@@ -121,29 +121,30 @@ impl Account {
         self.is_scarce() || self.held(Kind::Output) > self.output.get()
     }
 
-    /// Whether recovery logs are above their bound, so that some must be given up.
+    /// Whether recovery logs exceed their bound, so that some must be discarded.
     pub(in crate::engine) fn are_logs_excessive(&self) -> bool {
-        // Where memory is scarce but little of it is logs, giving them up would not help.
+        // If memory is scarce but logs hold little of it, discarding logs would not help.
         self.held(Kind::Logs) > self.logs || (self.is_scarce() && self.held(Kind::Logs) > self.memory.get() / 16)
     }
 
-    /// Whether sockets that are away must be given up, for their logs or for their long handshakes.
+    /// Whether away sockets must be discarded, because their logs or their long handshakes hold too much.
     pub(in crate::engine) fn are_away_excessive(&self) -> bool {
         self.are_logs_excessive() || self.held(Kind::Handshakes) > self.logs
     }
 
-    /// One connection's equal share of the memory. It counts where memory is scarce. If connections are the cause, some
-    /// of them hold more than this.
+    /// Bytes that each connection may hold while memory is scarce: three quarters of `limits.memory`, divided by the
+    /// number of connections. If connections are the reason for the scarcity, some of them hold more than this.
     pub(in crate::engine) fn equal_share(&self) -> usize {
         self.memory.get() / 4 * 3 / self.connections.load(Relaxed).max(1)
     }
 
-    /// One connection's equal share of the output. It counts where all output together is too much.
+    /// Unsent bytes that each connection may have while [`Self::is_output_excessive`]: the smaller of
+    /// `limits.queued-bytes-total` and `limits.memory`, divided by the number of connections.
     pub(in crate::engine) fn equal_share_of_output(&self) -> usize {
         self.output.get().min(self.memory.get()) / self.connections.load(Relaxed).max(1)
     }
 
-    /// Whether an HTTP body of which `held` bytes are charged may grow by `more`.
+    /// Whether an HTTP body may grow by `more` bytes, if `held` bytes of it are charged already.
     pub(crate) fn takes_body(&self, held: usize, more: usize) -> bool {
         held + more <= SMALL_BODY || (!self.is_scarce() && self.held(Kind::Http) + more <= self.memory.get() / 4)
     }
@@ -167,7 +168,8 @@ impl Account {
         }
     }
 
-    /// Compares what is held with the bounds, and wakes the relief task or paused connections.
+    /// Compares the held bytes with the bounds. Wakes the relief task if it has work, and resumes paused connections
+    /// when memory is no longer scarce.
     pub(in crate::engine) fn compare(&self) {
         let (total, most) = (self.total(), self.memory.get());
         self.peak.fetch_max(total, Relaxed);
@@ -181,8 +183,8 @@ impl Account {
         }
     }
 
-    /// Whether so much less is held than before that freed memory should be returned to the system. The caller must do
-    /// so then.
+    /// Whether freed memory should be returned to the OS: less than half of the peak is still held. If true, the peak
+    /// is reset, so the caller must return the memory.
     pub(in crate::engine) fn should_trim(&self) -> bool {
         let (total, peak) = (self.total(), self.peak.load(Relaxed));
         let should = peak > TRIM && total < peak / 2;
@@ -214,7 +216,7 @@ impl Account {
     }
 }
 
-/// One connection's share of the account, until it is dropped.
+/// Counts one connection in the account until it is dropped. [`Account::equal_share`] divides by this count.
 pub(in crate::engine) struct Share(Arc<Account>);
 
 impl Share {

@@ -1,4 +1,4 @@
-//! The envelopes of plain WebSocket, read and written. No other file has a name of this protocol.
+//! Parses and writes the JSON envelopes of plain WebSocket. Every field name and every `eventType` is defined here.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     input::{self, Object, described},
 };
 
-/// The most bytes of an event's name and of a request's id, which are kept until the reply.
+/// Maximal bytes of the JSON text of `event` and of `requestId`. The server keeps both until it replies.
 const ECHOED_MAX: usize = 256;
 
 /// The `eventType` of a client's event.
@@ -19,37 +19,38 @@ const EVENT: &str = "ClientEvent";
 /// The `eventType` of a reply.
 const REPLY: &str = "Reply";
 
-/// What an envelope of a client says.
+/// A parsed envelope from a client.
 pub(super) enum Said<'a> {
-    /// The client asks for the namespace, with credentials as JSON, or without.
+    /// `Register`: the client asks to join the root namespace. The JSON value is `requestData`: the credentials, if
+    /// any.
     Register(Asked, Option<&'a RawValue>),
-    /// The client leaves, and the connection ends.
+    /// `Unregister`: the client leaves the namespace, and the server closes the connection.
     Unregister(Asked),
-    /// The client asks for a reply, and nothing else.
+    /// `Heartbeat`: the server replies and does nothing else.
     Heartbeat(Asked),
-    /// An event of the namespace, with its argument.
+    /// Any other `ClientEvent`: an event for the namespace. `data` is its argument.
     Event { name: Cow<'a, str>, asked: Asked, data: Option<&'a RawValue> },
-    /// The acknowledgement of a server's event.
+    /// `Reply`: the client acknowledges an event from the server. `id` is the `requestId` of that event.
     Reply { id: u64, data: Option<&'a RawValue> },
 }
 
-/// The fields of an envelope that its reply repeats: JSON texts, as the client wrote them.
+/// The fields of a client's envelope that the server repeats in its reply, each as the JSON text that the client sent.
 pub(super) struct Asked {
     event: Box<str>,
     request_id: Option<Box<str>>,
 }
 
-/// Why a text is no envelope that can be carried out.
+/// Why a text frame could not be parsed as an envelope.
 pub(super) enum Unsaid {
-    /// It is not an envelope at all.
+    /// The text is not an envelope. It may be a bare text.
     NoEnvelope,
-    /// A field is missing or has the wrong type. With what the reply repeats, and a sentence about the mistake.
+    /// A field of the envelope is missing or invalid. Holds the fields for the reply, and the error message.
     Wrong(Asked, String),
 }
 
 impl<'a> Said<'a> {
-    /// Parses an envelope: a JSON object whose `eventType` is a client's, or one of the event `Heartbeat` without an
-    /// `eventType`.
+    /// Parses an envelope: a JSON object with the `eventType` `ClientEvent` or `Reply`. The `eventType` may be missing
+    /// if `event` is `Heartbeat`.
     pub(super) fn parse(text: &'a str) -> Result<Self, Unsaid> {
         if !text.trim_start().starts_with('{') {
             return Err(Unsaid::NoEnvelope);
@@ -84,7 +85,7 @@ impl<'a> Said<'a> {
 }
 
 impl Asked {
-    /// Reads the event's name, and what the reply repeats.
+    /// Reads `event` and `requestId`. Returns the decoded event name, and both fields for the reply.
     fn of<'a>(fields: &Object<'a>) -> Result<(Cow<'a, str>, Self), Unsaid> {
         let request_id = fields.get("requestId").map(RawValue::get);
         let may_be_echoed = |id: &str| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX;
@@ -105,7 +106,7 @@ impl Asked {
         Ok((name, Self { event: event.into(), request_id: request_id.map(Into::into) }))
     }
 
-    /// For an envelope without an event.
+    /// The fields for the reply to an envelope with a missing or invalid field: `event` is `null`.
     fn nothing(request_id: Option<&str>) -> Self {
         Self { event: "null".into(), request_id: request_id.map(Into::into) }
     }
@@ -126,14 +127,15 @@ pub(super) fn kebab(name: &str) -> Option<String> {
     Some(kebab)
 }
 
-/// Writes a server's event: its name and its data as JSON, and the id of its acknowledgement, if it asks for one.
+/// Writes a `ServerEvent`. `name` and `data` are JSON texts. `request_id` is the id of the acknowledgement, if the
+/// event asks for one.
 pub(super) fn event(name: &str, request_id: Option<u64>, data: &str) -> Arc<Frame> {
     let request_id = request_id.map_or_else(String::new, |id| format!(r#""requestId":{id},"#));
     Frame::of(&[r#"{"eventType":"ServerEvent","event":"#, name, ",", &request_id, r#""data":"#, data, "}"])
 }
 
-/// Writes a reply: the JSON of `{ success, data }` or `{ success, error }`, with what it repeats. `None` if it replies
-/// to a text that is no envelope.
+/// Writes a reply. `outcome` is the JSON text of `{ success, data }` or `{ success, error }`. `asked` is `None` in the
+/// reply to a text that is not an envelope.
 pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
     let event = asked.map_or("null", |asked| &asked.event);
     let (id_name, id) = match asked.and_then(|asked| asked.request_id.as_deref()) {
@@ -143,17 +145,17 @@ pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
     Frame::of(&[r#"{"eventType":"Reply","event":"#, event, id_name, id, ",", &outcome[1..]])
 }
 
-/// The JSON of a successful outcome.
+/// The JSON text of a successful outcome. `data` is a JSON text.
 pub(super) fn done(data: &str) -> String {
     format!(r#"{{"success":true,"data":{data}}}"#)
 }
 
-/// The JSON of a failed outcome, of its `error` as JSON.
+/// The JSON text of a failed outcome. `error` is a JSON text.
 pub(super) fn failed(error: &str) -> String {
     format!(r#"{{"success":false,"error":{error}}}"#)
 }
 
-/// The JSON of an `error`.
+/// The JSON text of an error: `{ code, message }`.
 pub(super) fn error(error: &Error) -> String {
     failure(error.code().as_str(), &error.to_string())
 }
@@ -162,8 +164,8 @@ fn failure(code: &str, message: &str) -> String {
     serde_json::json!({ "code": code, "message": message }).to_string()
 }
 
-/// The outcome that an acknowledgement's arguments mean: a reply of sockeye's own as it is, everything else as the data
-/// of a success.
+/// The outcome for a reply, from the arguments of an acknowledgement. A serialized `protocol::Reply` is used unchanged.
+/// All other arguments become the `data` of a successful outcome.
 pub(super) fn outcome<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     match arguments {
         [one] if is_reply(one.get()) => one.get().into(),
@@ -171,7 +173,7 @@ pub(super) fn outcome<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     }
 }
 
-/// Whether a JSON text is a reply of sockeye's own (`protocol::Reply`), and nothing more.
+/// Whether a JSON text is exactly one serialized `protocol::Reply`.
 fn is_reply(json: &str) -> bool {
     let value = json
         .strip_prefix(r#"{"success":true,"data":"#)
@@ -192,7 +194,7 @@ pub(super) fn data<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     }
 }
 
-/// Why a client was not let into the namespace.
+/// Why a client may not join the namespace.
 pub(in crate::engine) struct Refusal {
     /// The code of the error.
     pub(super) code: String,
@@ -200,8 +202,9 @@ pub(in crate::engine) struct Refusal {
     pub(super) error: String,
 }
 
-/// Makes a refusal of the message of a `connect_error` and its data. A refusal in an application's own words has the
-/// code `forbidden`.
+/// Makes a refusal from the message and the `data` of a CONNECT_ERROR. Without `data`, the message is the error code.
+/// `data` with a `code` and a `message` is used unchanged as the error. Any other `data` comes from an application's
+/// middleware: the code is `forbidden`.
 pub(super) fn refusal(message: &str, data: Option<&str>) -> Refusal {
     #[derive(Deserialize)]
     struct Failure {

@@ -18,10 +18,10 @@ use crate::{
     input::{self, Object},
 };
 
-/// The event that is always a bare text, beside the one of the settings.
+/// The name of an event that is rendered as a bare text, like the event named by [`PlainSettings::text_event`].
 const TEXT: &str = "message";
 
-/// Renders an event as an envelope, without its offset. `None` for every other packet.
+/// Renders an event as an envelope, without its recovery offset. `None` for every other packet.
 pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (id, json) = event(&text)?;
@@ -31,8 +31,9 @@ pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     Some(envelope::event(name.get(), id, &envelope::data(arguments)))
 }
 
-/// Renders an event as a bare text. `None` if it is no text: one is `message` or the event of the settings with a
-/// string, and where texts are saved, a saved message.
+/// Renders an event as a bare text. These events have one: `message` and [`PlainSettings::text_event`], if the argument
+/// is a string, and [`PlainSettings::saved_event`], if texts are saved. `None` for all other events, and for an event
+/// that asks for an acknowledgement.
 pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };
@@ -46,7 +47,7 @@ pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<F
     Some(Frame::of(&[&text]))
 }
 
-/// Renders an acknowledgement as the reply to an event. `None` if the client has asked for none.
+/// Renders an acknowledgement as the reply to a client's event. `None` if the client expects no reply.
 pub(super) fn reply(frame: &Frame, asked: impl FnOnce(u64) -> Option<Asked>) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let packet = Packet::parse(text.get(1..)?).ok()?;
@@ -56,13 +57,14 @@ pub(super) fn reply(frame: &Frame, asked: impl FnOnce(u64) -> Option<Asked>) -> 
     Some(envelope::reply(Some(&asked), &envelope::outcome(&arguments)))
 }
 
-/// The id under which an event is to be acknowledged, and the JSON of its name and arguments.
+/// The acknowledgement id of an EVENT, if the event asks for one, and the JSON of its name and arguments. `None` for
+/// other packets.
 fn event(text: &str) -> Option<(Option<u64>, &str)> {
     let packet = Packet::parse(text.get(1..)?).ok()?;
     (packet.kind == Kind::Event).then_some((packet.id, packet.data))
 }
 
-/// The text of a saved message, if its body is a bare text; else the JSON of its body.
+/// The text of a saved message whose body is `{ "value": <string> }`. For any other body, the JSON of the body.
 fn saved_text(json: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Saved<'a> {
@@ -81,8 +83,9 @@ fn saved_text(json: &str) -> Option<String> {
     Some(text.unwrap_or_else(|| body.get().into()).into_owned())
 }
 
-/// Replaces the placeholders in `json` by the attachments as base64, each attachment once: a small packet with many
-/// placeholders for one large attachment must not become large. Further placeholders become null.
+/// Replaces placeholders in `json` by the base64 text of their attachments. Each attachment is inserted once; further
+/// placeholders for it become null. Otherwise a small packet with many placeholders for one large attachment would
+/// become very large.
 fn inlined<'a>(json: &'a str, attachments: &[Bytes]) -> Cow<'a, str> {
     if attachments.is_empty() {
         return json.into();

@@ -4,7 +4,7 @@ use super::*;
 
 type Names = Queue<&'static str, &'static str, &'static str>;
 
-/// What the queue gives out until there is nothing to do, and the places of the writes.
+/// Calls `next` until it returns `None`. Returns the steps as texts, and the places of the writes that have begun.
 fn work(queue: &Names) -> (Vec<String>, Vec<Place>) {
     let (mut steps, mut places) = (Vec::new(), Vec::new());
     assert!(queue.claim(), "the claim is free");
