@@ -8,7 +8,6 @@ mod duration;
 mod file;
 mod findings;
 mod host_pattern;
-mod kind;
 mod load;
 mod log_level;
 mod moment;
@@ -18,6 +17,7 @@ mod read;
 mod reference;
 mod secret;
 mod size;
+mod value_kind;
 
 use std::{collections::BTreeMap, num::NonZeroU64, path::PathBuf, time::Duration};
 

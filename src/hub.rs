@@ -27,12 +27,12 @@ mod ask;
 mod device;
 mod emit;
 mod encoded;
+mod held_events;
 mod hubs;
 mod order;
 mod outgoing;
 mod queries;
 mod registry;
-mod run;
 mod to;
 
 use std::sync::{Arc, Weak, atomic::AtomicU64};
@@ -48,9 +48,9 @@ pub use queries::Receiver;
 pub use to::To;
 
 use self::{
+    held_events::HeldEvents,
     order::{InOrder, Order},
     registry::Registry,
-    run::Run,
 };
 use crate::{
     engine::{Engine, Frame, PendingFlush, Socket},
@@ -65,7 +65,7 @@ pub struct Hub {
     engine: Arc<Engine>,
     registry: RwLock<Registry>,
     /// Holds back events of a commit, until its end or until something else has to come after them.
-    order: Order<Run>,
+    order: Order<HeldEvents>,
     this: Weak<dyn Hold>,
     next_ack: AtomicU64,
     metrics: Metrics,
@@ -132,7 +132,7 @@ impl Hub {
     }
 
     /// Delivers the events that are held back. Returns the number of deliveries.
-    fn release(&self, order: &mut InOrder<'_, Run>, pending: &mut PendingFlush<'_>) -> usize {
+    fn release(&self, order: &mut InOrder<'_, HeldEvents>, pending: &mut PendingFlush<'_>) -> usize {
         let delivered = order.release(|run| run.deliver(&self.registry(), |event| self.frame(event), pending));
         self.metrics.deliveries.increment(delivered as u64);
         delivered

@@ -4,10 +4,10 @@
 //! (`connect`). From then on the engine hands the socket's events to its `dispatcher`, in the order of arrival. Each
 //! becomes a job in the socket's `queue`, which `run` works on; `answer` acknowledges it.
 
+mod admission;
 mod answer;
 mod app_socket;
 mod call;
-mod connect;
 mod credentials;
 mod ctx;
 mod dispatcher;
@@ -19,7 +19,7 @@ mod pending;
 mod queue;
 mod registered;
 mod relay;
-mod run;
+mod worker;
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ pub(crate) fn open(app: &Arc<App>, namespaces: Vec<(String, Events)>) {
     let mut routes = matchit::Router::new();
     for (path, events) in namespaces {
         routes.insert(path.clone(), path.clone()).expect("a path, and no two that contradict each other");
-        io.ns(path.clone(), connect::Connect::new(app, &path, events));
+        io.ns(path.clone(), admission::Connect::new(app, &path, events));
     }
     let library: Library = Box::new(move |request| {
         let mut service = service.clone();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, findings::Findings, kind::ValueKind, reference};
+use super::{Config, findings::Findings, reference, value_kind::ValueKind};
 
 /// The source of each setting, by its dotted key: a line of the file, a variable or a flag.
 pub(super) type Places = BTreeMap<String, String>;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{Config, kind::ValueKind};
+use super::{Config, value_kind::ValueKind};
 
 /// One setting.
 struct Setting {

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::{
     Hub,
     encoded::{Encoded, check_name},
+    held_events::HeldEvents,
     outgoing::Outgoing,
-    run::Run,
     to::To,
 };
 use crate::{
@@ -89,7 +89,7 @@ impl Hub {
             },
         };
         tellings.delivered(self.release(&mut order, &mut pending));
-        order.hold(Run::new(room, event));
+        order.hold(HeldEvents::new(room, event));
     }
 
     /// Puts an event into its receivers' queues, after those that are held back. Returns the number of deliveries.

@@ -26,7 +26,7 @@ pub const LAYERS: &[&[&str]] = &[
 
 /// Names, and the only files or folders that may have them.
 const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
-    ("socketioxide", &["src/namespace.rs", "src/namespace/connect.rs", "src/model/socket_id.rs"]),
+    ("socketioxide", &["src/namespace.rs", "src/namespace/admission.rs", "src/model/socket_id.rs"]),
     ("rusqlite", &["src/store.rs", "src/store/"]),
     ("env", &["src/config.rs", "src/config/"]),
 ];

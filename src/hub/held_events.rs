@@ -16,7 +16,7 @@ const BYTES: usize = 16 * 1024;
 const SHARED: usize = 4;
 
 /// Events to one room, and the acknowledgements to send between them.
-pub(super) struct Run {
+pub(super) struct HeldEvents {
     room: Room,
     events: Vec<Encoded>,
     bytes: usize,
@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-impl Run {
+impl HeldEvents {
     /// A run of one event.
     pub(super) fn new(room: &Room, event: Encoded) -> Self {
         Self { room: room.clone(), bytes: size(&event), events: vec![event], answers: Vec::new() }
