@@ -26,6 +26,8 @@ mod device;
 mod emit;
 mod encoded;
 mod hubs;
+#[cfg(test)]
+mod models;
 mod order;
 mod outgoing;
 mod queries;
@@ -34,8 +36,6 @@ mod run;
 mod to;
 
 use std::sync::{Arc, Weak, atomic::AtomicU64};
-
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use answered::Answered;
 pub use device::Device;
@@ -54,6 +54,7 @@ use crate::{
     engine::{Engine, Frame, PendingFlush, Socket},
     metrics::Metrics,
     model::{Room, SocketId, User},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     tellings::Hold,
 };
 

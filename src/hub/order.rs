@@ -1,8 +1,8 @@
 //! The lock that puts a hub's events in order, and the run of events that is held back under it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// The lock under which events are put into queues: all sockets get two events in the same order. `R` is a run of
 /// events that is held back. It must be released before any other event is put into a queue.
