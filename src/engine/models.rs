@@ -1,6 +1,7 @@
 //! Clients for the models of the layers above: they poll, so that no network is needed.
 
 use std::{
+    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -9,13 +10,15 @@ use bytes::Bytes;
 
 use super::{
     application::{Application, Arrival, NotAnEvent},
+    away::AwaySockets,
     connection::Connection,
     flush::PendingFlush,
+    frame::Frame,
     handle::Engine,
     handshake::Handshake,
     library::{Library, LibrarySession},
     memory::Account,
-    output::{Request, Transport, Upgrade},
+    output::{Pushed, Request, Transport, Upgrade},
     reason::DisconnectReason,
     socket::Socket,
     version::Protocol,
@@ -45,11 +48,12 @@ fn library() -> Library {
     })
 }
 
-/// A client with one socket.
+/// A client with a socket in the root namespace.
 pub(crate) struct Client {
     pub(crate) user: User,
     pub(crate) socket: Arc<Socket>,
     connection: Arc<Connection>,
+    away: Arc<AwaySockets<Socket>>,
 }
 
 impl Client {
@@ -68,21 +72,49 @@ impl Client {
         let transport = Transport::Polling { request: Request::None, upgrade: Upgrade::No };
         let waiting = engine.shared.limits.wait(None).unwrap();
         let connection = engine.add_connection(name.to_owned(), handshake, transport, waiting);
-        let session = LibrarySession::open(engine.shared.library(), ()).unwrap();
-        let socket = Socket::new(&connection, &engine.away, session, "/", 0);
-        assert!(connection.add_socket(&socket));
-        Self { user, socket, connection }
+        let socket = join(&connection, &engine.away, "/");
+        Self { user, socket, connection, away: engine.away.clone() }
     }
 
-    /// Accepts its CONNECT. See [`Socket::connected`].
+    /// Has it join another namespace: its CONNECT there is undecided.
+    pub(crate) fn join(&self, namespace: &str) -> Arc<Socket> {
+        join(&self.connection, &self.away, namespace)
+    }
+
+    /// Accepts the CONNECT of its first socket. See [`Socket::connected`].
     pub(crate) fn connected(&self) -> bool {
+        self.accept(&self.socket)
+    }
+
+    /// Accepts the CONNECT of a socket.
+    pub(crate) fn accept(&self, socket: &Arc<Socket>) -> bool {
         let mut pending = PendingFlush::new(&self.connection.shared.flushers);
-        self.socket.connected(Arc::new(Idle(self.user.id.clone())), &mut pending)
+        socket.connected(Arc::new(Idle(self.user.id.clone())), &mut pending)
     }
 
     /// Loses the connection.
     pub(crate) fn lose(&self) {
         self.connection.lose(DisconnectReason::TransportClose);
+    }
+
+    /// Pushes a frame to its connection. Whether it was accepted.
+    pub(in crate::engine) fn send(&self, frame: &Arc<Frame>) -> bool {
+        let mut pending = PendingFlush::new(&self.connection.shared.flushers);
+        matches!(self.connection.push(frame, false, &mut pending), Pushed::Queued | Pushed::Schedule)
+    }
+
+    /// Ends its connection.
+    pub(in crate::engine) fn end(&self, reason: DisconnectReason) {
+        self.connection.end(reason, None);
+    }
+
+    /// Polls once, as `polling::get` does: waits for packets.
+    pub(in crate::engine) async fn get(&self) -> Vec<String> {
+        if let Transport::Polling { request, .. } = self.connection.output().transport() {
+            *request = Request::Waiting(None);
+        }
+        let payload = poll_fn(|cx| self.connection.poll_payload(cx)).await.expect("it polls");
+        payload.split('\x1e').map(str::to_owned).collect()
     }
 
     /// The packets of Socket.IO that it has not fetched yet.
@@ -93,6 +125,13 @@ impl Client {
         }
         packets
     }
+}
+
+fn join(connection: &Arc<Connection>, away: &Arc<AwaySockets<Socket>>, namespace: &str) -> Arc<Socket> {
+    let session = LibrarySession::open(connection.shared.library(), ()).unwrap();
+    let socket = Socket::new(connection, away, session, namespace, 0);
+    assert!(connection.add_socket(&socket));
+    socket
 }
 
 /// The application's side of a socket of this user, which does nothing.

@@ -44,7 +44,6 @@ fn is_modelled() -> bool {
 }
 
 /// A mutex without poisoning.
-#[derive(Default)]
 pub(crate) struct Mutex<T> {
     model: Option<modelled::Mutex<()>>,
     value: parking_lot::Mutex<T>,
@@ -54,6 +53,12 @@ pub(crate) struct Mutex<T> {
 pub(crate) struct MutexGuard<'a, T> {
     value: parking_lot::MutexGuard<'a, T>,
     _model: Option<modelled::MutexGuard<'a, ()>>,
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
 }
 
 impl<T> Mutex<T> {

@@ -8,7 +8,7 @@ use super::*;
 use crate::sync::models::check;
 
 /// Runs of each model, twice.
-const RUNS: usize = 1_500;
+const RUNS: usize = 800;
 
 type Done = parking_lot::Mutex<Vec<Step>>;
 
