@@ -13,6 +13,8 @@ FUZZ_TARGETS := websocket packet payload json
 FUZZ_SECONDS := 600
 # How long `make soak` runs each model.
 SOAK_SECONDS := 600
+# How many times it runs the model of recovery, each time from a seed of its own.
+SOAK_SEEDS := 20
 
 # What a failed command has half written is not taken for done.
 .DELETE_ON_ERROR:
@@ -118,6 +120,10 @@ fuzz:
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# The models of docs/internals/models.md, one after the other, each in other interleavings than in `make test`.
-soak: demo
+# The models of docs/internals/models.md in other interleavings than in `make test`, and recovery with other seeds.
+soak: demo client-demo/$(INSTALLED) tests/clients/$(INSTALLED)
 	SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --lib -- --nocapture --test-threads=1 models::
+	cargo build --locked --bins --example echo
+	cd tests/clients && for seed in $$(shuf -i 4-1000000 -n $(SOAK_SEEDS)); do \
+		echo "SEED=$$seed"; SEED=$$seed node --test --test-force-exit --test-timeout=240000 recovery-model.test.js || exit 1; \
+	done

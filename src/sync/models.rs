@@ -4,8 +4,8 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{PoisonError, atomic::Ordering},
-    time::Duration,
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use shuttle::{
@@ -25,17 +25,26 @@ const PREEMPTIONS: usize = 3;
 /// Runs a model this many times with threads that are chosen at random, and as often with a few preemptions at random
 /// places. Each run has other choices, and every call the same ones.
 pub(crate) fn check(runs: usize, model: impl Fn() + Send + Sync + 'static) {
-    let model = std::sync::Arc::new(model);
-    let seconds = std::env::var(SECONDS).ok().map(|seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
+    let model = Arc::new(model);
     let mut config = Config::new();
     (config.stack_size, config.silence_warnings) = (STACK, true);
-    config.max_time = seconds.map(|seconds: u64| Duration::from_secs(seconds) / 2);
-    let (runs, seed) = if seconds.is_some() { (usize::MAX, rand::random()) } else { (runs, 1) };
-    let run = model.clone();
-    let random = Runner::new(RandomScheduler::new_from_seed(seed, runs), config.clone()).run(move || run());
-    let run = model.clone();
-    let preempted = Runner::new(PctScheduler::new_from_seed(seed, PREEMPTIONS, runs), config).run(move || run());
-    println!("{} runs from seed {seed}", random + preempted);
+    let seconds = std::env::var(SECONDS).ok().map(|seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
+    let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let first: u64 = if until.is_some() { rand::random() } else { 1 };
+    let (mut seed, mut done) = (first, 0);
+    loop {
+        let run = model.clone();
+        let random = RandomScheduler::new_from_seed(seed, runs);
+        done += Runner::new(random, config.clone()).run(move || run());
+        let run = model.clone();
+        let preempting = PctScheduler::new_from_seed(seed, PREEMPTIONS, runs);
+        done += Runner::new(preempting, config.clone()).run(move || run());
+        if until.is_none_or(|until| until <= Instant::now()) {
+            break;
+        }
+        seed = seed.wrapping_add(1);
+    }
+    println!("{done} runs, from seed {first} on");
 }
 
 /// Whether the caller is a thread of a model.
