@@ -1,7 +1,7 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
 .PHONY: run demo test rust-tests conformance-tests client-tests demo-tests foreign-clients browser promtool python openssl bench \
-	fuzz lint deny docs mdbook
+	fuzz soak lint deny docs mdbook
 
 PYTHON := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo python3)
 OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
@@ -11,6 +11,10 @@ MDBOOK := $(shell command -v mdbook)
 FUZZ_TARGETS := websocket packet payload json
 # How long each target is fuzzed.
 FUZZ_SECONDS := 600
+# How long `make soak` runs each model.
+SOAK_SECONDS := 600
+# How many times it runs the model of recovery, each time from a seed of its own.
+SOAK_SEEDS := 20
 
 # What a failed command has half written is not taken for done.
 .DELETE_ON_ERROR:
@@ -114,4 +118,12 @@ fuzz:
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$target && cargo fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+# The models of docs/internals/models.md in other interleavings than in `make test`, and recovery with other seeds.
+soak: demo client-demo/$(INSTALLED) tests/clients/$(INSTALLED)
+	SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --lib -- --nocapture --test-threads=1 models::
+	cargo build --locked --bins --example echo
+	cd tests/clients && for seed in $$(shuf -i 4-1000000 -n $(SOAK_SEEDS)); do \
+		echo "SEED=$$seed"; SEED=$$seed node --test --test-force-exit --test-timeout=240000 recovery-model.test.js || exit 1; \
 	done

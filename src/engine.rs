@@ -74,6 +74,8 @@ mod jsonp;
 mod library;
 mod memory;
 mod memory_relief;
+#[cfg(test)]
+pub(crate) mod models;
 mod offset;
 mod opening;
 mod output;

@@ -29,6 +29,8 @@ mod emit;
 mod encoded;
 mod held_events;
 mod hubs;
+#[cfg(test)]
+mod models;
 mod order;
 mod outgoing;
 mod queries;
@@ -36,8 +38,6 @@ mod registry;
 mod to;
 
 use std::sync::{Arc, Weak, atomic::AtomicU64};
-
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use answered::Answered;
 pub use device::Device;
@@ -56,6 +56,7 @@ use crate::{
     engine::{Engine, Frame, PendingFlush, Socket},
     metrics::Metrics,
     model::{Room, SocketId, User},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     tellings::Hold,
 };
 

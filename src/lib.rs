@@ -70,6 +70,7 @@ mod pusher;
 mod server;
 mod store;
 mod supervise;
+mod sync;
 mod telemetry;
 mod tellings;
 mod token_expiry;

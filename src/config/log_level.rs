@@ -5,7 +5,7 @@
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// The modules that log, as targets below `sockeye::`.
-const MODULES: [&str; 27] = [
+const MODULES: [&str; 28] = [
     "allocator",
     "app",
     "auth",
@@ -30,6 +30,7 @@ const MODULES: [&str; 27] = [
     "server",
     "store",
     "supervise",
+    "sync",
     "telemetry",
     "tellings",
     "token_expiry",

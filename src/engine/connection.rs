@@ -25,8 +25,6 @@ use std::{
     time::Instant,
 };
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::{
     assembly::Assembly,
     client_socket::ClientSocket,
@@ -39,7 +37,10 @@ use super::{
     version::Protocol,
     wire::Wire,
 };
-use crate::limits::Waiting;
+use crate::{
+    limits::Waiting,
+    sync::{Mutex, MutexGuard},
+};
 
 /// What a connection calls on the engine, which holds it.
 pub(super) trait Host: Send + Sync {

@@ -10,21 +10,17 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use rustix::{
-    io::Errno,
-    net::{self, SendFlags},
-};
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 
 pub use self::transport::TransportName;
 pub(super) use self::transport::{Request, Transport, Upgrade};
-use self::unsent::Unsent;
+use self::{transport::Stream, unsent::Unsent};
 use super::{frame::Frame, memory::Account, version::Protocol};
 
-/// Unsent frames, in the order in which they leave, and their transport.
-pub(super) struct Output {
+/// Unsent frames, in the order in which they leave, and their transport. `W` is what a WebSocket's bytes are written to.
+pub(super) struct Output<W = OwnedWriteHalf> {
     queue: Unsent,
-    transport: Transport,
+    transport: Transport<W>,
     /// Already scheduled for flushing, or corked by the reader.
     is_scheduled: bool,
     /// The kernel takes no more until the socket is writable again.
@@ -59,14 +55,14 @@ pub(super) enum Flushed {
     Failed,
 }
 
-impl Output {
-    pub(super) fn new(protocol: Protocol, transport: Transport, account: &Arc<Account>) -> Self {
+impl<W: Stream> Output<W> {
+    pub(super) fn new(protocol: Protocol, transport: Transport<W>, account: &Arc<Account>) -> Self {
         let queue = Unsent::new(protocol, account);
         Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, farewell: None }
     }
 
     /// The transport.
-    pub(super) fn transport(&mut self) -> &mut Transport {
+    pub(super) fn transport(&mut self) -> &mut Transport<W> {
         &mut self.transport
     }
 
@@ -175,9 +171,9 @@ impl Output {
             return false;
         }
         let (Transport::WebSocket(writer) | Transport::Closing(Some(writer))) = &self.transport else { return false };
-        match writer.as_ref().poll_write_ready(cx) {
+        match writer.poll_writable(cx) {
             Poll::Pending => false,
-            Poll::Ready(_) => {
+            Poll::Ready(()) => {
                 self.is_blocked = false;
                 true
             }
@@ -213,7 +209,7 @@ impl Output {
         if self.is_blocked {
             return Ok(());
         }
-        self.queue.write(|bytes| send(writer.as_ref(), bytes))
+        self.queue.write(|bytes| writer.send(bytes))
     }
 
     /// The payload for a poll: at most `most` bytes, unless its first packet alone has more. `None` where nothing is
@@ -228,20 +224,7 @@ impl Output {
     }
 }
 
-#[cfg(not(target_vendor = "apple"))]
-const FLAGS: SendFlags = SendFlags::NOSIGNAL;
-/// Apple's systems have no such flag. It is not needed: Rust ignores the signal.
-#[cfg(target_vendor = "apple")]
-const FLAGS: SendFlags = SendFlags::empty();
-
-/// Writes as `TcpStream::try_write` does, at half of its cost beside the system call. Where the kernel takes no more,
-/// `try_write` is called as well: only then does the runtime wake the reader when the kernel takes more again.
-fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match net::send(stream, bytes, FLAGS) {
-        Err(Errno::WOULDBLOCK | Errno::INTR) => stream.try_write(bytes),
-        sent => Ok(sent?),
-    }
-}
-
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod tests;

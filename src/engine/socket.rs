@@ -13,7 +13,6 @@ pub(super) mod recovery;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use parking_lot::{Mutex, MutexGuard};
 use rand::{Rng, distr::Alphanumeric};
 use tokio::sync::oneshot;
 
@@ -32,7 +31,10 @@ use super::{
     timers::Ticket,
     version::Protocol,
 };
-use crate::model::{SocketId, Timestamp};
+use crate::{
+    model::{SocketId, Timestamp},
+    sync::{Mutex, MutexGuard},
+};
 
 /// Characters of a `pid` after the socket's id: 24 of 62 are 142 bits.
 const PID_SECRET: usize = 24;

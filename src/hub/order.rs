@@ -1,8 +1,8 @@
 //! Puts a hub's events in order: a lock, and the run of events that is held back under the lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// The lock under which events are put into the sockets' queues, so that all sockets receive events in the same order.
 /// `R` is the run of events that is held back. A held run must be released before any other event is queued.

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Places that an empty queue keeps allocated.
 const KEPT: usize = 32;
@@ -221,5 +221,7 @@ impl<A, W, R> State<A, W, R> {
     }
 }
 
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod tests;

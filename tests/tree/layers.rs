@@ -7,7 +7,7 @@ use crate::{imports::Imports, read, source};
 
 /// The parts of the library, the lowest first. Those of one row know nothing of each other.
 pub const LAYERS: &[&[&str]] = &[
-    &["input", "allocator", "deadlines", "open_files", "supervise", "tellings"],
+    &["input", "allocator", "deadlines", "open_files", "supervise", "sync", "tellings"],
     &["model"],
     &["error"],
     &["protocol", "metrics"],

@@ -20,7 +20,10 @@ pub fn files() -> Vec<File> {
 }
 
 fn is_test(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path == "src/generated.rs" || path.starts_with("src/generated/")
+    path.ends_with("/tests.rs")
+        || path.ends_with("/models.rs")
+        || path == "src/generated.rs"
+        || path.starts_with("src/generated/")
 }
 
 fn module(path: &str) -> Vec<String> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{
     Output,
-    transport::{Request, Transport},
+    transport::{Request, Stream, Transport},
 };
 use crate::engine::frame::Frame;
 
-impl Output {
+impl<W: Stream> Output<W> {
     /// Appends the last frame, if there is one. No frame is accepted after it.
     pub(in crate::engine) fn push_last(&mut self, frame: Option<Arc<Frame>>) {
         if let Some(frame) = frame {

@@ -1,7 +1,14 @@
 //! The transport that frames leave through.
 
-use std::task::Waker;
+use std::{
+    io,
+    task::{Context, Poll, Waker},
+};
 
+use rustix::{
+    io::Errno,
+    net::{self, SendFlags},
+};
 use tokio::net::tcp::OwnedWriteHalf;
 
 /// A transport, by its name in Engine.IO.
@@ -14,8 +21,8 @@ pub enum TransportName {
     WebSocket,
 }
 
-/// The state of a transport.
-pub(in crate::engine) enum Transport {
+/// The state of a transport. `W` is what a WebSocket's bytes are written to: TCP, except in models.
+pub(in crate::engine) enum Transport<W = OwnedWriteHalf> {
     /// Long polling.
     Polling {
         /// The client's poll.
@@ -24,10 +31,10 @@ pub(in crate::engine) enum Transport {
         upgrade: Upgrade,
     },
     /// A WebSocket.
-    WebSocket(OwnedWriteHalf),
+    WebSocket(W),
     /// No frame is accepted any more. Those in the queue are sent, over a WebSocket or in the answers to polls; then
     /// the transport is closed.
-    Closing(Option<OwnedWriteHalf>),
+    Closing(Option<W>),
     /// Nothing is accepted and nothing is sent.
     Closed,
 }
@@ -49,3 +56,41 @@ pub(in crate::engine) enum Request {
     /// It was woken for an upgrade: it is answered with NOOP if the queue is empty.
     Released,
 }
+
+/// What a WebSocket's bytes are written to. Dropping it shuts the stream down for writing.
+pub(in crate::engine) trait Stream {
+    /// Writes what it takes at once. `WouldBlock` where it takes nothing.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ready where it takes more again.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Drops it without shutting the stream down.
+    fn forget(self);
+}
+
+impl Stream for OwnedWriteHalf {
+    /// Writes as `TcpStream::try_write` does, at half of its cost beside the system call. Where the kernel takes no
+    /// more, `try_write` is called as well: only then does the runtime wake the reader when the kernel takes more again.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match net::send(self.as_ref(), bytes, FLAGS) {
+            Err(Errno::WOULDBLOCK | Errno::INTR) => self.try_write(bytes),
+            sent => Ok(sent?),
+        }
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // Where it has failed, the next write says so.
+        self.as_ref().poll_write_ready(cx).map(drop)
+    }
+
+    fn forget(self) {
+        Self::forget(self);
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+const FLAGS: SendFlags = SendFlags::NOSIGNAL;
+/// Apple's systems have no such flag. It is not needed: Rust ignores the signal.
+#[cfg(target_vendor = "apple")]
+const FLAGS: SendFlags = SendFlags::empty();
