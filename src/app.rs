@@ -72,7 +72,7 @@ pub struct App {
     pub(crate) tokens: ExpiringTokens,
     /// What is counted.
     pub(crate) metrics: Metrics,
-    /// Lines about refused connections: whoever is refused must not fill the log.
+    /// The rate limit of log lines about refused connections, which must not fill the log.
     pub(crate) refusal_lines: DefaultDirectRateLimiter,
     /// Lines about clients that come and go.
     pub(crate) connection_lines: DefaultDirectRateLimiter,
@@ -141,7 +141,7 @@ impl App {
         Ok(app)
     }
 
-    /// The settings as of now: those that the server began with, and over them those that were reloaded.
+    /// The current settings: those of the start, with the changes of later reloads.
     pub fn config(&self) -> Arc<Config> {
         self.live.load_full()
     }

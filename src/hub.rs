@@ -101,12 +101,15 @@ impl Hub {
         self.registry_mut().detach(id);
     }
 
-    /// Makes a socket hear a room. False where it hears it already, or is gone.
+    /// Subscribes a socket to a room, as Node's `socketsJoin` does. False if it is subscribed already, or has ended.
+    ///
+    /// Only the subscription is made: no membership is stored, presence does not count it, and neither the rooms of the
+    /// user's token nor `limits.rooms-per-user` are checked. [`Ctx::join`](crate::Ctx::join) checks the token.
     pub fn subscribe(&self, id: SocketId, room: &Room) -> bool {
         self.registry_mut().subscribe(id, room)
     }
 
-    /// Makes a socket hear a room no longer. False where it did not hear it.
+    /// Ends a socket's subscription to a room, as Node's `socketsLeave` does. False if it was not subscribed.
     pub fn unsubscribe(&self, id: SocketId, room: &Room) -> bool {
         self.registry_mut().unsubscribe(id, room)
     }

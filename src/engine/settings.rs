@@ -42,7 +42,7 @@ impl Bound {
         Self(AtomicUsize::new(LimitsConfig::or_none(limit)))
     }
 
-    /// The bound as of now; `usize::MAX` where there is none.
+    /// The current bound; `usize::MAX` if there is none.
     pub(super) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

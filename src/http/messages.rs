@@ -210,7 +210,7 @@ struct Edit {
     /// What it says from now on, whole.
     #[schema(value_type = Object)]
     body: Box<RawValue>,
-    /// Only if this user is its author. Without it, whoever is.
+    /// Only if this user is the author. Without it, the author does not matter.
     by: Option<UserId>,
 }
 
@@ -245,7 +245,7 @@ async fn edit(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct As {
-    /// Only if this user is its author. Without it, whoever is.
+    /// Only if this user is the author. Without it, the author does not matter.
     by: Option<UserId>,
 }
 
