@@ -1,20 +1,25 @@
 # `make run` on a fresh machine builds everything and serves it; `make test` passes every test.
 
-.PHONY: run demo test rust-tests conformance-tests client-tests demo-tests foreign-clients browser promtool python openssl bench \
+.PHONY: run demo test rust-tests conformance-tests example-tests client-tests demo-tests foreign-clients browser promtool postgres python openssl bench \
 	fuzz soak lint deny docs mdbook
 
 PYTHON := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo python3)
 OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 PROMTOOL := $(shell command -v promtool)
+POSTGRES := $(or $(wildcard /usr/lib/postgresql/*/bin/initdb),$(shell command -v initdb))
 MDBOOK := $(shell command -v mdbook)
 FUZZ_TARGETS := websocket packet payload json
 # How long each target is fuzzed.
 FUZZ_SECONDS := 600
-# How long `make soak` runs each model.
+# `make soak`: seconds for each model of threads, kills of the server, seeds of the model of recovery, and at how many of
+# their places connections are cut (all or 3). `make test` has a fixed number of runs of each model, and 3 of the others.
 SOAK_SECONDS := 600
-# How many times it runs the model of recovery, each time from a seed of its own.
+SOAK_KILLS := 20
 SOAK_SEEDS := 20
+SOAK_CUTS := all
+# Clients that are connected while the server restarts. `make test` has 20.
+SOAK_CLIENTS := 1000
 
 # What a failed command has half written is not taken for done.
 .DELETE_ON_ERROR:
@@ -25,7 +30,7 @@ INSTALLED := node_modules/.package-lock.json
 DEMO_SOURCES := $(shell find client-demo/src client-demo/public) $(filter-out client-demo/dist client-demo/node_modules client-demo/README.md,$(wildcard client-demo/*))
 
 run: demo
-	cargo run --release --bin sockeye -- serve
+	cargo run --release --bin sockeye -- serve --set 'search.fields=["text"]'
 
 demo: client-demo/dist/index.html
 
@@ -40,28 +45,44 @@ client-demo/dist/index.html: client-demo/$(INSTALLED) $(DEMO_SOURCES)
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	cargo clippy --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
 
 # Needs cargo-deny and the network: the advisories are fetched.
 deny:
 	cargo deny --workspace --locked check
 
-test: rust-tests conformance-tests client-tests demo-tests
+test: rust-tests conformance-tests example-tests client-tests demo-tests
 
-# The demo and the client for browsers are built into the binary: they must be there before.
-rust-tests: demo
+# The demo and the client for browsers are built into the binary: they must be there before. The binary is that without
+# features; the tests have all of them.
+rust-tests: demo postgres
 	cargo build --locked --bins --examples
-	cargo test --workspace --locked
+	cargo test --workspace --all-features --locked
 
 # Every case runs against Node's server too: where Node is the specification, it says whether the case is right.
 conformance-tests: client-demo/$(INSTALLED) tests/conformance/$(INSTALLED) foreign-clients
 	cargo build --locked --example conformance
 	cd tests/conformance && npm test
+	cd tests/conformance && MOUNTED=1 ONLY=sockeye node --test --test-concurrency=2 --test-timeout=180000 \
+		binary.test.js closing.test.js heartbeat.test.js hooks.test.js observers.test.js polling.test.js \
+		recovery.test.js upgrade.test.js websocket.test.js
 
-# Prometheus' own tool checks the metrics. On Debian it is installed if it is missing.
-client-tests: promtool client-demo/$(INSTALLED) tests/clients/$(INSTALLED) foreign-clients
-	cargo build --locked --bins --example echo
+# Each example, and a Node server of the same behaviour, with the official client; and an application in a crate of its
+# own, which sees only what is public.
+example-tests: client-demo/$(INSTALLED) tests/examples/$(INSTALLED)
+	cargo build --locked --examples
+	CARGO_TARGET_DIR=$(CURDIR)/target cargo build --locked --manifest-path tests/application/Cargo.toml
+	cd tests/examples && npm test
+
+# Prometheus' own tool checks the metrics. On Debian it is installed if it is missing. The second run keeps everything in
+# PostgreSQL.
+client-tests: promtool postgres client-demo/$(INSTALLED) tests/clients/$(INSTALLED) foreign-clients
+	cargo build --locked --bins
 	cd tests/clients && npm test
+	cd tests/clients && node with-postgres.js group-chat.test.js http-messages.test.js http-rooms.test.js \
+		http-users.test.js messages.test.js offsets.test.js one-room.test.js presence.test.js recovery.test.js \
+		replies.test.js rooms.test.js together.test.js
 
 # Clients of other languages, as PyPI and crates.io have them. On Debian what they need is installed if it is missing.
 foreign-clients: tests/foreign/python/.venv openssl
@@ -98,6 +119,12 @@ ifeq ($(PROMTOOL),)
 	apt-get update && apt-get install -y --no-install-recommends prometheus
 endif
 
+# The tests start servers of their own, which do not touch one that is installed.
+postgres:
+ifeq ($(POSTGRES),)
+	apt-get update && apt-get install -y --no-install-recommends postgresql
+endif
+
 # The documentation as a site with a search, into target/book.
 docs: mdbook
 	PATH="$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$$PATH" mdbook build docs
@@ -120,10 +147,9 @@ fuzz:
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# The models of docs/internals/models.md in other interleavings than in `make test`, and recovery with other seeds.
-soak: demo client-demo/$(INSTALLED) tests/clients/$(INSTALLED)
-	SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --lib -- --nocapture --test-threads=1 models::
-	cargo build --locked --bins --example echo
-	cd tests/clients && for seed in $$(shuf -i 4-1000000 -n $(SOAK_SEEDS)); do \
-		echo "SEED=$$seed"; SEED=$$seed node --test --test-force-exit --test-timeout=240000 recovery-model.test.js || exit 1; \
-	done
+# Runs every randomized test for long: models of threads, kills, cuts, seeds of recovery. It fails at its end if one has.
+soak: demo postgres client-demo/$(INSTALLED) tests/clients/$(INSTALLED)
+	cargo build --locked --bins
+	cargo build --locked --release --bin sockeye
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_KILLS=$(SOAK_KILLS) SOAK_SEEDS=$(SOAK_SEEDS) SOAK_CUTS=$(SOAK_CUTS) \
+		SOAK_CLIENTS=$(SOAK_CLIENTS) tests/soak.sh

@@ -1,9 +1,8 @@
-//! The system's memory allocator, as a server wants it.
+//! Tunes glibc's memory allocator for a server.
 
-/// Allocations of at least so many bytes get a mapping of their own (`M_MMAP_THRESHOLD`), which returns to the OS when
-/// it is freed.
-/// glibc starts with the same value, but raises it up to 32 MiB with each such allocation that is freed: the buffers of
-/// slow clients would then stay with the process (`man 3 mallopt`).
+/// Allocations of at least this many bytes get a mapping of their own (`M_MMAP_THRESHOLD`), which returns to the OS
+/// when it is freed. glibc starts with the same value, but raises it, up to 32 MiB, whenever such an allocation is freed.
+/// The buffers of slow clients would then stay with the process (`man 3 mallopt`).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: i32 = 128 * 1024;
 
@@ -11,8 +10,7 @@ const MAPPED: i32 = 128 * 1024;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT: i32 = 1024 * 1024;
 
-/// Makes large allocations return to the OS when they are freed. Call it first in `main`. It does nothing with another
-/// allocator than glibc's.
+/// Makes freed large allocations return to the OS. Must be called first in `main`. Does nothing without glibc.
 pub fn tune() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no safe way to say it")]
@@ -23,8 +21,8 @@ pub fn tune() {
     }
 }
 
-/// Returns free pages inside the heap to the OS (`malloc_trim`); `free` does that only at the end of the heap. It takes
-/// some milliseconds, and does nothing with another allocator than glibc's.
+/// Returns free pages inside the heap to the OS (`malloc_trim`); `free` does that only at the end of the heap. Takes
+/// some milliseconds. Does nothing without glibc.
 pub fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no safe way to say it")]

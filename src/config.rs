@@ -1,9 +1,11 @@
 //! All settings with their defaults and descriptions. Only this module reads the configuration file, the environment and the flags.
 //!
-//! The doc comments below are what `sockeye default-config` prints and what the table in
-//! `docs/configuration.md` says: a test writes both from here.
+//! `sockeye default-config` and the table in `docs/configuration.md` are generated from the doc comments below.
 
+mod bare;
+mod base;
 mod check;
+mod default_file;
 mod duration;
 mod file;
 mod findings;
@@ -13,9 +15,12 @@ mod log_level;
 mod moment;
 mod networks;
 mod origin;
+mod own_settings;
 mod read;
 mod reference;
+mod retention;
 mod secret;
+mod sections;
 mod size;
 mod value_kind;
 
@@ -25,6 +30,9 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use base::Base;
+pub use default_file::default_toml;
+pub(crate) use default_file::{toml_key, toml_of};
 pub(crate) use duration::parse_duration;
 pub use findings::ConfigErrors;
 pub use host_pattern::HostPattern;
@@ -32,10 +40,12 @@ pub(crate) use host_pattern::split_port;
 pub use load::{Loaded, Sources};
 pub use origin::Origin;
 pub(crate) use origin::SentOrigin;
-pub use reference::default_toml;
+pub(crate) use own_settings::OwnSettings;
 #[cfg(test)]
 pub(crate) use reference::settings_table;
+pub use retention::{Retention, RetentionRule};
 pub use secret::Secret;
+pub(crate) use sections::Sections;
 
 use crate::model::{RoomName, Timestamp};
 
@@ -53,14 +63,21 @@ pub struct Config {
     pub server: ServerConfig,
     /// Which web pages may connect.
     pub cors: CorsConfig,
+    /// A cookie with the id of the Engine.IO session, for a load balancer that keeps clients on one server.
+    pub cookie: CookieConfig,
     /// Who may connect.
     pub auth: AuthConfig,
     /// Rooms, and the payload fields in which an existing app names them.
     pub rooms: RoomsConfig,
-    /// Events that the server forwards without interpreting them, one table `[relay.<event>]` each. One such table replaces the default, which is a relay of `message` to everyone.
+    /// Events that the server forwards without interpreting them, one table `[relay.<event>]` each. By default `message` is relayed to everyone; a table of your own replaces this default.
     pub relay: Relays,
     /// Where messages are stored.
     pub store: StoreConfig,
+    /// Which messages are removed, one table `[retention.<pattern>]` each: `[retention."team-*"]`. In a pattern `*` stands for any text and `?` for one character. The first table whose pattern matches a room's name applies to it; without one, nothing is removed. A direct message has the name `dm:<id>:<id>`.
+    #[schemars(with = "BTreeMap<String, RetentionRule>")]
+    pub retention: Retention,
+    /// The search for messages.
+    pub search: SearchConfig,
     /// Online status of users.
     pub presence: PresenceConfig,
     /// Socket.IO's connection state recovery: the state of a disconnected socket is kept, so that its client misses no event.
@@ -92,27 +109,29 @@ pub struct ServerConfig {
     pub path: String,
     /// Interval of the heartbeat: how often the server sends a ping to each client.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub ping_interval: Duration,
     /// How long the client may take to answer a ping, and to send the body of a request.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub ping_timeout: Duration,
     /// How long a client may take to join a namespace after it has opened a connection.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub connect_timeout: Duration,
     /// How long a client may take to upgrade from polling to WebSocket; after that it stays with polling.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub upgrade_timeout: Duration,
+    /// The transports of Socket.IO's clients. Another one is refused with code 0, "Transport unknown". Without "websocket", clients are not told to upgrade.
+    pub transports: Vec<TransportKind>,
     /// Accept clients of Socket.IO 1 and 2, which speak Engine.IO 3. If false, they are refused with code 5, "Unsupported protocol version".
     pub allow_eio3: bool,
     /// How long a shutdown waits for clients to finish before it closes their connections.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub drain: Duration,
-    /// Names by which pages on this machine may call a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and `[::1]`: "chat.test", or "*.test" for all names below. This prevents DNS rebinding. If the list is empty, requests forwarded by a trusted proxy are accepted under any name.
+    /// Host names that pages on this machine may use for a server that listens on a loopback address, besides localhost, `*.localhost`, 127.0.0.1 and `[::1]`: "chat.test", or "*.test" for all names below. Requests under other names are refused, which prevents DNS rebinding. If the list is empty, requests forwarded by a trusted proxy are accepted under any name.
     #[schemars(with = "Vec<String>")]
     pub hosts: Vec<HostPattern>,
     /// Networks of the reverse proxies in front, in CIDR notation. X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Port and X-Forwarded-Proto are trusted only from these.
@@ -133,6 +152,63 @@ pub struct CorsConfig {
     /// Origins whose pages may connect: scheme, host and port as in `https://app.example.com`; `https://*.example.com` for all names below, but not that name itself; `http://localhost:*` for every port; the origin of an app, as `capacitor://localhost` or `file://`; or "*". Pages from the server's own host and port may always connect, and so may clients that send no Origin. "null" is accepted only if it is listed.
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
+    /// Methods that a preflight request allows.
+    pub methods: Vec<String>,
+    /// Request headers that a preflight request allows. If the list is empty, those that the page asks for.
+    pub allowed_headers: Vec<String>,
+    /// Response headers that pages may read.
+    pub exposed_headers: Vec<String>,
+    /// Whether pages may send cookies and other credentials.
+    pub credentials: bool,
+    /// How long a browser may keep the answer to a preflight request. 0s: the server does not send Access-Control-Max-Age, and the browser uses its own default.
+    #[serde(with = "duration")]
+    #[schemars(with = "duration::DurationSchema")]
+    pub max_age: Duration,
+}
+
+/// A transport of Engine.IO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// HTTP long polling.
+    Polling,
+    /// WebSocket.
+    WebSocket,
+}
+
+/// Which requests a browser sends a cookie with (RFC 6265bis).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SameSite {
+    /// Only those of the same site.
+    Strict,
+    /// Those of the same site, and when the user follows a link.
+    Lax,
+    /// All. Browsers then demand `cookie.secure`.
+    None,
+}
+
+/// `[cookie]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct CookieConfig {
+    /// The name, as "io"; empty: no cookie. The first response of long polling sets it.
+    pub name: String,
+    /// The path below which browsers send it.
+    pub path: String,
+    /// Hide it from the scripts of pages.
+    pub http_only: bool,
+    /// Send it over HTTPS only.
+    pub secure: bool,
+    /// Which requests it is sent with.
+    pub same_site: SameSite,
+    /// How long browsers keep it. 0s: until the browser is closed.
+    #[serde(with = "duration")]
+    #[schemars(with = "duration::DurationSchema")]
+    pub max_age: Duration,
 }
 
 /// How users are authenticated.
@@ -262,7 +338,7 @@ pub struct Relay {
     pub volatile: bool,
 }
 
-/// What survives which failure after a commit: SQLite's `PRAGMA synchronous`.
+/// Which failures a commit survives: SQLite's `PRAGMA synchronous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -278,12 +354,31 @@ pub enum Synchronous {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct StoreConfig {
-    /// The folder of the SQLite database; created if missing.
+    /// The folder of the SQLite database; created if missing. Not used with `store.url`.
     pub path: PathBuf,
+    /// `postgres://user@host/database`: PostgreSQL 13 or later keeps everything instead of SQLite. Parameters: `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`), `sslrootcert` (a PEM file), `host` (a folder with the server's Unix socket) and those of tokio-postgres. Without a password.
+    pub url: String,
+    /// The password of the user in `store.url`.
+    pub password: Secret,
+    /// A file with this password; an end of line at its end is ignored.
+    pub password_file: PathBuf,
+    /// The schema in PostgreSQL; created if missing.
+    pub schema: String,
+    /// Whether several servers may write to this schema. Without it, a second one is refused.
+    pub shared: bool,
     /// "normal": a saved message survives a crash of the process, but a power failure may lose the newest ones. "full": it survives a power failure too; each commit waits for the disk.
     pub synchronous: Synchronous,
-    /// Number of threads that read the database. One more thread writes.
+    /// Number of threads that read the database; with PostgreSQL, of connections. One more writes.
     pub readers: usize,
+}
+
+/// `[search]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct SearchConfig {
+    /// The fields of a message's body that are searched: strings, and lists of strings. A name with dots leads into nested objects, as in "file.name". []: no search; the index makes a saved message dearer. After a change, the next start makes the index anew, the newest messages first, while the server runs.
+    pub fields: Vec<String>,
 }
 
 /// `[presence]`
@@ -293,13 +388,13 @@ pub struct StoreConfig {
 pub struct PresenceConfig {
     /// How long a user still counts as online after the last socket has disconnected.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub grace: Duration,
     /// In rooms with more users, `presence-changed` contains only the count, and `typing` is not forwarded.
     pub max_room_size: usize,
 }
 
-/// Which clients are recovered, unless their query says so explicitly.
+/// Which clients are recovered. `recovery=true` or `recovery=false` in a client's query overrides this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -319,7 +414,7 @@ pub enum RecoveryClients {
 pub struct RecoveryConfig {
     /// How long the state of a disconnected socket is kept: its id, its rooms and the events it missed. 0s: nothing is kept, and events have no offset.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub window: Duration,
     /// Which clients are recovered: "auto", those whose first request shows that they accept the offset as an additional last argument; "all"; or "none". `recovery=true` or `recovery=false` in a client's query overrides this for that client.
     pub clients: RecoveryClients,
@@ -327,7 +422,7 @@ pub struct RecoveryConfig {
     pub events: usize,
     /// Bytes of the events kept for one socket.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub bytes: usize,
     /// Disconnected sockets kept for one user. Beyond: the oldest is discarded.
     pub sockets_per_user: usize,
@@ -335,8 +430,10 @@ pub struct RecoveryConfig {
     pub sockets: usize,
     /// Bytes of the events kept for all sockets; an event for many sockets counts once. Beyond: disconnected sockets are discarded, the oldest first; then connected ones are no longer recoverable.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub total_bytes: usize,
+    /// The folder in which the sockets are kept while the server restarts. Empty: `store.path`; with PostgreSQL, or without the chat, none are kept then.
+    pub path: PathBuf,
 }
 
 /// `[limits]`
@@ -348,7 +445,7 @@ pub struct LimitsConfig {
     pub events_per_second: u32,
     /// Bytes of one frame or request, and of one event with its attachments. Beyond: a WebSocket is closed with 1009, a polling request is answered 413, an event is refused with too-large.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub payload_bytes: usize,
     /// Binary attachments of one event or acknowledgement. Beyond: the connection of the client that sent it is closed, as Node's server does; an event from the application or a backend is refused with an error. Socket.IO's own clients accept 10 and disconnect on more.
     pub attachments: usize,
@@ -362,21 +459,21 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Events of one socket that are queued or being processed. Beyond: rate-limited.
     pub events_in_flight: usize,
-    /// Bytes of one client's messages that are incomplete or not yet answered. Beyond: the server stops reading from this client until there are fewer. At least three times limits.payload-bytes.
+    /// Bytes of one client's messages that are incomplete or not yet answered. Beyond: the server stops reading from this client until there are fewer. A value below three times limits.payload-bytes plus 64 KiB is raised to that.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub received_bytes: usize,
     /// Bytes queued for one client. Beyond: its connection is dropped with the reason slow-consumer.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub queued_bytes: usize,
     /// Bytes queued for all clients; an event for many clients counts once. Beyond: connections that do not keep up are dropped with the same reason.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub queued_bytes_total: usize,
     /// Bytes that the server holds for all clients, for any purpose; an event for many clients counts once. Beyond: the server discards recovery state, stops reading from the clients that use the most, refuses new work with rate-limited, unavailable or 503, and drops clients that use more than an equal share.
     #[serde(with = "size")]
-    #[schemars(with = "size::Size")]
+    #[schemars(with = "size::SizeSchema")]
     pub memory: usize,
 }
 
@@ -385,17 +482,17 @@ pub struct LimitsConfig {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct WsConfig {
-    /// Paths at which `new WebSocket(url)` is accepted; [] for none. Other requests for "/" get the demo.
+    /// Paths at which `new WebSocket(url)` is accepted; [] for none. Requests for "/" that open no WebSocket get the demo.
     pub paths: Vec<String>,
     /// How often the server sends a ping to each client.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub ping_interval: Duration,
     /// How long a client may send nothing, not even a pong. Beyond: closed with 4008.
     #[serde(with = "duration")]
-    #[schemars(with = "duration::Written")]
+    #[schemars(with = "duration::DurationSchema")]
     pub idle_timeout: Duration,
-    /// The event name of text frames from a client that does not use envelopes. With "send-message", texts are saved in the lobby, and such clients receive what others save there.
+    /// The event name of text frames from a client that does not use envelopes, which are JSON objects with `eventType` and `event`. With "send-message", texts are saved in the lobby, and such clients receive what others save there.
     pub text_event: String,
     /// Register clients as soon as they connect, instead of with their first frame: as a guest, unless the URL or a header names the user.
     pub open_at_once: bool,
@@ -424,7 +521,7 @@ pub type Keys = BTreeMap<String, Key>;
 pub struct Key {
     /// The SHA-256 of the key, in hexadecimal. The key itself is not stored.
     pub hash: String,
-    /// The key's permissions: "events:write", "messages:read", "messages:write", "rooms:read", "rooms:write", "users:read", "users:write", or "*" for everything.
+    /// The key's permissions: "events:write", "messages:read", "messages:write", "rooms:read", "rooms:write", "users:read", "users:write", "data:read", "data:erase", or "*" for everything.
     pub scopes: Vec<Scope>,
     /// When the key expires, as in "2027-01-31T00:00:00Z"; without it, never.
     #[serde(with = "moment", default, skip_serializing_if = "Option::is_none")]
@@ -457,6 +554,12 @@ pub enum Scope {
     /// Disconnect users.
     #[serde(rename = "users:write")]
     UsersWrite,
+    /// Export rooms and what is stored of users.
+    #[serde(rename = "data:read")]
+    DataRead,
+    /// Delete rooms, and erase what is stored of users.
+    #[serde(rename = "data:erase")]
+    DataErase,
     /// All of these.
     #[serde(rename = "*")]
     Everything,
@@ -536,6 +639,7 @@ impl Default for ServerConfig {
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
+            transports: vec![TransportKind::Polling, TransportKind::WebSocket],
             allow_eio3: true,
             drain: Duration::from_secs(5),
             hosts: Vec::new(),
@@ -548,7 +652,28 @@ impl Default for ServerConfig {
 
 impl Default for CorsConfig {
     fn default() -> Self {
-        Self { origins: vec![Origin::parse("http://localhost:5173").expect("an origin")] }
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            origins: vec![Origin::parse("http://localhost:5173").expect("an origin")],
+            methods: texts(&["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            allowed_headers: Vec::new(),
+            exposed_headers: texts(&["Retry-After", "X-Request-Id"]),
+            credentials: true,
+            max_age: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for CookieConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            path: "/".to_owned(),
+            http_only: true,
+            secure: false,
+            same_site: SameSite::Lax,
+            max_age: Duration::ZERO,
+        }
     }
 }
 
@@ -588,10 +713,13 @@ impl Default for Config {
         Self {
             server: ServerConfig::default(),
             cors: CorsConfig::default(),
+            cookie: CookieConfig::default(),
             auth: AuthConfig::default(),
             rooms: RoomsConfig::default(),
             relay: Relays::from([("message".to_owned(), message)]),
             store: StoreConfig::default(),
+            retention: Retention::default(),
+            search: SearchConfig::default(),
             presence: PresenceConfig::default(),
             recovery: RecoveryConfig::default(),
             limits: LimitsConfig::default(),
@@ -607,7 +735,16 @@ impl Default for Config {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("data"), synchronous: Synchronous::Normal, readers: 2 }
+        Self {
+            path: PathBuf::from("data"),
+            url: String::new(),
+            password: Secret::default(),
+            password_file: PathBuf::new(),
+            schema: "sockeye".to_owned(),
+            shared: false,
+            synchronous: Synchronous::Normal,
+            readers: 2,
+        }
     }
 }
 
@@ -627,6 +764,7 @@ impl Default for RecoveryConfig {
             sockets_per_user: 10,
             sockets: 10_000,
             total_bytes: 32_000_000,
+            path: PathBuf::new(),
         }
     }
 }

@@ -1,17 +1,18 @@
-//! Deadlines: an ordered map of keys by when they are due, and one task that waits for the earliest.
+//! Deadlines: a map of keys ordered by the moments at which they are due, and one task that waits for the earliest.
 
 use std::{collections::BTreeMap, future::Future, time::Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// Keys, each with a moment at which it is due. `M` is the moments' type: [`Instant`], or a wall-clock timestamp.
+/// Keys, each with the moment at which it is due. `M` is the type of the moments: [`Instant`], or a wall-clock
+/// timestamp.
 ///
-/// An ordered map and not `tokio_util`'s `DelayQueue`: measured with heartbeats it costs less time and memory, it has
-/// no longest duration, and it works with any clock.
+/// It replaces `tokio_util`'s `DelayQueue`: measured with heartbeats it costs less time and memory, durations have no
+/// maximum, and it works with any clock.
 pub(crate) struct Deadlines<K, M = Instant> {
     entries: Mutex<Entries<K, M>>,
-    /// A deadline was inserted that is earlier than all others.
+    /// Notified when a deadline earlier than all others is inserted.
     earlier: Notify,
 }
 
@@ -88,8 +89,8 @@ impl<K, M: Copy + Ord> Deadlines<K, M> {
         (due, None)
     }
 
-    /// Waits until at least one key is due by this clock, and removes and returns all that are. `sleep` waits for a
-    /// moment; it may return before that. Only one task may wait.
+    /// Waits until at least one key is due by this clock; removes and returns all keys that are due. `sleep` waits for a
+    /// moment and may return early. Only one task may wait.
     pub(crate) async fn due_by<S: Future<Output = ()>>(
         &self,
         now: impl Fn() -> M,
@@ -112,7 +113,7 @@ impl<K, M: Copy + Ord> Deadlines<K, M> {
 }
 
 impl<K> Deadlines<K> {
-    /// Waits until at least one key is due, and removes and returns all that are. Only one task may wait.
+    /// Waits until at least one key is due; removes and returns all keys that are due. Only one task may wait.
     pub(crate) async fn due(&self) -> Vec<(Ticket, K)> {
         self.due_by(Instant::now, |next| tokio::time::sleep_until(next.into())).await
     }

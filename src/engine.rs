@@ -1,5 +1,5 @@
-//! The engine: Engine.IO and Socket.IO, from a client's handshake to the last byte that is written to it. This file is
-//! the facade: the layers above import from here, and the files below import from each other.
+//! The engine: Engine.IO, Socket.IO and plain WebSocket, from a client's handshake to the end of its connection. This
+//! file is the facade: the layers above import from here only. The files below import from each other directly.
 //!
 //! ```text
 //!                 requests ── handle: Engine ───── connect ───── library (decides on CONNECT)
@@ -9,53 +9,56 @@
 //!   out                        output ─── frames ─────┘
 //! ```
 //!
-//! A `Connection` is a session of Engine.IO: its `sid` is the client's secret, and it ends with the network. A `Socket`
-//! is a socket of Socket.IO: a client in a namespace, with a log of its last events; it may outlive its connection.
-//! What is sent is a `Frame`, encoded once and shared by all who receive it. The order in which frames enter a
-//! connection's output, under its lock, is the order in which they leave. `Shared` is what all connections and sockets
-//! have in common.
+//! The library is socketioxide: its connect middleware and connect handlers accept or refuse each CONNECT.
 //!
-//! A client of plain WebSocket is a `Connection` too, with one `Socket` that ends with it. `plain` translates its texts
-//! to events, and each `Frame` to a text, once for all such clients. `wire` is where the sending side asks which of the
-//! two a client speaks.
+//! A `Connection` is a session of Engine.IO. Its `sid` is secret. The session ends when its transport ends; an upgrade
+//! replaces the transport and keeps the session. A `Socket` is a socket of Socket.IO: a client in a namespace, with a
+//! log of its last events. A `Socket` may outlive its `Connection`. A `Frame` is an encoded packet, shared by all
+//! receivers. Frames are pushed to a connection's output while its `output` lock is held, and are sent in the order in
+//! which they were pushed. `Shared` holds what all connections and sockets use: settings, limits, the
+//! memory account and timers.
 //!
-//! Every request of a client is verified by `verify`, whichever way it came in: `fast_handshake` accepts a WebSocket
-//! before hyper, and `requests` answers what came through hyper: long polling, `hyper_handshake` and `upgrade`.
+//! A client of plain WebSocket is a `Connection` too, with one `Socket` that ends with it. `plain` translates the
+//! client's texts to events, and each `Frame` to a text, once for all such clients. `wire` tells the sending side
+//! whether a client speaks Socket.IO or plain WebSocket.
+//!
+//! `verify` verifies every request of a client. `fast_handshake` accepts a WebSocket without hyper. `requests` answers
+//! requests through hyper: long polling, and WebSockets with `hyper_handshake` and `upgrade`.
 //!
 //! # Imports
 //!
 //! No file imports one that imports it, directly or through others. From the bottom: values (`settings`, `version`,
-//! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then what has
-//! an `Engine`: `opening`, `verify`, `requests`, `memory_relief`, `shutdown`. Where a call goes up, it goes through a
-//! trait of the lower file: `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the engine),
-//! `Flush` and `Timed` (tasks call connections and sockets), `Application` (a socket calls the layer above).
+//! `reason`, `packet`), `frame` and `output`, `shared`, `connection`, `socket`, `connect`, `handle`, and then the files
+//! that hold an `Engine`: `connection_builder`, `verify`, `requests`, `memory_relief`, `shutdown`. A call upwards goes
+//! through a trait of the lower file: `ClientSocket` (a connection calls its sockets), `Host` (a connection calls the
+//! engine), `Flush` and `Timed` (tasks call connections and sockets), `Application` (a socket calls the layer above).
 //!
 //! # Locks
 //!
-//! A thread that holds a lock may take only locks that come later in this list, and no second one of the same kind:
+//! A thread that holds a lock may take only locks that come later in this list, and never a second lock of the same
+//! kind:
 //!
 //! 1. a connection's `assembly`, while a packet is processed;
-//! 2. those of the layers above, such as a hub's, which delivers to sockets while it holds it;
+//! 2. the locks of the layers above, such as a hub's, which is held while the hub delivers to sockets;
 //! 3. a socket's `state`;
 //! 4. a connection's `state`;
 //! 5. a connection's `output`;
-//! 6. all others, which are held for a few instructions: those of `Connections`, `AwaySockets`, `Timers`, `Flushers`,
-//!    `Account`, `Plain` and `Limits`.
+//! 6. all others, which are held for a few instructions: those of `Connections`, `RecoverableSockets`, `Timers`,
+//!    `Flushers`, `Account`, `PlainState` and `Limits`.
 //!
-//! A connection's `state` and `output` are never held together, and no lock is held over an `.await`. From the third
-//! kind on, nothing calls an `Application` while it holds a lock, except for `take_seat`, `leave_seat` and `user`,
-//! which take locks of the sixth kind only. A `PendingFlush` may end connections, so it is dropped when only `assembly`
-//! is held, or none.
+//! A connection's `state` and `output` are never held together, and no lock is held over an `.await`. No code calls an
+//! `Application` while it holds a lock of kinds 3 to 6, except for `take_seat`, `leave_seat` and `user`, which take
+//! only locks of kind 6. The drop of a `PendingFlush` may end connections. It therefore happens while no lock is held,
+//! or only `assembly`.
 
-mod ahead;
 mod application;
 mod assembly;
-mod away;
 mod background;
 mod client_socket;
 mod clients;
 mod connect;
 mod connection;
+mod connection_builder;
 mod connections;
 mod diagnosis;
 mod engine_side;
@@ -68,7 +71,8 @@ mod frame;
 pub mod fuzzing;
 mod handle;
 mod handshake;
-mod heartbeat;
+mod hooks;
+mod http_stream;
 mod hyper_handshake;
 mod jsonp;
 mod library;
@@ -77,7 +81,7 @@ mod memory_relief;
 #[cfg(test)]
 pub(crate) mod models;
 mod offset;
-mod opening;
+mod opening_request;
 mod output;
 mod packet;
 mod packet_rate;
@@ -88,16 +92,20 @@ mod polling;
 mod probe;
 mod reader;
 mod reason;
+mod recoverable_sockets;
 mod recovery_log;
-mod refusal;
 mod replays;
+mod request_error;
 mod request_head;
 mod requests;
+mod session_cookie;
 mod settings;
 mod shared;
 mod shutdown;
 mod slow_consumers;
 mod socket;
+mod stored_head;
+mod stream;
 mod timers;
 mod upgrade;
 mod verify;
@@ -106,26 +114,28 @@ mod websocket;
 mod wire;
 
 pub(crate) use self::{
-    ahead::{Ahead, HEAD_MAX},
-    application::{Answer, Application, Arrival, NotAnEvent},
+    application::{AckArguments, Application, IncomingEvent, NotAnEvent},
     engine_side::EngineSide,
     fast_handshake::accept_fast,
     flush::PendingFlush,
     frame::Frame,
     handle::Engine,
-    handshake::Handshake,
+    hooks::Hooks,
+    http_stream::{HEAD_MAX, HttpStream},
     library::Library,
-    memory::{Account, Charge, Kind, ReceivedCharge},
+    memory::{Account, Charge, MemoryKind, ReceivedCharge},
     parameters::{asks_for_jsonp, names_a_session},
     reader::Reader,
-    refusal::Refused,
+    request_error::RefusedRequest,
     request_head::RequestHead,
     requests::serve,
-    settings::{Bound, PlainSettings, Recovery, Settings},
-    socket::Socket,
-    verify::{Verified, verify, verify_plain},
+    session_cookie::SessionCookie,
+    settings::{Bound, PlainSettings, RecoverySettings, Settings},
+    socket::{ClientChange, Socket, SuspendedSocket},
+    verify::{VerifiedRequest, verify, verify_plain},
     websocket::asks_for_websocket,
 };
+pub use handshake::Handshake;
 pub use output::TransportName;
 pub use reason::DisconnectReason;
 pub use request_head::ClientAddress;

@@ -1,11 +1,14 @@
 //! The error type, with variants by what the client can do.
 //!
 //! Everything between a frame and the store returns this [`Error`]. `anyhow` is used only for errors that people
-//! read, on the terminal or in the log: in the command line (`cli`, and `auth::issue` and `store::backup`, which only
-//! `cli` calls), and in `store/` for opening the database and for failed commits. An error is logged once, where it
+//! read, on the terminal or in the log: in the command line (`cli`, and `auth::issue`, which only `cli` calls), and in
+//! `store` for opening the database, for backups and for failed commits. An error is logged once, where it
 //! is handled: in `namespace/` for events, in `cli` at start-up.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use crate::model::Timestamp;
 
@@ -47,9 +50,65 @@ pub enum Error {
     /// source is logged and never sent to a client.
     #[error("{0}")]
     Unavailable(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// An error of the application's own: see [`Error::custom`].
+    #[error(transparent)]
+    Custom(#[from] CustomError),
+}
+
+/// An error with a code and data of the application's own.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct CustomError {
+    code: Cow<'static, str>,
+    message: String,
+    data: Option<Json>,
+}
+
+impl CustomError {
+    /// Adds data for the client: `error.data` of an acknowledgement, `err.data.data` of a `connect_error`.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Into<Json>) -> Self {
+        self.data = Some(data.into());
+        self
+    }
 }
 
 impl Error {
+    /// An error with a code of the application's own, such as `sold-out`. Clients get it as it is; metrics count it as
+    /// `custom`.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use sockeye::{Ctx, Error, Result};
+    ///
+    /// async fn buy(_: Ctx, seats: u32) -> Result<u32> {
+    ///     let free = 3;
+    ///     if seats > free {
+    ///         return Err(Error::custom("sold-out", "too few seats").with_data(json!({ "free": free })).into());
+    ///     }
+    ///     Ok(seats)
+    /// }
+    /// ```
+    pub fn custom(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> CustomError {
+        CustomError { code: code.into(), message: message.into(), data: None }
+    }
+
+    /// The code as clients get it: one of [`Code`], or the application's own.
+    pub(crate) fn wire_code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Custom(error) => error.code.clone(),
+            error => error.code().as_str().into(),
+        }
+    }
+
+    /// The data of an error of the application's own.
+    pub(crate) fn data(&self) -> Option<&Json> {
+        match self {
+            Self::Custom(error) => error.data.as_ref(),
+            _ => None,
+        }
+    }
+
     /// A failure of the server. The source is only logged.
     pub fn internal(what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(what.to_owned(), Some(source.into()))
@@ -81,6 +140,7 @@ impl Error {
             Self::RateLimited(_) => Code::RateLimited,
             Self::TooLarge(_) => Code::TooLarge,
             Self::Unavailable(..) => Code::Unavailable,
+            Self::Custom(_) => Code::Custom,
         }
     }
 }
@@ -104,10 +164,11 @@ pub enum Code {
     RateLimited,
     TooLarge,
     Unavailable,
+    Custom,
 }
 
 impl Code {
-    /// All codes.
+    /// All codes of the server's own.
     pub(crate) const ALL: [Self; 10] = [
         Self::BadPayload,
         Self::UnknownEvent,
@@ -134,6 +195,7 @@ impl Code {
             Self::RateLimited => "rate-limited",
             Self::TooLarge => "too-large",
             Self::Unavailable => "unavailable",
+            Self::Custom => "custom",
         }
     }
 }
@@ -173,7 +235,7 @@ mod tests {
         naming_anyhow(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
         // The example in `lib.rs` shows an application, which may use it.
         let is_told = |path: &str| {
-            ["lib.rs", "error.rs", "auth/jwt/issue.rs"].contains(&path)
+            ["lib.rs", "error.rs", "auth/jwt/issue.rs", "store.rs"].contains(&path)
                 || ["cli", "store/"].iter().any(|start| path.starts_with(start))
         };
         found.retain(|path| !is_told(path));

@@ -1,5 +1,5 @@
-//! What is written from the code: `client-demo/src/wire.ts`, tables in `docs`, `sockeye.toml`, the list of what is
-//! public. A test that finds one stale writes it anew and fails.
+//! Tests that keep generated files up to date: `client-demo/src/wire.ts`, tables in `docs`, `sockeye.toml`, and the list
+//! of public items. A test that finds a stale file writes it anew and fails.
 
 mod public_api;
 
@@ -17,7 +17,7 @@ use crate::{
     protocol::*,
 };
 
-/// Writes a file that is not what it should be, and fails.
+/// Writes the file and fails, if its text is not the wanted one.
 fn must_be_current(path: &str, wanted: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if fs::read_to_string(&path).unwrap_or_default() != wanted {
@@ -31,11 +31,8 @@ fn wire_ts_is_up_to_date() {
     let config = Config::default().with_large_int("number");
     let mut text = String::from("// Written by `cargo test` from src/protocol.rs. Do not edit.\n\n");
     let codes: Vec<String> = Code::ALL.iter().map(|code| format!("\"{code}\"")).collect();
-    text += &format!(
-        "/** What a program switches on when an event fails. */\nexport type ErrorCode = {};\n\n",
-        codes.join(" | ")
-    );
-    text += "/** What every acknowledgement is called with. */\nexport type Reply<T> =\n  | { success: true; data: T }\n  | { success: false; error: { code: ErrorCode; message: string } };\n\n";
+    text += &format!("/** The error codes, for programs. */\nexport type ErrorCode = {};\n\n", codes.join(" | "));
+    text += "/** The argument of every acknowledgement. */\nexport type Reply<T> =\n  | { success: true; data: T }\n  | { success: false; error: { code: ErrorCode; message: string } };\n\n";
     text += "/** `send-message`: neither `room` nor `to` means the lobby. The other fields are the body. */\nexport type SendMessage = { room?: string; to?: string; idempotencyKey?: string; [field: string]: unknown };\n\n";
     text += "/** `edit-message`: the other fields replace the body. */\nexport type EditMessage = { id: string; [field: string]: unknown };\n\n";
     macro_rules! types {
@@ -50,6 +47,7 @@ fn wire_ts_is_up_to_date() {
         JoinRoom,
         LeaveRoom,
         LoadMessages,
+        SearchMessages,
         ListUsers,
         ListRooms,
         MarkRead,
@@ -58,6 +56,7 @@ fn wire_ts_is_up_to_date() {
         Head,
         JoinedRoom,
         Page,
+        FoundMessages,
         RoomUser,
         UserList,
         Membership,
@@ -68,6 +67,7 @@ fn wire_ts_is_up_to_date() {
         MessageSaved,
         MessageEdited,
         MessageDeleted,
+        RoomDeleted,
         MessageRead,
         Typing,
         PresenceChanged,
@@ -94,7 +94,7 @@ fn wire_ts_is_up_to_date() {
 
 fn declaration<T: TS + 'static>(config: &Config) -> String {
     let docs = T::docs().unwrap_or_default();
-    // Ids, rooms and times are strings on the wire, bodies are records: no type of their own there.
+    // Ids, rooms and times are strings on the wire, and bodies are records: TypeScript has no types of its own for them.
     let mut declaration = T::decl(config);
     for (name, wire) in [
         ("UserId", "string"),
@@ -147,7 +147,7 @@ fn the_table_of_the_metrics_is_up_to_date() {
     tables_must_be_current("docs/metrics.md", &[("metrics", &metrics_table())]);
 }
 
-/// The same for the tables of a page, each by its name.
+/// As [`must_be_current`], for the tables of a page, by their names.
 fn tables_must_be_current(path: &str, tables: &[(&str, &str)]) {
     let mut page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path);
     for (name, table) in tables {
@@ -156,7 +156,7 @@ fn tables_must_be_current(path: &str, tables: &[(&str, &str)]) {
     must_be_current(path, &page);
 }
 
-/// Replaces what stands between `<!-- name -->` and `<!-- /name -->`.
+/// Replaces the text between `<!-- name -->` and `<!-- /name -->`.
 fn between(text: &str, name: &str, by: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let start = text.find(&open).unwrap_or_else(|| panic!("{open}")) + open.len();

@@ -1,4 +1,4 @@
-//! The handlers of the chat, one file for each event, named after it.
+//! The handlers of the chat. There is one file for each event, with the event's name.
 
 mod came_back;
 mod connection;
@@ -12,33 +12,35 @@ mod list_users;
 mod load_messages;
 mod mark_read;
 mod refresh_token;
+mod search_messages;
 mod send_message;
 mod typing;
 mod went_away;
 
 use crate::{namespace::Events, protocol::RefreshToken};
 
-/// Adds what every namespace needs: tokens end, so each has `refresh-token`.
+/// Adds `refresh-token`, which every namespace needs because tokens expire.
 pub(crate) fn everywhere(events: Events) -> Events {
-    if events.has::<RefreshToken>() { events } else { events.on(refresh_token::refresh_token) }
+    if events.has::<RefreshToken>() { events } else { events.event(refresh_token::refresh_token) }
 }
 
 /// The events of the root namespace.
 pub(crate) fn events() -> Events {
     Events::new()
-        .connection(connection::connection)
+        .begin(connection::connection)
         .writes(send_message::send_message)
         .writes(edit_message::edit_message)
         .writes(delete_message::delete_message)
-        .on(join_room::join_room)
-        .on(leave_room::leave_room)
-        .on(load_messages::load_messages)
-        .on(list_users::list_users)
-        .on(list_rooms::list_rooms)
+        .event(join_room::join_room)
+        .event(leave_room::leave_room)
+        .event(load_messages::load_messages)
+        .event(search_messages::search_messages)
+        .event(list_users::list_users)
+        .event(list_rooms::list_rooms)
         .writes(mark_read::mark_read)
-        .on(typing::typing)
-        .on(refresh_token::refresh_token)
+        .event(typing::typing)
+        .event(refresh_token::refresh_token)
         .away(went_away::away)
         .back(came_back::back)
-        .disconnect(disconnect::disconnect)
+        .ended(disconnect::disconnect)
 }

@@ -1,10 +1,10 @@
-//! The HTTP API under `/api`, for backends: one file per resource. A caller is a backend with
-//! a key and its scopes, or a user with a token, who may read what that user may see. Replies and codes are as on
-//! sockets.
+//! The HTTP API under `/api`: one file per resource. The caller is a backend, which has a key with scopes, or a user
+//! with a token, who may read what that user may see. Replies and error codes have the same form as on sockets.
 
-mod answer;
+mod body_with_rest;
 mod caller;
 mod charged_bodies;
+mod data;
 mod describe;
 mod events;
 mod extract;
@@ -12,6 +12,7 @@ mod layers;
 mod messages;
 mod openapi;
 mod page_policy;
+mod response;
 mod rooms;
 mod users;
 
@@ -29,28 +30,31 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::{answer::Failed, openapi::Description};
+use self::{openapi::Description, response::ApiError};
 use crate::{app::App, error::Error};
 
-pub(crate) use answer::status;
+pub(crate) use body_with_rest::BodyWithRest;
 pub(crate) use caller::has_key;
+pub(crate) use events::Replies;
 pub(crate) use extract::{json, whole};
-pub(crate) use layers::{REQUEST_ID, frame};
+pub(crate) use layers::observe;
 pub(crate) use page_policy::{OWN_FILES, guarded};
+pub(crate) use response::status;
 #[cfg(test)]
 pub(crate) use rooms::Rooms;
 
-/// Everything under `/api`.
-pub(crate) fn routes(app: &Arc<App>) -> Router {
+/// The routes under `/api`.
+pub(crate) fn routes(app: &Arc<App>, replies: Replies) -> Router {
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
-        .merge(events::routes())
+        .merge(events::routes(replies))
         .merge(messages::routes())
         .merge(rooms::routes())
         .merge(users::routes())
+        .merge(data::routes())
         .split_for_parts();
     let router = if app.config.api.docs {
-        // Nothing in the page asks another server: the validator would. Without the bar at its top, which would show
-        // other servers' descriptions, it needs no style of its own either.
+        // The page must send no requests to other servers, so the validator is off. The base layout has no top bar,
+        // which would load descriptions from other servers and need an inline style.
         let config = utoipa_swagger_ui::Config::default().validator_url("none").use_base_layout();
         let page = SwaggerUi::new("/api/docs").config(config);
         let page = Router::from(page.url("/api/openapi.json", openapi::with_unique_ids(description)));
@@ -69,14 +73,14 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
 
 /// The response to a refused request.
 pub(crate) fn refusal(error: Error) -> Response {
-    Failed(error).into_response()
+    ApiError(error).into_response()
 }
 
 fn no_such_path() -> Response {
     refusal(Error::NotFound("there is no such path".to_owned()))
 }
 
-/// With `Allow`, which the router adds.
+/// 405. The router adds the `Allow` header.
 fn wrong_method() -> Response {
     let mut response = refusal(Error::BadPayload("this path does not take this method".to_owned()));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

@@ -1,4 +1,4 @@
-//! Seats (connections, users, addresses) and token buckets.
+//! Limits on sockets and connections: seats in all, per user and per address; and token buckets.
 
 mod http_user_rate;
 
@@ -18,7 +18,7 @@ use governor::{
 };
 use parking_lot::Mutex;
 
-pub use http_user_rate::Requests;
+pub use http_user_rate::HttpUserRate;
 
 use crate::{
     config::LimitsConfig,
@@ -30,29 +30,30 @@ use crate::{
 /// Headroom for pending connections, so that excess clients get CONNECT_ERROR instead of a refused TCP connection.
 pub(crate) const REFUSED: usize = 100;
 
-/// Counts connected sockets and pending connections.
+/// Counts sockets and pending connections.
 pub struct Limits {
     config: ArcSwap<LimitsConfig>,
     metrics: Metrics,
-    taken: Mutex<Taken>,
+    taken: Mutex<TakenSeats>,
 }
 
+/// The number of seats that are taken.
 #[derive(Default)]
-struct Taken {
+struct TakenSeats {
     all: usize,
     by_user: HashMap<UserId, usize>,
     by_address: HashMap<IpAddr, usize>,
-    waiting: usize,
-    waiting_by_address: HashMap<IpAddr, usize>,
+    pending: usize,
+    pending_by_address: HashMap<IpAddr, usize>,
 }
 
-/// The place of a connection that has joined no namespace yet; dropping it frees the place.
-pub struct Waiting {
+/// The seat of a pending connection, which has joined no namespace yet. Dropping it frees the seat.
+pub struct PendingSeat {
     limits: Arc<Limits>,
     address: Option<IpAddr>,
 }
 
-/// A socket's place; dropping it frees it.
+/// The seat of a socket. Dropping it frees the seat.
 pub struct Seat {
     limits: Arc<Limits>,
     user: UserId,
@@ -60,7 +61,7 @@ pub struct Seat {
 }
 
 impl Limits {
-    /// No sockets and no pending connections.
+    /// Limits with all seats free.
     pub fn new(config: LimitsConfig, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self { config: ArcSwap::from_pointee(config), metrics, taken: Mutex::default() })
     }
@@ -70,12 +71,12 @@ impl Limits {
         self.config.load()
     }
 
-    /// Replaces the settings. Connections keep their buckets, and places that are taken stay taken.
+    /// Replaces the settings. Connections keep their buckets, and seats that are taken stay taken.
     pub(crate) fn replace(&self, config: LimitsConfig) {
         self.config.store(Arc::new(config));
     }
 
-    /// Takes a seat for a socket; an error names the limit that is reached.
+    /// Takes a seat for a socket. The error names the limit that is reached.
     pub fn admit(self: &Arc<Self>, user: &UserId, address: Option<IpAddr>) -> Result<Seat> {
         let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock();
@@ -103,42 +104,42 @@ impl Limits {
         Ok(Seat { limits: self.clone(), user: user.clone(), address })
     }
 
-    /// Takes a place for a pending connection; `None` where all are taken.
-    pub fn wait(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Waiting> {
-        self.try_wait(address).inspect_err(|limit| self.metrics.limited(limit)).ok()
+    /// Takes a seat for a pending connection; `None` if all are taken.
+    pub fn seat_pending(self: &Arc<Self>, address: Option<IpAddr>) -> Option<PendingSeat> {
+        self.try_seat_pending(address).inspect_err(|limit| self.metrics.limited(limit)).ok()
     }
 
-    /// As [`Self::wait`], but does not count the limit that is reached: its name is the error.
-    pub(crate) fn try_wait(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Waiting, &'static str> {
+    /// As [`Self::seat_pending`], but the error is the name of the limit that is reached, and no metric counts it.
+    pub(crate) fn try_seat_pending(self: &Arc<Self>, address: Option<IpAddr>) -> Result<PendingSeat, &'static str> {
         let (address, config) = (address.map(network), self.config());
         let mut taken = self.taken.lock();
-        let of_address = address.and_then(|address| taken.waiting_by_address.get(&address).copied()).unwrap_or(0);
-        if taken.waiting >= LimitsConfig::or_none(config.connections).saturating_add(REFUSED) {
+        let of_address = address.and_then(|address| taken.pending_by_address.get(&address).copied()).unwrap_or(0);
+        if taken.pending >= LimitsConfig::or_none(config.connections).saturating_add(REFUSED) {
             return Err("connections");
         }
         if of_address >= LimitsConfig::or_none(config.sockets_per_address).saturating_add(REFUSED) {
             return Err("sockets-per-address");
         }
-        taken.waiting += 1;
+        taken.pending += 1;
         if let Some(address) = address {
-            *taken.waiting_by_address.entry(address).or_default() += 1;
+            *taken.pending_by_address.entry(address).or_default() += 1;
         }
-        Ok(Waiting { limits: self.clone(), address })
+        Ok(PendingSeat { limits: self.clone(), address })
     }
 
-    /// A bucket for the events of one connection; `None` where there is no limit.
+    /// A bucket for the events of one connection; `None` without a limit.
     pub fn bucket(&self) -> Option<DefaultDirectRateLimiter> {
         NonZeroU32::new(self.config().events_per_second).map(|events| bucket(Quota::per_second(events)))
     }
 }
 
-/// A full bucket. All buckets share one clock, since making one takes 25 µs under a hypervisor (CPUID).
+/// A full bucket. All buckets share one clock, since creating a clock takes 25 µs under a hypervisor (CPUID).
 pub(crate) fn bucket(quota: Quota) -> DefaultDirectRateLimiter {
     static CLOCK: LazyLock<DefaultClock> = LazyLock::new(DefaultClock::default);
     RateLimiter::direct_with_clock(quota, CLOCK.clone())
 }
 
-/// Takes a token; otherwise returns how long it takes until there is one.
+/// Takes a token; if the bucket is empty, returns how long to wait for one.
 pub(crate) fn wait(bucket: &DefaultDirectRateLimiter) -> Option<Duration> {
     bucket.check().err().map(|refused| refused.wait_time_from(bucket.clock().now()))
 }
@@ -151,12 +152,12 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PendingSeat {
     fn drop(&mut self) {
         let mut taken = self.limits.taken.lock();
-        taken.waiting -= 1;
+        taken.pending -= 1;
         if let Some(address) = &self.address {
-            one_less(&mut taken.waiting_by_address, address);
+            one_less(&mut taken.pending_by_address, address);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! All metrics. Handles are made once; without a metrics listener they do nothing.
+//! All metrics. Handles are created once. Without a metrics listener they do nothing.
 
 mod descriptions;
 
@@ -23,9 +23,9 @@ pub struct Metrics {
     registry: Option<Arc<Registry>>,
     /// `sockeye_connections`: sockets connected now.
     pub connections: Gauge,
-    /// `sockeye_tcp_connections`: TCP connections, whatever is spoken on them.
+    /// `sockeye_tcp_connections`: TCP connections of any protocol.
     pub tcp_connections: Gauge,
-    /// `sockeye_connects_total`: sockets that were let in.
+    /// `sockeye_connects_total`: sockets that were accepted.
     pub connects: Counter,
     /// `sockeye_commit_batch_size`: writes in one commit.
     pub commit_batch_size: Histogram,
@@ -37,11 +37,11 @@ pub struct Metrics {
     pub failed_reads: Counter,
     /// `sockeye_deliveries_total`: events and acknowledgements put into sockets' queues or logs.
     pub deliveries: Counter,
-    /// `sockeye_away`: sockets whose clients have gone and may come back.
+    /// `sockeye_away`: disconnected sockets that may be recovered.
     pub away: Gauge,
     /// `sockeye_queued_bytes`: unsent bytes of all clients.
     pub queued_bytes: Gauge,
-    /// `sockeye_largest_queue_bytes`: unsent bytes of the client that has the most.
+    /// `sockeye_largest_queue_bytes`: unsent bytes of the client with the most.
     pub queued_bytes_largest: Gauge,
 }
 
@@ -56,8 +56,8 @@ pub struct EventMetrics {
     pub handler_seconds: Histogram,
     /// `sockeye_events_total{event,outcome="ok"}`.
     pub done: Counter,
-    /// `sockeye_events_total{event,outcome=<code>}`, in the order of [`Code::ALL`].
-    pub failed: [Counter; Code::ALL.len()],
+    /// `sockeye_events_total{event,outcome=<code>}`, in the order of [`Code::ALL`], and last that of the application's own errors.
+    pub failed: [Counter; Code::ALL.len() + 1],
 }
 
 impl Metrics {
@@ -96,14 +96,14 @@ impl Metrics {
         }
     }
 
-    /// Makes the handles of an event, for the caller to keep. Never call it with a name that a client chose.
+    /// Creates the handles of an event, for the caller to keep. Must not be called with a name that a client chose.
     pub fn event(&self, name: &str) -> Arc<EventMetrics> {
         let r = self.registry.as_deref();
         let outcome = |outcome: &str| counter(r, "sockeye_events_total", &[("event", name), ("outcome", outcome)]);
         Arc::new(EventMetrics {
             handler_seconds: histogram(r, "sockeye_handler_seconds", &[("event", name)]),
             done: outcome("ok"),
-            failed: Code::ALL.map(|code| outcome(code.as_str())),
+            failed: std::array::from_fn(|index| outcome(Code::ALL.get(index).unwrap_or(&Code::Custom).as_str())),
         })
     }
 
@@ -112,9 +112,9 @@ impl Metrics {
         counter(self.registry.as_deref(), "sockeye_disconnects_total", &[("reason", reason)]).increment(1);
     }
 
-    /// `sockeye_recoveries_total{outcome}`: clients that came back. `recovered`: to their socket. `unknown`: there was
-    /// no such socket any more. `lost`: too much had happened since. `refused`: it was not theirs.
-    /// `broken`: what they had missed has broken their connection twice.
+    /// `sockeye_recoveries_total{outcome}`: clients that asked for their socket. `recovered`: they got it. `unknown`: it
+    /// no longer exists. `lost`: they missed more events than are kept. `refused`: it is another user's, or not
+    /// available now. `broken`: the events they missed have broken their connection twice.
     pub fn recovered(&self, outcome: &str) {
         counter(self.registry.as_deref(), "sockeye_recoveries_total", &[("outcome", outcome)]).increment(1);
     }
@@ -124,20 +124,20 @@ impl Metrics {
         counter(self.registry.as_deref(), "sockeye_refused_connections_total", &[("code", code.as_str())]).increment(1);
     }
 
-    /// `sockeye_limited_total{limit}`: how often a limit of the configuration was hit.
+    /// `sockeye_limited_total{limit}`: how often a limit of the configuration was reached.
     pub fn limited(&self, limit: &str) {
         counter(self.registry.as_deref(), "sockeye_limited_total", &[("limit", limit)]).increment(1);
     }
 
-    /// `sockeye_memory_bytes{kind}`: bytes held for clients, by what they are held for.
+    /// `sockeye_memory_bytes{kind}`: bytes held for clients, by purpose.
     pub fn holds(&self, kind: &'static str, bytes: usize) {
         let Some(registry) = self.registry.as_deref() else { return };
         let key = key("sockeye_memory_bytes", &[("kind", kind)]);
         registry.recorder.register_gauge(&key, &METADATA).set(bytes as f64);
     }
 
-    /// `sockeye_http_requests_total{route,status}` and `sockeye_http_seconds{route}`: requests to the HTTP API. The
-    /// route is the pattern, never what a client made up.
+    /// `sockeye_http_requests_total{route,status}` and `sockeye_http_seconds{route}`: requests to the HTTP API. `route`
+    /// must be the pattern of the route, not a path that a client chose.
     pub fn requested(&self, route: &str, status: &str, took: Duration) {
         let r = self.registry.as_deref();
         counter(r, "sockeye_http_requests_total", &[("route", route), ("status", status)]).increment(1);
@@ -149,7 +149,7 @@ impl Metrics {
         self.registry.as_ref().map(|registry| registry.handle.render()).unwrap_or_default()
     }
 
-    /// Drains the histograms' buffers periodically; runs for ever. `None` where metrics are off.
+    /// Drains the histograms' buffers periodically; never ends. `None` if metrics are off.
     pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let registry = self.registry.clone()?;
         Some(async move {

@@ -1,16 +1,20 @@
-//! Domain types (rooms, users, messages). Each is parsed on its way in, so that an invalid one cannot exist.
+//! Domain types (rooms, users, messages). Their constructors validate, so an invalid value cannot exist.
 
+mod data_types;
 mod message;
 mod parse;
 mod room;
 mod schema;
+mod socket_data;
 mod socket_id;
 mod timestamp;
 mod user;
 
+pub(crate) use data_types::DataTypes;
 pub use message::{Body, Message, MessageId};
 pub(crate) use parse::{idempotency_key, keyed, named};
 pub use room::{Direct, Room, RoomName, RoomRef};
+pub use socket_data::SocketData;
 pub use socket_id::SocketId;
 pub use timestamp::Timestamp;
 pub use user::{User, UserId};

@@ -1,6 +1,6 @@
 //! Presence: which users are in which room of the root namespace. A user is in a room while at least one of their
-//! sockets is subscribed, and for `presence.grace` after the last one has gone. Changes are announced by
-//! `presence-changed`.
+//! sockets is connected and subscribed, and for `presence.grace` after that. A socket that is away, which means
+//! disconnected but still recoverable, does not count. Changes are announced by `presence-changed`.
 
 mod burst;
 mod rooms;
@@ -35,7 +35,7 @@ pub struct Presence {
 
 /// What happens at a deadline.
 enum Deadline {
-    /// The user leaves the room, unless a socket of theirs has come back.
+    /// The user leaves the room, unless one of their sockets has come back.
     GraceEnds(RoomName, UserId),
     /// The changes in the room are announced.
     BurstEnds(RoomName),
@@ -47,16 +47,16 @@ impl Presence {
         Self { config, hub, lobby, rooms: Mutex::default(), deadlines: Deadlines::new() }
     }
 
-    /// Records that a socket of the user is subscribed to a room. Recording it twice has no effect.
-    pub fn came(&self, room: &RoomName, user: &User, socket: SocketId) {
+    /// Adds a user's socket to a room. Adding it twice has no effect.
+    pub fn add_socket(&self, room: &RoomName, user: &User, socket: SocketId) {
         let mut rooms = self.rooms.lock();
         let effect = rooms.add(room, user, socket);
         self.apply(effect, room);
     }
 
-    /// Records that a socket of the user is not subscribed to a room any more, or is away. True if it was the user's
-    /// last socket in the room: the grace begins.
-    pub fn went(&self, room: &RoomName, user: &UserId, socket: SocketId) -> bool {
+    /// Removes a user's socket from a room: it is not subscribed any more, or is away. True if it was the user's last
+    /// socket in the room: the grace (`presence.grace`) begins.
+    pub fn remove_socket(&self, room: &RoomName, user: &UserId, socket: SocketId) -> bool {
         let mut rooms = self.rooms.lock();
         rooms.remove_socket(room, user, socket, || {
             let end = Instant::now() + self.config.grace;
@@ -64,8 +64,31 @@ impl Presence {
         })
     }
 
-    /// Records that a user has left a room, with all their sockets and without grace.
-    pub fn left(&self, room: &RoomName, user: &UserId) {
+    /// Adds a user who was in the room at the end of an earlier process. The grace begins, and nothing is announced now,
+    /// because the room's clients know that the user is there.
+    pub fn restore_user(&self, room: &RoomName, user: &User) {
+        let mut rooms = self.rooms.lock();
+        rooms.restore_user(room, user, || {
+            let end = Instant::now() + self.config.grace;
+            self.deadlines.insert(end, Deadline::GraceEnds(room.clone(), user.id.clone()))
+        });
+    }
+
+    /// Whether a user is in a room, the grace included.
+    pub fn is_in(&self, room: &RoomName, user: &UserId) -> bool {
+        self.rooms.lock().get(room).is_some_and(|in_room| in_room.user(user).is_some())
+    }
+
+    /// Announces all changes now.
+    pub fn announce(&self) {
+        let rooms = self.rooms.lock().changed();
+        for (room, event) in rooms.into_iter().filter_map(|room| self.end_burst(room)) {
+            self.hub.tell(To::Room(&Room::Named(room)), &event);
+        }
+    }
+
+    /// Removes a user from a room, with all their sockets and without grace.
+    pub fn remove_user(&self, room: &RoomName, user: &UserId) {
         let mut rooms = self.rooms.lock();
         let effect = rooms.remove_user(room, user);
         self.apply(effect, room);
@@ -76,12 +99,12 @@ impl Presence {
         self.user(user).is_some()
     }
 
-    /// The user, under the name of the socket with which they came online; `None` if they are offline.
+    /// The user, with the name of the socket with which they came online. `None` if they are offline.
     pub fn user(&self, user: &UserId) -> Option<User> {
         self.rooms.lock().get(&self.lobby)?.user(user).cloned()
     }
 
-    /// The first [`USERS_MAX`] users in the room by their ids, sorted by their names, and the number of all.
+    /// The first [`USERS_MAX`] users in the room by id, sorted by name, and the number of all users in it.
     pub fn in_room(&self, room: &RoomName) -> (Vec<User>, usize) {
         let mut rooms = self.rooms.lock();
         let Some(in_room) = rooms.read(room) else { return (Vec::new(), 0) };
@@ -90,7 +113,7 @@ impl Presence {
         (users, in_room.user_count())
     }
 
-    /// At most `limit` users in the room, in the order of their ids, beginning after this id.
+    /// At most `limit` users in the room, in the order of their ids, after this id.
     pub fn after(&self, room: &RoomName, after: Option<&UserId>, limit: usize) -> Vec<User> {
         let rooms = self.rooms.lock();
         let Some(in_room) = rooms.get(room) else { return Vec::new() };
@@ -109,7 +132,7 @@ impl Presence {
         rooms.read(room).map_or_else(Vec::new, |in_room| in_room.users(Bound::Unbounded).cloned().collect())
     }
 
-    /// Whether the room has more users than `presence.max-room-size`: changes are announced as a number only.
+    /// Whether the room has more users than `presence.max-room-size`. If so, changes are announced as a number only.
     pub fn is_crowded(&self, room: &RoomName) -> bool {
         self.count(room) > self.config.max_room_size
     }
@@ -125,26 +148,29 @@ impl Presence {
         }
     }
 
-    /// Acts on a deadline that has come. Returns the event for a room where there is one.
+    /// Acts on a deadline that has come. Returns the event to emit to a room, if any.
     fn act(&self, ticket: Ticket, deadline: Deadline) -> Option<(RoomName, PresenceChanged)> {
-        let mut rooms = self.rooms.lock();
         match deadline {
             Deadline::GraceEnds(room, user) => {
+                let mut rooms = self.rooms.lock();
                 let effect = rooms.end_grace(&room, &user, ticket);
                 self.apply(effect, &room);
                 None
             }
-            Deadline::BurstEnds(room) => {
-                let (changes, user_count) = rooms.end_burst(&room)?;
-                let (joined, left) =
-                    if user_count <= self.config.max_room_size { changes.into_users() } else { Default::default() };
-                let event = PresenceChanged { room: RoomRef::Named(room.clone()), joined, left, user_count };
-                Some((room, event))
-            }
+            Deadline::BurstEnds(room) => self.end_burst(room),
         }
     }
 
-    /// Removes and sets the deadlines that follow from a change.
+    /// Takes the changes of a room. Returns the event that announces them.
+    fn end_burst(&self, room: RoomName) -> Option<(RoomName, PresenceChanged)> {
+        let (changes, user_count) = self.rooms.lock().end_burst(&room)?;
+        let (joined, left) =
+            if user_count <= self.config.max_room_size { changes.into_users() } else { Default::default() };
+        let event = PresenceChanged { room: RoomRef::Named(room.clone()), joined, left, user_count };
+        Some((room, event))
+    }
+
+    /// Removes and inserts deadlines after a change.
     fn apply(&self, effect: Effect, room: &RoomName) {
         if let Some(grace) = effect.ended_grace {
             self.deadlines.remove(grace);

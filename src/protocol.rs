@@ -1,4 +1,4 @@
-//! The Socket.IO wire: event names and payloads. No other file contains an event name or a payload type of it. The
+//! The Socket.IO wire: event names and payloads. All event names and payload types of the chat are defined here. The
 //! traits that connect a name with a payload come first, then the two tables of events, then the payloads in the same
 //! order.
 //!
@@ -6,19 +6,31 @@
 //! row and one struct here, one function in `handlers/`, one `.on` and one test.
 
 mod args;
+mod arguments;
 mod body;
+mod from_arguments;
+mod payload;
 mod reply;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use args::Args;
+pub use arguments::Arguments;
 pub(crate) use body::{field, whole};
-pub(crate) use reply::Failure;
-pub(crate) use reply::acknowledgement;
-pub use reply::{Arguments, IntoReply, Raw, Reply};
+pub use from_arguments::FromArguments;
+#[cfg(feature = "testing")]
+pub(crate) use payload::arguments;
+pub(crate) use payload::event;
+#[cfg(feature = "typescript")]
+pub(crate) use payload::is_tuple;
+pub use payload::{Payload, Raw};
+pub(crate) use reply::{Failure, Reply};
+pub use reply::{IntoReply, ReplyForm};
 
 use crate::{
-    error::{Code, Error, Result},
+    error::{Error, Result},
     model::{Body, Message, MessageId, RoomRef, Timestamp, User, UserId},
 };
 
@@ -44,9 +56,9 @@ pub trait ClientEvent: DeserializeOwned + Send + 'static {
     const NAME: &'static str;
 
     /// Reads the payload from the event's arguments. By default the event takes one argument, or `{}` if it is missing;
-    /// several arguments or binary attachments are `bad-payload`.
+    /// several arguments are `bad-payload`. A binary attachment is read as bytes.
     fn from_args(args: &Args<'_>) -> Result<Self> {
-        args.single()
+        if args.attachments().is_empty() { args.single() } else { args.single_with_binary() }
     }
 }
 
@@ -74,7 +86,7 @@ pub struct Row {
 }
 
 /// Events from client to server, in the order of `docs/events.md`. A client may ask for an acknowledgement of each.
-pub const CLIENT_EVENTS: [Row; 11] = [
+pub const CLIENT_EVENTS: [Row; 12] = [
     Row {
         name: SendMessage::NAME,
         payload: "{ room?, to?, idempotencyKey?, ...body }",
@@ -124,6 +136,14 @@ pub const CLIENT_EVENTS: [Row; 11] = [
         note: "",
     },
     Row {
+        name: SearchMessages::NAME,
+        payload: "{ text, room?, from?, before?, limit? }",
+        payload_type: "SearchMessages",
+        reply: "{ messages, next? }, newest first; before and next are ids of messages",
+        reply_type: "FoundMessages",
+        note: "",
+    },
+    Row {
         name: ListUsers::NAME,
         payload: "{ room? }",
         payload_type: "ListUsers",
@@ -166,7 +186,7 @@ pub const CLIENT_EVENTS: [Row; 11] = [
 ];
 
 /// Events from server to client, in the order of `docs/events.md`.
-pub const SERVER_EVENTS: [Row; 9] = [
+pub const SERVER_EVENTS: [Row; 10] = [
     server_row(
         Session::NAME,
         "{ user, socketId, rooms, serverTime }",
@@ -185,6 +205,12 @@ pub const SERVER_EVENTS: [Row; 9] = [
         "{ success: true, message }",
         "MessageDeleted",
         "a message was deleted; it is now a tombstone",
+    ),
+    server_row(
+        RoomDeleted::NAME,
+        "{ room }",
+        "RoomDeleted",
+        "a backend deleted a room with its messages; this socket is no longer subscribed to it",
     ),
     server_row(MessageRead::NAME, "{ room, offset, user }", "MessageRead", "a user has read a room up to this offset"),
     server_row(Typing::NAME, "{ room, user, typing }", "Typing", "a user started or stopped typing"),
@@ -209,15 +235,25 @@ const fn server_row(name: &'static str, payload: &'static str, payload_type: &'s
 
 /// Event names that Socket.IO clients reserve for themselves
 /// (<https://socket.io/docs/v4/emit-cheatsheet/#reserved-events>).
-pub const SOCKET_IO: [&str; 6] =
+pub const RESERVED_BY_SOCKET_IO: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// Whether a name cannot be that of a relay: it is an event of this wire or reserved by Socket.IO.
 pub fn is_reserved(name: &str) -> bool {
-    SOCKET_IO.contains(&name) || CLIENT_EVENTS.iter().chain(&SERVER_EVENTS).any(|row| row.name == name)
+    RESERVED_BY_SOCKET_IO.contains(&name) || CLIENT_EVENTS.iter().chain(&SERVER_EVENTS).any(|row| row.name == name)
 }
 
 macro_rules! names {
+    // No event of the chat takes binary.
+    (ClientEvent: $($payload:ty = $name:literal);+ $(;)?) => {
+        $(impl ClientEvent for $payload {
+            const NAME: &'static str = $name;
+
+            fn from_args(args: &Args<'_>) -> Result<Self> {
+                args.single()
+            }
+        })+
+    };
     ($trait:ident: $($payload:ty = $name:literal);+ $(;)?) => {
         $(impl $trait for $payload {
             const NAME: &'static str = $name;
@@ -231,6 +267,7 @@ names! { ClientEvent:
     JoinRoom = "join-room";
     LeaveRoom = "leave-room";
     LoadMessages = "load-messages";
+    SearchMessages = "search-messages";
     ListUsers = "list-users";
     ListRooms = "list-rooms";
     MarkRead = "mark-read";
@@ -243,6 +280,7 @@ names! { ServerEvent:
     MessageSaved = "message-saved";
     MessageEdited = "message-edited";
     MessageDeleted = "message-deleted";
+    RoomDeleted = "room-deleted";
     MessageRead = "message-read";
     Typing = "typing";
     PresenceChanged = "presence-changed";
@@ -266,7 +304,8 @@ pub struct SendMessage {
     pub room: Option<RoomRef>,
     /// The other user of a direct message.
     pub to: Option<UserId>,
-    /// Identifies a retry within 24 h, which is not saved again: 1 to 128 characters, one per message and user.
+    /// Identifies retries: a message is not saved again if the user has sent it with this key in the last 24 h. 1 to
+    /// 128 characters. A key must not be used for two different messages of a user.
     pub idempotency_key: Option<String>,
     /// The payload's other fields; `{ "value": ... }` if the payload is a plain value.
     pub body: Body,
@@ -313,15 +352,32 @@ pub struct LeaveRoom {
 pub struct LoadMessages {
     /// The room.
     pub room: RoomRef,
-    /// Messages with smaller offsets, the nearest ones.
+    /// Returns the newest messages whose offsets are smaller than this.
     pub before: Option<u64>,
-    /// Messages with larger offsets, the nearest ones.
+    /// Returns the oldest messages whose offsets are larger than this.
     pub after: Option<u64>,
     /// How many: 50 by default, 1 to 200.
     pub limit: Option<u64>,
 }
 
-/// `list-users`: the users of a room; by default of the lobby, which is the whole server.
+/// `search-messages`: the newest messages that have all words of a text, in the rooms that the user may enter.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct SearchMessages {
+    /// The words, in any order: 1 to 256 characters. Case and accents do not matter. A word of three letters or more also
+    /// matches the words that begin with it.
+    pub text: String,
+    /// Only messages of this room. Without it: of all rooms that the user may enter.
+    pub room: Option<RoomRef>,
+    /// Only messages of this author.
+    pub from: Option<UserId>,
+    /// Only messages older than this one: `next` of the page before.
+    pub before: Option<MessageId>,
+    /// How many: 50 by default, 1 to 200.
+    pub limit: Option<u64>,
+}
+
+/// `list-users`: the users of a room; by default of the lobby, to which every socket is subscribed.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListUsers {
@@ -386,8 +442,9 @@ pub struct JoinedRoom {
     pub messages: Vec<Message>,
     /// Whether there are more: ask again with `since` = the last revision here, or load earlier pages by offset.
     pub more: bool,
-    /// Whether the reply to `since` is incomplete, because this is another database: discard your messages and load
-    /// them again.
+    /// Whether the reply to `since` is incomplete: `since` is larger than the room's revision, because the client's
+    /// messages are from another database, or a message that changed after `since` was removed. Discard the messages you
+    /// have; `messages` holds the last 50.
     pub reset: bool,
     /// The users of the room now, at most 100.
     pub users: Vec<RoomUser>,
@@ -403,6 +460,18 @@ pub struct Page {
     pub messages: Vec<Message>,
     /// Whether there are more messages in this direction.
     pub more: bool,
+}
+
+/// The reply to `search-messages`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct FoundMessages {
+    /// The messages, the newest first.
+    pub messages: Vec<Message>,
+    /// Where to go on, as `before`; absent if there are no more. A search looks at 10,000 messages with the words at most,
+    /// so there may be more even if `messages` is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<MessageId>,
 }
 
 /// A user with their online status.
@@ -535,6 +604,14 @@ pub struct MessageDeleted {
     pub message: Message,
 }
 
+/// `room-deleted`: a room was deleted, with its messages. Its members are no members any more.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RoomDeleted {
+    /// The room. A direct message can still be written to; it is empty.
+    pub room: RoomRef,
+}
+
 /// `message-read`: a user has read a room up to an offset.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -564,7 +641,7 @@ pub struct Typing {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PresenceChanged {
-    /// The room; the lobby stands for the whole server.
+    /// The room. Every socket is subscribed to the lobby, so there the users are all users of the server.
     pub room: RoomRef,
     /// Users who came online. Empty in rooms with more than `presence.max-room-size` users.
     pub joined: Vec<User>,
@@ -574,7 +651,7 @@ pub struct PresenceChanged {
     pub user_count: usize,
 }
 
-/// `event-error`: an event without acknowledgement failed, or the session did.
+/// `event-error`: an event without acknowledgement failed, or the socket's token has expired.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct EventError {
@@ -582,7 +659,7 @@ pub struct EventError {
     pub event: String,
     /// The error code, for programs.
     #[cfg_attr(test, ts(type = "ErrorCode"))]
-    pub code: Code,
+    pub code: Cow<'static, str>,
     /// The error message, for people.
     pub message: String,
 }
@@ -592,7 +669,8 @@ pub struct EventError {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ServerClosing {
-    /// When to reconnect, in milliseconds, spread over the clients. Official clients reconnect by themselves.
+    /// How long to wait before reconnecting, in milliseconds: a random time for each client, so that they do not all
+    /// reconnect at once. Official clients reconnect by themselves.
     pub reconnect_in_ms: u64,
 }
 
@@ -620,6 +698,6 @@ impl MessageDeleted {
 impl EventError {
     /// The event for this error.
     pub fn new(event: &str, error: &Error) -> Self {
-        Self { event: event.to_owned(), code: error.code(), message: error.to_string() }
+        Self { event: event.to_owned(), code: error.wire_code(), message: error.to_string() }
     }
 }

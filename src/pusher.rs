@@ -1,14 +1,14 @@
-//! The HTTP API of Pusher Channels, for Pusher's server libraries: a channel is the room of that name in the root
-//! namespace. Requests bear a signature instead of a key, and errors are plain text.
+//! The HTTP API of Pusher Channels, for Pusher's server libraries. A channel is the room of that name in the root
+//! namespace. Requests have a signature instead of a key, and errors are plain text.
 //!
-//! The API is <https://pusher.com/docs/channels/library_auth_reference/rest-api/>; its names are in this module alone.
+//! The API is <https://pusher.com/docs/channels/library_auth_reference/rest-api/>. Its names are in this module only.
 
-mod answer;
 mod channel;
 mod channels;
 mod events;
 mod info;
 mod request;
+mod response;
 mod signature;
 mod socket_id;
 mod users;
@@ -22,7 +22,7 @@ use axum::{
 
 use crate::app::App;
 
-/// Everything under `/apps/<pusher.app-id>`; where no app is configured, each request is answered 404.
+/// The routes under `/apps/<pusher.app-id>`. If no app is configured, every request is answered 404.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     Router::new()
         .route("/apps/{app}/events", post(events::trigger))
@@ -31,7 +31,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/apps/{app}/channels/{channel}", get(channels::one))
         .route("/apps/{app}/channels/{channel}/users", get(channels::users))
         .route("/apps/{app}/users/{*rest}", post(users::terminate_connections))
-        // As the library for Python asks.
+        // The path that the library for Python uses.
         .route("/users/{*rest}", post(users::terminate_connections_of_the_app))
         .with_state(app.clone())
 }

@@ -1,72 +1,144 @@
-//! The server: the router with its layers, and its life from `serve` to the last write.
+//! The server: opens the store and the router, serves, and shuts down.
 
 mod accept;
 mod address;
+mod application;
 mod busy;
 mod client_files;
+mod closing;
+mod cors;
 mod demo;
-mod drain;
 mod first_read;
 mod gate;
 mod handshake_checks;
 mod health;
 mod http1;
+mod keeper;
+mod mounted;
+mod namespaces;
 mod negotiation;
 mod origin_check;
+mod own_checks;
 mod plain_websocket;
 mod referring_page;
+mod reloader;
 mod requested_host;
+mod routes;
+mod snapshot;
 mod socket_io;
 mod tcp_connections;
+mod unread_body;
+mod wait;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use ::http::{Method, header::RETRY_AFTER};
-use axum::{Router, middleware, routing::get};
-use tokio::{net::TcpListener, sync::Notify};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use axum::{Router, routing::get};
+use tokio::net::TcpListener;
 
 use crate::{
-    app::{App, Changes, ROOT},
+    app::{App, AppHandle, ROOT},
     auth::Auth,
-    config::{AuthMode, Config, ConfigErrors},
-    engine::DisconnectReason,
+    config::{AuthMode, Config, Sections},
+    engine::{DisconnectReason, Hooks},
     error::{Error, Result},
-    handlers, http,
-    hub::To,
+    handlers,
+    hub::HubSettings,
+    io::Io,
     metrics::Metrics,
-    namespace::{self, Ctx, Events},
-    protocol::{ClientEvent, IntoReply},
-    pusher,
+    namespace::{self, Authenticator, Complete, Ctx, Declarations, Entrant, Events, NamespaceTest, Refusal},
+    observer::Observers,
+    protocol::{ClientEvent, FromArguments, IntoReply, ReplyForm},
     supervise::Background,
 };
-use first_read::Expected;
+use accept::AcceptSteps;
+use first_read::ListenerKind;
+use keeper::Keeper;
+pub use mounted::ServerHandle;
+pub use reloader::Reloader;
+use routes::routes;
 
-/// How often a drain checks whether all clients have gone.
-const DRAIN_TICK: Duration = Duration::from_millis(50);
+/// How long a connection that was accepted may take to send its request, if the listener outlives the process.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 
-/// How long closing the store may take after a failure.
-const LAST_WRITES: Duration = Duration::from_secs(10);
-
-/// A server that does not listen yet: settings, and the events of each namespace.
+/// A server that does not listen yet: settings, and the handlers of each namespace. Node's `new Server(httpServer,
+/// opts)`.
 pub struct Server {
     config: Config,
+    handle: AppHandle,
+    reply_form: ReplyForm,
+    authenticator: Option<Authenticator>,
+    hooks: Hooks,
     namespaces: Vec<(String, Events)>,
+    namespace_functions: Vec<(String, NamespaceTest, Events)>,
+    hubs: HubSettings,
+    observers: Observers,
     metrics_listener: Option<TcpListener>,
+    sections: Sections,
+    routes: Router,
 }
 
 impl Server {
-    /// A server with the chat on the root namespace.
+    /// A server with the chat on the root namespace. All its events are acknowledged with `{ success, data }` or
+    /// `{ success, error }`.
     pub fn new(config: Config) -> Self {
-        Self { config, namespaces: vec![(ROOT.to_owned(), handlers::events())], metrics_listener: None }
+        Self::with(config, ReplyForm::Enveloped, handlers::events())
     }
 
-    /// A server without the chat: only with the events added to it.
+    /// A server without the chat, as Node's: it has no store and no events but those that are added to it, and
+    /// acknowledges exactly what their handlers return. [`Config::bare`] has no limits that Node does not have.
     pub fn bare(config: Config) -> Self {
-        Self { config, namespaces: vec![(ROOT.to_owned(), Events::new())], metrics_listener: None }
+        Self::with(config, ReplyForm::Plain, Events::new())
     }
 
-    /// Changes the events of the root namespace: everything [`Events`] can do.
+    fn with(config: Config, reply_form: ReplyForm, root: Events) -> Self {
+        Self {
+            config,
+            handle: AppHandle::default(),
+            reply_form,
+            authenticator: None,
+            hooks: Hooks::default(),
+            namespaces: vec![(ROOT.to_owned(), root)],
+            namespace_functions: Vec::new(),
+            hubs: HubSettings::default(),
+            observers: Observers::default(),
+            metrics_listener: None,
+            sections: Sections::default(),
+            routes: Router::new(),
+        }
+    }
+
+    /// The handle of this server: Node's `io`. It can be given to routes and tasks before the server is open.
+    pub fn io(&self) -> Io {
+        Io::new(self.handle.clone(), None)
+    }
+
+    /// Adds a value that handlers read with [`Ctx::state`], one of each type. It is cloned for each of them, so it is an
+    /// `Arc`, a pool or another handle, as axum's state is; routes that share it are given a clone.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    ///
+    /// use axum::{Router, extract::State, routing::get};
+    /// use sockeye::{Config, Ctx, Server};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Visits(Arc<AtomicU64>);
+    ///
+    /// let visits = Visits::default();
+    /// let server = Server::bare(Config::bare()).state(visits.clone()).connection(async |ctx: Ctx| {
+    ///     let before = ctx.state::<Visits>().0.fetch_add(1, Ordering::Relaxed);
+    ///     ctx.emit("visits", before + 1)
+    /// });
+    /// let shown = async |State(visits): State<Visits>| visits.0.load(Ordering::Relaxed).to_string();
+    /// let routes: Router = Router::new().route("/visits", get(shown)).with_state(visits);
+    /// ```
+    #[must_use]
+    pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> Self {
+        self.handle.add_state(state);
+        self
+    }
+
+    /// Changes the handlers of the root namespace: everything [`Events`] can do.
     #[must_use]
     pub fn root(mut self, change: impl FnOnce(Events) -> Events) -> Self {
         let (_, root) = &mut self.namespaces[0];
@@ -74,20 +146,31 @@ impl Server {
         self
     }
 
-    /// Adds an event of one's own to the root namespace; one of the same name is replaced. See [`Events::on`].
+    /// Adds the handler of an event to the root namespace. See [`Events::on`].
     #[must_use]
-    pub fn on<E, F, Fut, R>(self, handler: F) -> Self
+    pub fn on<T, F, Fut, R>(self, event: &str, handler: F) -> Self
+    where
+        T: FromArguments + Send + 'static,
+        F: Fn(Ctx, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: IntoReply + 'static,
+    {
+        self.root(|root| root.on(event, handler))
+    }
+
+    /// Adds the handler of an event whose name is its payload type's to the root namespace. See [`Events::event`].
+    #[must_use]
+    pub fn event<E, F, Fut, R>(self, handler: F) -> Self
     where
         E: ClientEvent,
         F: Fn(Ctx, E) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R>> + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
         R: IntoReply + 'static,
     {
-        self.root(|root| root.on(handler))
+        self.root(|root| root.event(handler))
     }
 
-    /// Sets the handler that runs first on every socket of the root namespace, after `session`. See
-    /// [`Events::connection`].
+    /// Adds a handler that runs when a client connects to the root namespace. See [`Events::connection`].
     #[must_use]
     pub fn connection<F, Fut>(self, handler: F) -> Self
     where
@@ -97,30 +180,34 @@ impl Server {
         self.root(|root| root.connection(handler))
     }
 
-    /// Sets the handler that runs last on every socket of the root namespace. See [`Events::disconnect`].
+    /// Adds a handler that runs when a client of the root namespace disconnects. See [`Events::disconnect`].
     #[must_use]
-    pub fn disconnect<F, Fut>(self, handler: F) -> Self
+    pub fn disconnect<F, Fut, R>(self, handler: F) -> Self
     where
         F: Fn(Ctx, DisconnectReason) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: IntoReply + 'static,
     {
         self.root(|root| root.disconnect(handler))
     }
 
-    /// Adds a namespace of one's own, with the same users, limits and guarantees. A path such as `/orders-{id}`
-    /// stands for many namespaces, each of which exists from its first socket to its last.
-    ///
-    /// # Panics
-    ///
-    /// If there is one of this path already; the root namespace, `/`, always is there.
+    /// Adds a middleware to the root namespace: it may refuse a client. See [`Events::middleware`].
     #[must_use]
-    pub fn namespace(mut self, path: &str, events: Events) -> Self {
-        assert!(self.namespaces.iter().all(|(known, _)| known != path), "{path} is a namespace already");
-        self.namespaces.push((path.to_owned(), events));
-        self
+    pub fn middleware<F, Fut>(self, middleware: F) -> Self
+    where
+        F: Fn(Entrant) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        self.root(|root| root.middleware(middleware))
     }
 
-    /// Serves the metrics on this listener, whatever `metrics.listen` says.
+    /// The settings, for those who start the server.
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only `testing` changes them"))]
+    pub(crate) fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// Serves the metrics on this listener, regardless of `metrics.listen`.
     #[must_use]
     pub fn metrics_on(mut self, listener: TcpListener) -> Self {
         self.metrics_listener = Some(listener);
@@ -128,29 +215,38 @@ impl Server {
     }
 
     /// Opens the store and serves. Errors as with [`Self::open`] and [`OpenServer::serve`].
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
-        self.open()?.serve(listener, shutdown).await
+    pub async fn serve(self, listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.open()?.serve(listener, router, shutdown).await
     }
 
-    /// Opens the store and starts background tasks. `unavailable` where the settings are wrong or the store
-    /// cannot be opened.
+    /// Opens the store and starts background tasks. `unavailable` if the settings are wrong or the store cannot be
+    /// opened.
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime. It must be the one that will serve.
+    /// Outside of a Tokio runtime. The server must be served on the same runtime.
     pub fn open(self) -> Result<OpenServer> {
         self.config.check().map_err(|error| Error::internal("the configuration is wrong", error))?;
         let metrics = if self.metrics_listener.is_some() { Metrics::on() } else { Metrics::off() };
         let auth = Auth::new(&self.config).map_err(|error| Error::internal("the configuration is wrong", error))?;
-        if self.config.auth.mode == AuthMode::Open {
-            tracing::warn!("auth.mode is \"open\": everybody is who they say they are; this is not access control");
+        if self.config.auth.mode == AuthMode::Open && self.authenticator.is_none() {
+            tracing::warn!(
+                "auth.mode is \"open\": clients choose their user ids themselves; this is not access control"
+            );
         }
-        let fixed = self.namespaces.iter().map(|(path, _)| path.as_str()).filter(|path| !path.contains('{'));
+        let fixed = self.namespaces.iter().map(|(path, _)| path).filter(|path| !path.contains('{')).cloned();
+        let hubs = HubSettings { fixed: fixed.collect(), ..self.hubs };
         let mut background = Background::default();
-        let app = App::open(self.config, auth, fixed, metrics.clone(), &mut background)?;
-        let namespaces = self.namespaces.into_iter().map(|(path, events)| (path, handlers::everywhere(events)));
-        namespace::open(&app, namespaces.collect());
-        let router = router(&app);
+        let app = App::open(self.handle, self.reply_form, self.config, auth, hubs, metrics.clone(), &mut background)?;
+        app.engine.hook(self.hooks);
+        if !self.observers.is_empty() {
+            app.engine.observe(self.observers);
+        }
+        let complete: Complete = if app.is_bare() { Box::new(|events| events) } else { Box::new(handlers::everywhere) };
+        let (paths, functions) = (self.namespaces, self.namespace_functions);
+        let has_authenticator = self.authenticator.is_some();
+        namespace::open(&app, Declarations { paths, functions, complete, authenticator: self.authenticator });
+        let keeper = Keeper::open(&app, has_authenticator)?;
         if let Some(listener) = self.metrics_listener {
             let engine = app.engine.clone();
             let show = move || {
@@ -158,44 +254,32 @@ impl Server {
                 std::future::ready(metrics.render())
             };
             let routes = Router::new().route("/metrics", get(show));
-            let serving = accept::serve(listener, app.clone(), routes, Expected::Operators, std::future::pending());
+            let serving = accept::serve(listener, app.clone(), routes, ListenerKind::Operators, Arc::default());
             background.spawn("metrics-listener", serving);
         }
-        Ok(OpenServer { app, router, background })
+        Ok(OpenServer { app, background, keeper, routes: self.routes, is_inherited: false })
     }
 }
 
 /// A server with its store open, not yet listening.
 pub struct OpenServer {
     app: Arc<App>,
-    router: Router,
     background: Background,
-}
-
-/// Changes the settings of a server while it runs.
-#[derive(Clone)]
-pub struct Reloader(Arc<App>);
-
-impl Reloader {
-    /// Applies the settings that may change while the server runs: `key.*`, `pusher.*`, `limits.*`, `cors.origins`,
-    /// `server.hosts`, `auth.*` except `auth.mode` and `auth.allow-open-public`, `api.requests-per-second` and
-    /// `api.asked-sockets`. Existing sockets and requests go on. The log and the result name what has changed.
-    ///
-    /// An error holds every mistake in the settings; then nothing has changed.
-    pub fn reload(&self, config: &Config) -> Result<Changes, ConfigErrors> {
-        let changes = self.0.reload(config)?;
-        for setting in &changes.waiting {
-            tracing::warn!(setting, "needs a restart");
-        }
-        tracing::info!(changed = changes.made.join(", "), "the settings were read again");
-        Ok(changes)
-    }
+    keeper: Keeper,
+    routes: Router,
+    /// Whether the process before had the same listener, and the next one will.
+    is_inherited: bool,
 }
 
 impl OpenServer {
     /// A handle for changing settings while the server runs.
     pub fn reloader(&self) -> Reloader {
-        Reloader(self.app.clone())
+        Reloader::new(self.app.clone())
+    }
+
+    /// Says that the listener outlives this process: at the end, new connections wait for the next process.
+    pub(crate) fn inherit_listener(&mut self) {
+        self.is_inherited = true;
     }
 
     /// Spawns a task that the server depends on: if it ends or panics before the server has closed, the server becomes
@@ -207,96 +291,100 @@ impl OpenServer {
     /// Serves until `shutdown` resolves, then drains: new clients are refused, connected ones are told, events finish,
     /// and queued writes are committed. Returns when everything is closed. A background task that ends unasked makes
     /// the server drain too, and is the error.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { app, router, mut background } = self;
+    ///
+    /// `router` serves what is not sockeye's own: the application's routes, with their state and layers, on the same
+    /// port. `Router::new()` is none: a server with the chat then serves the demo.
+    pub async fn serve(self, listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let Self { app, mut background, keeper, routes: own, is_inherited } = self;
+        let router = routes(&app, keeper.replies.clone(), own.merge(router));
         let address = listener.local_addr().map_err(|error| Error::internal("the listener has no address", error))?;
         app.set_address(address);
-        let closed = Arc::new(Notify::new());
+        let steps = Arc::new(AcceptSteps::default());
         let accepting = background.spawn("accepting", {
-            let (app, closed) = (app.clone(), closed.clone());
+            let (app, steps) = (app.clone(), steps.clone());
             async move {
-                accept::serve(listener, app, router, Expected::Clients, closed.notified()).await;
+                accept::serve(listener, app, router, ListenerKind::Clients, steps).await;
                 Ok(())
             }
         });
-        tokio::select! {
-            () = shutdown => {}
-            () = app.supervisor.failed() => {}
+        closing::asked_or_failed(&app, shutdown).await;
+        if is_inherited {
+            // New connections wait for the next process. Requests that were accepted are answered.
+            steps.stop().await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+            closing::drain(&app, &keeper, is_inherited).await;
+            steps.close();
+            accepting.wait().await;
+            closing::finish(&app, &keeper).await;
+        } else {
+            closing::drain(&app, &keeper, is_inherited).await;
+            steps.close();
+            closing::finish(&app, &keeper).await;
+            accepting.wait().await;
         }
-        drain(&app).await;
-        closed.notify_one();
-        close(&app).await;
-        accepting.wait().await;
-        background.shutdown().await;
-        tracing::info!("closed");
-        match app.supervisor.failure() {
-            None => Ok(()),
-            Some(reason) => Err(Error::unavailable(&format!("the server could not go on: {reason}"))),
-        }
+        closing::end_background(&app, &mut background).await
     }
-}
 
-fn router(app: &Arc<App>) -> Router {
-    let origins = app.clone();
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| {
-            origins.live().cors.origins.iter().any(|allowed| allowed.allows(origin))
-        }))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(AllowHeaders::mirror_request())
-        .allow_credentials(true)
-        .expose_headers([RETRY_AFTER, http::REQUEST_ID]);
-    let mut socket_io = socket_io::routes(app);
-    if app.config.server.serve_client {
-        socket_io = socket_io.merge(client_files::routes(app.config.server.path()));
-    }
-    let framed = middleware::from_fn_with_state(app.clone(), http::frame);
-    let api = http::routes(app)
-        .layer(middleware::from_fn_with_state(app.clone(), gate::api))
-        .layer(cors.clone())
-        .layer(middleware::from_fn(gate::preflight))
-        .layer(framed.clone());
-    let drained = middleware::from_fn_with_state(app.clone(), drain::drain);
-    let socket_io = socket_io.layer(cors).layer(middleware::from_fn(gate::preflight)).layer(drained.clone());
-    let for_browsers = socket_io.merge(api).layer(middleware::from_fn_with_state(app.clone(), address::resolve));
-    let mut others = Router::new().merge(plain_websocket::routes(app)).merge(health::routes(app));
-    if app.config.server.demo {
-        others = others.fallback(demo::file);
-    }
-    others.layer(drained).merge(for_browsers).merge(pusher::routes(app).layer(framed))
-}
-
-/// Commits queued writes and closes the store. After a failure the store may be what failed, so the wait is bounded.
-async fn close(app: &App) {
-    let closing = app.store.close();
-    if app.supervisor.failure().is_none() {
-        closing.await;
-    } else if tokio::time::timeout(LAST_WRITES, closing).await.is_err() {
-        tracing::error!("the store did not close");
-    }
-}
-
-/// Gives clients up to `server.drain` to finish.
-async fn drain(app: &App) {
-    let limit = app.config.server.drain;
-    tracing::info!(sockets = app.socket_count(), "closing");
-    app.drain();
-    for hub in app.hubs.all() {
-        for socket in hub.sockets() {
-            hub.tell(To::Socket(socket), &app.closing());
-        }
-    }
-    // Connections are dropped without DISCONNECT, so that unchanged clients reconnect by themselves; in batches, so
-    // that they do not all come at once.
-    app.engine.drop_connections(limit).await;
-    app.engine.close();
-    // Disconnect handlers run last.
-    let all_gone = async {
-        while app.socket_count() > 0 {
-            tokio::time::sleep(DRAIN_TICK).await;
-        }
-    };
-    if tokio::time::timeout(Duration::from_secs(1), all_gone).await.is_err() {
-        tracing::warn!(sockets = app.socket_count(), "some sockets did not close");
+    /// The routes of the server, for the router of an axum application, and the handle that closes the server. The
+    /// application serves the routes under `axum::serve`, or over any stream that hyper serves, such as TLS.
+    ///
+    /// The routes are those of [`Self::serve`]: the path of Socket.IO, `/health` and `/ready`, and what the settings
+    /// turn on; with the chat also the HTTP API and the demo. Add them with `Router::fallback_service`: then a route of
+    /// the application comes first where both have the same path. `Router::merge` panics there. With `Router::nest`,
+    /// the client's option `path` begins with the prefix.
+    ///
+    /// The client's address is that of the request's extension `ConnectInfo<SocketAddr>`, or the one that a proxy in
+    /// `server.trusted-proxies` names. Without the extension it is unknown, and limits per address do not apply.
+    ///
+    /// ```no_run
+    /// use std::{net::SocketAddr, sync::{Arc, atomic::{AtomicU64, Ordering}}};
+    ///
+    /// use axum::{Router, extract::State, routing::post};
+    /// use sockeye::{Config, Ctx, Io, Server};
+    ///
+    /// /// What HTTP handlers and socket handlers share.
+    /// #[derive(Clone)]
+    /// struct Shared { votes: Arc<AtomicU64>, io: Io }
+    ///
+    /// async fn vote(State(shared): State<Shared>) -> String {
+    ///     let votes = shared.votes.fetch_add(1, Ordering::Relaxed) + 1;
+    ///     match shared.io.emit("votes", votes) {
+    ///         Ok(()) => format!("{votes} votes"),
+    ///         Err(error) => error.to_string(),
+    ///     }
+    /// }
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::bare(Config::bare());
+    /// let shared = Shared { votes: Arc::default(), io: server.io() };
+    /// let votes = shared.votes.clone();
+    /// let server = server.on("votes", move |_: Ctx, ()| {
+    ///     let votes = votes.clone();
+    ///     async move { votes.load(Ordering::Relaxed) }
+    /// });
+    /// let (routes, handle) = server.open()?.into_router();
+    /// let app = Router::new().route("/vote", post(vote)).with_state(shared).fallback_service(routes);
+    ///
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+    /// let shutdown = async { drop(tokio::signal::ctrl_c().await) };
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+    ///     .with_graceful_shutdown(async move {
+    ///         if let Err(error) = handle.run_until(shutdown).await {
+    ///             eprintln!("{error}");
+    ///         }
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// These limits are the application's then: TCP connections, in all and per address; the time for a request's
+    /// head, and its size; idle connections; clients that do not read a response. `limits.connections`,
+    /// `limits.sockets-per-address` and all limits on what clients send and receive still apply. Whether the listener
+    /// has a loopback address is unknown, so a host that is not in `server.hosts` is not refused. WebSockets need
+    /// HTTP/1.1.
+    pub fn into_router(self) -> (Router, ServerHandle) {
+        let Self { app, background, keeper, routes: own, is_inherited: _ } = self;
+        (routes(&app, keeper.replies.clone(), own), ServerHandle::new(app, background, keeper))
     }
 }

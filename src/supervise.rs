@@ -1,5 +1,5 @@
-//! Supervises background tasks and threads. If one panics or ends without a request, the server becomes "not ready"
-//! and shuts down, so that the service manager restarts it.
+//! Supervises background tasks and threads. If one of them panics or ends unasked, the server becomes "not ready" and
+//! shuts down, so that the service manager restarts it.
 
 use std::{
     any::Any,
@@ -16,18 +16,18 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Resolves when a supervised task or thread has ended, for whatever reason.
-pub(crate) struct Ended(oneshot::Receiver<()>);
+/// Waits for the end of a supervised task or thread, whether it returns, panics or is aborted.
+pub(crate) struct Completion(oneshot::Receiver<()>);
 
-impl Ended {
-    /// Waits until it has ended.
+impl Completion {
+    /// Waits for the end.
     pub(crate) async fn wait(self) {
         // Always an error: the sender is never used, only dropped.
         drop(self.0.await);
     }
 }
 
-/// What the output of a supervised task means.
+/// The output of a supervised task: whether it is a failure.
 pub(crate) trait Outcome {
     /// Why the task failed; `None` if it ended on request.
     fn failure(self) -> Option<String>;
@@ -107,17 +107,21 @@ impl Background {
     }
 
     /// Spawns a task. The server shuts down if the task panics or its output is a failure.
-    pub(crate) fn spawn<T: Outcome>(&mut self, name: &str, task: impl Future<Output = T> + Send + 'static) -> Ended {
+    pub(crate) fn spawn<T: Outcome>(
+        &mut self,
+        name: &str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Completion {
         let (end, ended) = oneshot::channel();
         let (supervisor, name) = (self.supervisor.clone(), name.to_owned());
         self.tasks.spawn(async move {
             let _end = end;
             #[cfg(test)]
-            let task = supervisor.0.sabotage.expose(&name, task);
+            let task = supervisor.0.sabotage.wrap(&name, task);
             let outcome = AssertUnwindSafe(task).catch_unwind().await;
             supervisor.ended(&name, outcome);
         });
-        Ended(ended)
+        Completion(ended)
     }
 
     /// Starts a thread, which needs a signal of its own to end; otherwise like [`Self::spawn`].
@@ -125,7 +129,7 @@ impl Background {
         &self,
         name: &str,
         work: impl FnOnce() -> Result<(), String> + Send + 'static,
-    ) -> io::Result<Ended> {
+    ) -> io::Result<Completion> {
         let (end, ended) = oneshot::channel();
         let (supervisor, thread_name) = (self.supervisor.clone(), name.to_owned());
         thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -133,7 +137,7 @@ impl Background {
             let outcome = catch_unwind(AssertUnwindSafe(work));
             supervisor.ended(&thread_name, outcome);
         })?;
-        Ok(Ended(ended))
+        Ok(Completion(ended))
     }
 
     /// Aborts all tasks.
@@ -165,7 +169,8 @@ pub(crate) mod sabotage {
     }
 
     impl Sabotage {
-        pub(super) fn expose<F: Future>(&self, name: &str, task: F) -> impl Future<Output = F::Output> + use<F> {
+        /// The task, which panics when [`Supervisor::sabotage`] is called with its name.
+        pub(super) fn wrap<F: Future>(&self, name: &str, task: F) -> impl Future<Output = F::Output> + use<F> {
             self.names.lock().push(name.to_owned());
             let (mut victim, name) = (self.victim.subscribe(), name.to_owned());
             async move {
@@ -194,7 +199,7 @@ pub(crate) mod sabotage {
 mod tests {
     use super::*;
 
-    type Start = fn(&mut Background) -> Ended;
+    type Start = fn(&mut Background) -> Completion;
 
     #[tokio::test]
     async fn a_task_that_returns_panics_or_reports_an_error_fails_the_server_and_the_first_reason_counts() {

@@ -1,5 +1,5 @@
-//! The locks of the parts that models check: parking_lot's. In the library's own tests they are locks at which a model
-//! chooses the thread that runs next.
+//! The lock types of the modules that models check. They are parking_lot's. In the library's own tests they are locks
+//! at which a model chooses the thread that runs next.
 
 #[cfg(test)]
 pub(crate) mod models;

@@ -1,4 +1,4 @@
-//! Logging to standard error. Standard output has only the line with the server's address.
+//! Logging to standard error. Standard output contains only the line with the server's address.
 
 mod fields;
 
@@ -12,12 +12,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Libraries that log whole frames, with tokens and messages, below these levels.
-const DISCREET: [&str; 7] = [
+/// The lowest levels of libraries that log whole frames, with tokens and messages, at lower levels.
+const LEVEL_LIMITS: [&str; 6] = [
     "engineioxide=info",
     "hyper=info",
     "hyper_util=info",
-    "rusqlite_migration=warn",
     "socketioxide=info",
     "tokio_tungstenite=info",
     "tungstenite=info",
@@ -26,7 +25,7 @@ const DISCREET: [&str; 7] = [
 /// Starts logging for the process; later calls do nothing. Panics are logged too, with their messages escaped, since
 /// these may contain text from clients.
 pub fn start(config: &LogConfig) {
-    let filter = DISCREET.iter().fold(EnvFilter::new(config.directives()), |filter, directive| {
+    let filter = LEVEL_LIMITS.iter().fold(EnvFilter::new(config.directives()), |filter, directive| {
         filter.add_directive(directive.parse().expect("a directive of ours"))
     });
     let builder =

@@ -1,7 +1,7 @@
-//! What the followers of one commit tell, collected so that it leaves together.
+//! Collects the events that the callbacks of one commit emit, so that they are delivered together.
 //!
-//! The store's publisher makes one [`Tellings`] for each commit and hands it to what follows the commit. A function
-//! that takes it tells together with the rest of the commit; a function that does not tells at once.
+//! The store's publisher makes one [`Tellings`] for each commit and passes it to the commit's callbacks. A function
+//! that takes a `Tellings` emits together with the rest of the commit. A function without it emits at once.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,23 +14,24 @@ const DELIVERIES: usize = 4_096;
 
 /// A hub that can hold events back until the end of a commit.
 pub(crate) trait Hold: Send + Sync {
-    /// Delivers the events that are held back. Returns the number of deliveries. Called without locks.
+    /// Delivers the events that are held back. Returns the number of deliveries. Must be called without locks.
     fn release(&self) -> usize;
 }
 
-/// Collects what the followers of one commit tell. Everything is delivered when it is dropped.
+/// The events of one commit. Dropping it delivers them.
 #[derive(Default)]
 pub struct Tellings {
-    /// The hub that holds events back. Only one does at a time: the order of what a client hears is kept across
-    /// namespaces.
+    /// The hub that holds events back. Only one hub does so at a time, so that a client with several namespaces
+    /// receives the events in their order.
     holder: Option<Weak<dyn Hold>>,
+    /// Runs after the delivery.
     after: Vec<Box<dyn FnOnce() + Send>>,
     /// Deliveries since the last pause.
     deliveries: usize,
 }
 
 impl Tellings {
-    /// The hub is about to hold events back. Delivers those of another hub first.
+    /// Called by a hub that is going to hold events back. Delivers those of another hub first.
     pub(crate) fn hold(&mut self, hub: &Weak<dyn Hold>) {
         if self.holder.as_ref().is_some_and(|holder| ptr::addr_eq(holder.as_ptr(), hub.as_ptr())) {
             return;
@@ -47,7 +48,7 @@ impl Tellings {
         self.delivered(delivered);
     }
 
-    /// Runs `work` when everything is delivered.
+    /// Runs `work` after the delivery.
     pub(crate) fn after(&mut self, work: impl FnOnce() + Send + 'static) {
         self.after.push(Box::new(work));
     }
@@ -57,8 +58,8 @@ impl Tellings {
         self.deliveries += count;
     }
 
-    /// Whether there were so many deliveries since the last pause that other tasks should run. True once for each
-    /// pause.
+    /// Whether the publisher should pause, because there were many deliveries since the last pause. Starts a new count
+    /// if it returns true.
     pub(crate) fn is_pause_due(&mut self) -> bool {
         let is_due = self.deliveries >= DELIVERIES;
         if is_due {
@@ -75,7 +76,7 @@ impl Drop for Tellings {
     }
 }
 
-/// A panic here must not keep the rest of the commit from its receivers.
+/// Runs `work`, and logs a panic: the rest of the commit must still be delivered.
 fn caught(work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         tracing::error!("a panic while the events of a commit were delivered");
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn held_events_are_delivered_at_the_end_and_then_comes_what_waits_for_them() {
+    fn held_events_are_delivered_when_it_is_dropped_and_then_after_runs() {
         let steps = Steps::default();
         let hub = holder("deliver", &steps);
         let mut tellings = Tellings::default();
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_that_panics_does_not_keep_held_events_from_their_receivers() {
+    fn held_events_are_delivered_if_a_callback_panics() {
         let steps = Steps::default();
         let hub = holder("deliver", &steps);
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_panics_does_not_keep_the_rest_from_happening() {
+    fn after_runs_if_a_delivery_panics() {
         let steps = Steps::default();
         let hub = holder("panics", &steps);
         let mut tellings = Tellings::default();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn two_hubs_deliver_in_the_order_in_which_they_were_told() {
+    fn the_events_of_two_hubs_are_delivered_in_order() {
         let steps = Steps::default();
         let (one, other) = (holder("one", &steps), holder("other", &steps));
         let mut tellings = Tellings::default();

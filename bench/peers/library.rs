@@ -1,54 +1,17 @@
 //! The server `library` of the benchmark: the events of `server.mjs` with this crate. It knows a room, an unsaved message to
-//! it and an echo. See `bench/README.md`.
+//! it and echoes. See `bench/README.md`.
 
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::Router;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sockeye::{ClientEvent, Config, Ctx, Raw, Result, Server, ServerEvent};
+use sockeye::{Arguments, Config, Ctx, Result, Server};
 
-/// `join` with the room's name.
 #[derive(Deserialize)]
-struct Join(String);
-
-impl ClientEvent for Join {
-    const NAME: &'static str = "join";
-}
-
-/// `send-message` with a room and anything else.
-struct SendMessage {
+struct InRoom {
     room: String,
-    payload: Box<RawValue>,
-}
-
-impl<'de> Deserialize<'de> for SendMessage {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Room {
-            room: String,
-        }
-        let payload = Box::<RawValue>::deserialize(deserializer)?;
-        let Room { room } = serde_json::from_str(payload.get()).map_err(serde::de::Error::custom)?;
-        Ok(Self { room, payload })
-    }
-}
-
-impl ClientEvent for SendMessage {
-    const NAME: &'static str = "send-message";
-}
-
-/// The same payload, to the room.
-#[derive(Serialize)]
-struct MessageSaved(Box<RawValue>);
-
-impl ServerEvent for MessageSaved {
-    const NAME: &'static str = "message-saved";
-}
-
-/// `echo` with anything.
-#[derive(Deserialize)]
-struct Echo(Box<RawValue>);
-
-impl ClientEvent for Echo {
-    const NAME: &'static str = "echo";
 }
 
 #[derive(Serialize)]
@@ -56,18 +19,45 @@ struct Done {
     success: bool,
 }
 
-async fn join(ctx: Ctx, Join(room): Join) -> Result<Raw<Done>> {
+#[derive(Deserialize, Serialize)]
+struct Numbered {
+    n: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct File {
+    n: u64,
+    data: Bytes,
+}
+
+async fn join(ctx: Ctx, room: String) -> Result<Done> {
     ctx.join(&room)?;
-    Ok(Raw(Done { success: true }))
+    Ok(Done { success: true })
 }
 
-async fn send_message(ctx: Ctx, send: SendMessage) -> Result<Raw<Done>> {
-    ctx.emit_to_room(&send.room, &MessageSaved(send.payload))?;
-    Ok(Raw(Done { success: true }))
+async fn send_message(ctx: Ctx, payload: Box<RawValue>) -> Result<Done> {
+    let InRoom { room } = serde_json::from_str(payload.get()).unwrap_or_else(|_| InRoom { room: String::new() });
+    ctx.io().to(room).emit("message-saved", payload)?;
+    Ok(Done { success: true })
 }
 
-async fn echo(_: Ctx, Echo(payload): Echo) -> Result<Raw<Box<RawValue>>> {
-    Ok(Raw(payload))
+async fn echo_args(_: Ctx, arguments: (u64, String, Numbered)) -> Result<(u64, String, Numbered)> {
+    Ok(arguments)
+}
+
+async fn echo_binary(_: Ctx, file: File) -> Result<File> {
+    Ok(file)
+}
+
+/// The catch-all. All other events would be slower with it, so it is added only with `--catch-all`.
+async fn echo_any(ctx: Ctx, event: Arc<str>, arguments: Arguments) {
+    if &*event == "echo-any" {
+        ctx.ack().send(arguments);
+    }
+}
+
+fn has_flag(flag: &str) -> bool {
+    std::env::args().any(|argument| argument == flag)
 }
 
 #[tokio::main]
@@ -75,11 +65,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().skip_while(|argument| argument != "--listen").nth(1);
     let listener = tokio::net::TcpListener::bind(address.unwrap_or_else(|| "127.0.0.1:8000".to_owned())).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let mut config = Config::default();
-    config.store.path = std::env::temp_dir().join(format!("sockeye-bench-{}", std::process::id()));
-    let limits = &mut config.limits;
-    (limits.events_per_second, limits.sockets_per_address, limits.sockets_per_user, limits.events_in_flight) =
-        (0, 0, 0, 0);
-    Server::bare(config).on(join).on(send_message).on(echo).serve(listener, std::future::pending()).await?;
-    Ok(())
+    let mut server = Server::bare(Config::bare())
+        .on("join", join)
+        .on("send-message", send_message)
+        .on("echo", async |_, payload: Box<RawValue>| payload)
+        .on("echo-args", echo_args)
+        .on("echo-binary", echo_binary);
+    if has_flag("--catch-all") {
+        server = server.root(|root| root.on_any(echo_any));
+    }
+    if has_flag("--mounted") {
+        // Dropping the handle would end the server.
+        let (routes, _handle) = server.open()?.into_router();
+        axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>()).await?;
+        return Ok(());
+    }
+    Ok(server.serve(listener, Router::new(), std::future::pending()).await?)
 }

@@ -24,6 +24,19 @@ pub enum Dialect {
     Plain,
 }
 
+/// What is echoed, and by which kind of handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    /// One argument, by a handler.
+    Plain,
+    /// One argument, by a catch-all: the event has no handler.
+    CatchAll,
+    /// A number, a text and an object, by a handler that takes a tuple.
+    Arguments,
+    /// An object with a binary attachment, by a handler.
+    Binary,
+}
+
 impl Dialect {
     /// The protocol of its connections.
     pub fn protocol(self) -> Protocol {
@@ -76,22 +89,16 @@ impl Dialect {
         }
     }
 
-    /// Writes the event for an echo, with acknowledgement `id`. The binary has no echo; `typing: false` takes its
-    /// place, in a room with only this socket. It is parsed, passes limits, membership check and queue, and is
-    /// acknowledged like any event, without using the store. Text and number are ignored by it, and make it as long
-    /// as the peers' echo.
-    pub fn write_echo(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
-        match self {
-            Dialect::Peer => self.write_event(packet, id, "echo", format_args!(r#"{{"text":"{text}","n":{n}}}"#)),
-            Dialect::Sockeye | Dialect::Plain => {
-                let payload = format_args!(r#"{{"room":"{room}","typing":false,"text":"{text}","n":{n}}}"#);
-                self.write_event(packet, id, "typing", payload);
-            }
-        }
+    /// Writes what takes the place of an echo where there is none: `typing: false` in a room with only this socket, with
+    /// acknowledgement `id`. It is parsed, passes limits, membership check and queue, and is acknowledged like any
+    /// event, without using the store. Text and number are ignored by it, and make it as long as the peers' echo.
+    pub fn write_typing(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
+        let payload = format_args!(r#"{{"room":"{room}","typing":false,"text":"{text}","n":{n}}}"#);
+        self.write_event(packet, id, "typing", payload);
     }
 
-    /// Whether the acknowledgement is the payload; otherwise it only reports success.
-    pub fn echoes_payload(self) -> bool {
+    /// Whether there are echoes, acknowledged with their arguments. The binary has none.
+    pub fn has_echoes(self) -> bool {
         self == Dialect::Peer
     }
 
@@ -111,6 +118,35 @@ impl Dialect {
         }
         Ok(())
     }
+}
+
+/// Writes the arguments of an echo, as one JSON array. Its acknowledgement has the same.
+pub fn write_echo_args(args: &mut Vec<u8>, echo: Echo, text: &str, n: u64) {
+    args.clear();
+    match echo {
+        Echo::Plain | Echo::CatchAll => write!(args, r#"[{{"text":"{text}","n":{n}}}]"#),
+        Echo::Arguments => write!(args, r#"[{n},"{text}",{{"n":{n}}}]"#),
+        Echo::Binary => write!(args, r#"[{{"n":{n},"data":{{"_placeholder":true,"num":0}}}}]"#),
+    }
+    .expect("a Vec takes all");
+}
+
+/// Writes an echo with the arguments of [`write_echo_args`], and with acknowledgement `id`.
+pub fn write_echo(packet: &mut Vec<u8>, echo: Echo, id: u64, args: &[u8]) {
+    packet.clear();
+    let (name, kind) = match echo {
+        Echo::Plain => ("echo", "42"),
+        Echo::CatchAll => ("echo-any", "42"),
+        Echo::Arguments => ("echo-args", "42"),
+        Echo::Binary => ("echo-binary", "451-"),
+    };
+    write!(packet, r#"{kind}{id}["{name}","#).expect("a Vec takes all");
+    packet.extend_from_slice(&args[1..]);
+}
+
+/// The attachment of the `n`th [`Echo::Binary`]: every number has another one.
+pub fn attachment(bytes: usize, n: u64) -> Vec<u8> {
+    n.to_le_bytes().into_iter().chain((0..=u8::MAX).cycle()).take(bytes).collect()
 }
 
 /// Writes the body of a request that emits a [`BULLETIN`] to a room.
@@ -169,6 +205,29 @@ mod tests {
         assert_eq!(packet, format!(r#"423["send-message",{payload}]"#).as_bytes());
         let head = r#"{"eventType":"ClientEvent","event":"SendMessage","requestId":3,"requestData":"#;
         assert_eq!(envelope, format!("{head}{payload}}}").as_bytes());
+    }
+
+    #[test]
+    fn every_echo_is_a_packet_with_the_arguments_of_its_acknowledgement() {
+        for (echo, expected) in [
+            (Echo::Plain, r#"427["echo",{"text":"text","n":6}]"#),
+            (Echo::CatchAll, r#"427["echo-any",{"text":"text","n":6}]"#),
+            (Echo::Arguments, r#"427["echo-args",6,"text",{"n":6}]"#),
+            (Echo::Binary, r#"451-7["echo-binary",{"n":6,"data":{"_placeholder":true,"num":0}}]"#),
+        ] {
+            let (mut args, mut packet) = (Vec::new(), Vec::new());
+            write_echo_args(&mut args, echo, "text", 6);
+            write_echo(&mut packet, echo, 7, &args);
+            assert_eq!(String::from_utf8_lossy(&packet), expected);
+            assert!(expected.ends_with(&*String::from_utf8_lossy(&args[1..])));
+        }
+    }
+
+    #[test]
+    fn attachments_are_as_long_as_asked_and_differ_by_their_number() {
+        assert_eq!(attachment(3, 7), [7, 0, 0]);
+        assert_eq!(attachment(100, 7).len(), 100);
+        assert_ne!(attachment(100, 7), attachment(100, 8));
     }
 
     #[test]

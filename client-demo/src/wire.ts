@@ -1,9 +1,9 @@
 // Written by `cargo test` from src/protocol.rs. Do not edit.
 
-/** What a program switches on when an event fails. */
+/** The error codes, for programs. */
 export type ErrorCode = "bad-payload" | "unknown-event" | "unauthorized" | "token-expired" | "forbidden" | "not-found" | "conflict" | "rate-limited" | "too-large" | "unavailable";
 
-/** What every acknowledgement is called with. */
+/** The argument of every acknowledgement. */
 export type Reply<T> =
   | { success: true; data: T }
   | { success: false; error: { code: ErrorCode; message: string } };
@@ -32,7 +32,7 @@ name: string, };
  */
 export type Message = { 
 /**
- * Unique on this server and anywhere else.
+ * The message's id, unique on all servers.
  */
 id: string, 
 /**
@@ -40,31 +40,31 @@ id: string,
  */
 room: string, 
 /**
- * Its place in its room: 1, 2, 3 ... without holes, for ever. Below 2^53.
+ * The message's number in its room: 1, 2, 3 ... without gaps. It never changes. Below 2^53.
  */
 offset: number, 
 /**
- * Its room's count of changes when it was posted, edited or deleted last. Below 2^53.
+ * The room's revision at the last change of this message: its post, edit or deletion. Below 2^53.
  */
 revision: number, 
 /**
- * The author, with the name of that moment.
+ * The author, with the name at the time of the post.
  */
 from: User, 
 /**
- * When it was saved.
+ * When the message was saved.
  */
 at: string, 
 /**
- * When it was edited last, if ever.
+ * When the message was last edited; absent if never.
  */
 editedAt?: string, 
 /**
- * When it was deleted; the body is `{}` from then on.
+ * When the message was deleted; absent if it was not. The body is then `{}`.
  */
 deletedAt?: string, 
 /**
- * The key its sender gave, so that a retry is recognised. 1 to 128 characters.
+ * The sender's key, by which a retry is recognised. 1 to 128 characters.
  */
 idempotencyKey?: string, 
 /**
@@ -112,11 +112,11 @@ export type LoadMessages = {
  */
 room: string, 
 /**
- * Messages with smaller offsets, the nearest ones.
+ * Returns the newest messages whose offsets are smaller than this.
  */
 before?: number, 
 /**
- * Messages with larger offsets, the nearest ones.
+ * Returns the oldest messages whose offsets are larger than this.
  */
 after?: number, 
 /**
@@ -125,7 +125,33 @@ after?: number,
 limit?: number, };
 
 /**
- * `list-users`: the users of a room; by default of the lobby, which is the whole server.
+ * `search-messages`: the newest messages that have all words of a text, in the rooms that the user may enter.
+ */
+export type SearchMessages = { 
+/**
+ * The words, in any order: 1 to 256 characters. Case and accents do not matter. A word of three letters or more also
+ * matches the words that begin with it.
+ */
+text: string, 
+/**
+ * Only messages of this room. Without it: of all rooms that the user may enter.
+ */
+room?: string, 
+/**
+ * Only messages of this author.
+ */
+from?: string, 
+/**
+ * Only messages older than this one: `next` of the page before.
+ */
+before?: string, 
+/**
+ * How many: 50 by default, 1 to 200.
+ */
+limit?: number, };
+
+/**
+ * `list-users`: the users of a room; by default of the lobby, to which every socket is subscribed.
  */
 export type ListUsers = { 
 /**
@@ -208,8 +234,9 @@ messages: Array<Message>,
  */
 more: boolean, 
 /**
- * Whether the reply to `since` is incomplete, because this is another database: discard your messages and load
- * them again.
+ * Whether the reply to `since` is incomplete: `since` is larger than the room's revision, because the client's
+ * messages are from another database, or a message that changed after `since` was removed. Discard the messages you
+ * have; `messages` holds the last 50.
  */
 reset: boolean, 
 /**
@@ -233,6 +260,20 @@ messages: Array<Message>,
  * Whether there are more messages in this direction.
  */
 more: boolean, };
+
+/**
+ * The reply to `search-messages`.
+ */
+export type FoundMessages = { 
+/**
+ * The messages, the newest first.
+ */
+messages: Array<Message>, 
+/**
+ * Where to go on, as `before`; absent if there are no more. A search looks at 10,000 messages with the words at most,
+ * so there may be more even if `messages` is empty.
+ */
+next?: string, };
 
 /**
  * A user with their online status.
@@ -385,6 +426,15 @@ success: true,
 message: Message, };
 
 /**
+ * `room-deleted`: a room was deleted, with its messages. Its members are no members any more.
+ */
+export type RoomDeleted = { 
+/**
+ * The room. A direct message can still be written to; it is empty.
+ */
+room: string, };
+
+/**
  * `message-read`: a user has read a room up to an offset.
  */
 export type MessageRead = { 
@@ -423,7 +473,7 @@ typing: boolean, };
  */
 export type PresenceChanged = { 
 /**
- * The room; the lobby stands for the whole server.
+ * The room. Every socket is subscribed to the lobby, so there the users are all users of the server.
  */
 room: string, 
 /**
@@ -440,7 +490,7 @@ left: Array<User>,
 userCount: number, };
 
 /**
- * `event-error`: an event without acknowledgement failed, or the session did.
+ * `event-error`: an event without acknowledgement failed, or the socket's token has expired.
  */
 export type EventError = { 
 /**
@@ -461,41 +511,42 @@ message: string, };
  */
 export type ServerClosing = { 
 /**
- * When to reconnect, in milliseconds, spread over the clients. Official clients reconnect by themselves.
+ * How long to wait before reconnecting, in milliseconds: a random time for each client, so that they do not all
+ * reconnect at once. Official clients reconnect by themselves.
  */
 reconnectInMs: number, };
 
 /**
- * A room, and how much is in it.
+ * A room, with its numbers of messages and users.
  */
 export type RoomSummary = { 
 /**
- * Its name.
+ * The room's name.
  */
 room: string, 
 /**
- * Its newest message and change.
+ * The offset of the newest message and the revision of the newest change.
  */
 head: Head, 
 /**
- * How many users belong to it.
+ * Number of members.
  */
 memberCount: number, 
 /**
- * How many users are in it now, guests not counted.
+ * Number of users in the room now, without guests.
  */
 onlineCount: number, };
 
 /**
- * Rooms by their names.
+ * A page of rooms.
  */
 export type RoomPage = { 
 /**
- * The rooms, perhaps fewer than were asked for though there are others.
+ * The rooms. There may be fewer than `limit` although this is not the last page.
  */
 rooms: Array<RoomSummary>, 
 /**
- * Where the next page begins; missing on the last one.
+ * The `after` of the next page. Missing on the last page.
  */
 next?: string, };
 
@@ -507,6 +558,7 @@ export interface ClientToServerEvents {
   "join-room": (payload: JoinRoom, reply?: (reply: Reply<JoinedRoom>) => void) => void;
   "leave-room": (payload: LeaveRoom, reply?: (reply: Reply<null>) => void) => void;
   "load-messages": (payload: LoadMessages, reply?: (reply: Reply<Page>) => void) => void;
+  "search-messages": (payload: SearchMessages, reply?: (reply: Reply<FoundMessages>) => void) => void;
   "list-users": (payload: ListUsers, reply?: (reply: Reply<UserList>) => void) => void;
   "list-rooms": (payload: ListRooms, reply?: (reply: Reply<RoomList>) => void) => void;
   "mark-read": (payload: MarkRead, reply?: (reply: Reply<ReadMark>) => void) => void;
@@ -520,6 +572,7 @@ export interface ServerToClientEvents {
   "message-saved": (payload: MessageSaved) => void;
   "message-edited": (payload: MessageEdited) => void;
   "message-deleted": (payload: MessageDeleted) => void;
+  "room-deleted": (payload: RoomDeleted) => void;
   "message-read": (payload: MessageRead) => void;
   "typing": (payload: Typing) => void;
   "presence-changed": (payload: PresenceChanged) => void;

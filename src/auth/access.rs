@@ -6,7 +6,8 @@ use wildmatch::WildMatch;
 
 use crate::model::{Room, RoomName, UserId};
 
-/// The rooms an identity may enter: open ones, those of its token, and its direct messages. Cheap to clone.
+/// The rooms that an identity may enter: the server's open rooms, the rooms that the user's token or the application
+/// allows, and the user's own direct messages. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Access {
     lobby: Option<RoomName>,
@@ -15,7 +16,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Every room, as in open mode.
+    /// Every named room and the user's own direct messages, as in open mode.
     pub fn to_everything() -> Self {
         Self { lobby: None, open: [WildMatch::new("*")].into(), token: [].into() }
     }
@@ -26,10 +27,36 @@ impl Access {
         Self { lobby: Some(lobby.clone()), open, token: [].into() }
     }
 
-    /// These rooms, and those that match a token's patterns.
+    /// The lobby and the open rooms of `self`, and the rooms that match these patterns of a token. Patterns of an
+    /// earlier token are replaced.
     pub fn and(&self, patterns: &[String]) -> Self {
         let token = patterns.iter().map(|pattern| WildMatch::new(pattern)).collect();
         Self { lobby: self.lobby.clone(), open: self.open.clone(), token }
+    }
+
+    /// The rooms that match these patterns, and no others.
+    pub fn of_patterns<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Self {
+        let token = patterns.into_iter().map(|pattern| WildMatch::new(pattern.as_ref())).collect();
+        Self { lobby: None, open: [].into(), token }
+    }
+
+    /// The token's rooms of `self`, and the lobby and open rooms of `open`. If `self` already allows every named room,
+    /// it is returned unchanged.
+    pub fn beside(&self, open: &Self) -> Self {
+        if !self.open.is_empty() {
+            return self.clone();
+        }
+        Self { token: self.token.clone(), ..open.clone() }
+    }
+
+    /// Whether every named room is allowed, whatever the settings are.
+    pub fn is_to_everything(&self) -> bool {
+        self.lobby.is_none() && !self.open.is_empty()
+    }
+
+    /// The patterns of the token or the application.
+    pub fn patterns(&self) -> Vec<String> {
+        self.token.iter().map(ToString::to_string).collect()
     }
 
     /// Whether this user may read and write in a room.
@@ -50,7 +77,7 @@ mod tests {
     use crate::model::RoomRef;
 
     #[test]
-    fn open_rooms_token_rooms_and_ones_own_direct_messages() {
+    fn a_user_may_enter_open_rooms_the_rooms_of_the_token_and_their_own_direct_messages() {
         let lobby = RoomName::parse("lobby").unwrap();
         let ada = UserId::parse("ada").unwrap();
         let eve = UserId::parse("eve").unwrap();

@@ -1,5 +1,5 @@
-//! API keys of backends. Keys are random, so their SHA-256 reveals nothing, and looking a key up by its hash leaks no
-//! timing.
+//! API keys of backends. Keys are long and random, so their SHA-256 reveals nothing, and a lookup by hash leaks nothing
+//! by its timing.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Checks a scope: `forbidden` where the key lacks it.
+    /// Checks a scope: `forbidden` if the key lacks it.
     pub fn may(&self, scope: Scope) -> Result<()> {
         if self.scopes.iter().any(|own| [scope, Scope::Everything].contains(own)) {
             return Ok(());
@@ -40,7 +40,7 @@ impl Key {
         Err(Error::Forbidden(format!("the key {:?} lacks the scope {scope}", self.name)))
     }
 
-    /// Takes a token from the key's bucket; where it is empty, how long to wait.
+    /// Takes a token from the key's bucket; if the bucket is empty, returns how long to wait.
     pub fn wait(&self) -> Option<Duration> {
         wait(self.bucket.as_ref()?)
     }
@@ -61,7 +61,7 @@ impl Keys {
         self.0.store(Arc::new(by_hash(config)));
     }
 
-    /// Looks a key up: `unauthorized` where it is unknown or has expired.
+    /// Looks a key up: `unauthorized` if it is unknown or has expired.
     pub fn find(&self, key: &str) -> Result<Arc<Key>> {
         let found = self.0.load().get(&<[u8; 32]>::from(Sha256::digest(key))).cloned();
         let key = found.ok_or_else(|| Error::Unauthorized("this is no key of this server".to_owned()))?;

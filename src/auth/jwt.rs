@@ -7,7 +7,7 @@ mod keys;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-pub use issue::{Issue, issue};
+pub use issue::{NewToken, issue};
 
 use self::{
     claims::{Claims, Rules},
@@ -51,7 +51,7 @@ impl Verifier {
         self.rules.read(&decoded("claims", claims)?, Timestamp::now())
     }
 
-    /// The settings whose key file has other contents than in another verifier.
+    /// The settings whose key files have other contents than in another verifier.
     pub(super) fn changed_files(&self, other: &Self) -> Vec<String> {
         self.keys.changed_files(&other.keys)
     }

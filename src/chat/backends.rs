@@ -1,10 +1,10 @@
-//! What backends may do to users.
+//! What backends may do to users: put them into rooms, and disconnect them.
 
 use std::sync::Arc;
 
 use super::{
     change::{Change, change},
-    rooms::{hear, unhear},
+    rooms::{subscribe, unsubscribe},
     users::user_named,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     tellings::Tellings,
 };
 
-/// The identity with which a trusted backend acts in the name of a user: it may do everything that the user may.
+/// The identity of a user in whose name a trusted backend acts. No token restricts it.
 pub fn in_the_name_of(app: &App, user: UserId) -> Identity {
     let is_guest = app.auth.is_guest(&user);
     let user = User { name: user.as_str().into(), id: user };
@@ -30,11 +30,11 @@ pub fn in_the_name_of(app: &App, user: UserId) -> Identity {
 pub struct Put {
     /// Whether the membership is new.
     pub joined: bool,
-    /// Number of sockets that began to hear the room.
+    /// Number of sockets that were subscribed.
     pub sockets: usize,
 }
 
-/// Makes a user a member of a room. Their sockets of the root namespace hear it, as far as their tokens allow.
+/// Makes a user a member of a room, and subscribes their sockets in the root namespace whose tokens allow the room.
 pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
     if user.is_system() {
         return Err(Error::BadPayload("the system belongs to no room".to_owned()));
@@ -47,33 +47,36 @@ pub async fn put(app: &Arc<App>, user: UserId, room: RoomName) -> Result<Put> {
         rooms_per_user: LimitsConfig::or_none(app.limits.config().rooms_per_user),
     };
     let is_guest = who.is_guest;
-    let sockets_hear = {
+    let subscribe_sockets = {
         let app = app.clone();
         move |hub: &Hub| {
             let mut sockets = hub.sockets_of(&who.user.id);
-            // A socket that hears too many rooms is left out.
-            let begins = |socket| hear(&app, hub, &who, socket, &room).is_ok();
-            sockets.retain(|socket| !hub.hears(*socket, &room) && hub.may_hear(*socket, &room) && begins(*socket));
-            // A token may have been replaced in the meantime.
-            for socket in sockets.iter().filter(|socket| !hub.may_hear(**socket, &room)) {
-                unhear(&app, hub, &who, *socket, &room);
+            // A socket that is in too many rooms is left out.
+            let succeeds = |socket| subscribe(&app, hub, &who, socket, &room).is_ok();
+            sockets.retain(|socket| {
+                !hub.is_subscribed(*socket, &room) && hub.may_enter(*socket, &room) && succeeds(*socket)
+            });
+            // A token may have been replaced in the meantime by one that does not allow the room.
+            for socket in sockets.iter().filter(|socket| !hub.may_enter(**socket, &room)) {
+                unsubscribe(&app, hub, &who, *socket, &room);
             }
             sockets.len()
         }
     };
     if is_guest {
-        return Ok(Put { joined: false, sockets: sockets_hear(&app.hub) });
+        return Ok(Put { joined: false, sockets: subscribe_sockets(&app.hub) });
     }
-    // In commit order, so that a leave before it does not undo it.
-    let hear = move |hub: &Hub, tellings: &mut Tellings, joined| {
-        // Delivers earlier events before the sockets hear the room. They count for the publisher's pause.
+    // Subscribed in commit order, so that an earlier `leave` cannot end the subscription.
+    let finish = move |hub: &Hub, tellings: &mut Tellings, joined| {
+        // Delivers the events that the hub holds back, and counts them, because the store's publisher pauses after
+        // many deliveries. `hub.subscribe` would deliver them too, but would not count them.
         tellings.flush();
-        Put { joined, sockets: sockets_hear(hub) }
+        Put { joined, sockets: subscribe_sockets(hub) }
     };
-    change(app, member, hear).done().await
+    change(app, member, finish).done().await
 }
 
-/// Ends all sockets of a user in all namespaces, so that unchanged clients stay away. Returns their number.
+/// Ends all sockets of a user in all namespaces. Unchanged clients do not reconnect. Returns the number of sockets.
 pub fn disconnect(app: &App, user: &UserId) -> usize {
     let mut count = 0;
     for hub in app.hubs.all() {
@@ -86,7 +89,7 @@ pub fn disconnect(app: &App, user: &UserId) -> usize {
     count
 }
 
-/// Ends one of a user's sockets, by the id that its client knows. `not-found` where the user has no such socket.
+/// Ends one of a user's sockets, by the id that its client knows. `not-found` if the user has no such socket.
 pub fn disconnect_device(app: &App, user: &UserId, socket_id: &str) -> Result<()> {
     for hub in app.hubs.all() {
         if let Some(socket) = hub.socket(socket_id).filter(|socket| hub.sockets_of(user).contains(socket)) {

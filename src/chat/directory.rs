@@ -1,4 +1,4 @@
-//! Lists of rooms, of the users in a room, and of users, in pages.
+//! Lists rooms, the users of a room, and all users, in pages.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,70 +17,76 @@ use crate::{
     hub::Device,
     model::{Room, RoomName, RoomRef, User, UserId},
     protocol::{Head, Membership, RoomUser},
-    store::{Kept, Names},
+    store::{RoomNameQuery, StoredRoom},
 };
 
-/// Names that are read for one page, however few of them belong on it.
+/// Maximal number of names or users that are read for one page, even if most of them are filtered out.
 const LOOKED_AT: usize = 1_000;
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug)]
-pub struct Listed<T> {
-    /// In the order of their names or ids. There may be fewer than were asked for, and more behind them.
+pub struct ListPage<T> {
+    /// In the order of their names or ids. There may be fewer than the limit although there are further pages.
     pub items: Vec<T>,
-    /// What the next part comes after; `None` where this is the last one.
+    /// The name or id after which the next page begins. `None` for the last page.
     pub next: Option<String>,
 }
 
-/// A room, and how much is in it.
+/// A room, with its numbers of messages and users.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RoomSummary {
-    /// Its name.
+    /// The room's name.
     pub room: RoomName,
-    /// Its newest message and change.
+    /// The offset of the newest message and the revision of the newest change.
     pub head: Head,
-    /// How many users belong to it.
+    /// Number of members.
     pub member_count: u64,
-    /// How many users are in it now, guests not counted.
+    /// Number of users in the room now, without guests.
     pub online_count: usize,
 }
 
-/// A user who belongs to a room, or is in it now.
+/// A member of a room, or a user who is in it now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Occupant {
-    /// Who, and whether any of their sockets is connected.
+    /// The user, and whether they are online.
     #[serde(flatten)]
     pub user: RoomUser,
-    /// Belongs to the room.
+    /// Whether the user is a member of the room.
     pub member: bool,
-    /// Is in the room now: a socket of theirs hears it.
+    /// Whether the user is in the room now: one of their sockets is subscribed, or was within `presence.grace`.
     pub present: bool,
 }
 
-/// A user, with what only they and backends may know.
+/// A user, with details that only the user and backends get.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct UserDetails {
-    /// Who, and whether any of their sockets is connected.
+    /// The user, and whether they are online.
     #[serde(flatten)]
     pub user: RoomUser,
-    /// For the user and for backends: the rooms they belong to, those with the newest messages first.
+    /// For the user and for backends: the user's memberships, those with the newest messages first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rooms: Option<Vec<Membership>>,
-    /// For backends, and for the user who has proved with a token to be it: their sockets in all namespaces.
+    /// For backends, and for the user if a token proves who they are: the user's sockets in all namespaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<Vec<Device>>,
 }
 
-/// The named rooms that a user may enter. Where `who` is `None`, all of them.
-pub async fn named_rooms(app: &App, who: Option<&Identity>, which: Names, limit: usize) -> Result<Listed<RoomSummary>> {
-    let stored = app.store.names(which.clone(), LOOKED_AT).await?;
-    let heard = heard(app, &which);
-    // A list that was cut does not tell what comes after its end.
-    let ends = [&stored, &heard].into_iter().filter(|names| names.len() == LOOKED_AT).filter_map(|names| names.last());
+/// The named rooms that a user may enter. If `who` is `None`: all of them.
+pub async fn named_rooms(
+    app: &App,
+    who: Option<&Identity>,
+    which: RoomNameQuery,
+    limit: usize,
+) -> Result<ListPage<RoomSummary>> {
+    let stored = app.store().room_names(which.clone(), LOOKED_AT).await?;
+    let subscribed = subscribed_rooms(app, &which);
+    // If a list was cut, names after its last one may be missing, so the page must end there.
+    let ends =
+        [&stored, &subscribed].into_iter().filter(|names| names.len() == LOOKED_AT).filter_map(|names| names.last());
     let end = ends.min().cloned();
-    let mut names: BTreeSet<RoomName> = stored.iter().chain(&heard).cloned().collect();
+    let mut names: BTreeSet<RoomName> = stored.iter().chain(&subscribed).cloned().collect();
     names.retain(|name| end.as_ref().is_none_or(|end| name <= end));
     let may_enter = |name: &RoomName| who.is_none_or(|who| who.access.allows(&who.user.id, &Room::Named(name.clone())));
     let mut page: Vec<RoomName> = names.into_iter().filter(may_enter).take(limit + 1).collect();
@@ -90,13 +96,13 @@ pub async fn named_rooms(app: &App, who: Option<&Identity>, which: Names, limit:
     } else {
         end
     };
-    let kept = app.store.kept(page.clone()).await?;
+    let kept = app.store().rooms(page.clone()).await?;
     let items = page.into_iter().zip(kept).filter_map(|(name, kept)| summary(app, name, kept)).collect();
-    Ok(Listed { items, next: next.map(String::from) })
+    Ok(ListPage { items, next: next.map(String::from) })
 }
 
-/// Names of rooms that sockets hear now. The store may not know all of them.
-fn heard(app: &App, which: &Names) -> Vec<RoomName> {
+/// Names of rooms that have sockets now. Some of them may not be in the store.
+fn subscribed_rooms(app: &App, which: &RoomNameQuery) -> Vec<RoomName> {
     let prefix = RoomName::parse(&which.prefix).ok();
     let start = match (&which.after, &prefix) {
         (Some(after), None) => Bound::Excluded(after),
@@ -110,12 +116,13 @@ fn heard(app: &App, which: &Names) -> Vec<RoomName> {
     names
 }
 
-/// `None` where the room is unknown: no history, no members, no socket in it. The lobby is always known.
-fn summary(app: &App, name: RoomName, kept: Option<Kept>) -> Option<RoomSummary> {
-    let Kept { head, member_count } = kept.unwrap_or(Kept { head: Head { offset: 0, revision: 0 }, member_count: 0 });
+/// `None` if the room is unknown: it has no messages, members or sockets. The lobby is always known.
+fn summary(app: &App, name: RoomName, kept: Option<StoredRoom>) -> Option<RoomSummary> {
+    let unknown = StoredRoom { head: Head { offset: 0, revision: 0 }, member_count: 0, message_count: 0 };
+    let StoredRoom { head, member_count, message_count } = kept.unwrap_or(unknown);
     let online_count = app.presence.count(&name);
-    let is_known = head.offset > 0 || member_count > 0 || online_count > 0 || name == app.config.rooms.lobby;
-    (is_known || app.hub.is_heard(&Room::Named(name.clone()))).then_some(RoomSummary {
+    let is_known = message_count > 0 || member_count > 0 || online_count > 0 || name == app.config.rooms.lobby;
+    (is_known || app.hub.has_subscribers(&Room::Named(name.clone()))).then_some(RoomSummary {
         room: name,
         head,
         member_count,
@@ -123,12 +130,12 @@ fn summary(app: &App, name: RoomName, kept: Option<Kept>) -> Option<RoomSummary>
     })
 }
 
-/// One room. `not-found` where it is unknown, `forbidden` where the user may not enter it.
+/// One room. `not-found` if it is unknown, `forbidden` if the user may not enter it.
 pub async fn named_room(app: &App, who: Option<&Identity>, name: RoomName) -> Result<RoomSummary> {
     if let Some(who) = who {
         enter(who, RoomRef::Named(name.clone()))?;
     }
-    let kept = app.store.kept(vec![name.clone()]).await?.pop().flatten();
+    let kept = app.store().rooms(vec![name.clone()]).await?.pop().flatten();
     summary(app, name, kept).ok_or_else(|| Error::NotFound("nothing is known of this room".to_owned()))
 }
 
@@ -139,9 +146,9 @@ pub async fn occupants(
     room: RoomName,
     after: Option<UserId>,
     limit: usize,
-) -> Result<Listed<Occupant>> {
+) -> Result<ListPage<Occupant>> {
     named_room(app, who, room.clone()).await?;
-    let members = app.store.members_after(room.clone().into(), after.clone(), limit + 1).await?;
+    let members = app.store().members_after(room.clone().into(), after.clone(), limit + 1).await?;
     let present = app.presence.after(&room, after.as_ref(), limit + 1);
     let mut occupants: BTreeMap<UserId, Occupant> = BTreeMap::new();
     for user in members {
@@ -156,19 +163,19 @@ pub async fn occupants(
     Ok(cut(occupants, limit))
 }
 
-/// The known users: all, those that are online, or those that are not. Guests are not listed.
+/// The known users: all, only online ones, or only offline ones. Guests are not listed.
 pub async fn known_users(
     app: &App,
     is_online: Option<bool>,
     after: Option<UserId>,
     limit: usize,
-) -> Result<Listed<RoomUser>> {
+) -> Result<ListPage<RoomUser>> {
     let present = || app.presence.after(&app.config.rooms.lobby, after.as_ref(), limit + 1).into_iter().map(online);
     let by_id = |user: RoomUser| (user.user.id.clone(), user);
     if is_online == Some(true) {
         return Ok(cut(present().map(by_id).collect(), limit));
     }
-    let known = app.store.users_after(after.clone(), if is_online.is_none() { limit + 1 } else { LOOKED_AT }).await?;
+    let known = app.store().users_after(after.clone(), if is_online.is_none() { limit + 1 } else { LOOKED_AT }).await?;
     let end = known.last().filter(|_| known.len() == LOOKED_AT).map(|last| last.user.id.clone());
     let mut users: BTreeMap<UserId, RoomUser> = known.into_iter().map(|user| by_id(with_presence(app, user))).collect();
     if is_online.is_none() {
@@ -176,16 +183,17 @@ pub async fn known_users(
         return Ok(cut(users, limit));
     }
     users.retain(|_, user| !user.online);
-    let Listed { items, next } = cut(users, limit);
-    Ok(Listed { items, next: next.or(end.map(String::from)) })
+    let ListPage { items, next } = cut(users, limit);
+    Ok(ListPage { items, next: next.or(end.map(String::from)) })
 }
 
-/// One user. The user and a backend (`who` is `None`) get all details, others what a list of users shows.
+/// One user. Backends (`who` is `None`) and the user themselves get all details. Other users get what a list of users
+/// contains.
 pub async fn user(app: &App, who: Option<&Identity>, id: UserId) -> Result<UserDetails> {
     let unknown = || Error::NotFound("there is no such user".to_owned());
     let known = match app.presence.user(&id) {
         Some(user) => Some(online(user)),
-        None => app.store.user(id.clone()).await?,
+        None => app.store().user(id.clone()).await?,
     };
     if who.is_some_and(|who| who.user.id != id) {
         let user = known.ok_or_else(unknown)?;
@@ -204,7 +212,7 @@ pub async fn user(app: &App, who: Option<&Identity>, id: UserId) -> Result<UserD
             last_seen: None,
         },
     };
-    // Without tokens any client can claim to be this user, and could learn the ids of their sockets.
+    // Without tokens, any client can claim to be this user, and must not learn the ids of the user's sockets.
     let is_proven = who.is_none() || app.config.auth.mode == AuthMode::Jwt;
     Ok(UserDetails { user, rooms: Some(rooms), devices: is_proven.then_some(devices) })
 }
@@ -218,13 +226,13 @@ fn online(user: User) -> RoomUser {
     RoomUser { user, online: true, last_seen: None }
 }
 
-/// A user from the store, with whether they are online.
+/// A user from the store, updated with whether they are online.
 fn with_presence(app: &App, known: RoomUser) -> RoomUser {
     app.presence.user(&known.user.id).map_or(known, online)
 }
 
-/// The first `limit` items. `next` is the id of the last of them, where there are more.
-fn cut<T>(items: BTreeMap<UserId, T>, limit: usize) -> Listed<T> {
+/// The first `limit` items. If there are more, `next` is the id of the last one returned.
+fn cut<T>(items: BTreeMap<UserId, T>, limit: usize) -> ListPage<T> {
     let next = (items.len() > limit).then(|| items.keys().nth(limit - 1).cloned()).flatten();
-    Listed { items: items.into_values().take(limit).collect(), next: next.map(String::from) }
+    ListPage { items: items.into_values().take(limit).collect(), next: next.map(String::from) }
 }

@@ -1,4 +1,4 @@
-//! The permission to enter a room.
+//! Checks whether a user may enter a room.
 
 use crate::{
     auth::Identity,
@@ -6,7 +6,8 @@ use crate::{
     model::{Room, RoomRef},
 };
 
-/// The room. `forbidden` where the user may not enter it.
+/// Resolves a room as the user names it: `dm:bob` is the direct messages of this user and `bob`. `forbidden` if the
+/// user may not enter the room.
 pub fn enter(who: &Identity, room: RoomRef) -> Result<Room> {
     let room = room.seen_by(&who.user.id);
     if who.access.allows(&who.user.id, &room) {

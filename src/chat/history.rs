@@ -1,4 +1,4 @@
-//! Reads the history of rooms.
+//! Reads the messages of rooms.
 
 use super::enter::enter;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     model::{Message, MessageId, RoomRef},
     protocol::{LoadMessages, PAGE_DEFAULT, PAGE_MAX, Page},
-    store::{CaughtUp, Direction},
+    store::{CatchUp, Direction},
 };
 
 /// A page of a room's messages.
@@ -19,7 +19,7 @@ pub async fn load(app: &App, who: &Identity, load: LoadMessages) -> Result<Page>
         (None, Some(offset)) => Direction::After(offset),
         (Some(_), Some(_)) => return Err(Error::BadPayload("either before or after, not both".to_owned())),
     };
-    app.store.page(room, who.user.id.clone(), direction, page_limit(load.limit)?).await
+    app.store().page(room, who.user.id.clone(), direction, page_limit(load.limit)?).await
 }
 
 /// The number of items on a page: 50 by default, at most 200. `bad-payload` for 0.
@@ -32,15 +32,16 @@ pub fn page_limit(limit: Option<u64>) -> Result<usize> {
 }
 
 /// The changes in a room after a revision.
-pub async fn catch_up(app: &App, who: &Identity, room: RoomRef, since: u64) -> Result<CaughtUp> {
-    app.store.catch_up(enter(who, room)?, who.user.id.clone(), Some(since)).await
+pub async fn catch_up(app: &App, who: &Identity, room: RoomRef, since: u64) -> Result<CatchUp> {
+    app.store().catch_up(enter(who, room)?, who.user.id.clone(), Some(since)).await
 }
 
-/// One message, as the reader sees it. Where `who` is `None`, everything may be read, and is shown as to its author.
-/// `not-found` also where the reader may not enter its room.
+/// One message. In a direct message, its `room` names the other user, as seen by the reader `who`. If `who` is `None`,
+/// every message may be read, and `room` is as seen by the author. `not-found` also if the reader may not enter the
+/// message's room.
 pub async fn message(app: &App, who: Option<&Identity>, id: MessageId) -> Result<Message> {
     let unknown = || Error::NotFound("there is no such message".to_owned());
-    let (room, message) = app.store.message(id).await?.ok_or_else(unknown)?;
+    let (room, message) = app.store().message(id).await?.ok_or_else(unknown)?;
     let Some(who) = who else { return Ok(message) };
     if !who.access.allows(&who.user.id, &room) {
         return Err(unknown());

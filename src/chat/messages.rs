@@ -22,8 +22,8 @@ use crate::{
     tellings::Tellings,
 };
 
-/// Saves a message and tells its room. `bad-payload` where its room is given twice or cannot be one, `forbidden` where
-/// the user may not enter it.
+/// Saves a message and emits `message-saved` to its room. `bad-payload` if the room is given twice or is invalid,
+/// `forbidden` if the user may not enter it.
 pub fn post(app: &Arc<App>, who: &Identity, send: SendMessage) -> Result<impl Change<Output = Message> + use<>> {
     let room = destination(app, who, &send)?;
     let mut members = vec![who.user.id.clone()];
@@ -31,7 +31,7 @@ pub fn post(app: &Arc<App>, who: &Identity, send: SendMessage) -> Result<impl Ch
         members.extend(direct.users().filter(|user| **user != who.user.id).cloned());
     }
     members.retain(|user| app.auth.has_memberships(user));
-    let message = store::NewMessage {
+    let message = store::SaveMessage {
         room: room.clone(),
         from: who.user.clone(),
         body: send.body,
@@ -47,7 +47,8 @@ pub fn post(app: &Arc<App>, who: &Identity, send: SendMessage) -> Result<impl Ch
     }))
 }
 
-/// Replaces a message's body and tells its room. Only the author may, and a moderator (`who` is `None`).
+/// Replaces a message's body and emits `message-edited` to its room. Only the author may do this, or a backend (`who`
+/// is `None`).
 pub fn edit(app: &Arc<App>, who: Option<&Identity>, edit: EditMessage) -> impl Change<Output = Message> + use<> {
     let edit = store::EditMessage { id: edit.id, by: author(who), body: edit.body };
     change(app, edit, |hub, tellings, (room, message)| {
@@ -56,7 +57,8 @@ pub fn edit(app: &Arc<App>, who: Option<&Identity>, edit: EditMessage) -> impl C
     })
 }
 
-/// Replaces a message by a tombstone and tells its room. Only the author may, and a moderator (`who` is `None`).
+/// Replaces a message by a tombstone and emits `message-deleted` to its room. Only the author may do this, or a backend
+/// (`who` is `None`).
 pub fn delete(app: &Arc<App>, who: Option<&Identity>, delete: DeleteMessage) -> impl Change<Output = Message> + use<> {
     let delete = store::DeleteMessage { id: delete.id, by: author(who) };
     change(app, delete, |hub, tellings, (room, message)| {
@@ -67,14 +69,14 @@ pub fn delete(app: &Arc<App>, who: Option<&Identity>, delete: DeleteMessage) -> 
     })
 }
 
-/// Moves the user's read mark. Tells all their sockets, and in a direct message the other user.
+/// Moves the user's read mark. Emits `message-read` to the user's sockets, and in a direct message to the other user.
 pub fn mark_read(app: &Arc<App>, who: &Identity, mark: MarkRead) -> Result<impl Change<Output = ReadMark> + use<>> {
     let room = enter(who, mark.room)?;
     let user = who.user.id.clone();
     let mark = store::MarkRead { user: user.clone(), room: room.clone(), offset: mark.offset };
     Ok(change(app, mark, move |hub, tellings, marked| {
         let offset = marked.offset;
-        if marked.moved {
+        if marked.has_moved {
             let event = |room| MessageRead { room, offset, user: user.clone() };
             hub.tell_with(tellings, To::User(&user), &event(room.for_reader(&user)));
             if let Room::Direct(direct) = &room {
@@ -92,8 +94,8 @@ fn author(who: Option<&Identity>) -> Option<store::Author> {
     Some(store::Author { user: user.clone(), may_read: Box::new(move |room| access.allows(&user, room)) })
 }
 
-/// The room of a message: `room`, or the direct messages with `to`, or what the body's fields `rooms.recipient-field`
-/// and `rooms.room-field` name, or the lobby.
+/// The room of a message: `room`, or the direct message with `to`, or the user or room in the body's fields
+/// `rooms.recipient-field` and `rooms.room-field`, or the lobby.
 fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
     let (field, room) = match (&send.room, &send.to) {
         (Some(_), Some(_)) => return Err(Error::BadPayload("either room or to, not both".to_owned())),
@@ -116,7 +118,8 @@ fn destination(app: &App, who: &Identity, send: &SendMessage) -> Result<Room> {
     enter(who, room)
 }
 
-/// The room or user that a field of the body names, if the body has the field. `bad-payload` where it names none.
+/// The room or user in a field of the body. `None` if the body has no such field, `bad-payload` if the field is
+/// invalid.
 fn named<T>(body: &Body, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>> {
     if name.is_empty() {
         return Ok(None);
@@ -124,8 +127,8 @@ fn named<T>(body: &Body, name: &str, parse: fn(&str) -> Result<T, String>) -> Re
     field(body, name).map(|value| input::key(name, value, parse)).transpose().map_err(Error::BadPayload)
 }
 
-/// Tells a room of a message. In a direct message, each user gets it with the other user's id as its room.
-fn announce<E: ServerEvent>(
+/// Emits an event with a message to its room. In a direct message, each user gets it with the other user's id as room.
+pub(super) fn announce<E: ServerEvent>(
     hub: &Hub,
     tellings: &mut Tellings,
     room: &Room,

@@ -1,4 +1,4 @@
-//! Users, and who of them is in a room.
+//! Lists users: those of a room, and those who are online.
 
 use super::enter::enter;
 use crate::{
@@ -9,15 +9,15 @@ use crate::{
     protocol::{ListUsers, RoomUser, UserList, Welcome},
 };
 
-/// A user with their current or last name, or with their id as name where none is known.
+/// A user with their current or last known name. If no name is known, the id is used.
 pub async fn user_named(app: &App, id: UserId) -> Result<User> {
     match app.presence.user(&id) {
         Some(user) => Ok(user),
-        None => app.store.user_named(id).await,
+        None => app.store().user_named(id).await,
     }
 }
 
-/// The members of a room and the users present in it; without a room, those of the lobby.
+/// The members of a room and the users present in it. Without a room, those of the lobby.
 pub async fn users(app: &App, who: &Identity, list: ListUsers) -> Result<UserList> {
     let room = match list.room {
         Some(room) => enter(who, room)?,
@@ -30,10 +30,10 @@ pub async fn users(app: &App, who: &Identity, list: ListUsers) -> Result<UserLis
             return Ok(UserList { users, user_count });
         }
     };
-    app.store.users(room, present).await
+    app.store().users(room, present).await
 }
 
-/// A new client's own user, and the users who are online.
+/// The user of a new client, and the users who are online.
 pub fn welcome(app: &App, who: &Identity) -> Welcome {
     let (users, user_count) = here(app, &Room::Named(app.config.rooms.lobby.clone()));
     Welcome { user: who.user.clone(), users, user_count }

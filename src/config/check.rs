@@ -1,13 +1,14 @@
 //! Checks that no type can express: settings that contradict each other or cannot work on this machine.
 
 mod auth;
+mod http_headers;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::{Config, ConfigErrors, Key, LimitsConfig, RelayTo, findings::Findings, log_level};
 use crate::protocol;
 
-/// Paths that are always served by something else.
+/// Paths that the server uses itself.
 const TAKEN: [&str; 4] = ["/health", "/ready", "/api", "/apps"];
 
 impl Config {
@@ -21,8 +22,10 @@ impl Config {
     pub(super) fn check_all(&self, findings: &mut Findings) {
         self.check_addresses(findings);
         self.check_server(findings);
+        http_headers::check(&self.cors, &self.cookie, findings);
         self.check_sizes(findings);
         self.check_relays(findings);
+        self.retention.check(findings);
         self.check_keys(findings);
         self.check_pusher(findings);
         self.check_ws(findings);
@@ -41,7 +44,8 @@ impl Config {
         if let (Some(address), Some(metrics)) = (address, metrics)
             && cannot_both_listen(address, metrics)
         {
-            let sentence = format!("is {metrics}, where server.listen ({address}) is: it needs a port of its own");
+            let sentence =
+                format!("is {metrics}, which conflicts with server.listen ({address}): give it another port");
             findings.wrong(&["metrics.listen", "server.listen"], sentence);
         }
     }
@@ -49,15 +53,21 @@ impl Config {
     fn check_server(&self, findings: &mut Findings) {
         let path = self.server.path();
         if path.len() < 2 {
-            findings.wrong(&["server.path"], "must have a name, as in \"/socket.io\"");
+            findings.wrong(&["server.path"], "must be longer than \"/\", as in \"/socket.io\"");
         } else if let Some(sentence) = out_of_reach(path) {
             findings.wrong(&["server.path"], format!("is {path:?}: {sentence}"));
         } else if TAKEN.iter().any(|taken| is_within(path, taken)) || path == "/users" {
             // `/users` belongs to Pusher's API, for its Python library.
             findings.wrong(&["server.path"], format!("is {path:?}, where something else is served"));
         }
+        if self.server.transports.is_empty() {
+            findings.wrong(&["server.transports"], "must have \"polling\" or \"websocket\"");
+        }
         if self.store.readers == 0 {
             findings.wrong(&["store.readers"], "must be at least 1");
+        }
+        if self.search.fields.iter().any(String::is_empty) {
+            findings.wrong(&["search.fields"], "has an empty name");
         }
         let server = &self.server;
         for (key, time) in
@@ -127,7 +137,7 @@ impl Config {
             let hash = |key: &Key| key.hash.to_ascii_lowercase();
             let twin = self.key.iter().find(|(other, twin)| *other < name && hash(twin) == hash(key));
             if let Some((twin, _)) = twin {
-                findings.wrong(&[&setting], format!("is key.{twin}.hash too: each key has its own"));
+                findings.wrong(&[&setting], format!("is the same as key.{twin}.hash: two keys must not share a hash"));
             }
         }
     }
@@ -158,13 +168,13 @@ impl Config {
             let sentence = "must be longer than ws.ping-interval, and ws.ping-interval longer than 0 s";
             findings.wrong(&["ws.idle-timeout", "ws.ping-interval"], sentence);
         }
-        if ws.text_event.is_empty() || protocol::SOCKET_IO.contains(&&*ws.text_event) {
+        if ws.text_event.is_empty() || protocol::RESERVED_BY_SOCKET_IO.contains(&&*ws.text_event) {
             findings.wrong(&["ws.text-event"], "must name an event, and none of Socket.IO's own");
         }
     }
 }
 
-/// Why no client can request this path, if so. Clients normalize paths by the URL standard
+/// The reason if no client can request this path. Clients normalize paths by the URL standard
 /// (<https://url.spec.whatwg.org/#path-state>), and patterns are not supported.
 fn out_of_reach(path: &str) -> Option<&'static str> {
     if !path.starts_with('/') {
@@ -186,7 +196,7 @@ fn out_of_reach(path: &str) -> Option<&'static str> {
     }
     let is_hex = |digits: &str| digits.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if path.split('%').skip(1).any(|after| !is_hex(after)) {
-        return Some("% begins two hexadecimal digits");
+        return Some("after % there must be two hexadecimal digits");
     }
     None
 }

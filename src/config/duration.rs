@@ -29,12 +29,12 @@ fn parse(text: &str) -> Option<Duration> {
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    deserializer.deserialize_any(Reader)
+    deserializer.deserialize_any(DurationVisitor)
 }
 
-struct Reader;
+struct DurationVisitor;
 
-impl de::Visitor<'_> for Reader {
+impl de::Visitor<'_> for DurationVisitor {
     type Value = Duration;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,9 +59,9 @@ impl de::Visitor<'_> for Reader {
 }
 
 /// The JSON schema of a duration.
-pub(super) struct Written;
+pub(super) struct DurationSchema;
 
-impl JsonSchema for Written {
+impl JsonSchema for DurationSchema {
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }

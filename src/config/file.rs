@@ -44,14 +44,14 @@ pub(super) fn read(text: &str) -> Result<File, Vec<SyntaxError>> {
     let value = Spanned::new(parsed.span(), DeValue::Table(parsed.into_inner()));
     match Value::deserialize(ValueDeserializer::from(value)) {
         Ok(Value::Table(table)) => file.table = table,
-        Ok(_) => unreachable!("a table is read as one"),
+        Ok(_) => unreachable!("a table deserializes to a table"),
         // A number that does not fit into an `i64`.
         Err(error) => return Err(vec![syntax(&error)]),
     }
     Ok(file)
 }
 
-/// Reports the line of each key in a table and in its subtables.
+/// Calls `tell` for each key in a table and in its subtables, with the dotted key and its byte offset in the file.
 fn locate(prefix: &str, table: &DeTable<'_>, tell: &mut dyn FnMut(String, usize)) {
     for (key, value) in table {
         let name = format!("{prefix}{}", key.get_ref());

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a host as a browser writes it: lower case, other alphabets in Punycode, addresses in their short form;
-/// or a pattern: `*.example.com` for every name below `example.com` at any depth, but not `example.com` itself, and
-/// `*` for every name.
+/// A host name, or a pattern for host names. It is stored as a browser writes it: in lower case, other alphabets in
+/// Punycode, and IP addresses in their canonical form. The pattern `*.example.com` matches every name below
+/// `example.com` at any depth, but not `example.com` itself. The pattern `*` matches every name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostPattern(String);
@@ -17,7 +17,10 @@ impl HostPattern {
         }
         let (wildcard, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
         if name.contains('*') {
-            return Err("* stands for whole names before a dot, as in \"*.example.com\"".to_owned());
+            return Err(
+                "* is allowed only as the whole pattern, or at the beginning before a dot, as in \"*.example.com\""
+                    .to_owned(),
+            );
         }
         match url::Host::parse(name) {
             // One trailing dot is allowed (RFC 1034, section 3.1).
@@ -26,7 +29,7 @@ impl HostPattern {
             }
             Ok(url::Host::Domain(name)) => Ok(Self(format!("{wildcard}{name}"))),
             Ok(address) if wildcard.is_empty() => Ok(Self(address.to_string())),
-            _ if name.is_empty() => Err("it names no host".to_owned()),
+            _ if name.is_empty() => Err("the host name is missing".to_owned()),
             _ => Err(format!("{name:?} is no name of a host")),
         }
     }
@@ -63,7 +66,7 @@ impl TryFrom<String> for HostPattern {
             Err(_) if name != text && Self::parse(name).is_ok() => {
                 Err(format!("{text:?} is more than the name of a host: write {name:?}"))
             }
-            Err(why) => Err(format!("{text:?} is no name of a host, as in \"chat.test\": {why}")),
+            Err(why) => Err(format!("{text:?} must be a host name, as in \"chat.test\": {why}")),
         }
     }
 }

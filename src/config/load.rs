@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use toml::{Table, Value};
 
 use super::{
-    Config, ConfigError, ConfigErrors, file,
+    Config, ConfigError, ConfigErrors,
+    base::Base,
+    file,
     findings::Findings,
+    own_settings::OwnSettings,
     read::{self, Places},
     reference,
+    sections::Sections,
 };
 
 /// Prefix of the environment variables.
@@ -35,11 +39,13 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings for the log, for example about an unknown variable.
     pub warnings: Vec<String>,
+    /// The values of the application's own sections.
+    pub(crate) own: OwnSettings,
 }
 
 /// The merged values, not yet converted to settings.
 #[derive(Default)]
-struct Merged {
+struct MergedSettings {
     table: Table,
     places: Places,
     findings: Findings,
@@ -48,21 +54,22 @@ struct Merged {
 impl Sources {
     /// Reads and checks all settings, and reports every mistake. Opens no file but the configuration file.
     pub fn load(self) -> Result<Loaded, ConfigErrors> {
-        self.load_with_keys(|_| Ok(()))
+        self.load_onto(&Base::default(), |_| Ok(()))
     }
 
-    /// Like [`Sources::load`], and also checks the keys of tokens with `keys`, which opens their files. `keys` is not
-    /// called if `[auth]` has mistakes.
-    pub(crate) fn load_with_keys(
+    /// Like [`Sources::load`], over the settings of a server's own, and with its own sections. Also checks the keys of
+    /// tokens with `keys`, which opens their files. `keys` is not called if `[auth]` has mistakes.
+    pub(crate) fn load_onto(
         self,
+        base: &Base,
         keys: impl FnOnce(&Config) -> Result<(), ConfigError>,
     ) -> Result<Loaded, ConfigErrors> {
-        let mut merged = Merged::default();
+        let mut merged = MergedSettings::default();
         let is_file_read = merged.file(self.file);
-        merged.variables();
-        merged.flags(self.flags);
-        let Merged { table, places, mut findings } = merged;
-        let config = read::read(table, &places, &mut findings);
+        merged.variables(&base.sections);
+        merged.flags(self.flags, &base.sections);
+        let MergedSettings { table, places, mut findings } = merged;
+        let (config, own) = read::read(table, base, &places, &mut findings);
         if is_file_read {
             config.check_all(&mut findings);
             if !findings.is_wrong_in("auth.")
@@ -72,11 +79,11 @@ impl Sources {
             }
         }
         let (config, warnings) = findings.or(config)?;
-        Ok(Loaded { config, warnings })
+        Ok(Loaded { config, warnings, own })
     }
 }
 
-impl Merged {
+impl MergedSettings {
     /// Returns false if a file is no valid TOML: its settings are then unknown.
     fn file(&mut self, file: Option<PathBuf>) -> bool {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
@@ -105,39 +112,44 @@ impl Merged {
         }
     }
 
-    fn variables(&mut self) {
+    fn variables(&mut self, sections: &Sections) {
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         for (name, value) in variables {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-            let key = key_of_variable(rest);
-            if reference::kind_of(&key).is_none() {
-                let nearest = reference::nearest(&key).filter(|key| key.contains('.'));
+            let key = sections.key_of_variable(rest).map_or_else(|| key_of_variable(rest), str::to_owned);
+            if sections.kind_of(&key).is_none() && reference::kind_of(&key).is_none() {
+                let nearest =
+                    sections.nearest(&key).or_else(|| reference::nearest(&key)).filter(|key| key.contains('.'));
                 let hint = nearest.map_or_else(String::new, |key| format!("; did you mean {}?", variable_of_key(&key)));
                 self.findings.warn(format!("{name} names no setting and is ignored{hint}"));
                 continue;
             }
             match value.into_string() {
-                Ok(value) => self.set(&key, &value, name),
+                Ok(value) => self.set(sections, &key, &value, name),
                 Err(_) => self.findings.mistake(&key, format!("{key} must be UTF-8 ({name})")),
             }
         }
     }
 
-    fn flags(&mut self, flags: Vec<(String, String)>) {
+    fn flags(&mut self, flags: Vec<(String, String)>, sections: &Sections) {
         for (key, value) in flags {
-            self.set(&key, &value, "command line".to_owned());
+            self.set(sections, &key, &value, "command line".to_owned());
         }
     }
 
     /// Sets a value, overriding that of an earlier source.
-    fn set(&mut self, key: &str, text: &str, place: String) {
-        let Some(kind) = reference::kind_of(key) else {
-            let hint = reference::suggestion(key);
+    fn set(&mut self, sections: &Sections, key: &str, text: &str, place: String) {
+        let own = sections.kind_of(key);
+        let Some(kind) = own.or_else(|| reference::kind_of(key)) else {
+            let hint = sections.suggestion(key);
             self.findings.mistake(key, format!("{key} is no setting{hint} ({place})"));
             return;
         };
         self.places.insert(key.to_owned(), place);
-        let (path, name) = reference::place_of(key);
+        let (path, name) = match (own, key.rsplit_once('.')) {
+            (Some(_), Some((path, name))) => (path.split('.').collect(), name),
+            _ => reference::place_of(key),
+        };
         let mut table = &mut self.table;
         for part in path {
             let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));

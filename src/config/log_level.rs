@@ -1,11 +1,11 @@
-//! Checks `log.level`: one level, or directives `target=level`. `EnvFilter` alone would accept any other word as the
-//! name of a target, and log nothing else.
+//! Checks `log.level`: one level, or directives `target=level`. `EnvFilter` does not reject a misspelt level such as
+//! `verbose`: it takes any unknown word for a target, and then logs only that target.
 
 /// The names of levels.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// The modules that log, as targets below `sockeye::`.
-const MODULES: [&str; 28] = [
+const MODULES: [&str; 35] = [
     "allocator",
     "app",
     "auth",
@@ -14,31 +14,39 @@ const MODULES: [&str; 28] = [
     "config",
     "deadlines",
     "engine",
+    "erasure",
     "error",
     "handlers",
     "http",
     "hub",
     "input",
+    "io",
     "limits",
     "metrics",
     "model",
     "namespace",
+    "observer",
     "open_files",
     "presence",
     "protocol",
     "pusher",
+    "restart",
+    "retention",
     "server",
     "store",
     "supervise",
     "sync",
     "telemetry",
     "tellings",
+    "testing",
     "token_expiry",
+    "typescript",
 ];
 /// Similarity from which a target counts as a misspelling of `sockeye`.
 const ALIKE: f64 = 0.85;
 
-/// The error message for a value that would not log what it seems to; the caller puts the setting's name before it.
+/// The error message for a value that is not valid, or that would log nothing. The caller puts the setting's name
+/// before the message.
 pub(super) fn complaint(value: &str) -> Option<String> {
     if value.trim().is_empty() {
         return Some(format!("is empty: write one of {}", LEVELS.join(", ")));
@@ -86,7 +94,7 @@ fn is_level(word: &str) -> bool {
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
 }
 
-/// Whether it is a module path such as `sockeye::store`.
+/// Whether `target` is a module path such as `sockeye::store`.
 fn is_target(target: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty()
@@ -96,7 +104,7 @@ fn is_target(target: &str) -> bool {
     target.split("::").all(is_name) && !is_level(target)
 }
 
-/// Whether its first name is a misspelling of `sockeye`.
+/// Whether the crate name at the start of `target` is a misspelling of `sockeye`.
 fn looks_like_ours(target: &str) -> bool {
     let first = target.split("::").next().unwrap_or_default();
     first != "sockeye" && strsim::jaro_winkler(first, "sockeye") > ALIKE

@@ -65,8 +65,7 @@ impl<'a> SentOrigin<'a> {
 }
 
 impl Origin {
-    /// Parses a setting. An origin that no browser or app ever sends is refused, with a suggestion where there is
-    /// one.
+    /// Parses a setting. An origin that no browser or app ever sends is refused, with a suggestion if there is one.
     pub fn parse(text: &str) -> Result<Self, String> {
         let pattern = match text {
             "*" => Pattern::Every,
@@ -96,12 +95,12 @@ impl Origin {
 }
 
 /// Why a text is no valid origin, and a suggestion.
-struct Wrong {
+struct OriginError {
     why: String,
     instead: Option<String>,
 }
 
-impl Wrong {
+impl OriginError {
     fn because(why: impl Into<String>) -> Self {
         Self { why: why.into(), instead: None }
     }
@@ -122,18 +121,18 @@ impl Wrong {
     }
 }
 
-fn pages(text: &str) -> Result<Pattern, Wrong> {
+fn pages(text: &str) -> Result<Pattern, OriginError> {
     let Some((scheme, rest)) = text.split_once("://") else {
         if let Some(wrong) = half_a_scheme(text) {
             return Err(wrong);
         }
         let is_local = text.starts_with("localhost") || text.starts_with("127.") || text.starts_with('[');
         let scheme = if is_local { "http" } else { "https" };
-        return Err(Wrong::because("it has no scheme").meaning(&format!("{scheme}://{text}")));
+        return Err(OriginError::because("it has no scheme").meaning(&format!("{scheme}://{text}")));
     };
     let scheme = scheme.to_ascii_lowercase();
     if !is_scheme(&scheme) {
-        return Err(Wrong::because(format!("{scheme:?} is no scheme")));
+        return Err(OriginError::because(format!("{scheme:?} is no scheme")));
     }
     if let Some(of_pages) = match &*scheme {
         "ws" => Some("http"),
@@ -141,43 +140,45 @@ fn pages(text: &str) -> Result<Pattern, Wrong> {
         _ => None,
     } {
         return Err(
-            Wrong::because(format!("a page's scheme is never {scheme}")).meaning(&format!("{of_pages}://{rest}"))
+            OriginError::because(format!("a page's scheme is never {scheme}")).meaning(&format!("{of_pages}://{rest}"))
         );
     }
     if is_without_origin(&scheme) {
-        return Err(Wrong::of_pages_without_origin(&scheme));
+        return Err(OriginError::of_pages_without_origin(&scheme));
     }
     if scheme == "file" && !rest.is_empty() {
-        return Err(Wrong::because("a file's origin has neither host nor path").meaning("file://"));
+        return Err(OriginError::because("a file's origin has neither host nor path").meaning("file://"));
     }
     if let Some(end) = rest.find(['/', '?', '#', '\\']) {
         let why = "it ends with the host or the port, without a slash or a path";
-        return Err(Wrong::because(why).meaning(&format!("{scheme}://{}", &rest[..end])));
+        return Err(OriginError::because(why).meaning(&format!("{scheme}://{}", &rest[..end])));
     }
     if let Some((_, host)) = rest.rsplit_once('@') {
-        return Err(Wrong::because("it never names a user").meaning(&format!("{scheme}://{host}")));
+        return Err(OriginError::because("it never names a user").meaning(&format!("{scheme}://{host}")));
     }
-    let (host, port) = split_port(rest).ok_or_else(|| Wrong::because("an address of IPv6 is in brackets"))?;
+    let (host, port) = split_port(rest).ok_or_else(|| OriginError::because("an address of IPv6 is in brackets"))?;
     let port = match port {
         None => Port::One(None),
         Some("*") => Port::Every,
         Some(port) => match port.parse::<u16>() {
             Ok(port) if port > 0 => Port::One(Some(port).filter(|port| Some(*port) != default_port(&scheme))),
-            _ => return Err(Wrong::because(format!("{port:?} is no port")).meaning(&format!("{scheme}://{host}"))),
+            _ => {
+                return Err(OriginError::because(format!("{port:?} is no port")).meaning(&format!("{scheme}://{host}")));
+            }
         },
     };
     let host = if is_of_web(&scheme) || host.contains('*') {
-        Host::Of(HostPattern::parse(host).map_err(Wrong::because)?)
+        Host::Of(HostPattern::parse(host).map_err(OriginError::because)?)
     } else if host.bytes().all(|byte| byte.is_ascii_graphic()) {
         Host::Exactly(host.to_owned())
     } else {
-        return Err(Wrong::because("an app's origin has no spaces and no letters beyond ASCII"));
+        return Err(OriginError::because("an app's origin has no spaces and no letters beyond ASCII"));
     };
     Ok(Pattern::Pages { scheme, host, port })
 }
 
 /// The error for a text whose scheme is not followed by two slashes.
-fn half_a_scheme(text: &str) -> Option<Wrong> {
+fn half_a_scheme(text: &str) -> Option<OriginError> {
     let (scheme, rest) = text.split_once(':')?;
     let scheme = scheme.to_ascii_lowercase();
     if rest == "*" || (!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -185,10 +186,10 @@ fn half_a_scheme(text: &str) -> Option<Wrong> {
         return None;
     }
     match &*scheme {
-        scheme if is_without_origin(scheme) => Some(Wrong::of_pages_without_origin(scheme)),
+        scheme if is_without_origin(scheme) => Some(OriginError::of_pages_without_origin(scheme)),
         "http" | "https" | "ws" | "wss" | "file" | "app" | "capacitor" | "ionic" | "tauri" => {
             let why = "two slashes stand behind the scheme";
-            Some(Wrong::because(why).meaning(&format!("{scheme}://{}", rest.trim_start_matches('/'))))
+            Some(OriginError::because(why).meaning(&format!("{scheme}://{}", rest.trim_start_matches('/'))))
         }
         _ => None,
     }

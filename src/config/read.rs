@@ -6,16 +6,28 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, findings::Findings, reference, value_kind::ValueKind};
+use super::{
+    Config,
+    base::{Base, CHAT_SECTIONS},
+    findings::Findings,
+    own_settings::OwnSettings,
+    reference,
+    sections::{self, Section, Sections},
+    value_kind::ValueKind,
+};
 
 /// The source of each setting, by its dotted key: a line of the file, a variable or a flag.
 pub(super) type Places = BTreeMap<String, String>;
 
-/// Converts the settings that are valid. The others are reported in `findings` and keep their defaults.
-pub(super) fn read(table: Table, places: &Places, findings: &mut Findings) -> Config {
-    let mut reading = Reading { places, findings };
+/// Converts the settings that are valid. The others are reported in `findings` and keep the values of `base`.
+pub(super) fn read(mut table: Table, base: &Base, places: &Places, findings: &mut Findings) -> (Config, OwnSettings) {
+    let mut reading = SettingsReader { sections: &base.sections, places, findings };
+    let own = reading.own(&mut table);
     let mut good = Table::new();
     for (section, value) in table {
+        if base.is_bare && CHAT_SECTIONS.contains(&&*section) {
+            reading.findings.warn(format!("[{section}] has no effect: this server has no chat"));
+        }
         match value {
             Value::Table(settings) if reference::is_section(&section) => {
                 let settings = match reference::smallest(&section) {
@@ -35,20 +47,69 @@ pub(super) fn read(table: Table, places: &Places, findings: &mut Findings) -> Co
             _ => reading.unknown(&section),
         }
     }
-    Config::deserialize(good).unwrap_or_else(|error| {
-        reading.findings.mistake("", format!("the settings cannot be read: {}", error.message()));
-        Config::default()
-    })
+    let config = base.overlaid(good).unwrap_or_else(|error| {
+        reading.findings.mistake("", format!("the settings cannot be read: {error}"));
+        base.config.clone()
+    });
+    (config, own)
 }
 
-struct Reading<'a> {
+struct SettingsReader<'a> {
+    sections: &'a Sections,
     places: &'a Places,
     findings: &'a mut Findings,
 }
 
-impl Reading<'_> {
-    /// Returns the valid settings of one table. `whole` builds a configuration that contains only the given setting.
-    fn settings(&mut self, path: &str, settings: Table, whole: impl Fn(&str, Value) -> Table) -> Table {
+impl SettingsReader<'_> {
+    /// Takes the application's own sections out of the table.
+    fn own(&mut self, table: &mut Table) -> OwnSettings {
+        let mut own = OwnSettings::defaults(self.sections);
+        for section in &self.sections.0 {
+            let Some(value) = table.remove(&section.name) else { continue };
+            let Value::Table(settings) = value else {
+                let name = &section.name;
+                self.mistake(name, &format!("must be a table: write [{name}], and its settings below"));
+                continue;
+            };
+            let mut good = section.defaults.clone();
+            self.own_settings(section, &section.name, settings, &mut good);
+            match section.parse(good.clone()) {
+                Ok(value) => own.insert(section, &good, value),
+                Err(error) => self.mistake(&section.name, &format!("cannot be read: {error}")),
+            }
+        }
+        own
+    }
+
+    /// Adds the valid settings of one table to `good`. The table is an application's own section, or a table in it;
+    /// `path` is its dotted key.
+    fn own_settings(&mut self, section: &Section, path: &str, settings: Table, good: &mut Table) {
+        for (name, value) in settings {
+            let key = format!("{path}.{name}");
+            let below = format!("{key}.");
+            match (section.settings.iter().find(|setting| setting.key == key), value) {
+                (Some(setting), value) => {
+                    let mut tried = section.defaults.clone();
+                    sections::insert(&mut tried, &setting.fields, value.clone());
+                    match section.parse(tried) {
+                        Ok(_) => sections::insert(good, &setting.fields, value),
+                        Err(error) => self.mistake(&key, &setting.kind.own_complaint(&value, &error)),
+                    }
+                }
+                (None, value) if section.settings.iter().any(|setting| setting.key.starts_with(&below)) => {
+                    match value {
+                        Value::Table(inner) => self.own_settings(section, &key, inner, good),
+                        _ => self.mistake(&key, &format!("must be a table: write [{key}], and its settings below")),
+                    }
+                }
+                (None, _) => self.unknown(&key),
+            }
+        }
+    }
+
+    /// Returns the valid settings of one table. `config_with` builds a configuration that contains only the given
+    /// setting, in order to check it alone.
+    fn settings(&mut self, path: &str, settings: Table, config_with: impl Fn(&str, Value) -> Table) -> Table {
         let mut good = Table::new();
         for (name, value) in settings {
             let key = format!("{path}.{name}");
@@ -66,7 +127,7 @@ impl Reading<'_> {
                 self.unknown(&key);
                 continue;
             };
-            let complaints = complaints(kind, &value, |value| whole(&name, value));
+            let complaints = complaints(kind, &value, |value| config_with(&name, value));
             for complaint in &complaints {
                 self.mistake(&key, complaint);
             }
@@ -101,7 +162,8 @@ impl Reading<'_> {
                     self.findings.mistake(&missing, format!("{path} needs {key}{place}"));
                 }
             }
-            // A wrong value is replaced by that of the smallest valid table, so that the rest can be checked.
+            // `smallest` is a valid table with only the required keys. Its values stand in for wrong or missing ones,
+            // so that the other settings can be checked.
             let mut table = smallest.clone();
             table.extend(read);
             good.insert(name, Value::Table(table));
@@ -110,7 +172,7 @@ impl Reading<'_> {
     }
 
     fn unknown(&mut self, key: &str) {
-        self.mistake(key, &format!("is no setting{}", reference::suggestion(key)));
+        self.mistake(key, &format!("is no setting{}", self.sections.suggestion(key)));
     }
 
     fn place(&self, key: &str) -> String {
@@ -124,9 +186,9 @@ impl Reading<'_> {
 }
 
 /// The error messages for a value; one for each wrong item of a list.
-fn complaints(kind: &ValueKind, value: &Value, whole: impl Fn(Value) -> Table) -> Vec<String> {
+fn complaints(kind: &ValueKind, value: &Value, config_with: impl Fn(Value) -> Table) -> Vec<String> {
     let complaint = |value: &Value| {
-        let error = Config::deserialize(whole(value.clone())).err()?;
+        let error = Config::deserialize(config_with(value.clone())).err()?;
         Some(kind.complaint(value, error.message()))
     };
     let Some(all) = complaint(value) else { return Vec::new() };

@@ -1,6 +1,8 @@
 //! The reference of all settings, from the doc comments and defaults of [`Config`].
 
-use std::{fmt::Write as _, sync::LazyLock};
+#[cfg(test)]
+use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -8,21 +10,24 @@ use serde_json::Value;
 use super::{Config, value_kind::ValueKind};
 
 /// One setting.
-struct Setting {
-    section: String,
-    key: String,
-    sentence: String,
+pub(super) struct Setting {
+    pub(super) section: String,
+    pub(super) key: String,
+    pub(super) sentence: String,
     kind: ValueKind,
     /// The default in TOML; `None` in a section that repeats by name, such as `[relay.<event>]`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the table of settings from it"))]
     default: Option<String>,
 }
 
-struct Reference {
-    sections: Vec<(String, String)>,
-    settings: Vec<Setting>,
+/// All settings.
+pub(super) struct Reference {
+    /// Each section and its sentence.
+    pub(super) sections: Vec<(String, String)>,
+    pub(super) settings: Vec<Setting>,
 }
 
-static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
+pub(super) static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let schema = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let schema = schema.into_generator().into_root_schema_for::<Config>();
     let defaults = serde_json::to_value(Config::default()).expect("the defaults are plain data");
@@ -37,21 +42,21 @@ impl Reference {
     /// Adds a section, then its subsections that repeat by name.
     fn add(&mut self, section: &str, shape: &Value, defaults: &Value) {
         self.sections.push((section.to_owned(), sentence(shape)));
-        let many = many(section);
-        let shape = if many.is_some() { &shape["additionalProperties"] } else { shape };
+        let repeated = repeated(section);
+        let shape = if repeated.is_some() { &shape["additionalProperties"] } else { shape };
         let mut within = Vec::new();
         for (key, property) in shape["properties"].as_object().into_iter().flatten() {
             let path = format!("{section}.{key}");
-            if self::many(&path).is_some() {
+            if self::repeated(&path).is_some() {
                 within.push((path, property));
                 continue;
             }
             self.settings.push(Setting {
-                section: many.unwrap_or(section).to_owned(),
+                section: repeated.unwrap_or(section).to_owned(),
                 key: key.clone(),
                 sentence: sentence(property),
                 kind: kind(property),
-                default: many.is_none().then(|| toml_text(&defaults[key])),
+                default: repeated.is_none().then(|| toml_text(&defaults[key])),
             });
         }
         for (section, shape) in within {
@@ -61,16 +66,22 @@ impl Reference {
 }
 
 /// The sections that repeat by name, and how the reference writes them.
-const MANY: [(&str, &str); 3] = [("relay", "relay.<event>"), ("auth.keys", "auth.keys.<kid>"), ("key", "key.<name>")];
+const REPEATED: [(&str, &str); 4] = [
+    ("relay", "relay.<event>"),
+    ("auth.keys", "auth.keys.<kid>"),
+    ("key", "key.<name>"),
+    ("retention", "retention.<pattern>"),
+];
 
-fn many(section: &str) -> Option<&'static str> {
-    MANY.iter().find(|(name, _)| *name == section).map(|(_, written)| *written)
+/// How the reference writes a section that repeats by name.
+pub(super) fn repeated(section: &str) -> Option<&'static str> {
+    REPEATED.iter().find(|(name, _)| *name == section).map(|(_, written)| *written)
 }
 
-/// The pattern of a concrete section: `relay.<event>` for `relay.cursor`.
-fn one_of_many(section: &str) -> Option<&'static str> {
+/// The pattern of a section that repeats by name: `relay.<event>` for `relay.cursor`.
+fn pattern_of(section: &str) -> Option<&'static str> {
     let is_one = |name| section.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1);
-    MANY.iter().find(|(name, _)| is_one(*name)).map(|(_, written)| *written)
+    REPEATED.iter().find(|(name, _)| is_one(*name)).map(|(_, written)| *written)
 }
 
 fn sentence(shape: &Value) -> String {
@@ -106,7 +117,8 @@ fn choices(shape: &Value) -> Vec<String> {
     documented.chain(bare).map(str::to_owned).collect()
 }
 
-fn toml_text(value: &Value) -> String {
+/// A setting's value in TOML.
+pub(super) fn toml_text(value: &Value) -> String {
     // A JSON scalar or list of strings is valid TOML.
     value.to_string().replace("\",\"", "\", \"")
 }
@@ -114,7 +126,7 @@ fn toml_text(value: &Value) -> String {
 /// The kind of a setting's value; `None` for an unknown key.
 pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
     let (section, name) = key.rsplit_once('.')?;
-    let section = one_of_many(section).unwrap_or(section);
+    let section = pattern_of(section).unwrap_or(section);
     let setting = REFERENCE.settings.iter().find(|setting| setting.section == section && setting.key == name)?;
     Some(&setting.kind)
 }
@@ -122,9 +134,9 @@ pub(super) fn kind_of(key: &str) -> Option<&'static ValueKind> {
 /// Splits a key into its tables and its last name. The name of an event or of a key may contain dots.
 pub(super) fn place_of(key: &str) -> (Vec<&str>, &str) {
     let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let many = MANY.iter().find_map(|(many, _)| Some((*many, section.strip_prefix(many)?.strip_prefix('.')?)));
-    match many {
-        Some((many, one)) => (many.split('.').chain([one]).collect(), name),
+    let of_repeated = |repeated: &'static str| Some((repeated, section.strip_prefix(repeated)?.strip_prefix('.')?));
+    match REPEATED.iter().find_map(|(repeated, _)| of_repeated(repeated)) {
+        Some((repeated, instance)) => (repeated.split('.').chain([instance]).collect(), name),
         None => (vec![section], name),
     }
 }
@@ -142,7 +154,7 @@ pub(super) fn smallest(section: &str) -> Option<toml::Table> {
             hash = ""
             scopes = []
         },
-        "auth.keys" => toml::Table::new(),
+        "auth.keys" | "retention" => toml::Table::new(),
         _ => return None,
     };
     Some(table)
@@ -167,9 +179,9 @@ pub(super) fn suggestion(wrong: &str) -> String {
 pub(super) fn nearest(wrong: &str) -> Option<String> {
     let wrong = wrong.replace('_', "-");
     let (path, name) = wrong.rsplit_once('.').unwrap_or(("", &wrong));
-    let section = one_of_many(path).unwrap_or(path);
+    let section = pattern_of(path).unwrap_or(path);
     let settings = || REFERENCE.settings.iter();
-    // The settings of a section that repeats by name are compared with the name as the key has it.
+    // A suggestion keeps the section as the key has it, such as `relay.cursor`.
     let of_section = settings().filter(|setting| setting.section == section);
     let within = most_alike(name, of_section.map(|setting| (setting.key.clone(), format!("{path}.{}", setting.key))));
     within
@@ -189,7 +201,7 @@ pub(super) fn nearest(wrong: &str) -> Option<String> {
 }
 
 /// Returns the second part of the pair whose first part is most similar to the unknown key.
-fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Option<String> {
+pub(super) fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Option<String> {
     names
         .map(|(name, meant)| (strsim::jaro_winkler(&name, wrong), meant))
         .filter(|(likeness, _)| *likeness > ALIKE)
@@ -200,7 +212,7 @@ fn most_alike(wrong: &str, names: impl Iterator<Item = (String, String)>) -> Opt
 /// The settings of the unknown key's section, or all sections.
 fn siblings(wrong: &str) -> String {
     let path = wrong.rsplit_once('.').map_or("", |(path, _)| path);
-    let section = one_of_many(path).unwrap_or(path);
+    let section = pattern_of(path).unwrap_or(path);
     let of_section = REFERENCE.settings.iter().filter(|setting| setting.section == section);
     let names: Vec<_> = of_section.map(|setting| &*setting.key).collect();
     if names.is_empty() {
@@ -208,34 +220,6 @@ fn siblings(wrong: &str) -> String {
         return format!("; the sections are {}", sections.join(", "));
     }
     format!("; [{section}] has {}", names.join(", "))
-}
-
-// Results of `write!` are ignored below: writing to a `String` cannot fail.
-
-/// The commented `sockeye.toml` that `sockeye default-config` prints: every setting at its default.
-pub fn default_toml() -> String {
-    let mut text = String::from(
-        "# Every setting of sockeye at its default. Variables go over this file, flags over both:\n\
-         # SOCKEYE_LIMITS__EVENTS_PER_SECOND=0 and --set limits.events-per-second=0 say the same.\n",
-    );
-    for (section, sentence) in &REFERENCE.sections {
-        let _ = write!(text, "\n# {sentence}\n");
-        if let Some(section) = many(section) {
-            for setting in REFERENCE.settings.iter().filter(|setting| setting.section == section) {
-                let _ = writeln!(text, "#   {}: {}", setting.key, setting.sentence);
-            }
-            if section == "relay.<event>" {
-                text += "[relay.message]\nto = \"everyone\"\n";
-            }
-            continue;
-        }
-        let _ = writeln!(text, "[{section}]");
-        for setting in REFERENCE.settings.iter().filter(|setting| setting.section == *section) {
-            let default = setting.default.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "# {}\n{} = {default}", setting.sentence, setting.key);
-        }
-    }
-    text
 }
 
 /// The table of settings in `docs/configuration.md`.
@@ -252,12 +236,6 @@ pub(crate) fn settings_table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_default_file_parses_to_the_defaults() {
-        let read: Config = toml::from_str(&default_toml()).expect("it is TOML");
-        assert_eq!(serde_json::to_value(read).unwrap(), serde_json::to_value(Config::default()).unwrap());
-    }
 
     #[test]
     fn every_setting_has_a_description() {

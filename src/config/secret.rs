@@ -29,7 +29,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Serialize for Secret {
-    /// Only the default, which is empty, is ever serialized.
+    /// Serializes every secret as an empty text, so that none is printed.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("")
     }

@@ -9,21 +9,21 @@ use serde::{
     de::{self, Unexpected},
 };
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 pub(super) fn serialize<S: Serializer>(size: &usize, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(*size as u64)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    deserializer.deserialize_any(Reader)
+    deserializer.deserialize_any(SizeVisitor)
 }
 
 /// The accepted form, for error messages.
 pub(super) const FORM: &str = "a number of bytes, or a text such as \"1MB\" or \"512 KiB\"";
 
-struct Reader;
+struct SizeVisitor;
 
-impl de::Visitor<'_> for Reader {
+impl de::Visitor<'_> for SizeVisitor {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,9 +46,9 @@ impl de::Visitor<'_> for Reader {
 }
 
 /// The JSON schema of a size.
-pub(super) struct Size;
+pub(super) struct SizeSchema;
 
-impl JsonSchema for Size {
+impl JsonSchema for SizeSchema {
     fn schema_name() -> Cow<'static, str> {
         "Size".into()
     }

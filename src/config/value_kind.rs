@@ -24,6 +24,13 @@ pub(super) enum ValueKind {
     Truth,
     /// A list of texts; if the choices are not empty, each must be one of them.
     List(Vec<String>),
+    /// A whole number, in an application's own setting. The type of the setting's Rust field checks the bounds.
+    Whole,
+    /// A number, in an application's own setting.
+    Decimal,
+    /// Any value, in an application's own setting. The setting's default does not show its kind, because it is null, an
+    /// empty list or an empty table.
+    Any,
 }
 
 impl ValueKind {
@@ -35,6 +42,12 @@ impl ValueKind {
                 Value::from(without_quotes(text))
             }
             Self::Number(_) => text.trim().parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Whole => text.trim().parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Decimal => text.trim().parse::<f64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Any => {
+                let table = toml::from_str::<toml::Table>(&format!("value = {text}"));
+                table.ok().and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::from(text))
+            }
             Self::Truth => text.trim().parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
             Self::List(_) => {
                 let text = text.trim();
@@ -45,14 +58,14 @@ impl ValueKind {
         }
     }
 
-    /// The error message for a value that cannot be read; `error` is the message of the value's type.
+    /// The error message for a value that cannot be read. `error` is the message of serde.
     pub(super) fn complaint(&self, value: &Value, error: &str) -> String {
         let shown = abridged(value);
         match (self, value) {
             (Self::Secret, _) => "must be a text, in quotes".to_owned(),
             (Self::List(choices), Value::Array(items)) => match items.iter().find(|item| !item.is_str()) {
                 Some(item) => format!("{} must be a text, in quotes", abridged(item)),
-                None if !choices.is_empty() => format!("{shown} must be of {}", quoted(choices)),
+                None if !choices.is_empty() => format!("{shown} must contain only {}", quoted(choices)),
                 None => one_line(error),
             },
             (Self::Size, _) => format!("{shown} must be {}", size::FORM),
@@ -66,8 +79,29 @@ impl ValueKind {
             }
             (Self::Number(_), _) => format!("{shown} must be a whole number, 0 or more"),
             (Self::Truth, _) => format!("{shown} must be true or false, without quotes"),
+            (Self::Whole, Value::String(text)) if text.trim().parse::<i64>().is_ok() => {
+                format!("{shown} must be a whole number, without quotes")
+            }
+            (Self::Whole, _) => format!("{shown} must be a whole number"),
+            (Self::Decimal, _) => format!("{shown} must be a number"),
+            (Self::Any, _) => one_line(error),
             (Self::List(_), _) => format!("{shown} must be a list of texts, as in [\"one\", \"another\"]"),
         }
+    }
+
+    /// The error message for a value of an application's own setting. If the value is of the right kind, for example a
+    /// number that is too large, the message contains `error`, the message of serde.
+    pub(super) fn own_complaint(&self, value: &Value, error: &str) -> String {
+        let is_of_kind = match (self, value) {
+            (Self::List(_), Value::Array(items)) => items.iter().all(Value::is_str),
+            (Self::Text, Value::String(_))
+            | (Self::Whole, Value::Integer(_))
+            | (Self::Decimal, Value::Float(_) | Value::Integer(_))
+            | (Self::Truth, Value::Boolean(_))
+            | (Self::Any, _) => true,
+            _ => false,
+        };
+        if is_of_kind { format!("is {}: {}", abridged(value), one_line(error)) } else { self.complaint(value, error) }
     }
 }
 
@@ -82,7 +116,7 @@ fn quoted(choices: &[String]) -> String {
 
 /// A value in TOML, shortened if it is long.
 fn abridged(value: &Value) -> String {
-    /// Most characters shown.
+    /// Maximum number of characters shown.
     const ENOUGH: usize = 60;
     let text = one_line(&value.to_string());
     let beginning: String = text.chars().take(ENOUGH).collect();

@@ -1,4 +1,4 @@
-//! The interface to the layer above: what it does with a socket and its events.
+//! The trait through which the engine calls the layer above: the application's side of a socket.
 
 use std::sync::Arc;
 
@@ -6,67 +6,91 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{handshake::Handshake, memory::ReceivedCharge, reason::DisconnectReason};
-use crate::model::{Room, UserId};
+use crate::{
+    model::{Room, SocketData, UserId},
+    protocol::Arguments,
+    restart::SavedMember,
+};
 
-/// A socket of the layer above. The engine calls it for each socket that was let into its namespace.
+/// The application's side of a socket whose CONNECT was accepted.
 pub(crate) trait Application: Send + Sync {
-    /// An event has arrived. `Err` where the text is no event: the connection is closed then.
-    fn receive(self: Arc<Self>, arrival: Arrival<'_>) -> Result<(), NotAnEvent>;
+    /// Receives an event. `Err` if the text is not an event: the caller then closes the connection.
+    fn receive(self: Arc<Self>, event: IncomingEvent<'_>) -> Result<(), NotAnEvent>;
 
-    /// Authenticates a client that wants to recover the socket. True where it is the user the socket belongs to; the
-    /// socket has these credentials from now on.
-    fn readmit(&self, handshake: &Handshake, auth: &str) -> bool;
+    /// Authenticates a client that wants to recover the socket. If the client is the socket's user, replaces the
+    /// socket's credentials by the new ones and returns true.
+    fn readmit(&self, handshake: &Handshake) -> bool;
 
-    /// Counts the socket as connected against the limits; false where a limit is reached. Called with the socket's lock
-    /// held, so it must not call the socket.
+    /// Counts the socket against the limits on connected sockets. False if a limit is reached. It is called with the
+    /// socket's lock held, so it must not call the socket.
     fn take_seat(&self, handshake: &Handshake) -> bool;
 
-    /// Undoes [`Self::take_seat`], under the same rule.
+    /// Undoes [`Self::take_seat`]. Like that method, it must not call the socket.
     fn leave_seat(&self);
 
-    /// The client went away or came back; [`Socket::is_away`](super::socket::Socket::is_away) says which.
-    fn moved(self: Arc<Self>);
+    /// Called when the client has gone away or come back. [`Socket::take_changes`](super::socket::Socket::take_changes)
+    /// returns the changes.
+    fn away_changed(self: Arc<Self>);
 
-    /// The socket was disconnected for good.
+    /// Called when the socket was disconnected permanently.
     fn ended(self: Arc<Self>, reason: DisconnectReason);
 
-    /// The user the socket belongs to.
+    /// The user to whom the socket belongs.
     fn user(&self) -> UserId;
 
-    /// Whether the socket's user may be in a room.
-    fn may_hear(&self, room: &Room) -> bool;
+    /// Whether the socket's user may enter a room.
+    fn may_enter(&self, room: &Room) -> bool;
 
-    /// Whether the layer above takes the client for away. It processes [`Self::moved`] in the socket's queue, so it may
-    /// be behind, and it never learns of a change that was undone meanwhile.
+    /// Whether the client is away, as far as the layer above knows. That layer processes [`Self::away_changed`] in the
+    /// socket's queue, so its knowledge may be behind.
     fn is_away(&self) -> bool;
 
-    /// Whether the namespace has an event of this name.
-    fn knows(&self, event: &str) -> bool;
+    /// What the application has stored with the socket.
+    fn data(&self) -> &Arc<SocketData>;
 
-    /// Acknowledges, in the socket's queue, with the user and the users that are online.
-    fn welcome(self: Arc<Self>, id: u64);
+    /// The user and the data as values for the next process. `None` if the data cannot be written: the socket then ends
+    /// with this process.
+    fn saved(&self) -> Option<SavedMember>;
 
-    /// Calls `then` in the socket's queue: when all earlier events are answered.
-    fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>);
+    /// Whether no handler of the socket runs and no event or write of it waits.
+    fn is_idle(&self) -> bool;
+
+    /// Whether the namespace has a handler or a relay for events of this name.
+    fn has_event(&self, event: &str) -> bool;
+
+    /// Acknowledges the `Register` of a plain WebSocket client, in the socket's queue. The acknowledgement contains the
+    /// client's own user and a list of the users that are online.
+    fn acknowledge_register(self: Arc<Self>, id: u64);
+
+    /// Whether [`Self::event_sent`] must be called for each event that is sent to the socket.
+    fn hears_sent_events(&self) -> bool {
+        false
+    }
+
+    /// Called after an event was sent to the socket, if [`Self::hears_sent_events`] returns true.
+    fn event_sent(self: Arc<Self>, _event: &Arc<str>, _arguments: &Arguments) {}
+
+    /// Calls `then` in the socket's queue: after all earlier events are answered.
+    fn run_in_queue(self: Arc<Self>, then: Box<dyn FnOnce() + Send>);
 }
 
-/// An event as it arrived.
-pub(crate) struct Arrival<'a> {
-    /// The JSON array of its name and arguments.
+/// An event from a client.
+pub(crate) struct IncomingEvent<'a> {
+    /// The JSON array of the event's name and arguments.
     pub(crate) json: &'a str,
-    /// Its binary attachments.
+    /// The event's binary attachments.
     pub(crate) attachments: Vec<Bytes>,
-    /// The id of the acknowledgement that the client asks for, if it does.
+    /// The acknowledgement id, if the client requests an acknowledgement.
     pub(crate) id: Option<u64>,
-    /// The memory it is charged for until it is answered.
+    /// The charge for the event's memory, held until the event is answered.
     pub(crate) charge: ReceivedCharge,
-    /// Whether its connection's rate limit allows it.
+    /// Whether the event is within its connection's rate limit.
     pub(crate) is_within_rate: bool,
 }
 
-/// A text that is no event, or no acknowledgement.
+/// The error for a text that is not a valid event or acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAnEvent;
 
-/// A client's acknowledgement: the JSON texts of its arguments, and its attachments.
-pub(crate) type Answer = (Vec<Box<RawValue>>, Vec<Bytes>);
+/// The arguments of a client's acknowledgement, as JSON texts, and its attachments.
+pub(crate) type AckArguments = (Vec<Box<RawValue>>, Vec<Bytes>);

@@ -1,47 +1,44 @@
-//! Packets of Socket.IO, put together from their messages: a text, and a binary message for each attachment.
+//! Assembles packets of Socket.IO from their messages: a text, and a binary message for each attachment.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{
-    memory::{Received, ReceivedCharge},
+    memory::{ReceivedBytes, ReceivedCharge},
     packet::Packet,
-    reason::DisconnectReason,
     settings::Settings,
 };
 
-/// Bytes that an attachment is charged beside its own, so that empty attachments are bounded too.
+/// Bytes that are charged for an attachment in addition to its own, so that empty attachments are bounded too.
 const ATTACHMENT_COST: usize = 64;
 
-/// The reason to end a connection for what its client sent.
-pub(super) struct Refused(pub(super) DisconnectReason);
-
-/// A message that cannot be a part of a packet.
-pub(super) enum Mismatch {
+/// Why a message cannot be added to a packet.
+pub(super) enum AssemblyError {
     /// The packet has more attachments than `limits.attachments` allows.
     TooManyAttachments,
-    /// Anything else.
-    NotExpected,
+    /// The message is no packet, was not expected, or makes the packet too large.
+    Invalid,
 }
 
-/// A packet whose attachments have not all arrived, if there is one.
+/// The packet whose attachments have not all arrived, if there is one.
 #[derive(Default)]
-pub(super) struct Assembly(Option<Box<Partial>>);
+pub(super) struct Assembly(Option<Box<PartialPacket>>);
 
-struct Partial {
+struct PartialPacket {
     text: String,
-    missing: usize,
+    missing_attachments: usize,
     attachments: Vec<Bytes>,
+    /// The bytes that are charged for the attachments.
     cost: usize,
     charge: ReceivedCharge,
 }
 
 /// The messages of a packet whose attachments have all arrived.
-pub(super) struct Whole {
+pub(super) struct AssembledPacket {
     pub(super) text: String,
     pub(super) attachments: Vec<Bytes>,
-    /// For these bytes, while they are held.
+    /// The charge for these bytes.
     pub(super) charge: ReceivedCharge,
 }
 
@@ -51,46 +48,58 @@ impl Assembly {
         self.0.is_some()
     }
 
-    /// Takes a text message. Returns the packet if it has no attachments.
+    /// Adds a text message. Returns its packet if the packet has no attachments.
     pub(super) fn text<'a>(
         &mut self,
         text: &'a str,
         settings: &Settings,
-        received: &Arc<Received>,
-    ) -> Result<Option<Packet<'a>>, Mismatch> {
-        let packet = Packet::parse(text).map_err(|_| Mismatch::NotExpected)?;
+        received: &Arc<ReceivedBytes>,
+    ) -> Result<Option<Packet<'a>>, AssemblyError> {
+        let packet = Packet::parse(text).map_err(|_| AssemblyError::Invalid)?;
         if self.0.is_some() {
-            return Err(Mismatch::NotExpected);
+            return Err(AssemblyError::Invalid);
         }
         if packet.attachments > settings.attachments.get() {
-            return Err(Mismatch::TooManyAttachments);
+            return Err(AssemblyError::TooManyAttachments);
         }
         if packet.attachments == 0 {
             return Ok(Some(packet));
         }
-        let (text, missing) = (text.to_owned(), packet.attachments);
+        let text = text.to_owned();
         let mut charge = ReceivedCharge::input(received);
         charge.resize(text.len());
-        self.0 = Some(Box::new(Partial { text, missing, attachments: Vec::new(), cost: 0, charge }));
+        self.0 = Some(Box::new(PartialPacket {
+            text,
+            missing_attachments: packet.attachments,
+            attachments: Vec::new(),
+            cost: 0,
+            charge,
+        }));
         Ok(None)
     }
 
-    /// Takes a binary message. Returns the packet if this was its last attachment.
-    pub(super) fn binary(&mut self, data: Bytes, settings: &Settings) -> Result<Option<Whole>, Mismatch> {
-        let Some(partial) = &mut self.0 else { return Err(Mismatch::NotExpected) };
+    /// Adds a binary message. Returns the packet if the message was the packet's last attachment.
+    pub(super) fn binary(
+        &mut self,
+        data: Bytes,
+        settings: &Settings,
+    ) -> Result<Option<AssembledPacket>, AssemblyError> {
+        let Some(partial) = &mut self.0 else { return Err(AssemblyError::Invalid) };
         partial.cost += data.len() + ATTACHMENT_COST;
+        // An event over `limits.payload-bytes` is answered with `too-large` when it is complete. Attachments that are
+        // over twice the limit close the connection.
         if partial.cost > settings.max_payload.get().saturating_mul(2) {
-            return Err(Mismatch::NotExpected);
+            return Err(AssemblyError::Invalid);
         }
         partial.charge.resize(partial.text.len() + partial.cost);
         partial.attachments.push(data);
-        partial.missing -= 1;
-        if partial.missing > 0 {
+        partial.missing_attachments -= 1;
+        if partial.missing_attachments > 0 {
             return Ok(None);
         }
         Ok(self.0.take().map(|partial| {
-            let Partial { text, attachments, charge, .. } = *partial;
-            Whole { text, attachments, charge }
+            let PartialPacket { text, attachments, charge, .. } = *partial;
+            AssembledPacket { text, attachments, charge }
         }))
     }
 }

@@ -1,17 +1,17 @@
-//! A socket as its connection sees it.
+//! The trait through which a connection calls its sockets.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{
-    application::{Application, Arrival, NotAnEvent},
+    application::{Application, IncomingEvent, NotAnEvent},
     reason::DisconnectReason,
 };
 use crate::model::SocketId;
 
-/// What a connection calls on the sockets of its client. `Socket` implements it: `socket.rs` imports `connection.rs`,
-/// so `connection.rs` cannot import `socket.rs`.
+/// The methods that a connection calls on the sockets of its client. `Socket` implements it. The trait is needed
+/// because `socket.rs` imports `connection.rs`, so `connection.rs` cannot import `socket.rs`.
 pub(super) trait ClientSocket: Send + Sync {
     /// The socket's id.
     fn id(&self) -> SocketId;
@@ -19,22 +19,22 @@ pub(super) trait ClientSocket: Send + Sync {
     /// The path of its namespace.
     fn namespace(&self) -> &str;
 
-    /// Whether its CONNECT was accepted and its client is connected.
+    /// Whether its CONNECT was accepted, and its client is connected now.
     fn is_connected(&self) -> bool;
 
-    /// The socket of the layer above; `None` before its CONNECT was accepted and after its end.
+    /// The application's side of this socket. `None` before CONNECT was accepted and after the socket has ended.
     fn application(&self) -> Option<Arc<dyn Application>>;
 
-    /// An EVENT has arrived. `Err` with the reason to end the connection for.
-    fn receive(&self, arrival: Arrival<'_>) -> Result<(), DisconnectReason>;
+    /// Called for an EVENT. On `Err`, the caller must end the connection with this reason.
+    fn receive(&self, event: IncomingEvent<'_>) -> Result<(), DisconnectReason>;
 
-    /// An ACK has arrived. Returns whether the server waits for one of this id.
-    fn acknowledged(&self, id: Option<u64>, json: &str, attachments: Vec<Bytes>) -> Result<bool, NotAnEvent>;
+    /// Called for an ACK. Returns whether the server waits for an acknowledgement with this id.
+    fn ack_received(&self, id: Option<u64>, json: &str, attachments: Vec<Bytes>) -> Result<bool, NotAnEvent>;
 
-    /// Disconnects the socket for good, without telling its client.
-    fn finish(self: Arc<Self>, reason: DisconnectReason);
+    /// Disconnects the socket permanently, and sends nothing to its client.
+    fn end(self: Arc<Self>, reason: DisconnectReason);
 
-    /// Sends DISCONNECT and disconnects the socket for good.
+    /// Sends DISCONNECT and disconnects the socket permanently.
     fn kick(self: Arc<Self>);
 
     /// The connection is about to send a ping.
@@ -43,25 +43,26 @@ pub(super) trait ClientSocket: Send + Sync {
     /// The connection has received the pong to its last ping.
     fn pong_received(&self);
 
-    /// The connection of this `sid` has ended.
+    /// The connection with this `sid` has ended. Ignored if the client has already recovered the socket through another
+    /// connection.
     fn connection_lost(self: Arc<Self>, sid: &str, reason: DisconnectReason);
 
-    /// Whether its namespace has an event of this name.
-    fn knows(&self, event: &str) -> bool {
-        self.application().is_some_and(|application| application.knows(event))
+    /// See [`Application::has_event`].
+    fn has_event(&self, event: &str) -> bool {
+        self.application().is_some_and(|application| application.has_event(event))
     }
 
-    /// See [`Application::welcome`].
-    fn welcome(&self, id: u64) {
+    /// See [`Application::acknowledge_register`].
+    fn acknowledge_register(&self, id: u64) {
         if let Some(application) = self.application() {
-            application.welcome(id);
+            application.acknowledge_register(id);
         }
     }
 
-    /// See [`Application::in_turn`].
-    fn in_turn(&self, then: Box<dyn FnOnce() + Send>) {
+    /// See [`Application::run_in_queue`].
+    fn run_in_queue(&self, then: Box<dyn FnOnce() + Send>) {
         if let Some(application) = self.application() {
-            application.in_turn(then);
+            application.run_in_queue(then);
         }
     }
 }

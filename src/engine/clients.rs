@@ -1,9 +1,9 @@
-//! Decides which clients are sent offsets, and can therefore be recovered.
+//! Decides which clients are sent offsets. Only these clients can be recovered.
 //!
-//! An offset is one more argument of each event. JavaScript's client removes it before it calls a handler, and handlers
-//! in Java and Swift take arguments by position, so that one more does no harm. Other clients break on it:
-//! python-socketio's handlers raise, rust_socketio loses binary events, Dart's data becomes a list. No client says what
-//! it is, so the headers and the query of its first request decide. A client that is not recognised is sent no offsets.
+//! An offset is an additional last argument of each event. JavaScript's client removes it before it calls a handler.
+//! Handlers in Java and Swift read arguments by position, so an additional one does no harm. Other clients fail:
+//! python-socketio's handlers raise, rust_socketio loses binary events, Dart's data becomes a list. Clients do not send
+//! their names, so the headers and the query of the first request decide. An unrecognised client is sent no offsets.
 
 use http::{
     HeaderMap,
@@ -12,18 +12,17 @@ use http::{
 
 use crate::config::RecoveryClients;
 
-/// User agents of JavaScript's clients other than browsers: Node's polling, and runtimes with a WebSocket and a `fetch`
-/// of their own. A name that ends in `/` is followed by a version.
+/// User agents of JavaScript clients other than browsers: Node's polling, and runtimes with a built-in WebSocket and
+/// `fetch`. A name that ends in `/` is followed by a version.
 const RUNTIMES: [&str; 5] = ["node-XMLHttpRequest", "node", "undici", "Bun/", "Deno/"];
-/// Parts of the user agents of clients that one more argument does no harm to: React Native, and those for Java and
-/// Swift.
+/// Parts of the user agents of clients whose handlers read arguments by position: React Native, Java and Swift.
 const BY_POSITION: [&str; 2] = ["okhttp/", "CFNetwork/"];
-/// The extensions that Node's WebSockets offer (npm `ws`), without spaces. They send no user agent.
+/// The extensions that Node's WebSockets offer (npm `ws`), without spaces. These WebSockets send no user agent.
 const NODE_EXTENSIONS: &str = "permessage-deflate;client_max_window_bits";
 
-/// The client's choice: the parameter `recovery` of the query. `None` if there is none, or it has another value, since
-/// an application may have a parameter of this name.
-pub(super) fn asked(value: Option<&str>) -> Option<bool> {
+/// The client's choice, in the parameter `recovery` of the query. `None` if it is absent or has another value, since an
+/// application may use a parameter of this name.
+pub(super) fn choice(value: Option<&str>) -> Option<bool> {
     match value? {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
@@ -40,7 +39,7 @@ pub(super) fn are_offsets_sent(clients: RecoveryClients, query: &str, headers: &
     }
 }
 
-/// Whether the client is one that offsets do no harm to.
+/// Whether offsets do no harm to the client.
 fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) -> bool {
     let Some(agent) = headers.get(USER_AGENT) else {
         return is_in_javascripts_order(query) && (headers.contains_key(ORIGIN) || are_node_extensions(headers));
@@ -49,10 +48,10 @@ fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) ->
     if BY_POSITION.iter().any(|name| agent.contains(name)) {
         return true;
     }
-    // Other clients send such a user agent too. Browsers send an Origin with every WebSocket handshake (RFC 6455,
-    // section 4.1), and their languages with every request.
-    let of_browsers = if is_websocket { ORIGIN } else { ACCEPT_LANGUAGE };
-    let is_browser = agent.starts_with("Mozilla/5.0 (") && headers.contains_key(of_browsers);
+    // A user agent like a browser's is not enough, since other clients send it too. Only browsers also send an Origin
+    // with every WebSocket handshake (RFC 6455, section 4.1), and Accept-Language with every request.
+    let browsers_header = if is_websocket { ORIGIN } else { ACCEPT_LANGUAGE };
+    let is_browser = agent.starts_with("Mozilla/5.0 (") && headers.contains_key(browsers_header);
     let is_runtime = RUNTIMES.iter().any(|name| match name.strip_suffix('/') {
         Some(_) => agent.starts_with(name),
         None => agent == *name,
@@ -60,8 +59,8 @@ fn are_offsets_harmless(query: &str, headers: &HeaderMap, is_websocket: bool) ->
     (is_browser || is_runtime) && is_in_javascripts_order(query)
 }
 
-/// Whether `EIO` comes before `transport`, as JavaScript's client writes them, behind the application's own parameters.
-/// python-socketio's queries begin with `transport`, whatever user agent it was given.
+/// Whether `EIO` comes before `transport`, as in the queries of JavaScript's client, which begin with the application's
+/// own parameters. python-socketio's queries begin with `transport`, also when it sends another user agent.
 fn is_in_javascripts_order(query: &str) -> bool {
     let place = |name: &str| query.split('&').position(|pair| pair.split('=').next() == Some(name));
     matches!((place("EIO"), place("transport")), (Some(version), Some(transport)) if version < transport)
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_are_not_hurt_are_sent_offsets() {
+    fn clients_that_tolerate_offsets_are_sent_them() {
         let (origin, agent) = (("origin", "https://app.example.com"), "user-agent");
         assert!(is_sent(JAVASCRIPT, &[origin, (agent, SAFARI)], true), "a browser's WebSocket");
         let languages = ("accept-language", "de");
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn all_others_are_sent_none() {
+    fn all_other_clients_are_sent_no_offsets() {
         let agent = "user-agent";
         for query in [JAVASCRIPT, PYTHON] {
             assert!(!is_sent(query, &[], true), "rust_socketio, C#");
@@ -126,9 +125,12 @@ mod tests {
             }
         }
         assert!(!is_sent(PYTHON, &[("origin", "http://127.0.0.1:8000")], true), "python-socketio's WebSocket");
-        assert!(!is_sent(PYTHON, &[(agent, SAFARI), ("origin", "http://x")], true), "it pretends to be a browser");
-        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], true), "so does one whose WebSocket comes from no page");
-        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], false), "and one that has no languages");
+        assert!(
+            !is_sent(PYTHON, &[(agent, SAFARI), ("origin", "http://x")], true),
+            "python-socketio with a browser's user agent"
+        );
+        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], true), "a WebSocket without an Origin is not a browser's");
+        assert!(!is_sent(JAVASCRIPT, &[(agent, SAFARI)], false), "a request without languages is not a browser's");
         assert!(!is_sent(JAVASCRIPT, &[("sec-websocket-extensions", "permessage-deflate")], true));
         for query in ["", "EIO=4", "transport=websocket", "xEIO=4&transport=websocket"] {
             assert!(!is_sent(query, &[(agent, "node-XMLHttpRequest")], false), "{query}");
@@ -136,15 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_may_decide_for_all() {
+    fn the_setting_may_decide_for_all_clients() {
         let headers = HeaderMap::new();
         assert!(are_offsets_sent(RecoveryClients::All, PYTHON, &headers, true));
         assert!(!are_offsets_sent(RecoveryClients::None, JAVASCRIPT, &headers, true));
-        assert_eq!(asked(Some("1")), Some(true));
-        assert_eq!(asked(Some("false")), Some(false));
-        assert_eq!(asked(None), None);
+        assert_eq!(choice(Some("1")), Some(true));
+        assert_eq!(choice(Some("false")), Some(false));
+        assert_eq!(choice(None), None);
         for other in ["", "yes", "TRUE", "2"] {
-            assert_eq!(asked(Some(other)), None, "{other}");
+            assert_eq!(choice(Some(other)), None, "{other}");
         }
     }
 }

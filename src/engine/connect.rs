@@ -1,15 +1,15 @@
-//! CONNECT: a client wants to join a namespace, or to recover a socket that it had.
+//! CONNECT: a client asks to join a namespace, or to recover its earlier socket.
 
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    away::AwaySockets,
     connection::Connection,
     engine_side::EngineSide,
     library::LibrarySession,
     reason::DisconnectReason,
-    replays::Seen,
-    socket::{Socket, recovery::Resumed},
+    recoverable_sockets::RecoverableSockets,
+    replays::LastReceived,
+    socket::{Socket, recovery::RecoveryResult},
     version::Protocol,
 };
 use crate::{
@@ -20,19 +20,20 @@ use crate::{
 
 /// Maximal bytes of a namespace's path, which is part of every packet.
 const NAMESPACE_MAX: usize = 256;
-/// Maximal bytes of `auth`, which is kept as long as the socket.
+/// Maximum number of bytes of `auth`, which is kept until the socket ends.
 const AUTH_MAX: usize = 128 * 1024;
 
-/// What a client that wants to recover its socket sends beside its own `auth`.
-struct Return {
+/// The fields of `auth` with which a client asks to recover its socket. The client's library adds them to the
+/// application's own.
+struct RecoveryRequest {
     /// The socket's secret.
     pid: String,
     /// The offset of the last event that the client has received.
     offset: Option<String>,
 }
 
-impl Return {
-    /// `None` where there is no `pid`. Fields of these names may also be the application's own, of any type.
+impl RecoveryRequest {
+    /// Reads the fields. `None` if there is no `pid`. An application may use the same names for values of any type.
     fn of(auth: &str) -> Option<Self> {
         let auth = Object::of(auth)?;
         let text = |name| auth.get(name).and_then(|value| input::decoded(value.get())).map(Cow::into_owned);
@@ -40,8 +41,16 @@ impl Return {
     }
 }
 
-/// Answers CONNECT, with `auth` as JSON, or empty.
-pub(super) fn connect(connection: &Arc<Connection>, away: &Arc<AwaySockets<Socket>>, namespace: &str, auth: &str) {
+/// Processes a CONNECT: recovers the client's socket, or creates a new one. `auth` is JSON, or empty.
+pub(super) fn connect(
+    connection: &Arc<Connection>,
+    recoverable: &Arc<RecoverableSockets<Socket>>,
+    namespace: &str,
+    auth: &str,
+) {
+    if connection.shared.is_closing() {
+        return connection.end(DisconnectReason::ServerShuttingDown, None);
+    }
     if namespace.len() > NAMESPACE_MAX {
         return connection.refuse_connect("/", "Invalid namespace", None);
     }
@@ -52,74 +61,77 @@ pub(super) fn connect(connection: &Arc<Connection>, away: &Arc<AwaySockets<Socke
     if let Err(sentence) = check_depth(auth, "auth") {
         return refuse(connection, namespace, &Error::BadPayload(sentence));
     }
-    if recover(connection, away, namespace, auth) {
+    if recover(connection, recoverable, namespace, auth) {
         return;
     }
-    let engine_side = EngineSide::default();
-    let Some(route) = connection.shared.route(namespace) else {
+    if !connection.shared.knows(namespace) {
         return connection.refuse_connect(namespace, "Invalid namespace", None);
-    };
+    }
+    let engine_side = EngineSide::default();
     match LibrarySession::open(connection.shared.library(), engine_side.clone()) {
-        Some(session) => join(connection, away, session, &engine_side, namespace, route, auth),
-        None => refuse(connection, namespace, &Error::unavailable("no session could be opened")),
+        Some(session) => join(connection, recoverable, session, &engine_side, namespace, auth),
+        None => refuse(connection, namespace, &Error::unavailable("the server cannot process CONNECT now")),
     }
 }
 
-/// Makes a socket and has the library decide on its CONNECT, through a session that is open already. `route` is the
-/// library's name of the namespace.
+/// Creates a socket and passes its CONNECT to the library, through an open session.
 pub(super) fn join(
     connection: &Arc<Connection>,
-    away: &Arc<AwaySockets<Socket>>,
+    recoverable: &Arc<RecoverableSockets<Socket>>,
     session: LibrarySession,
     engine_side: &EngineSide,
     namespace: &str,
-    route: &str,
     auth: &str,
 ) {
-    let socket = Socket::new(connection, away, session, namespace, auth.len());
+    let socket = Socket::new(connection, recoverable, session, namespace, auth);
     engine_side.set(&socket, connection);
     if connection.add_socket(&socket) {
-        socket.ask_library(route, auth);
+        socket.ask_library(auth);
     } else {
         socket.end(DisconnectReason::TransportClose);
     }
 }
 
-/// Whether the client has recovered its socket.
-fn recover(connection: &Arc<Connection>, away: &AwaySockets<Socket>, namespace: &str, auth: &str) -> bool {
-    // A client that names a `pid` was sent offsets before, so it may be recovered through any connection, unless it
-    // says in the query of this one that it wants no recovery.
-    let may_recover = connection.protocol == Protocol::V4 && connection.handshake.asked_recovery != Some(false);
+/// Recovers the client's socket if `auth` asks for it. True if it was recovered.
+fn recover(
+    connection: &Arc<Connection>,
+    recoverable: &RecoverableSockets<Socket>,
+    namespace: &str,
+    auth: &str,
+) -> bool {
+    // A client that sends a `pid` has received offsets before. So it may be recovered through any connection, unless
+    // the query of this connection turns recovery off.
+    let may_recover = connection.protocol == Protocol::V4 && connection.request.recovery_choice != Some(false);
     let shared = &connection.shared;
     if !may_recover || !shared.settings.recovery.is_on() || auth.is_empty() {
         return false;
     }
-    let Some(Return { pid, offset }) = Return::of(auth) else { return false };
-    let found = away.find(&pid).filter(|socket| &*socket.namespace == namespace);
-    let resumed = found.map(|socket| {
-        let seen = match offset.map(|offset| shared.offsets.parse(&offset)) {
-            None => Seen::Nothing,
-            Some(Some(number)) => Seen::Until(number),
-            Some(None) => Seen::Unknown,
+    let Some(RecoveryRequest { pid, offset }) = RecoveryRequest::of(auth) else { return false };
+    let found = recoverable.find(&pid).filter(|socket| &*socket.namespace == namespace);
+    let result = found.map(|socket| {
+        let last_received = match offset.map(|offset| shared.offsets.parse(&offset)) {
+            None => LastReceived::NoEvent,
+            Some(Some(number)) => LastReceived::Event(number),
+            Some(None) => LastReceived::Unknown,
         };
-        socket.resume(connection, seen, auth)
+        socket.recover(connection, last_received, auth)
     });
-    shared.metrics.recovered(match resumed {
-        Some(Resumed::Yes) => "recovered",
-        Some(Resumed::NotYours) => "refused",
-        Some(Resumed::Lost) => "lost",
-        Some(Resumed::Broken) => "broken",
+    shared.metrics.recovered(match result {
+        Some(RecoveryResult::Recovered) => "recovered",
+        Some(RecoveryResult::Refused) => "refused",
+        Some(RecoveryResult::Lost) => "lost",
+        Some(RecoveryResult::Broken) => "broken",
         None => "unknown",
     });
-    resumed == Some(Resumed::Yes)
+    result == Some(RecoveryResult::Recovered)
 }
 
-/// Answers CONNECT_ERROR for what the engine itself refuses, before the library is asked, and writes a log line.
+/// Sends CONNECT_ERROR for a CONNECT that the engine itself refuses, before the library sees it, and logs it.
 fn refuse(connection: &Arc<Connection>, namespace: &str, error: &Error) {
     let failure = serde_json::to_string(&Failure::of(error)).expect("it is plain text");
     let code = error.code();
     if connection.shared.mistake_lines.check().is_ok() {
-        let address = connection.handshake.address.map(tracing::field::display);
+        let address = connection.request.head.address().map(tracing::field::display);
         tracing::info!(address, error = code.as_str(), data = failure, "connection refused");
     }
     connection.shared.metrics.refused(code);

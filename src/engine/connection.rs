@@ -1,12 +1,14 @@
 //! One client's connection: a session of Engine.IO, over long polling or a WebSocket, or a plain WebSocket. It ends
-//! with the network; the sockets of its client may outlive it.
+//! when its transport ends. The sockets of its client may outlive it.
 //!
-//! This file has the state. What is done with it is below: [`send`], [`incoming`] and [`dispatch`] (packets out and
-//! in), [`intake`] (whether the next packet may be read), [`sockets`] (the namespaces that the client joined),
-//! [`clock`] (pings and deadlines), [`poll`] and [`upgrading`] (long polling, and the upgrade to a WebSocket), [`end`],
-//! and [`mistake`] (the log line about a client that broke the protocol).
+//! This file holds the state. The files below hold the methods: [`send`] (packets to the client), [`incoming`] and
+//! [`dispatch`] (packets from the client), [`intake`] (whether the next packet may be read), [`sockets`] (the
+//! namespaces that the client joined), [`clock`] and [`deadlines`] (pings and timeouts), [`poll`] and [`upgrading`]
+//! (long polling, and the upgrade to a WebSocket), [`end`] (all ways in which it ends), and [`mistake`] (the log line
+//! about a client that violated the protocol).
 
 pub(super) mod clock;
+pub(super) mod deadlines;
 mod dispatch;
 pub(super) mod end;
 pub(super) mod incoming;
@@ -25,12 +27,12 @@ use std::{
     time::Instant,
 };
 
+use self::deadlines::ConnectionDeadlines;
 use super::{
     assembly::Assembly,
     client_socket::ClientSocket,
-    handshake::Handshake,
-    heartbeat::Beat,
-    memory::{Received, ReceivedCharge, Share},
+    memory::{ConnectionCount, ReceivedBytes, ReceivedCharge},
+    opening_request::OpeningRequest,
     output::{Output, Transport},
     packet_rate::PacketRate,
     shared::Shared,
@@ -38,81 +40,82 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    limits::Waiting,
+    limits::PendingSeat,
     sync::{Mutex, MutexGuard},
 };
 
-/// What a connection calls on the engine, which holds it.
+/// The methods that a connection calls on its engine.
 pub(super) trait Host: Send + Sync {
-    /// CONNECT has arrived, with `auth` as JSON, or empty.
+    /// Decides on a CONNECT. `auth` is JSON, or empty.
     fn connect(&self, connection: &Arc<Connection>, namespace: &str, auth: &str);
 
-    /// The connection of this `sid` has ended: requests that name it are refused from now on.
+    /// Removes the connection of this `sid`, which has ended. From now on requests with this `sid` are refused.
     fn remove(&self, sid: &str);
 }
 
 /// A session of Engine.IO, or a plain WebSocket.
 pub(crate) struct Connection {
-    /// The session's id: a secret of the client's.
+    /// The session id. It must stay secret, because it authenticates the client's requests.
     pub(super) sid: String,
     pub(super) protocol: Protocol,
-    pub(super) handshake: Handshake,
+    pub(super) request: OpeningRequest,
     pub(super) shared: Arc<Shared>,
     host: Arc<dyn Host>,
     output: Mutex<Output>,
-    /// Its lock is held while a packet is processed, so that the packets of a client are processed one after the other.
+    /// The packet that is being received. Its lock is held while a packet is processed, so that the packets of a client
+    /// are processed one after the other.
     assembly: Mutex<Assembly>,
     state: Mutex<State>,
-    /// The memory that its input holds.
-    pub(super) received: Arc<Received>,
+    /// The memory of incomplete messages and unanswered events.
+    pub(super) received: Arc<ReceivedBytes>,
     rate: PacketRate,
-    /// How many of its CONNECTs are undecided.
-    admissions: AtomicUsize,
-    /// Its share of the memory and of the output of all connections.
-    _share: Share,
-    /// For a long query or Authorization header.
-    _handshake_charge: Option<Box<ReceivedCharge>>,
+    /// The number of CONNECTs that are neither accepted nor refused yet.
+    undecided_connects: AtomicUsize,
+    /// Counts the connection in the account while the connection exists.
+    _count: ConnectionCount,
+    /// The charge for a long head of the request. Its sockets keep the head, and so the charge.
+    pub(super) head_charge: Option<Arc<ReceivedCharge>>,
     /// Whether a POST is being read.
     pub(super) is_posting: AtomicBool,
     pub(super) wire: Wire,
 }
 
 struct State {
-    /// One for each namespace that the client joined or wants to join. Most clients have one.
+    /// One socket for each namespace that the client has joined or has sent a CONNECT for. Most clients have one.
     sockets: Vec<Arc<dyn ClientSocket>>,
-    beat: Beat,
-    /// Counts it as pending until a namespace is joined.
-    waiting: Option<Waiting>,
+    deadlines: ConnectionDeadlines,
+    /// Counts the connection among those that have joined no namespace, until it joins one.
+    waiting: Option<PendingSeat>,
     is_closed: bool,
 }
 
 impl Connection {
-    /// The caller makes it known under its `sid`, and then calls [`Self::watch_clock`].
+    /// Creates a connection. The caller adds it to `Connections`, and then calls [`Self::watch_clock`].
     pub(super) fn new(
         shared: &Arc<Shared>,
         host: Arc<dyn Host>,
         sid: String,
-        handshake: Handshake,
+        request: OpeningRequest,
         transport: Transport,
-        waiting: Waiting,
+        waiting: PendingSeat,
     ) -> Arc<Self> {
-        let protocol = handshake.protocol;
-        let beat = Beat::new(protocol, &shared.settings, Instant::now());
-        let received = Received::new(&shared.account);
-        let bytes = handshake.query.len() + handshake.authorization.as_ref().map_or(0, String::len);
+        let protocol = request.protocol;
+        let deadlines = ConnectionDeadlines::new(protocol, &shared.settings, Instant::now());
+        let received = ReceivedBytes::new(&shared.account);
+        let head_charge = ReceivedCharge::handshake(&received, request.head.len()).map(Arc::from);
         Arc::new(Self {
             sid,
             protocol,
-            handshake,
+            request,
             shared: shared.clone(),
             host,
             output: Mutex::new(Output::new(protocol, transport, &shared.account)),
             assembly: Mutex::default(),
-            state: Mutex::new(State { sockets: Vec::new(), beat, waiting: Some(waiting), is_closed: false }),
+            state: Mutex::new(State { sockets: Vec::new(), deadlines, waiting: Some(waiting), is_closed: false }),
             rate: PacketRate::default(),
-            admissions: AtomicUsize::new(0),
-            _share: Share::new(&shared.account),
-            _handshake_charge: ReceivedCharge::handshake(&received, bytes),
+            undecided_connects: AtomicUsize::new(0),
+            _count: ConnectionCount::new(&shared.account),
+            head_charge,
             received,
             is_posting: AtomicBool::new(false),
             wire: Wire::new(protocol),
@@ -132,12 +135,12 @@ impl Connection {
         self.state.lock()
     }
 
-    /// Whether it has ended: nothing that the client sends counts any more.
+    /// Whether the connection has ended. After its end, packets of the client are ignored.
     pub(super) fn is_closed(&self) -> bool {
         self.state().is_closed
     }
 
-    /// Bytes that it holds: its input, and its output in full.
+    /// The bytes of its input and of its unsent output.
     pub(super) fn held(&self) -> usize {
         self.received.bytes() + self.output().bytes()
     }

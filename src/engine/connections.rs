@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::connection::Connection;
 
-/// The open connections. One that has ended removes itself, through [`Host`](super::connection::Host).
+/// The open connections. An ended connection removes itself through [`Host`](super::connection::Host).
 #[derive(Default)]
 pub(super) struct Connections {
     by_sid: Mutex<HashMap<String, Arc<Connection>>>,
@@ -19,7 +19,7 @@ impl Connections {
 
     pub(super) fn remove(&self, sid: &str) {
         let removed = self.by_sid.lock().remove(sid);
-        // Dropped when the lock is free again.
+        // Dropped after the lock is released.
         drop(removed);
     }
 
@@ -27,7 +27,7 @@ impl Connections {
         self.by_sid.lock().get(sid).cloned()
     }
 
-    /// The connections there are now. The lock is free afterwards.
+    /// All current connections. The lock is released before this returns.
     pub(super) fn all(&self) -> Vec<Arc<Connection>> {
         self.by_sid.lock().values().cloned().collect()
     }

@@ -1,32 +1,32 @@
-//! The sentence for the log that says why a connection is closed for what its client sent. It is found after the fact,
-//! so that valid packets cost nothing. It never quotes the client: there may be a token in what it sent.
+//! Texts for the log about clients that violated the protocol. The cause is determined only after a packet was refused,
+//! so that valid packets cost nothing. The client's packet is never quoted: it may contain a token.
 
 use std::num::NonZeroU32;
 
 use governor::{DefaultDirectRateLimiter, Quota};
 
 use super::{
-    packet::{Kind, Packet},
+    packet::{Packet, PacketType},
     settings::Settings,
     version::Protocol,
     websocket::Violation,
 };
 use crate::limits;
 
-/// Log lines per second about connections that are closed for what they sent.
+/// Maximum number of log lines per second about clients that violated the protocol.
 const LINES: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
-/// The second part of a packet of `socket.io-msgpack-parser`, after the type of its map: the name of a field, as a
-/// short string of MessagePack.
+/// The possible bytes after the first byte of a packet of `socket.io-msgpack-parser`. Such a packet is a MessagePack
+/// map: its first byte is the header of the map, and the name of the first field follows as a MessagePack string.
 const MSGPACK_FIELDS: [&[u8]; 4] = [b"\xA4type", b"\xA4data", b"\xA3nsp", b"\xA2id"];
 
-/// Limits these log lines, so that a client that reconnects in a loop cannot fill the log.
+/// The rate limiter of these log lines, so that a client that reconnects in a loop cannot fill the log.
 pub(super) fn lines() -> DefaultDirectRateLimiter {
     limits::bucket(Quota::per_second(LINES))
 }
 
-/// What is wrong with a text message. `is_partial`: attachments of the packet before are missing. `find`: whether there
-/// is a socket in a namespace, and whether it is connected.
+/// What is wrong with a text message. `is_partial` is true if attachments of the previous packet are missing. `find`
+/// returns whether the socket of a namespace is connected, or `None` if there is no socket.
 pub(super) fn of_text(
     text: &str,
     is_partial: bool,
@@ -36,7 +36,7 @@ pub(super) fn of_text(
 ) -> &'static str {
     let Ok(packet) = Packet::parse(text) else { return "a text that is no packet of Socket.IO" };
     if is_partial {
-        return "a text where an attachment of the packet before is missing";
+        return "a text while attachments of the previous packet are missing";
     }
     if packet.attachments > settings.attachments.get() {
         return "a packet with more attachments than limits.attachments allows";
@@ -44,17 +44,17 @@ pub(super) fn of_text(
     let (path, _) = packet.path(protocol);
     let Some(is_connected) = find(path) else {
         return match packet.kind {
-            Kind::Connect => "CONNECT with an auth that is no JSON object",
-            _ => "a packet for a namespace that it is not in",
+            PacketType::Connect => "CONNECT with an auth that is no JSON object",
+            _ => "a packet for a namespace that the client has not joined",
         };
     };
     match packet.kind {
-        Kind::Connect => "CONNECT for a namespace that it has asked for already",
-        Kind::Event if !is_connected => "an event before CONNECT was answered",
-        Kind::Event => "an event that is no JSON array with a name in front, or has a name of Socket.IO's own",
-        Kind::Ack => "an acknowledgement that is no JSON array",
-        Kind::Disconnect => "DISCONNECT with data",
-        Kind::ConnectError => "CONNECT_ERROR, which is the server's to send",
+        PacketType::Connect => "CONNECT for a namespace that the client asked for already",
+        PacketType::Event if !is_connected => "an event before CONNECT was answered",
+        PacketType::Event => "an event that is no JSON array with a name as its first element, or has a reserved name",
+        PacketType::Ack => "an acknowledgement that is no JSON array",
+        PacketType::Disconnect => "DISCONNECT with data",
+        PacketType::ConnectError => "CONNECT_ERROR, which only a server may send",
     }
 }
 
@@ -69,11 +69,11 @@ pub(super) fn of_binary(data: &[u8]) -> &'static str {
 }
 
 impl Violation {
-    /// The sentence for the log.
+    /// The text for the log.
     pub(super) fn why(self) -> &'static str {
         match self {
-            Self::Protocol => "frames against the rules of WebSocket",
-            Self::Utf8 => "a text that is no UTF-8",
+            Self::Protocol => "a frame that violates RFC 6455",
+            Self::Utf8 => "a text that is not UTF-8",
             Self::TooLarge => "a message of too many bytes (limits.payload-bytes)",
         }
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_packet_of_a_msgpack_client_is_known() {
+    fn the_first_packet_of_a_msgpack_client_is_recognised() {
         // CONNECT as notepack.io writes it: { type: 0, data: undefined, nsp: "/" }.
         for packet in [&b"\x83\xA4type\x00\xA4data\xD4\0\0\xA3nsp\xA1/"[..], b"\x82\xA3nsp\xA1/\xA4type\x00"] {
             assert!(of_binary(packet).contains("msgpack"));

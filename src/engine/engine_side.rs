@@ -1,15 +1,16 @@
-//! How the connect handlers, which the library calls, find the engine's socket.
+//! Passes the engine's socket to the connect handlers, which the library calls.
 
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    connection::{Connection, intake::Admission},
+    connection::{Connection, intake::UndecidedConnect},
     socket::Socket,
 };
 
-/// The engine's socket behind a socket of the library: an extension of the request that opened the library's session.
+/// Holds the engine's socket that belongs to a socket of the library. The request that opens the library's session
+/// carries this value as an extension.
 #[derive(Clone, Default)]
-pub(crate) struct EngineSide(Arc<OnceLock<(Arc<Socket>, Admission)>>);
+pub(crate) struct EngineSide(Arc<OnceLock<(Arc<Socket>, UndecidedConnect)>>);
 
 impl EngineSide {
     /// The socket.
@@ -17,8 +18,8 @@ impl EngineSide {
         self.0.get().map(|(socket, _)| socket)
     }
 
-    /// Sets the socket. Until the library has dropped this, the connection has one undecided CONNECT more.
+    /// Sets the socket. The CONNECT counts as undecided until the library drops its clone of this value.
     pub(super) fn set(&self, socket: &Arc<Socket>, connection: &Arc<Connection>) {
-        assert!(self.0.set((socket.clone(), Admission::new(connection))).is_ok(), "it is set once");
+        assert!(self.0.set((socket.clone(), UndecidedConnect::new(connection))).is_ok(), "the socket is set once");
     }
 }

@@ -1,4 +1,5 @@
-//! What one call that sends has left to do: flush the connections it pushed to, and drop the slow ones.
+//! Work that is deferred to the end of a call: flushing the connections to which the call pushed frames, and dropping
+//! slow consumers.
 
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use super::{
     slow_consumers::SlowConsumers,
 };
 
-/// The connections that frames were pushed to. When it is dropped, they are scheduled for flushing; then the slow
-/// consumers among them are dropped.
+/// The connections to which frames were pushed. The drop of this value schedules them for flushing, and then drops the
+/// slow consumers among them.
 ///
-/// It must not be dropped while a lock is held that a disconnect takes: a socket's, or one of the layers above.
+/// To disconnect a slow consumer, its sockets are locked and the layers above are called. So a thread that drops this
+/// value must hold neither a socket's lock nor a lock of a layer above.
 pub(crate) struct PendingFlush<'a> {
     flushers: &'a Flushers,
     dirty: Vec<Arc<dyn Flush>>,
@@ -23,12 +25,12 @@ impl<'a> PendingFlush<'a> {
         Self { flushers, dirty: Vec::new(), slow: SlowConsumers::default() }
     }
 
-    /// Has a connection flushed.
+    /// Adds a connection to be flushed.
     pub(super) fn add(&mut self, connection: &Arc<Connection>) {
         self.dirty.push(connection.clone());
     }
 
-    /// Has a connection dropped as a slow consumer.
+    /// Adds a connection to be dropped as a slow consumer.
     pub(super) fn add_slow(&mut self, connection: &Arc<Connection>) {
         self.slow.add(connection);
     }

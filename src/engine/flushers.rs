@@ -1,4 +1,5 @@
-//! The tasks that write: everything that is pushed in one turn of the scheduler leaves in one write per connection.
+//! The tasks that write to WebSockets: all frames that are pushed to a connection before its task runs are sent in one
+//! write.
 
 use std::sync::Arc;
 
@@ -6,13 +7,13 @@ use tokio::sync::Notify;
 
 use crate::sync::Mutex;
 
-/// Something with unsent bytes.
+/// A connection with unsent bytes.
 pub(super) trait Flush: Send + Sync {
-    /// Writes as much as the kernel takes.
+    /// Writes as much as the kernel accepts.
     fn flush(self: Arc<Self>);
 }
 
-/// One list per thread of the runtime, each with a task that flushes what is in it.
+/// One list of connections per thread of the runtime, each with a task that flushes them.
 pub(super) struct Flushers {
     lists: Box<[List]>,
 }
@@ -29,17 +30,18 @@ impl Flushers {
         Self { lists: (0..threads).map(|_| List::default()).collect() }
     }
 
-    /// How many lists there are.
+    /// The number of lists.
     pub(super) fn count(&self) -> usize {
         self.lists.len()
     }
 
-    /// Flushes one of the lists whenever something is in it; runs for ever.
+    /// Flushes the connections in the list with this index. Never returns.
     pub(super) async fn run(&self, index: usize) {
         self.lists[index].run().await;
     }
 
-    /// Moves everything to the lists. Something is always in the same list, so that one task at a time flushes it.
+    /// Moves connections from `dirty` to the lists. Each connection always goes to the same list, so that only one task
+    /// flushes it.
     pub(super) fn schedule(&self, dirty: &mut Vec<Arc<dyn Flush>>) {
         if let [list] = &*self.lists {
             list.add(dirty);
@@ -54,7 +56,7 @@ impl Flushers {
     }
 }
 
-/// Spreads by address: allocations of this size lie at multiples of 64.
+/// Selects a list by the connection's address in memory. The low bits of an address are the same for all connections.
 fn shard(dirty: &Arc<dyn Flush>) -> usize {
     Arc::as_ptr(dirty).addr() / 64
 }

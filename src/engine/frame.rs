@@ -1,7 +1,8 @@
-//! A frame: a packet of Socket.IO or Engine.IO as it leaves. It is encoded once and shared by all who receive it.
+//! A frame: an encoded packet of Socket.IO or Engine.IO. It is encoded once, and all receivers share it.
 
 mod forms;
 mod packets;
+mod saved;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,29 +14,31 @@ use super::{
     websocket::{self, HEADER_MAX, opcode},
 };
 
-/// The bytes of a packet and its attachments, as WebSocket frames. Long polling takes the packet's text out of them.
+/// The bytes of a packet and its attachments, as WebSocket frames. Long polling reads the packet's text from them.
 #[derive(Default)]
 pub(crate) struct Frame {
-    /// The WebSocket frames for Engine.IO 4, from `start` on.
+    /// The WebSocket frames for Engine.IO 4. They begin at `start`.
     buffer: Vec<u8>,
     start: usize,
     /// The end of the Engine.IO packet's text, which begins at [`HEADER_MAX`].
     text_end: usize,
-    /// The length of the offset with its comma and quotes.
+    /// The length of the offset with its comma and quotes; 0 if there is none.
     offset_len: usize,
-    /// The number of the event's offset; 0 where it has none.
+    /// The number of the event's offset; 0 if it has none.
     number: u64,
+    /// Whether a recovery does not repeat the event.
+    is_transient: bool,
     attachments: Box<[Bytes]>,
-    /// The packets that it was joined from. Empty where it is one packet, as most frames are.
+    /// The packets of a joined frame. Empty if the frame is one packet, as most frames are.
     parts: Box<[Arc<Frame>]>,
     /// The packet for Engine.IO 4 without the offset.
     without_offset: OnceLock<Arc<Frame>>,
-    /// The WebSocket frames for Engine.IO 3: without the offset, and with a type before each attachment.
+    /// The WebSocket frames for Engine.IO 3: without the offset, and with a type byte before each attachment.
     legacy: OnceLock<Vec<u8>>,
-    /// The packet for plain WebSocket, as an envelope and as a bare text; `None` where such clients do not get it.
+    /// The packet for plain WebSocket clients, as an envelope and as a bare text. `None` if they do not get it.
     envelope: OnceLock<Option<Arc<Frame>>>,
     bare_text: OnceLock<Option<Arc<Frame>>>,
-    /// The memory it is charged for, once a queue or log holds it.
+    /// The charge for the frame's memory. Set when the first queue or log holds the frame.
     charge: OnceLock<PacketCharge>,
 }
 
@@ -43,24 +46,24 @@ pub(crate) struct Frame {
 const LEGACY_BINARY: [u8; 1] = [4];
 
 impl Frame {
-    /// Joins several events to one frame, which is cheaper to send over WebSockets.
+    /// Joins several events into one frame, which is cheaper to send over WebSockets.
     pub(crate) fn joined(parts: Vec<Arc<Self>>) -> Arc<Self> {
         let buffer = concatenated(&parts, Protocol::V4);
         let number = parts.last().map_or(0, |last| last.number);
         Arc::new(Self { buffer, number, parts: parts.into_boxed_slice(), ..Self::default() })
     }
 
-    /// The packets that it was joined from; itself where it is one packet.
+    /// The packets of a joined frame. If the frame is one packet, the frame itself.
     pub(super) fn parts(self: &Arc<Self>) -> &[Arc<Self>] {
         if self.parts.is_empty() { std::slice::from_ref(self) } else { &self.parts }
     }
 
-    /// Whether it was joined from several packets.
+    /// Whether it is a joined frame.
     pub(super) fn is_joined(&self) -> bool {
         !self.parts.is_empty()
     }
 
-    /// `text` has [`HEADER_MAX`] bytes before the packet, from [`room`].
+    /// Creates the frame of one packet. `text` is the packet, after [`HEADER_MAX`] placeholder bytes from [`room`].
     fn new(text: String, attachments: Vec<Bytes>, offset_len: usize, number: u64) -> Arc<Self> {
         let mut buffer = text.into_bytes();
         let text_end = buffer.len();
@@ -73,32 +76,44 @@ impl Frame {
         Arc::new(Self { buffer, start, text_end, offset_len, number, attachments, ..Self::default() })
     }
 
-    /// Its charge. Made by the first queue or log that holds it; the others share it.
+    /// The frame's charge, which all queues and logs share. The first call creates it.
     pub(super) fn charge(&self, account: &Arc<Account>) -> &PacketCharge {
         self.charge.get_or_init(|| PacketCharge::new(account, self.cost()))
     }
 
-    /// Bytes of it with its attachments, its parts and its other forms.
+    /// The bytes of the frame, with its attachments, its parts and its other encodings.
     fn cost(&self) -> usize {
         let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
         let parts: usize = self.parts.iter().map(|part| part.cost()).sum();
         size_of::<Self>() + self.buffer.capacity() + attachments + parts + self.forms()
     }
 
-    /// A queue that held it has let it go.
+    /// A queue has removed the frame.
     pub(super) fn unqueued(self: &Arc<Self>) {
         if let Some(charge) = self.charge.get() {
             charge.unqueued(Arc::strong_count(self) == 1);
         }
     }
 
-    /// The number of the event's offset; 0 where it has none.
-    pub(super) fn number(&self) -> u64 {
+    /// The number of the event's offset; 0 if it has none.
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
+    /// The event as one that a recovery does not repeat. It still has an offset, which the client may send. The frame is
+    /// not in use yet.
+    pub(crate) fn transient(mut self: Arc<Self>) -> Arc<Self> {
+        Arc::get_mut(&mut self).expect("the frame is not in use yet").is_transient = true;
+        self
+    }
+
+    /// Whether a recovery does not repeat the event.
+    pub(super) fn is_transient(&self) -> bool {
+        self.is_transient
+    }
+
     /// The bytes to write to a WebSocket.
-    pub(super) fn wire(&self, protocol: Protocol) -> &[u8] {
+    pub(super) fn websocket_bytes(&self, protocol: Protocol) -> &[u8] {
         let is_same =
             protocol != Protocol::V3 || (self.offset_len == 0 && self.attachments.is_empty() && self.parts.is_empty());
         if is_same {
@@ -107,7 +122,7 @@ impl Frame {
         self.legacy.get_or_init(|| {
             if self.is_joined() {
                 let buffer = concatenated(&self.parts, protocol);
-                // Each part has this form now, too.
+                // Twice, because each part keeps its own encoding for this protocol too.
                 self.grown(2 * buffer.len());
                 return buffer;
             }
@@ -136,7 +151,7 @@ impl Frame {
         (&text[..text.len() - 1 - self.offset_len], b"]")
     }
 
-    /// The packet's text, for polling; empty for frames that only WebSocket has.
+    /// The packet's text, for polling. Empty for WebSocket's own frames.
     pub(super) fn text(&self, protocol: Protocol) -> String {
         let (text, end) = match protocol {
             Protocol::V4 | Protocol::Plain => (&self.buffer[HEADER_MAX.min(self.text_end)..self.text_end], &[][..]),
@@ -154,7 +169,7 @@ impl Frame {
     }
 }
 
-/// A text that begins with room for a WebSocket header, and has capacity for `len` more bytes.
+/// A text that begins with room for a WebSocket header and has capacity for `len` more bytes.
 fn room(len: usize) -> String {
     const HEADER: &str = match std::str::from_utf8(&[0; HEADER_MAX]) {
         Ok(zeros) => zeros,
@@ -166,7 +181,7 @@ fn room(len: usize) -> String {
 }
 
 fn concatenated(parts: &[Arc<Frame>], protocol: Protocol) -> Vec<u8> {
-    let pieces: Vec<_> = parts.iter().map(|part| part.wire(protocol)).collect();
+    let pieces: Vec<_> = parts.iter().map(|part| part.websocket_bytes(protocol)).collect();
     pieces.concat()
 }
 

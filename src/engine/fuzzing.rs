@@ -1,5 +1,5 @@
-//! The functions that the fuzz targets in `fuzz/` call: each takes any input, and panics if a parser breaks one of its
-//! promises.
+//! The functions that the fuzz targets in `fuzz/` call. Each accepts any input, and panics if a parser violates one of
+//! its invariants.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     frame::Frame,
-    packet::{Kind, Packet},
+    packet::{Packet, PacketType},
     payload::{self, Packets},
     version::Protocol,
     websocket::{Decoder, Message, Stop, Violation},
@@ -15,13 +15,14 @@ use super::{
 
 pub use crate::input::fuzzing::json;
 
-/// The most bytes of a message: few, so that a short input can be too long.
+/// Maximum number of bytes of a message. It is low, so that even a short fuzz input can exceed it.
 const MAX_PAYLOAD: usize = 512;
-/// The most attachments of a packet that is written again.
+/// Packets with more attachments than this are not encoded again.
 const MAX_ATTACHMENTS: usize = 64;
 
-/// A stream of frames gives the same messages, and ends in the same way, whole and in pieces. The first byte says
-/// how many of the following ones are lengths of pieces; what they leave is the last piece.
+/// Asserts that a stream of frames is decoded to the same messages and the same end, whether it arrives whole or in
+/// pieces. The first byte is the number of pieces; the next bytes are their lengths. The rest of the stream is the last
+/// piece.
 pub fn websocket(data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((lengths, stream)) = rest.split_at_checked(usize::from(*count)) else { return };
@@ -48,7 +49,7 @@ enum Owned {
     Close(Option<u16>),
 }
 
-/// Decodes a stream that arrives in pieces: its messages, and how it ended.
+/// Decodes a stream that arrives in pieces. Returns its messages and how it ended.
 fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     let mut messages = Vec::new();
@@ -73,7 +74,7 @@ fn messages(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violatio
     (messages, Ok(ControlFlow::Continue(())))
 }
 
-/// A packet that was read and is written as the server writes its own is read as the same packet.
+/// Asserts a round trip: parses a packet, encodes it as the server does, and parses it to the same packet again.
 pub fn packet(text: &str) {
     let Ok(packet) = Packet::parse(text) else { return };
     assert!(packet.namespace.starts_with('/') && !packet.namespace.contains(','));
@@ -85,11 +86,11 @@ pub fn packet(text: &str) {
     }
     let binary = vec![Bytes::new(); attachments];
     let frame = match (kind, id) {
-        (Kind::Event, _) => Frame::event(namespace, id, data, binary, None),
-        (Kind::Ack, Some(id)) => Frame::ack(namespace, id, data, binary),
-        (Kind::ConnectError, None) => Frame::connect_error(namespace, data),
-        (Kind::Connect, None) if data.is_empty() => Frame::connect(namespace, None),
-        (Kind::Disconnect, None) if data.is_empty() => Frame::disconnect(namespace),
+        (PacketType::Event, _) => Frame::event(namespace, id, data, binary, None),
+        (PacketType::Ack, Some(id)) => Frame::ack(namespace, id, data, binary),
+        (PacketType::ConnectError, None) => Frame::connect_error(namespace, data),
+        (PacketType::Connect, None) if data.is_empty() => Frame::connect(namespace, None),
+        (PacketType::Disconnect, None) if data.is_empty() => Frame::disconnect(namespace),
         _ => return,
     };
     for protocol in [Protocol::V4, Protocol::V3] {
@@ -106,7 +107,7 @@ pub(super) enum OwnedPacket {
     Binary(Bytes),
 }
 
-/// All packets of a payload but the empty ones, which receivers skip.
+/// All packets of a payload except empty ones, which receivers skip.
 pub(super) fn packets(packets: payload::Packets<'_>) -> Result<Vec<OwnedPacket>, payload::NotAPayload> {
     let owned = packets.map(|packet| {
         packet.map(|packet| match packet {
@@ -117,7 +118,7 @@ pub(super) fn packets(packets: payload::Packets<'_>) -> Result<Vec<OwnedPacket>,
     owned.filter(|packet| *packet != Ok(OwnedPacket::Text(String::new()))).collect()
 }
 
-/// A payload that was read and is written again is read as the same packets.
+/// Asserts a round trip: parses a payload, encodes its packets again, and parses them to the same packets.
 pub fn payload(data: &[u8]) {
     if let Ok(read) = packets(Packets::of_bytes(data)) {
         assert_eq!(packets(Packets::of_bytes(&v3_binary(&read))), Ok(read));
@@ -126,7 +127,7 @@ pub fn payload(data: &[u8]) {
     for protocol in [Protocol::V4, Protocol::V3] {
         let Ok(read) = packets(Packets::of_text(text, protocol)) else { continue };
         if read.is_empty() {
-            // A payload of no packets cannot be written.
+            // A payload without packets cannot be encoded.
             continue;
         }
         let mut written = String::new();
@@ -140,7 +141,7 @@ pub fn payload(data: &[u8]) {
     }
 }
 
-/// Writes the binary form of version 3, which only clients do.
+/// Encodes packets as a binary payload of Engine.IO 3. In production, the server reads such payloads, but writes none.
 pub(super) fn v3_binary(packets: &[OwnedPacket]) -> Vec<u8> {
     let mut body = Vec::new();
     for packet in packets {

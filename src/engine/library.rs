@@ -1,5 +1,6 @@
-//! Calls socketioxide ("the library"), which knows the namespaces and runs their connect middleware and connect
-//! handlers.
+//! Calls socketioxide ("the library"), which runs connect middleware and connect handlers. In the library,
+//! all clients join the same namespace. The connect handlers read from the engine's socket which of the server's
+//! namespaces the client asks for.
 //!
 //! For each CONNECT, the engine acts as an in-memory long-polling client of socketioxide. A GET opens a session, one
 //! POST sends CONNECT, and a second POST closes the session when CONNECT has been accepted or refused. The engine never
@@ -39,14 +40,19 @@ impl LibrarySession {
         Some(Self { sid: open.sid })
     }
 
+    /// A session of an earlier process, which was closed there.
+    pub(super) fn closed(sid: SocketId) -> Self {
+        Self { sid }
+    }
+
     /// The session's id, which is also the id of the engine's `Socket`.
     pub(super) fn sid(&self) -> SocketId {
         self.sid
     }
 
-    /// Sends CONNECT, which the connect handlers then accept or refuse.
-    pub(super) fn connect(&self, library: &Library, namespace: &str, auth: &str) {
-        self.post(library, if namespace == "/" { format!("40{auth}") } else { format!("40{namespace},{auth}") });
+    /// Sends CONNECT, which the connect handler then accepts or refuses.
+    pub(super) fn connect(&self, library: &Library, auth: &str) {
+        self.post(library, format!("40{auth}"));
     }
 
     /// Closes the session.
@@ -58,7 +64,7 @@ impl LibrarySession {
         let uri = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
         let uri = Uri::try_from(uri).expect("a path of our own");
         let mut answer = library(request(Method::POST, uri, packet));
-        // Normally ready at the first poll: the request body is in memory, and handlers run in tasks of their own.
+        // Normally ready at the first poll: the request body is in memory, and handlers run in their own tasks.
         if (&mut answer).now_or_never().is_none() {
             tokio::spawn(answer);
         }

@@ -1,28 +1,34 @@
-//! The memory that clients make the server hold: how it is counted, its bounds, and what happens beyond them.
+//! The memory that the server holds for clients: how it is counted, its bounds, and what happens above a bound.
 //!
-//! Whatever is held for a client is charged to the [`Account`] while it is held: incomplete input, events and writes
-//! that are not answered yet, unsent packets, recovery logs, HTTP bodies. A packet that many sockets get is charged
-//! once; each queue and log adds 8 to 16 bytes of its own buffer.
+//! All memory that is held for a client is charged to the [`Account`]: incomplete input, unanswered events and writes,
+//! unsent packets, recovery logs, HTTP bodies. A packet that many sockets receive is charged once; each queue and log
+//! that holds the packet adds 8 to 16 bytes.
 //!
-//! | bound | of what | beyond it |
+//! | bound | limited memory | above the bound |
 //! |---|---|---|
-//! | `limits.received-bytes` | input and unanswered events of one connection | the connection is not read from |
-//! | `limits.queued-bytes` | output of one connection, each packet in full | the connection is dropped (`slow_consumers`) |
-//! | `limits.queued-bytes-total` | output of all | slow connections above an equal share are dropped (`slow_consumers`) |
+//! | `limits.received-bytes` | input and unanswered events of one connection | the server stops reading from it |
+//! | `limits.queued-bytes` | output of one connection, each packet in full | that connection is dropped |
+//! | `limits.queued-bytes-total` | output of all connections | slow connections above an equal share are dropped |
 //! | `recovery.bytes` | the log of one socket, each packet in full | its oldest events are removed |
-//! | `recovery.total-bytes` | recovery logs; long handshakes | logs are given up, those of sockets that are away first |
-//! | a quarter of `limits.memory` | HTTP bodies | large ones are refused with 503 |
+//! | `recovery.total-bytes` | recovery logs; long handshakes | logs are discarded, those of away sockets first |
+//! | a quarter of `limits.memory` | HTTP bodies | requests with large bodies are refused with 503 |
 //! | `limits.memory` | everything | see below |
+//!
+//! An *equal share* of the output is the smaller of `limits.queued-bytes-total` and `limits.memory`, divided by the
+//! number of connections. An equal share of the memory is three quarters of `limits.memory`, divided by the number of
+//! connections.
 //!
 //! From seven eighths of `limits.memory` on, memory is *scarce*, and the task in `memory_relief` frees it, in this
 //! order:
 //!
-//! 1. The logs of sockets that are away are given up, together with the sockets, then those of connected sockets.
-//! 2. Connections that hold more than an equal share are not read from (at once, without the task).
+//! 1. Sockets that are away are ended, which frees their logs. Then logs of connected sockets are discarded.
+//! 2. The server stops reading from connections that hold more than an equal share of the memory. When `limits.memory`
+//!    is used up, it stops reading from those that hold more than an eighth of an equal share. Each connection's reader
+//!    checks this itself, so this step does not wait for the task.
 //! 3. If memory stays scarce for half a second, the connections that hold most are dropped.
 //!
 //! When `limits.memory` is used up, new connections, large HTTP bodies, and events of connections above an equal share
-//! are refused.
+//! of the memory are refused.
 
 mod account;
 mod charge;
@@ -32,9 +38,9 @@ mod received;
 mod tests;
 
 pub(crate) use account::Account;
-pub(super) use account::{SCARCE_CHUNK, Share};
+pub(super) use account::{ConnectionCount, SCARCE_CHUNK};
 pub(crate) use charge::Charge;
 pub(super) use charge::PacketCharge;
-pub(crate) use kind::Kind;
-pub(super) use received::Received;
+pub(crate) use kind::MemoryKind;
+pub(super) use received::ReceivedBytes;
 pub(crate) use received::ReceivedCharge;

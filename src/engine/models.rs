@@ -1,16 +1,15 @@
-//! Clients for the models of the layers above: they poll, so that no network is needed.
+//! Clients for the models of threads, here and in the layers above. They use polling, so that no network is needed.
 
 use std::{
     future::poll_fn,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 
 use super::{
-    application::{Application, Arrival, NotAnEvent},
-    away::AwaySockets,
+    application::{Application, IncomingEvent, NotAnEvent},
     connection::Connection,
     flush::PendingFlush,
     frame::Frame,
@@ -18,8 +17,11 @@ use super::{
     handshake::Handshake,
     library::{Library, LibrarySession},
     memory::Account,
-    output::{Pushed, Request, Transport, Upgrade},
+    opening_request::OpeningRequest,
+    output::{PollState, PushResult, Transport, UpgradeState},
     reason::DisconnectReason,
+    recoverable_sockets::RecoverableSockets,
+    request_head::RequestHead,
     socket::Socket,
     version::Protocol,
 };
@@ -28,19 +30,20 @@ use crate::{
     config::Config,
     limits::Limits,
     metrics::Metrics,
-    model::{Room, SocketId, User, UserId},
+    model::{Room, SocketData, SocketId, User, UserId},
+    restart::SavedMember,
 };
 
-/// An engine without connections, and without bounds.
+/// An engine without connections and without bounds.
 pub(crate) fn engine() -> Arc<Engine> {
     let config = Config::default();
     let limits = Limits::new(config.limits.clone(), Metrics::off());
     let engine = Engine::new(settings(&config), &Account::unbounded(), limits, Metrics::off());
-    engine.open(library(), matchit::Router::new());
+    engine.open(library(), Box::new(|_| true));
     engine
 }
 
-/// A library that opens sessions and lets everybody in.
+/// A library that opens sessions. It calls no connect handlers.
 fn library() -> Library {
     Box::new(|_| {
         let open = format!(r#"0{{"sid":"{}"}}"#, SocketId::new());
@@ -53,35 +56,27 @@ pub(crate) struct Client {
     pub(crate) user: User,
     pub(crate) socket: Arc<Socket>,
     connection: Arc<Connection>,
-    away: Arc<AwaySockets<Socket>>,
+    recoverable: Arc<RecoverableSockets<Socket>>,
 }
 
 impl Client {
     /// A client whose CONNECT is undecided.
     pub(crate) fn new(engine: &Arc<Engine>, name: &str) -> Self {
         let user = User::new(UserId::parse(name).unwrap(), name).unwrap();
-        let handshake = Handshake {
-            protocol: Protocol::V4,
-            query: String::new(),
-            authorization: None,
-            address: None,
-            asked_recovery: None,
-            is_recoverable: false,
-            jsonp: None,
-        };
-        let transport = Transport::Polling { request: Request::None, upgrade: Upgrade::No };
-        let waiting = engine.shared.limits.wait(None).unwrap();
-        let connection = engine.add_connection(name.to_owned(), handshake, transport, waiting);
-        let socket = join(&connection, &engine.away, "/");
-        Self { user, socket, connection, away: engine.away.clone() }
+        let request = OpeningRequest::of(Protocol::V4, &RequestHead::of(&http::Request::new(()), None, false));
+        let transport = Transport::Polling { poll: PollState::None, upgrade: UpgradeState::None };
+        let waiting = engine.shared.limits.seat_pending(None).unwrap();
+        let connection = engine.add_connection(name.to_owned(), request, transport, waiting);
+        let socket = join(&connection, &engine.recoverable, "/");
+        Self { user, socket, connection, recoverable: engine.recoverable.clone() }
     }
 
-    /// Has it join another namespace: its CONNECT there is undecided.
+    /// Sends CONNECT for another namespace, which stays undecided.
     pub(crate) fn join(&self, namespace: &str) -> Arc<Socket> {
-        join(&self.connection, &self.away, namespace)
+        join(&self.connection, &self.recoverable, namespace)
     }
 
-    /// Accepts the CONNECT of its first socket. See [`Socket::connected`].
+    /// Accepts the CONNECT of the client's first socket. See [`Socket::connected`].
     pub(crate) fn connected(&self) -> bool {
         self.accept(&self.socket)
     }
@@ -89,35 +84,35 @@ impl Client {
     /// Accepts the CONNECT of a socket.
     pub(crate) fn accept(&self, socket: &Arc<Socket>) -> bool {
         let mut pending = PendingFlush::new(&self.connection.shared.flushers);
-        socket.connected(Arc::new(Idle(self.user.id.clone())), &mut pending)
+        socket.connected(Arc::new(IdleApplication(self.user.id.clone())), &mut pending)
     }
 
-    /// Loses the connection.
+    /// Aborts the connection.
     pub(crate) fn lose(&self) {
-        self.connection.lose(DisconnectReason::TransportClose);
+        self.connection.abort(DisconnectReason::TransportClose);
     }
 
-    /// Pushes a frame to its connection. Whether it was accepted.
+    /// Pushes a frame to the client's connection. True if the output accepted the frame.
     pub(in crate::engine) fn send(&self, frame: &Arc<Frame>) -> bool {
         let mut pending = PendingFlush::new(&self.connection.shared.flushers);
-        matches!(self.connection.push(frame, false, &mut pending), Pushed::Queued | Pushed::Schedule)
+        matches!(self.connection.push(frame, false, &mut pending), PushResult::Queued | PushResult::Schedule)
     }
 
-    /// Ends its connection.
+    /// Ends the client's connection.
     pub(in crate::engine) fn end(&self, reason: DisconnectReason) {
         self.connection.end(reason, None);
     }
 
-    /// Polls once, as `polling::get` does: waits for packets.
+    /// Polls once and waits for packets, as `polling::get` does.
     pub(in crate::engine) async fn get(&self) -> Vec<String> {
-        if let Transport::Polling { request, .. } = self.connection.output().transport() {
-            *request = Request::Waiting(None);
+        if let Transport::Polling { poll, .. } = self.connection.output().transport() {
+            *poll = PollState::Waiting(None);
         }
         let payload = poll_fn(|cx| self.connection.poll_payload(cx)).await.expect("it polls");
         payload.split('\x1e').map(str::to_owned).collect()
     }
 
-    /// The packets of Socket.IO that it has not fetched yet.
+    /// Fetches the packets that are unsent, without waiting.
     pub(crate) fn fetch(&self) -> Vec<String> {
         let mut packets = Vec::new();
         while let Poll::Ready(Some(payload)) = self.connection.poll_payload(&Context::from_waker(Waker::noop())) {
@@ -127,22 +122,27 @@ impl Client {
     }
 }
 
-fn join(connection: &Arc<Connection>, away: &Arc<AwaySockets<Socket>>, namespace: &str) -> Arc<Socket> {
+fn join(connection: &Arc<Connection>, recoverable: &Arc<RecoverableSockets<Socket>>, namespace: &str) -> Arc<Socket> {
     let session = LibrarySession::open(connection.shared.library(), ()).unwrap();
-    let socket = Socket::new(connection, away, session, namespace, 0);
+    let socket = Socket::new(connection, recoverable, session, namespace, "");
     assert!(connection.add_socket(&socket));
     socket
 }
 
-/// The application's side of a socket of this user, which does nothing.
-struct Idle(UserId);
+/// An application that does nothing, for a socket of this user.
+struct IdleApplication(UserId);
 
-impl Application for Idle {
-    fn receive(self: Arc<Self>, _: Arrival<'_>) -> Result<(), NotAnEvent> {
+impl Application for IdleApplication {
+    fn data(&self) -> &Arc<SocketData> {
+        static DATA: LazyLock<Arc<SocketData>> = LazyLock::new(Arc::default);
+        &DATA
+    }
+
+    fn receive(self: Arc<Self>, _: IncomingEvent<'_>) -> Result<(), NotAnEvent> {
         Ok(())
     }
 
-    fn readmit(&self, _: &Handshake, _: &str) -> bool {
+    fn readmit(&self, _: &Handshake) -> bool {
         true
     }
 
@@ -152,7 +152,7 @@ impl Application for Idle {
 
     fn leave_seat(&self) {}
 
-    fn moved(self: Arc<Self>) {}
+    fn away_changed(self: Arc<Self>) {}
 
     fn ended(self: Arc<Self>, _: DisconnectReason) {}
 
@@ -160,7 +160,7 @@ impl Application for Idle {
         self.0.clone()
     }
 
-    fn may_hear(&self, _: &Room) -> bool {
+    fn may_enter(&self, _: &Room) -> bool {
         true
     }
 
@@ -168,13 +168,21 @@ impl Application for Idle {
         false
     }
 
-    fn knows(&self, _: &str) -> bool {
+    fn saved(&self) -> Option<SavedMember> {
+        Some(SavedMember::default())
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    fn has_event(&self, _: &str) -> bool {
         false
     }
 
-    fn welcome(self: Arc<Self>, _: u64) {}
+    fn acknowledge_register(self: Arc<Self>, _: u64) {}
 
-    fn in_turn(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
+    fn run_in_queue(self: Arc<Self>, then: Box<dyn FnOnce() + Send>) {
         then();
     }
 }

@@ -10,55 +10,58 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::net::tcp::OwnedWriteHalf;
-
 pub use self::transport::TransportName;
-pub(super) use self::transport::{Request, Transport, Upgrade};
-use self::{transport::Stream, unsent::Unsent};
-use super::{frame::Frame, memory::Account, version::Protocol};
+pub(super) use self::transport::{PollState, Transport, UpgradeState};
+use self::unsent::UnsentFrames;
+use super::{
+    frame::Frame,
+    memory::Account,
+    stream::{WriteHalf, Writer},
+    version::Protocol,
+};
 
-/// Unsent frames, in the order in which they leave, and their transport. `W` is what a WebSocket's bytes are written to.
-pub(super) struct Output<W = OwnedWriteHalf> {
-    queue: Unsent,
+/// The queue of unsent frames, and the transport. `W` is the write half of a WebSocket's stream.
+pub(super) struct Output<W = WriteHalf> {
+    queue: UnsentFrames,
     transport: Transport<W>,
-    /// Already scheduled for flushing, or corked by the reader.
+    /// Whether it is already scheduled for flushing, or corked by the reader.
     is_scheduled: bool,
-    /// The kernel takes no more until the socket is writable again.
+    /// Whether the kernel's send buffer is full: nothing is written until the stream is writable again.
     is_blocked: bool,
-    /// Wakes the task that reads from the WebSocket, when it must write or end.
+    /// Wakes the reader's task, when it must write or end.
     reader: Option<Waker>,
-    /// NOOP and CLOSE, for the poll after the one that fetches the queue.
-    farewell: Option<[Arc<Frame>; 2]>,
+    /// NOOP and CLOSE of a connection that has ended. They are sent in the poll after the one that empties the queue.
+    final_packets: Option<[Arc<Frame>; 2]>,
 }
 
-/// What became of a frame that was pushed.
+/// The outcome of [`Output::push`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushed {
-    /// It is in the queue, and a flush or a poll is already due.
+pub(super) enum PushResult {
+    /// The frame is in the queue. A flush is already scheduled, or a poll will fetch it.
     Queued,
-    /// It is in the queue, and the caller must have the output flushed.
+    /// The frame is in the queue. The caller must schedule a flush.
     Schedule,
-    /// It was skipped: it is volatile, and the client is not ready for it.
+    /// The frame was skipped: it is volatile, and the client is not ready for it.
     Skipped,
-    /// It was refused: too many bytes would be unsent.
+    /// The frame was refused: the queue would exceed the limit of unsent bytes.
     Full,
-    /// It was refused: the output is closed.
+    /// The frame was refused: the output is closing or closed.
     Gone,
 }
 
-/// What became of the queue.
+/// The outcome of [`Output::flush`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flushed {
-    /// It is empty, or the reader writes the rest when the kernel takes more.
+pub(super) enum FlushResult {
+    /// The queue is empty, or the reader will write the rest when the stream is writable again.
     Done,
-    /// The network connection is broken.
+    /// The write failed: the network connection is broken.
     Failed,
 }
 
-impl<W: Stream> Output<W> {
+impl<W: Writer> Output<W> {
     pub(super) fn new(protocol: Protocol, transport: Transport<W>, account: &Arc<Account>) -> Self {
-        let queue = Unsent::new(protocol, account);
-        Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, farewell: None }
+        let queue = UnsentFrames::new(protocol, account);
+        Self { queue, transport, is_scheduled: false, is_blocked: false, reader: None, final_packets: None }
     }
 
     /// The transport.
@@ -81,66 +84,66 @@ impl<W: Stream> Output<W> {
         matches!(self.transport, Transport::WebSocket(_) | Transport::Polling { .. })
     }
 
-    /// Whether the queue is fetched by polls.
+    /// Whether polls fetch the queue.
     pub(super) fn is_polled(&self) -> bool {
         matches!(self.transport, Transport::Polling { .. } | Transport::Closing(None))
     }
 
-    /// Whether a polling client has yet to fetch the last frames.
+    /// Whether the connection has ended and a polling client has not fetched the last frames yet.
     pub(super) fn awaits_fetch(&self) -> bool {
-        matches!(self.transport, Transport::Closing(None)) && (!self.queue.is_empty() || self.farewell.is_some())
+        matches!(self.transport, Transport::Closing(None)) && (!self.queue.is_empty() || self.final_packets.is_some())
     }
 
-    /// Whether the client is not ready for more: the kernel takes no more for it, or it does not poll.
+    /// Whether the client is not ready for more: the kernel's send buffer is full, or no poll waits.
     pub(super) fn is_stuck(&self) -> bool {
         match &self.transport {
             Transport::WebSocket(_) => self.is_blocked,
-            Transport::Polling { request, .. } => matches!(request, Request::None),
+            Transport::Polling { poll, .. } => matches!(poll, PollState::None),
             Transport::Closing(_) | Transport::Closed => false,
         }
     }
 
-    /// Appends a frame, unless more than `most` bytes would be unsent.
-    pub(super) fn push(&mut self, frame: &Arc<Frame>, is_volatile: bool, most: usize) -> Pushed {
+    /// Appends a frame, unless the queue would then hold more than `most` bytes.
+    pub(super) fn push(&mut self, frame: &Arc<Frame>, is_volatile: bool, most: usize) -> PushResult {
         if !self.is_open() {
-            return Pushed::Gone;
+            return PushResult::Gone;
         }
         if is_volatile && self.is_stuck() {
-            return Pushed::Skipped;
+            return PushResult::Skipped;
         }
-        let is_taken = match &self.transport {
+        let is_accepted = match &self.transport {
             Transport::WebSocket(_) => self.queue.push(frame, most),
-            // One by one: a poll's payload may have room for some of them only.
+            // Joined events are queued one by one, because a polling payload may have room for only some of them.
             _ => frame.parts().iter().all(|part| self.queue.push(part, most)),
         };
-        if !is_taken {
-            return Pushed::Full;
+        if !is_accepted {
+            return PushResult::Full;
         }
         match &mut self.transport {
             Transport::WebSocket(_) if self.is_blocked => {
-                self.queue.settle();
-                Pushed::Queued
+                self.queue.charge_frames();
+                PushResult::Queued
             }
             Transport::WebSocket(_) => {
                 if std::mem::replace(&mut self.is_scheduled, true) {
-                    return Pushed::Queued;
+                    return PushResult::Queued;
                 }
-                Pushed::Schedule
+                PushResult::Schedule
             }
-            Transport::Polling { request: Request::Waiting(waker), .. } => {
+            Transport::Polling { poll: PollState::Waiting(waker), .. } => {
                 if let Some(waker) = waker.take() {
                     waker.wake();
                 }
-                Pushed::Queued
+                PushResult::Queued
             }
             _ => {
-                self.queue.settle();
-                Pushed::Queued
+                self.queue.charge_frames();
+                PushResult::Queued
             }
         }
     }
 
-    /// Whether nothing is sent any more.
+    /// Whether it is closed: nothing is sent any more.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.transport, Transport::Closed)
     }
@@ -152,20 +155,22 @@ impl<W: Stream> Output<W> {
         }
     }
 
-    /// Registers the reader's task to be woken. False where it must end.
-    pub(super) fn watch(&mut self, cx: &Context<'_>) -> bool {
+    /// Registers the reader's task, to be woken by [`Self::wake_reader`]. False if the output is closed, so that the
+    /// task must end.
+    pub(super) fn register_reader(&mut self, cx: &Context<'_>) -> bool {
         if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
             self.reader = Some(cx.waker().clone());
         }
         !matches!(self.transport, Transport::Closed)
     }
 
-    /// Frames that are pushed from now on are not scheduled: the caller flushes them.
+    /// Frames that are pushed from now on schedule no flush: the caller flushes them.
     pub(super) fn cork(&mut self) {
         self.is_scheduled = true;
     }
 
-    /// Whether the kernel takes more again, after it took no more.
+    /// Whether the stream is writable again after it was blocked. While it is blocked, the task is woken once the
+    /// stream is writable.
     pub(super) fn poll_unblocked(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.is_blocked {
             return false;
@@ -180,8 +185,8 @@ impl<W: Stream> Output<W> {
         }
     }
 
-    /// Writes what is unsent, in as few writes as the kernel allows.
-    pub(super) fn flush(&mut self) -> Flushed {
+    /// Writes as much of the queue as the kernel accepts.
+    pub(super) fn flush(&mut self) -> FlushResult {
         self.is_scheduled = false;
         let result = self.write();
         if self.queue.is_empty() {
@@ -191,16 +196,16 @@ impl<W: Stream> Output<W> {
                 *writer = None;
             }
         } else {
-            self.queue.settle();
+            self.queue.charge_frames();
         }
         match result {
-            Ok(()) => Flushed::Done,
+            Ok(()) => FlushResult::Done,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.is_blocked = true;
                 self.wake_reader();
-                Flushed::Done
+                FlushResult::Done
             }
-            Err(_) => Flushed::Failed,
+            Err(_) => FlushResult::Failed,
         }
     }
 
@@ -209,14 +214,15 @@ impl<W: Stream> Output<W> {
         if self.is_blocked {
             return Ok(());
         }
-        self.queue.write(|bytes| writer.send(bytes))
+        self.queue.write(|bytes| writer.send(bytes))?;
+        writer.flush()
     }
 
-    /// The payload for a poll: at most `most` bytes, unless its first packet alone has more. `None` where nothing is
-    /// unsent.
+    /// The payload that answers a poll: at most `most` bytes, unless its first packet alone has more. `None` if nothing
+    /// is unsent.
     pub(super) fn payload(&mut self, most: usize) -> Option<String> {
         if self.queue.is_empty() {
-            for frame in self.farewell.take().into_iter().flatten() {
+            for frame in self.final_packets.take().into_iter().flatten() {
                 self.queue.push(&frame, usize::MAX);
             }
         }

@@ -3,9 +3,9 @@
 
 use super::version::Protocol;
 
-/// The type of a packet.
+/// The type of a packet. The digit is its encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PacketType {
     /// `0`
     Connect,
     /// `1`
@@ -21,24 +21,24 @@ pub(crate) enum Kind {
 /// The parts of a packet's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Packet<'a> {
-    /// Its type.
-    pub(crate) kind: Kind,
-    /// The namespace's path; `/` where the text has none.
+    /// The packet's type.
+    pub(crate) kind: PacketType,
+    /// The namespace's path; `/` if the text has none.
     pub(crate) namespace: &'a str,
-    /// The id of the acknowledgement that it asks for, or that it is.
+    /// The acknowledgement id: that of an ACK, or of an EVENT that requests an acknowledgement.
     pub(crate) id: Option<u64>,
-    /// How many binary messages follow as its attachments.
+    /// The number of attachments. They follow as binary messages.
     pub(crate) attachments: usize,
     /// JSON, or empty.
     pub(crate) data: &'a str,
 }
 
-/// The text is not a packet, or one that no client may send.
+/// The error for a text that is not a valid packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAPacket;
 
 impl<'a> Packet<'a> {
-    /// The namespace's path, and the query that clients of Engine.IO 3 put behind it.
+    /// The namespace's path, and the query that clients of Engine.IO 3 append to it.
     pub(super) fn path(&self, protocol: Protocol) -> (&'a str, Option<&'a str>) {
         match (protocol, self.namespace.split_once('?')) {
             (Protocol::V3, Some((path, query))) => (path, Some(query)),
@@ -49,13 +49,13 @@ impl<'a> Packet<'a> {
     /// Parses a message of Engine.IO. The JSON is not validated.
     pub(crate) fn parse(text: &'a str) -> Result<Self, NotAPacket> {
         let (kind, has_attachments) = match text.as_bytes().first() {
-            Some(b'0') => (Kind::Connect, false),
-            Some(b'1') => (Kind::Disconnect, false),
-            Some(b'2') => (Kind::Event, false),
-            Some(b'3') => (Kind::Ack, false),
-            Some(b'4') => (Kind::ConnectError, false),
-            Some(b'5') => (Kind::Event, true),
-            Some(b'6') => (Kind::Ack, true),
+            Some(b'0') => (PacketType::Connect, false),
+            Some(b'1') => (PacketType::Disconnect, false),
+            Some(b'2') => (PacketType::Event, false),
+            Some(b'3') => (PacketType::Ack, false),
+            Some(b'4') => (PacketType::ConnectError, false),
+            Some(b'5') => (PacketType::Event, true),
+            Some(b'6') => (PacketType::Ack, true),
             _ => return Err(NotAPacket),
         };
         let mut rest = &text[1..];
@@ -69,8 +69,8 @@ impl<'a> Packet<'a> {
         if rest.starts_with('/') {
             (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
         }
-        // As in Node, white space is a part of the id, and alone it means 0. If it were passed on with the JSON, other
-        // clients would read it as an id.
+        // As in Node, white space is part of the id, and white space alone is the id 0. It must not become part of the
+        // JSON: in a relayed event, other clients would parse it as an id.
         let is_in_id = |byte: u8| matches!(byte, b'0'..=b'9' | b' ' | b'\t' | b'\n' | b'\r');
         let end = rest.bytes().position(|byte| !is_in_id(byte)).unwrap_or(rest.len());
         let (id, data) = rest.split_at(end);
@@ -98,14 +98,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_are_taken_apart() {
+    fn packets_are_parsed() {
         let packet = Packet::parse("52-/chat,7[\"a\",{}]").unwrap();
         assert_eq!(
             packet,
-            Packet { kind: Kind::Event, namespace: "/chat", id: Some(7), attachments: 2, data: "[\"a\",{}]" }
+            Packet { kind: PacketType::Event, namespace: "/chat", id: Some(7), attachments: 2, data: "[\"a\",{}]" }
         );
         let packet = Packet::parse("0/chat").unwrap();
-        assert_eq!(packet, Packet { kind: Kind::Connect, namespace: "/chat", id: None, attachments: 0, data: "" });
+        assert_eq!(
+            packet,
+            Packet { kind: PacketType::Connect, namespace: "/chat", id: None, attachments: 0, data: "" }
+        );
         for (text, id) in
             [("2 [\"a\"]", 0), ("2\t\n[\"a\"]", 0), ("27 [\"a\"]", 7), ("2\r 7[\"a\"]", 7), ("2/a, [\"a\"]", 0)]
         {
@@ -113,11 +116,11 @@ mod tests {
             assert_eq!((packet.id, packet.data), (Some(id), "[\"a\"]"), "{text:?}");
         }
         let packet = Packet::parse("2").unwrap();
-        assert_eq!(packet, Packet { kind: Kind::Event, namespace: "/", id: None, attachments: 0, data: "" });
+        assert_eq!(packet, Packet { kind: PacketType::Event, namespace: "/", id: None, attachments: 0, data: "" });
     }
 
     #[test]
-    fn what_is_no_packet_is_refused() {
+    fn invalid_packets_are_refused() {
         for text in [
             "",
             "7",

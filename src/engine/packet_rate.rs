@@ -1,7 +1,7 @@
 //! The rate limit of one connection's packets (`limits.events-per-second` with its burst), as a token bucket.
 //!
-//! An event without a token is refused. Any other packet is processed all the same, and the next packet waits until its
-//! token is there: the connection is not read from meanwhile.
+//! An event without a token is refused. Any other packet is processed without a token, but then the next packet must
+//! wait until there is a token for it: the server does not read from the connection meanwhile.
 
 use std::{
     sync::{
@@ -18,11 +18,11 @@ use crate::limits::{self, Limits};
 /// The token bucket of one connection.
 #[derive(Default)]
 pub(super) struct PacketRate {
-    /// `None` where there is no limit. Made for the first packet.
+    /// `None` if there is no limit. Created at the first packet.
     bucket: OnceLock<Option<DefaultDirectRateLimiter>>,
-    /// A packet was processed without a token. The next one waits for it.
+    /// Whether a packet was processed without a token, so that the next one must wait.
     owes: AtomicBool,
-    /// The next packet has waited and has its own token already.
+    /// Whether the next packet has waited and already has its token.
     has_paid: AtomicBool,
 }
 
@@ -31,14 +31,14 @@ impl PacketRate {
         self.bucket.get_or_init(|| limits.bucket()).as_ref()
     }
 
-    /// Takes a token for a packet. False where there is none.
+    /// Takes a token for a packet. False if there is none.
     pub(super) fn take(&self, limits: &Limits) -> bool {
         self.bucket(limits).is_none_or(|bucket| self.has_paid.swap(false, Relaxed) || bucket.check().is_ok())
     }
 
-    /// Takes a token for a packet that is processed in any case: where there is none, the next packet waits for it.
+    /// Takes a token for a packet that is processed in any case. If there is none, the next packet must wait for it.
     pub(super) fn take_or_owe(&self, limits: &Limits) {
-        // The first packet takes none, so that after CONNECT there are as many tokens as the limit says.
+        // The first packet takes no token, so that the whole burst is available after CONNECT.
         if self.bucket.get().is_none() {
             self.bucket(limits);
             return;
@@ -53,9 +53,9 @@ impl PacketRate {
         self.owes.load(Relaxed)
     }
 
-    /// Pays for the packet that owed its token, and then for the one that waited because of it: that one may be an
-    /// event, which must not be refused for what came before it. Returns how long to wait before the next attempt;
-    /// `None` when both are paid.
+    /// Takes two tokens: one for the packet that was processed without a token, and one for the next packet, which
+    /// waits. The second is needed because the next packet may be an event, and must not be refused because of the
+    /// packet before it. Returns how long to wait before the next attempt, or `None` when both tokens are taken.
     pub(super) fn pay(&self, limits: &Limits) -> Option<Duration> {
         while self.owes() {
             match self.bucket(limits).and_then(limits::wait) {

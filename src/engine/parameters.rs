@@ -4,7 +4,7 @@ use http::Uri;
 
 use super::version::Protocol;
 
-/// The parameters of Engine.IO. Of two parameters with one name the last one counts, as in Node.
+/// The parameters of Engine.IO. If a parameter occurs twice, the last one counts, as in Node.
 #[derive(Default)]
 pub(super) struct Parameters {
     /// `polling` or `websocket`.
@@ -13,13 +13,13 @@ pub(super) struct Parameters {
     pub(super) sid: Option<String>,
     /// The version of Engine.IO.
     eio: Option<String>,
-    /// The number of the JSONP callback. It is there in requests of JSONP only.
+    /// The number of the JSONP callback. Only requests of JSONP have it.
     pub(super) j: Option<String>,
-    /// Whether the client wants offsets; a parameter of sockeye's own.
+    /// Whether the client wants offsets. This parameter is sockeye's, not Engine.IO's.
     pub(super) recovery: Option<String>,
 }
 
-/// Whether a request asks for JSONP: its answer is a script, which a page of any origin may load.
+/// Whether a request asks for JSONP. The response is then a script, which a page of any origin may load.
 pub(crate) fn asks_for_jsonp(uri: &Uri) -> bool {
     Parameters::of(uri).j.is_some()
 }
@@ -50,7 +50,8 @@ impl Parameters {
         parameters
     }
 
-    /// The version of Engine.IO. As in Node, every value but 4 means version 3; some old clients send none.
+    /// The version of Engine.IO. As in Node, every value except 4 means version 3, and so does a missing value: some
+    /// old clients send none.
     pub(super) fn protocol(&self) -> Protocol {
         if self.eio.as_deref() == Some("4") { Protocol::V4 } else { Protocol::V3 }
     }

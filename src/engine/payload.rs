@@ -18,7 +18,7 @@ pub(crate) enum Packet<'a> {
     Binary(Bytes),
 }
 
-/// The error for a body that is no payload.
+/// The error for a body that is not a valid payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAPayload;
 
@@ -61,7 +61,8 @@ pub(super) fn append_text(payload: &mut String, text: &str, protocol: Protocol) 
     payload.push_str(text);
 }
 
-/// The packets of a body, parsed one by one, since a small body may hold many. The first error is the last item.
+/// An iterator over the packets of a body. They are parsed one by one, since a small body may hold many. The iteration
+/// ends after the first error.
 pub(crate) struct Packets<'a> {
     rest: Rest<'a>,
     protocol: Protocol,
@@ -124,7 +125,7 @@ fn one(text: &str) -> Result<Packet<'_>, NotAPayload> {
     }
 }
 
-/// Decodes a binary message: base64 behind `b`, in version 3 behind `b4`.
+/// Decodes a binary message: base64 after `b`, in version 3 after `b4`.
 pub(super) fn binary(text: &str, protocol: Protocol) -> Result<Bytes, NotAPayload> {
     let prefix = match protocol {
         Protocol::V4 | Protocol::Plain => "b",
@@ -153,7 +154,7 @@ fn of_v3(body: &str) -> Result<(Result<Packet<'_>, NotAPayload>, &str), NotAPayl
     let (text, after) = rest.split_at(end);
     let packet = match text.as_bytes() {
         [b'b', ..] => binary(text, Protocol::V3).map(Packet::Binary),
-        // An empty text is one too, which the receiver skips, as Node does.
+        // An empty packet is valid, and the receiver skips it, as in Node.
         _ => Ok(Packet::Text(text)),
     };
     Ok((packet, after))

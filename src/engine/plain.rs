@@ -1,8 +1,8 @@
-//! Plain WebSocket: clients with nothing but `new WebSocket(url)`.
+//! Plain WebSocket: clients that use `new WebSocket(url)` without a Socket.IO library.
 //!
 //! Such a client is a `Connection` with one `Socket` in the root namespace, which it joins as every other client does.
-//! Instead of packets it sends and gets JSON envelopes, or bare texts until its first envelope. It cannot be recovered:
-//! its socket ends with the connection.
+//! Instead of packets it sends and receives bare texts. After the client has sent its first JSON envelope, both sides
+//! send only envelopes. It cannot be recovered: its socket ends with the connection.
 
 pub(super) mod close;
 mod envelope;

@@ -1,4 +1,4 @@
-//! Long polling: a GET waits for packets of the server, a POST brings packets of the client.
+//! Long polling: a GET (a poll) waits for packets of the server, a POST sends packets of the client.
 
 use std::{
     future::poll_fn,
@@ -17,130 +17,132 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     connection::{Connection, intake::Intake},
     jsonp,
-    memory::{Charge, Kind, ReceivedCharge},
-    output::{Request as Waiting, Transport, Upgrade},
+    memory::{Charge, MemoryKind, ReceivedCharge},
+    output::{PollState, Transport, UpgradeState},
     payload::{self, Packet, Packets},
     reason::DisconnectReason,
-    refusal::Refusal,
+    request_error::RequestError,
     version::Protocol,
 };
 
-/// Answers a GET: with what is unsent, or as soon as there is something.
+/// Answers a GET as soon as there are unsent packets.
 pub(super) async fn get(connection: &Arc<Connection>) -> Response {
-    let (is_alone, is_moving) = match connection.output().transport() {
-        Transport::Polling { request, upgrade } => {
-            let is_alone = matches!(request, Waiting::None);
+    let (is_alone, is_upgrading) = match connection.output().transport() {
+        Transport::Polling { poll, upgrade } => {
+            let is_alone = matches!(poll, PollState::None);
             if is_alone {
-                *request = Waiting::Waiting(None);
+                *poll = PollState::Waiting(None);
             }
-            (is_alone, *upgrade != Upgrade::No)
+            (is_alone, *upgrade != UpgradeState::None)
         }
         Transport::Closing(_) => (true, false),
-        Transport::WebSocket(_) | Transport::Closed => return Refusal::BadRequest.as_json(),
+        Transport::WebSocket(_) | Transport::Closed => return RequestError::BadRequest.as_json(),
     };
     if !is_alone {
         connection.end_for_mistake(DisconnectReason::TransportError, "a second GET while one waits");
         return text_response(StatusCode::BAD_REQUEST, String::new());
     }
-    // Dropped if the client hangs up while it waits: then the connection ends.
-    let mut waiting = HangsUp(Some(connection));
+    // If the client aborts the request while it waits, this is dropped, which ends the connection.
+    let mut waiting_get = WaitingGet(Some(connection));
     let payload = poll_fn(|cx| connection.poll_payload(cx)).await;
-    waiting.0 = None;
+    waiting_get.0 = None;
     let payload = match payload {
         Some(payload) => payload,
-        // The client sent the GET before UPGRADE, and it was answered after it: as a GET that comes after UPGRADE.
-        None if is_moving => return Refusal::BadRequest.as_json(),
+        // The connection was upgraded while the GET waited. The answer is that of a GET after the upgrade.
+        None if is_upgrading => return RequestError::BadRequest.as_json(),
         None => connection.close_payload(),
     };
-    let body = match &connection.handshake.jsonp {
+    let body = match &connection.request.jsonp {
         Some(callback) => callback.script(&payload),
         None => payload,
     };
-    let charge = Charge::new(&connection.shared.account, Kind::Http, body.len());
+    let charge = Charge::new(&connection.shared.account, MemoryKind::Http, body.len());
     text_response(StatusCode::OK, charge.hold(body.into()))
 }
 
-/// A GET that waits. It ends the connection if it is dropped before it is answered.
-struct HangsUp<'a>(Option<&'a Arc<Connection>>);
+/// A waiting GET. Aborts the connection if it is dropped before it is answered.
+struct WaitingGet<'a>(Option<&'a Arc<Connection>>);
 
-impl Drop for HangsUp<'_> {
+impl Drop for WaitingGet<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.0 {
             // After an upgrade the connection does not need the GET.
             if !connection.output().is_websocket() {
-                connection.lose(DisconnectReason::TransportError);
+                connection.abort(DisconnectReason::TransportError);
             }
         }
     }
 }
 
-/// Answers a POST, when all packets of its body have been taken in.
+/// Answers a POST after all packets of its body were processed.
 pub(super) async fn post(connection: &Arc<Connection>, request: Request<Body>) -> Response {
     {
         let mut output = connection.output();
-        let is_closing = output.has_farewell();
+        let is_closing = output.has_final_packets();
         match output.transport() {
             Transport::Polling { .. } => {}
-            Transport::WebSocket(_) => return Refusal::BadRequest.as_json(),
-            // The client cannot know yet that the connection has ended: what it sends is dropped.
+            Transport::WebSocket(_) => return RequestError::BadRequest.as_json(),
+            // The client cannot know yet that the connection has ended, so the POST succeeds and its packets are
+            // ignored.
             Transport::Closing(_) if is_closing => {}
-            Transport::Closing(_) | Transport::Closed => return Refusal::UnknownSession.as_json(),
+            Transport::Closing(_) | Transport::Closed => return RequestError::UnknownSession.as_json(),
         }
     }
     if connection.is_posting.swap(true, Ordering::Relaxed) {
         connection.end_for_mistake(DisconnectReason::TransportError, "a second POST while one is read");
         return text_response(StatusCode::BAD_REQUEST, String::new());
     }
-    // Dropped if the client hangs up while the body is read or waits for its turn: then the connection ends.
-    let mut posting = Posting { connection, is_done: false };
-    let response = take_body(connection, request).await;
-    posting.is_done = true;
-    drop(posting);
+    // If the client aborts the request while its body is read or processed, this is dropped, which ends the connection.
+    let mut post = PostInProgress { connection, is_done: false };
+    let response = process_body(connection, request).await;
+    post.is_done = true;
+    drop(post);
     response
 }
 
-/// A POST that is being read. It ends the connection if it is dropped before it is done.
-struct Posting<'a> {
+/// A POST that is being processed. Aborts the connection if it is dropped before it is done.
+struct PostInProgress<'a> {
     connection: &'a Arc<Connection>,
     is_done: bool,
 }
 
-impl Drop for Posting<'_> {
+impl Drop for PostInProgress<'_> {
     fn drop(&mut self) {
         self.connection.is_posting.store(false, Ordering::Relaxed);
         if !self.is_done {
-            self.connection.lose(DisconnectReason::TransportError);
+            self.connection.abort(DisconnectReason::TransportError);
         }
     }
 }
 
-/// Reads the body of a POST and takes its packets in.
-async fn take_body(connection: &Arc<Connection>, request: Request<Body>) -> Response {
+/// Reads the body of a POST and processes its packets.
+async fn process_body(connection: &Arc<Connection>, request: Request<Body>) -> Response {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if is_binary && connection.protocol == Protocol::V4 {
-        connection.end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 has not");
+        connection
+            .end_for_mistake(DisconnectReason::TransportError, "a POST of bytes, which Engine.IO 4 does not have");
         return text_response(StatusCode::BAD_REQUEST, String::new());
     }
     let mut charge = ReceivedCharge::input(&connection.received);
     let mut body = request.into_body();
     let whole = match read(connection, &mut body, &mut charge).await {
         Ok(whole) => whole,
-        Err(Unread::TooLarge) => return text_response(StatusCode::PAYLOAD_TOO_LARGE, String::new()),
-        Err(Unread::Broken) => {
-            connection.lose(DisconnectReason::TransportError);
+        Err(BodyError::TooLarge) => return text_response(StatusCode::PAYLOAD_TOO_LARGE, String::new()),
+        Err(BodyError::Broken) => {
+            connection.abort(DisconnectReason::TransportError);
             return text_response(StatusCode::BAD_REQUEST, String::new());
         }
     };
     match std::str::from_utf8(&whole) {
-        _ if is_binary => take(connection, Packets::of_bytes(&whole)).await,
-        Ok(form) if connection.handshake.jsonp.is_some() => {
-            // A form without a payload is empty, as in Node.
+        _ if is_binary => process_packets(connection, Packets::of_bytes(&whole)).await,
+        Ok(form) if connection.request.jsonp.is_some() => {
+            // A form without a payload counts as an empty payload, as in Node.
             if let Some(text) = jsonp::payload(form) {
                 charge.resize(whole.len() + text.len());
-                take(connection, Packets::of_text(&text, connection.protocol)).await;
+                process_packets(connection, Packets::of_text(&text, connection.protocol)).await;
             }
         }
-        Ok(text) => take(connection, Packets::of_text(text, connection.protocol)).await,
+        Ok(text) => process_packets(connection, Packets::of_text(text, connection.protocol)).await,
         Err(_) => connection.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD),
     }
     let mut response = text_response(StatusCode::OK, "ok".to_owned());
@@ -148,44 +150,48 @@ async fn take_body(connection: &Arc<Connection>, request: Request<Body>) -> Resp
     response
 }
 
-/// The log's words for a body that is no payload.
+/// The text for the log about a body that is not a payload.
 const NO_PAYLOAD: &str = "a POST that is no payload of Engine.IO";
 
 /// Why a body could not be read.
-enum Unread {
+enum BodyError {
     /// It is longer than `limits.payload-bytes`.
     TooLarge,
-    /// The request broke off, or took too long.
+    /// The request was aborted, or took too long.
     Broken,
 }
 
-/// The most bytes of a body that are looked at after the connection has ended: enough for a CLOSE.
-const GOODBYE: usize = 64;
+/// Maximum number of bytes of a body that is still processed after the connection has ended. It is enough for a CLOSE.
+const CLOSED_BODY_MAX: usize = 64;
 
-/// Reads a body, which must come within `server.ping-timeout`. The time in which the server does not read, since there
-/// is no room for more input, does not count. After the connection has ended, a body is read and dropped.
-async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut ReceivedCharge) -> Result<Vec<u8>, Unread> {
+/// Reads a body, which must arrive within `server.ping-timeout`. The time in which the server does not read, because
+/// there is no room for more input, does not count. After the connection has ended, a body is read and discarded.
+async fn read(
+    connection: &Arc<Connection>,
+    body: &mut Body,
+    charge: &mut ReceivedCharge,
+) -> Result<Vec<u8>, BodyError> {
     let most = connection.shared.settings.max_payload.get();
     let (mut bytes, mut len) = (Vec::new(), 0);
     let mut intake = Intake::default();
     let mut deadline = Instant::now() + connection.shared.settings.ping_timeout;
     loop {
-        let asked = Instant::now();
+        let since = Instant::now();
         intake.ready(connection).await;
-        deadline += asked.elapsed();
+        deadline += since.elapsed();
         let is_closed = connection.is_closed();
         if is_closed && connection.output().is_closed() {
-            return Err(Unread::Broken);
+            return Err(BodyError::Broken);
         }
-        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Unread::Broken)?;
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| BodyError::Broken)?;
         let Some(frame) = frame else { return Ok(bytes) };
-        let frame = frame.map_err(|_| Unread::Broken)?;
+        let frame = frame.map_err(|_| BodyError::Broken)?;
         let data = frame.data_ref().map_or(&[][..], |data| data);
         len += data.len();
         if len > most {
-            return Err(Unread::TooLarge);
+            return Err(BodyError::TooLarge);
         }
-        if is_closed && len > GOODBYE {
+        if is_closed && len > CLOSED_BODY_MAX {
             bytes = Vec::new();
         } else {
             bytes.extend_from_slice(data);
@@ -194,22 +200,22 @@ async fn read(connection: &Arc<Connection>, body: &mut Body, charge: &mut Receiv
     }
 }
 
-/// Takes packets in, each when there is room for it and a token.
-async fn take(connection: &Arc<Connection>, packets: Packets<'_>) {
+/// Processes packets, each when there is room for it and a token of the rate limit.
+async fn process_packets(connection: &Arc<Connection>, packets: Packets<'_>) {
     let mut intake = Intake::default();
     for packet in packets {
         let flow = match packet {
             packet if connection.is_closed() => {
-                // The client will not fetch what is unsent.
+                // After its CLOSE, the client does not fetch the unsent packets.
                 if packet == Ok(Packet::Text("1")) {
-                    connection.forget();
+                    connection.discard_last_packets();
                 }
                 ControlFlow::Continue(())
             }
             // Skipped, as in Node.
             Ok(Packet::Text("")) => ControlFlow::Continue(()),
-            Ok(Packet::Text(text)) => connection.take_text(text),
-            Ok(Packet::Binary(data)) => connection.take_binary(data),
+            Ok(Packet::Text(text)) => connection.process_text(text),
+            Ok(Packet::Binary(data)) => connection.process_binary(data),
             Err(payload::NotAPayload) => {
                 connection.end_for_mistake(DisconnectReason::ParseError, NO_PAYLOAD);
                 ControlFlow::Continue(())
@@ -218,7 +224,7 @@ async fn take(connection: &Arc<Connection>, packets: Packets<'_>) {
         if flow.is_break() {
             return;
         }
-        if !intake.took(connection) {
+        if !intake.packet_processed(connection) {
             intake.ready(connection).await;
         }
     }

@@ -1,37 +1,38 @@
-//! Reads from a WebSocket while a polling connection tries it.
+//! Reads from a WebSocket while a polling client probes it.
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
+use tokio::io::AsyncReadExt;
 
 use super::{
     connection::Connection,
     memory::ReceivedCharge,
     reader::Reader,
+    stream::ReadHalf,
     websocket::{Decoder, Message, Stop},
 };
 
-/// Bytes in one read.
+/// Maximum number of bytes of one read.
 const CHUNK: usize = 1024;
 
-/// The receiving side of a WebSocket that a polling connection tries. It hands out one text at a time; what arrived
-/// behind it stays in the decoder.
+/// The receiving side of a WebSocket that a polling client probes. It returns one text message at a time. Later bytes
+/// stay in the decoder.
 pub(super) struct Probe {
-    stream: OwnedReadHalf,
+    stream: ReadHalf,
     decoder: Decoder,
     /// The charge for the bytes that the decoder holds.
     charge: ReceivedCharge,
-    /// Bytes that were read and not decoded yet.
+    /// Bytes that were read and are not decoded yet.
     ahead: Vec<u8>,
 }
 
 impl Probe {
-    pub(super) fn new(connection: &Connection, stream: OwnedReadHalf, ahead: Vec<u8>) -> Self {
+    pub(super) fn new(connection: &Connection, stream: ReadHalf, ahead: Vec<u8>) -> Self {
         let decoder = Decoder::new(connection.shared.settings.max_payload.get());
         Self { stream, decoder, charge: ReceivedCharge::input(&connection.received), ahead }
     }
 
-    /// The next text. `None` if another message arrives, or the stream ends.
+    /// The next text message. `None` if a binary or close message arrives, or the stream ends.
     pub(super) async fn next(&mut self) -> Option<String> {
         loop {
             let mut bytes = std::mem::take(&mut self.ahead);
@@ -61,9 +62,8 @@ impl Probe {
         }
     }
 
-    /// The reader of the connection that has moved to this WebSocket. It takes in what arrived behind the last text
-    /// that was handed out.
+    /// The reader of the connection after the upgrade. It first processes the bytes after the last returned text.
     pub(super) fn into_reader(self, connection: Arc<Connection>) -> Reader {
-        Reader::resumed(connection, self.stream, self.decoder, self.charge)
+        Reader::after_upgrade(connection, self.stream, self.decoder, self.charge)
     }
 }

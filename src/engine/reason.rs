@@ -1,7 +1,7 @@
-//! Why a socket was disconnected.
+//! The reasons for which sockets are disconnected.
 
-/// Why a socket was disconnected, under Socket.IO's own names
-/// (<https://socket.io/docs/v4/server-socket-instance/#disconnect>), and one of ours.
+/// Why a socket was disconnected. All names but the last are Socket.IO's
+/// (<https://socket.io/docs/v4/server-socket-instance/#disconnect>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisconnectReason {
@@ -44,17 +44,38 @@ impl DisconnectReason {
         }
     }
 
-    /// Whether it is an error of Engine.IO itself. As in Node, a polling session is removed at once then, so that its
-    /// client cannot fetch a last packet.
+    /// Whether it is an error of Engine.IO. As in Node, a polling session is then removed at once, so that its client
+    /// cannot fetch its last packets.
     pub(super) const fn is_of_engine(self) -> bool {
         matches!(self, Self::PingTimeout | Self::TransportError | Self::ParseError)
     }
 
-    /// Whether the client may recover its sockets.
+    /// All reasons.
+    const ALL: [Self; 10] = [
+        Self::ClientNamespaceDisconnect,
+        Self::ServerNamespaceDisconnect,
+        Self::ServerShuttingDown,
+        Self::PingTimeout,
+        Self::TransportClose,
+        Self::TransportError,
+        Self::ParseError,
+        Self::ForcedClose,
+        Self::ForcedServerClose,
+        Self::SlowConsumer,
+    ];
+
+    /// The reason with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    /// Whether the client may recover its sockets. The list is Node's. After a shutdown, the next process has the
+    /// sockets, or they end with this process.
     pub(super) const fn is_recoverable(self) -> bool {
         matches!(
             self,
             Self::PingTimeout
+                | Self::ServerShuttingDown
                 | Self::TransportClose
                 | Self::TransportError
                 | Self::ForcedClose

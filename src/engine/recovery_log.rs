@@ -1,37 +1,37 @@
-//! The recovery log of one socket: the last events that were sent to it, or would have been while its client was away.
+//! The recovery log of one socket: its last events, including those that were emitted while the client was away.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     frame::Frame,
-    memory::{Account, Charge, Kind},
+    memory::{Account, Charge, MemoryKind},
     version::Protocol,
 };
 
-/// How many places of a log are not charged to the account.
+/// The capacity of a log that is not charged to the account.
 const KEPT: usize = 32;
 
-/// Events in the order in which they were sent. A client can recover if the last event that it has received is one of
-/// these, or the one just before the first.
+/// Events in the order in which they were sent. A client can recover its socket if the last event that it has received
+/// is in the log, or is the last one that was removed.
 #[derive(Default)]
 pub(super) struct RecoveryLog {
-    /// Each is one event, or several that were joined.
+    /// Each frame is one event, or several joined events.
     entries: VecDeque<Arc<Frame>>,
-    /// How many events of the first entry are removed.
-    forgotten: usize,
+    /// The number of events that were removed from the first entry.
+    removed: usize,
     /// The number of events.
     len: usize,
     bytes: usize,
-    /// The number of the last event that was removed from the front; 0 while none was.
-    last_gone: u64,
-    /// How many events, from the front, were sent before the last ping.
-    pinged: usize,
-    /// For the capacity of `entries`, where it is above [`KEPT`].
+    /// The offset number of the last event that was removed; 0 if none was.
+    last_removed: u64,
+    /// The number of events, from the front, that were sent before the last ping.
+    sent_before_ping: usize,
+    /// The charge for the capacity of `entries`, if it is above [`KEPT`].
     slots: Option<Box<Charge>>,
 }
 
 impl RecoveryLog {
-    /// Appends an event, or several that were joined. The oldest events are removed to keep the bounds.
+    /// Appends an event, or several in a joined frame. Removes the oldest events if there are too many.
     pub(super) fn push(&mut self, frame: &Arc<Frame>, most: usize, most_bytes: usize, account: &Arc<Account>) {
         self.bytes += size(frame);
         self.len += frame.parts().len();
@@ -39,71 +39,94 @@ impl RecoveryLog {
             self.entries.reserve(1);
             if self.entries.capacity() > KEPT {
                 let bytes = self.entries.capacity() * size_of::<Arc<Frame>>();
-                self.slots.get_or_insert_with(|| Box::new(Charge::new(account, Kind::Logs, 0))).resize(bytes);
+                self.slots.get_or_insert_with(|| Box::new(Charge::new(account, MemoryKind::Logs, 0))).resize(bytes);
             }
         }
         frame.charge(account).logged();
         self.entries.push_back(frame.clone());
         while self.len > most || self.bytes > most_bytes {
             let is_too_much = |len, bytes| len >= most || bytes >= most_bytes;
-            if !self.forget_entry_if(is_too_much) && !self.forget_first() {
+            if !self.remove_entry_if(is_too_much) && !self.remove_first() {
                 break;
             }
         }
     }
 
-    /// Bytes of its events, each in full.
+    /// A log of these events, after the removal of the event with the number `last_removed`.
+    pub(super) fn restored(
+        events: &[Arc<Frame>],
+        last_removed: u64,
+        most: usize,
+        most_bytes: usize,
+        account: &Arc<Account>,
+    ) -> Self {
+        let mut log = Self { last_removed, ..Self::default() };
+        events.iter().for_each(|event| log.push(event, most, most_bytes, account));
+        log
+    }
+
+    /// Its events, none of them joined with others.
+    pub(super) fn events(&self) -> Vec<Arc<Frame>> {
+        self.entries.iter().flat_map(Frame::parts).skip(self.removed).cloned().collect()
+    }
+
+    /// The offset number of the last event that was removed; 0 if none was.
+    pub(super) fn last_removed(&self) -> u64 {
+        self.last_removed
+    }
+
+    /// The bytes of its events, each counted in full.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Removes the first entry if no event of it is removed yet and this holds for the events and bytes that would be
-    /// left.
-    fn forget_entry_if(&mut self, is_true: impl Fn(usize, usize) -> bool) -> bool {
-        let Some(entry) = self.entries.front().filter(|_| self.forgotten == 0) else { return false };
+    /// Removes the first entry if none of its events was removed before, and `condition` holds for the numbers of
+    /// events and bytes that remain without it.
+    fn remove_entry_if(&mut self, condition: impl Fn(usize, usize) -> bool) -> bool {
+        let Some(entry) = self.entries.front().filter(|_| self.removed == 0) else { return false };
         let (len, bytes) = (self.len - entry.parts().len(), self.bytes - size(entry));
-        if !is_true(len, bytes) {
+        if !condition(len, bytes) {
             return false;
         }
-        self.last_gone = entry.number();
-        self.pinged = self.pinged.saturating_sub(entry.parts().len());
+        self.last_removed = entry.number();
+        self.sent_before_ping = self.sent_before_ping.saturating_sub(entry.parts().len());
         (self.len, self.bytes) = (len, bytes);
         self.entries.pop_front();
         true
     }
 
-    fn forget_first(&mut self) -> bool {
+    fn remove_first(&mut self) -> bool {
         let Some(entry) = self.entries.front() else { return false };
         let events = entry.parts();
-        let first = &events[self.forgotten];
+        let first = &events[self.removed];
         self.bytes -= size(first);
-        self.last_gone = first.number();
+        self.last_removed = first.number();
         self.len -= 1;
-        self.pinged = self.pinged.saturating_sub(1);
-        self.forgotten += 1;
-        if self.forgotten == events.len() {
-            self.forgotten = 0;
+        self.sent_before_ping = self.sent_before_ping.saturating_sub(1);
+        self.removed += 1;
+        if self.removed == events.len() {
+            self.removed = 0;
             self.entries.pop_front();
         }
         true
     }
 
-    /// A ping is sent after the events that are in the log.
-    pub(super) fn pinged(&mut self) {
-        self.pinged = self.len;
+    /// Called when a ping is sent. The events that are in the log were sent before it.
+    pub(super) fn ping_sent(&mut self) {
+        self.sent_before_ping = self.len;
     }
 
-    /// The pong has arrived: the client has received the events that were sent before the ping, so they are removed.
-    pub(super) fn confirmed(&mut self) {
-        for _ in 0..self.pinged {
-            self.forget_first();
+    /// The pong has arrived. Removes the events that were sent before the ping, because the client has received them.
+    pub(super) fn pong_received(&mut self) {
+        for _ in 0..self.sent_before_ping {
+            self.remove_first();
         }
         self.shrink();
     }
 
-    /// Removes all events: only a client that has received the last of them can recover now.
-    pub(super) fn give_up(&mut self) {
-        while self.forget_first() {}
+    /// Removes all events. Afterwards, only a client that has received the last of them can recover the socket.
+    pub(super) fn clear(&mut self) {
+        while self.remove_first() {}
         self.shrink();
     }
 
@@ -113,32 +136,33 @@ impl RecoveryLog {
         }
     }
 
-    /// Whether all events after the one of this number are in the log; 0 stands for the start.
+    /// Whether all events after the one with this number are in the log. 0 means all events since CONNECT.
     pub(super) fn is_whole_after(&self, number: u64) -> bool {
-        number == self.last_gone || self.place(number).is_some()
+        number == self.last_removed || self.position(number).is_some()
     }
 
-    /// Searches from the end: a client has usually received most of the log.
-    fn place(&self, number: u64) -> Option<usize> {
+    /// The index of the event with this number. The search starts at the end, because a client has usually received
+    /// most events.
+    fn position(&self, number: u64) -> Option<usize> {
         let mut events = self.entries.iter().rev().flat_map(|entry| entry.parts().iter().rev()).take(self.len);
         let after_it = events.position(|event| event.number() == number)?;
         Some(self.len - 1 - after_it)
     }
 
-    /// The events after the one of this number. Those up to it are removed.
-    pub(super) fn after(&mut self, number: u64) -> impl Iterator<Item = &Arc<Frame>> {
-        if let Some(place) = self.place(number) {
-            for _ in 0..=place {
-                self.forget_first();
+    /// The events after the one with this number. Removes the events up to it.
+    pub(super) fn replay_after(&mut self, number: u64) -> impl Iterator<Item = &Arc<Frame>> {
+        if let Some(position) = self.position(number) {
+            for _ in 0..=position {
+                self.remove_first();
             }
         }
-        self.pinged = 0;
-        self.entries.iter().flat_map(Frame::parts).skip(self.forgotten)
+        self.sent_before_ping = 0;
+        self.entries.iter().flat_map(Frame::parts).skip(self.removed)
     }
 }
 
 fn size(frame: &Frame) -> usize {
-    frame.wire(Protocol::V4).len()
+    frame.websocket_bytes(Protocol::V4).len()
 }
 
 #[cfg(test)]
@@ -151,11 +175,11 @@ mod tests {
     }
 
     fn numbers(log: &mut RecoveryLog, after: u64) -> Option<Vec<u64>> {
-        log.is_whole_after(after).then(|| log.after(after).map(|frame| frame.number()).collect())
+        log.is_whole_after(after).then(|| log.replay_after(after).map(|frame| frame.number()).collect())
     }
 
     #[test]
-    fn it_begins_where_the_client_stopped() {
+    fn it_replays_the_events_after_the_last_one_that_the_client_received() {
         let mut log = RecoveryLog::default();
         for frame in frames(5) {
             log.push(&frame, 10, 1_000, &Account::unbounded());
@@ -163,18 +187,18 @@ mod tests {
         assert_eq!(numbers(&mut log, 0), Some(vec![1, 2, 3, 4, 5]), "from the start");
         assert_eq!(numbers(&mut log, 3), Some(vec![4, 5]));
         assert_eq!(numbers(&mut log, 3), Some(vec![4, 5]), "again");
-        assert_eq!(numbers(&mut log, 2), None, "forgotten by then");
-        assert_eq!(numbers(&mut log, 0), None, "not whole any more");
+        assert_eq!(numbers(&mut log, 2), None, "removed by the recovery before");
+        assert_eq!(numbers(&mut log, 0), None, "no longer complete");
         assert_eq!(numbers(&mut log, 9), None, "never sent");
     }
 
     #[test]
-    fn it_is_bounded_and_never_has_a_hole() {
+    fn it_is_bounded_and_has_no_gap() {
         let mut log = RecoveryLog::default();
         for frame in frames(5) {
             log.push(&frame, 3, 1_000, &Account::unbounded());
         }
-        assert_eq!(numbers(&mut log, 1), None, "2 is gone");
+        assert_eq!(numbers(&mut log, 1), None, "2 was removed");
         assert_eq!(numbers(&mut log, 2), Some(vec![3, 4, 5]));
         let mut small = RecoveryLog::default();
         for frame in frames(5) {
@@ -185,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_were_joined_are_counted_recovered_and_forgotten_one_by_one() {
+    fn joined_events_are_counted_recovered_and_removed_one_by_one() {
         let joined = |log: &mut RecoveryLog, most| {
             let all = frames(6);
             let (first, others) = all.split_first().unwrap();
@@ -205,27 +229,46 @@ mod tests {
         for most in 1..6 {
             let mut log = RecoveryLog::default();
             joined(&mut log, most);
-            let gone = 6 - most as u64;
-            assert_eq!(numbers(&mut log, gone - 1), None, "{gone} is gone");
-            assert_eq!(numbers(&mut log, gone), Some((gone + 1..=6).collect()));
+            let removed = 6 - most as u64;
+            assert_eq!(numbers(&mut log, removed - 1), None, "{removed} was removed");
+            assert_eq!(numbers(&mut log, removed), Some((removed + 1..=6).collect()));
         }
         let mut log = RecoveryLog::default();
         joined(&mut log, 4);
-        log.pinged();
+        log.ping_sent();
         joined(&mut log, 7);
-        log.confirmed();
-        assert_eq!((log.len, log.last_gone), (6, 6));
+        log.pong_received();
+        assert_eq!((log.len, log.last_removed), (6, 6));
     }
 
     #[test]
-    fn a_pong_confirms_what_was_sent_before_its_ping() {
+    fn a_restored_log_is_as_it_was() {
+        let frames = frames(6);
+        for removed in 0..4 {
+            let mut log = RecoveryLog::default();
+            log.push(&Frame::joined(frames[..4].to_vec()), 10, 1_000, &Account::unbounded());
+            frames[4..].iter().for_each(|frame| log.push(frame, 10, 1_000, &Account::unbounded()));
+            for _ in 0..removed {
+                log.remove_first();
+            }
+            let (events, last) = (log.events(), log.last_removed());
+            let mut restored = RecoveryLog::restored(&events, last, 10, 1_000, &Account::unbounded());
+            assert_eq!((restored.len, restored.bytes, restored.last_removed), (log.len, log.bytes, log.last_removed));
+            for after in (0..=6).rev() {
+                assert_eq!(numbers(&mut restored, after), numbers(&mut log, after), "{removed} removed, after {after}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pong_removes_the_events_that_were_sent_before_its_ping() {
         let mut log = RecoveryLog::default();
         let frames = frames(4);
         log.push(&frames[0], 10, 1_000, &Account::unbounded());
         log.push(&frames[1], 10, 1_000, &Account::unbounded());
-        log.pinged();
+        log.ping_sent();
         log.push(&frames[2], 10, 1_000, &Account::unbounded());
-        log.confirmed();
+        log.pong_received();
         log.push(&frames[3], 10, 1_000, &Account::unbounded());
         assert_eq!(numbers(&mut log, 2), Some(vec![3, 4]));
         assert_eq!(numbers(&mut log, 1), None);

@@ -1,45 +1,46 @@
-//! Recoveries that break the connection again: a client may not be able to take one of the events that it missed. It
-//! would be sent that event and break off, for ever.
+//! Limits repeated recoveries that break the connection. A client may crash on one of the events that it missed.
+//! Without a limit, it would recover the socket, receive that event and disconnect for ever.
 
-/// The last event that a recovering client has received.
+/// The last event that a recovering client has received, according to the offset that the client sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Seen {
-    /// None at all.
-    Nothing,
-    /// The one of this number.
-    Until(u64),
-    /// One that this process never sent.
+pub(super) enum LastReceived {
+    /// It has received no event.
+    NoEvent,
+    /// The event with this number.
+    Event(u64),
+    /// The offset is not one of this process.
     Unknown,
 }
 
-impl Seen {
-    /// Its number; 0 stands for none at all.
+impl LastReceived {
+    /// The number of the event. 0 if there is none, or it is unknown.
     pub(super) fn number(self) -> u64 {
         match self {
-            Self::Until(number) => number,
-            Self::Nothing | Self::Unknown => 0,
+            Self::Event(number) => number,
+            Self::NoEvent | Self::Unknown => 0,
         }
     }
 }
 
-/// How many connections in a row may break at the events that their client missed.
+/// Maximum number of consecutive recoveries that end with a broken connection. After them the socket is not recovered
+/// again.
 const BREAKS_MAX: u32 = 2;
 
-/// What became of a socket's recoveries.
+/// The recent recoveries of a socket.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
-    /// The number of the last event that was sent again; 0 where the client has sent something since.
+    /// The number of the last event that was replayed. 0 if the client has sent a packet since.
     pub(super) last: u64,
-    /// How many recoveries in a row broke the connection.
+    /// The number of recoveries in a row that broke the connection.
     broken: u32,
 }
 
 impl Replays {
-    /// Whether there may be one more. A client that comes back without having received the last event that was sent
-    /// again, and has sent nothing in between, was broken by it.
-    pub(super) fn may_go_on(&mut self, seen: Seen) -> bool {
+    /// Whether the socket may be recovered once more. The last recovery counts as broken if the client has not received
+    /// the last replayed event, and has sent nothing since.
+    pub(super) fn may_replay(&mut self, last_received: LastReceived) -> bool {
         let last = std::mem::take(&mut self.last);
-        self.broken = if seen.number() < last { self.broken + 1 } else { 0 };
+        self.broken = if last_received.number() < last { self.broken + 1 } else { 0 };
         self.broken < BREAKS_MAX
     }
 }

@@ -1,23 +1,28 @@
-//! The engine's settings, as values: what it needs of the configuration, and the bounds that may change while it runs.
+//! The engine's part of the configuration, with the bounds that may change while the server runs.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use crate::config::{LimitsConfig, RecoveryClients};
+use super::session_cookie::SessionCookie;
+use crate::config::{LimitsConfig, RecoveryClients, TransportKind};
 
 /// The engine's part of the configuration.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// `server.ping-interval`: from one ping to the next.
+    /// `server.ping-interval`: the time from one ping to the next.
     pub(crate) ping_interval: Duration,
-    /// `server.ping-timeout`: from a ping to the last moment for its pong.
+    /// `server.ping-timeout`: how long a client may take to answer a ping.
     pub(crate) ping_timeout: Duration,
-    /// `server.connect-timeout`: from the handshake to the last moment for joining a namespace.
+    /// `server.connect-timeout`: how long a client may take from the handshake until it joins a namespace.
     pub(crate) connect_timeout: Duration,
     /// `server.upgrade-timeout`: how long an upgrade from polling to a WebSocket may take.
     pub(crate) upgrade_timeout: Duration,
+    /// `server.transports`.
+    pub(crate) transports: Vec<TransportKind>,
+    /// `[cookie]`.
+    pub(crate) cookie: Option<SessionCookie>,
     /// `server.allow-eio3`: whether clients of Engine.IO 3 may connect.
     pub(crate) allow_eio3: bool,
     /// Maximal bytes of one message, one request body and one payload.
@@ -27,7 +32,7 @@ pub(crate) struct Settings {
     /// Maximal unsent bytes of one connection. See `slow_consumers`.
     pub(crate) queued_bytes: Bound,
     /// Connection state recovery.
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: RecoverySettings,
     /// Plain WebSocket.
     pub(crate) plain: PlainSettings,
 }
@@ -37,7 +42,7 @@ pub(crate) struct Settings {
 pub(crate) struct Bound(AtomicUsize);
 
 impl Bound {
-    /// From a limit of the configuration, where 0 means unbounded.
+    /// From a limit of the configuration. 0 means unbounded.
     pub(crate) fn new(limit: usize) -> Self {
         Self(AtomicUsize::new(LimitsConfig::or_none(limit)))
     }
@@ -53,12 +58,12 @@ impl Bound {
     }
 }
 
-/// Connection state recovery: how long and how much is kept of sockets whose clients are away.
+/// The settings of connection state recovery.
 #[derive(Debug, Clone)]
-pub(crate) struct Recovery {
-    /// How long a client may stay away. Zero turns recovery off.
+pub(crate) struct RecoverySettings {
+    /// How long after a lost connection a client may recover its socket. Zero turns recovery off.
     pub(crate) window: Duration,
-    /// Which clients are recovered if they do not choose themselves, by `recovery` in the query.
+    /// Which clients can be recovered if their query has no parameter `recovery`.
     pub(crate) clients: RecoveryClients,
     /// Maximal events in one socket's log.
     pub(crate) events: usize,
@@ -70,7 +75,7 @@ pub(crate) struct Recovery {
     pub(crate) sockets: usize,
 }
 
-impl Recovery {
+impl RecoverySettings {
     /// Whether recovery is on.
     pub(super) fn is_on(&self) -> bool {
         !self.window.is_zero()
@@ -80,14 +85,14 @@ impl Recovery {
 /// The settings of plain WebSocket.
 #[derive(Debug, Clone)]
 pub(crate) struct PlainSettings {
-    /// From one ping frame of the server's to the next.
+    /// The time from one ping frame of the server to the next.
     pub(crate) ping_interval: Duration,
-    /// How long a client may send no frame at all.
+    /// Maximum time between two frames of a client. After it, the connection ends.
     pub(crate) idle_timeout: Duration,
-    /// The name of the event that a bare text frame stands for.
+    /// The name of the event into which a bare text is translated.
     pub(crate) text_event: String,
-    /// The name of the event by which clients of bare texts get saved messages; `None` where texts are not saved.
+    /// The event that reports a saved message. Its message is sent as a bare text. `None` if texts are not saved.
     pub(crate) saved_event: Option<&'static str>,
-    /// Whether clients join the root namespace before they send anything.
+    /// Whether clients join the root namespace at once, without sending a CONNECT.
     pub(crate) open_at_once: bool,
 }

@@ -1,17 +1,20 @@
-//! What all connections and sockets share: settings, limits, accounts, clocks, and frames that are always the same.
-//! Knows neither connections nor sockets.
+//! What all connections and sockets share: settings, limits, the memory account, timers, flushers, and constant frames.
+//! This file imports neither connections nor sockets.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use governor::DefaultDirectRateLimiter;
 
 use super::{
-    diagnosis, flushers::Flushers, frame::Frame, library::Library, memory::Account, offset::Offsets,
+    diagnosis, flushers::Flushers, frame::Frame, hooks::Hooks, library::Library, memory::Account, offset::Offsets,
     settings::Settings, timers::Timers, websocket::opcode,
 };
-use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics};
+use crate::{config::LimitsConfig, limits::Limits, metrics::Metrics, observer::Observers};
 
-/// One for each [`Engine`](super::handle::Engine).
+/// The shared part of an [`Engine`](super::handle::Engine).
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) metrics: Metrics,
@@ -21,27 +24,31 @@ pub(super) struct Shared {
     pub(super) offsets: Offsets,
     pub(super) timers: Timers,
     pub(super) flushers: Flushers,
-    /// Limits the log lines about connections that are closed for what they sent.
+    /// Limits the log lines about clients that broke the protocol.
     pub(super) mistake_lines: DefaultDirectRateLimiter,
     pub(super) frames: Frames,
-    namespaces: OnceLock<Namespaces>,
+    is_closing: AtomicBool,
+    opened: OnceLock<Opened>,
+    observers: OnceLock<Observers>,
+    hooks: OnceLock<Hooks>,
 }
 
-/// The namespaces there are.
-struct Namespaces {
+/// Returns whether a CONNECT for the namespace with this path is passed to the library. Any other CONNECT is refused.
+pub(crate) type Knows = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// The arguments of [`Shared::open`].
+struct Opened {
     library: Library,
-    /// The library's name of a namespace, by path.
-    routes: matchit::Router<String>,
+    knows: Knows,
 }
 
-/// Frames that are always the same, made once.
+/// Constant frames, made once. `ping`, `pong`, `noop` and `close` are packets of Engine.IO.
 pub(super) struct Frames {
-    /// Engine.IO's packets of these names.
     pub(super) ping: Arc<Frame>,
     pub(super) pong: Arc<Frame>,
     pub(super) noop: Arc<Frame>,
     pub(super) close: Arc<Frame>,
-    /// A ping frame of WebSocket's own, for clients of plain WebSocket.
+    /// A ping frame of RFC 6455, for clients of plain WebSocket.
     pub(super) websocket_ping: Arc<Frame>,
 }
 
@@ -57,36 +64,71 @@ impl Shared {
             flushers: Flushers::new(),
             mistake_lines: diagnosis::lines(),
             frames: Frames::new(),
-            namespaces: OnceLock::new(),
+            is_closing: AtomicBool::new(false),
+            opened: OnceLock::new(),
+            observers: OnceLock::new(),
+            hooks: OnceLock::new(),
         })
     }
 
     /// Replaces the bounds that may change while the server runs. Open WebSockets keep their maximal message size.
-    pub(super) fn rebound(&self, limits: &LimitsConfig) {
+    pub(super) fn set_limits(&self, limits: &LimitsConfig) {
         self.settings.max_payload.set(limits.payload_bytes);
         self.settings.attachments.set(limits.attachments);
         self.settings.queued_bytes.set(limits.queued_bytes);
-        self.account.rebound(limits);
+        self.account.set_limits(limits);
     }
 
-    /// Sets the library and its namespaces. See [`Engine::open`](super::handle::Engine::open).
-    pub(super) fn open(&self, library: Library, routes: matchit::Router<String>) {
-        let is_first = self.namespaces.set(Namespaces { library, routes }).is_ok();
+    /// Sets the library (socketioxide), and the check of a CONNECT's namespace. See
+    /// [`Engine::open`](super::handle::Engine::open).
+    pub(super) fn open(&self, library: Library, knows: Knows) {
+        let is_first = self.opened.set(Opened { library, knows }).is_ok();
         assert!(is_first, "the engine is opened once");
     }
 
-    fn namespaces(&self) -> &Namespaces {
-        self.namespaces.get().expect("the engine is opened before the server listens")
+    fn opened(&self) -> &Opened {
+        self.opened.get().expect("the engine is opened before the server listens")
     }
 
-    /// The library.
+    /// Sets the application's hooks for requests.
+    pub(super) fn hook(&self, hooks: Hooks) {
+        assert!(self.hooks.set(hooks).is_ok(), "the engine is opened once");
+    }
+
+    /// The application's hooks for requests.
+    pub(super) fn hooks(&self) -> &Hooks {
+        self.hooks.get_or_init(Hooks::default)
+    }
+
+    /// From now on a CONNECT ends its connection: see [`Self::is_closing`].
+    pub(super) fn begin_close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is closing. A CONNECT is then not refused, since a client does not repeat a CONNECT that was
+    /// refused. Its connection ends, and the client connects again by itself.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Sets the observers.
+    pub(super) fn observe(&self, observers: Observers) {
+        assert!(self.observers.set(observers).is_ok(), "the observers are set once");
+    }
+
+    /// The observers, if there are any.
+    pub(super) fn observers(&self) -> Option<&Observers> {
+        self.observers.get()
+    }
+
+    /// The library: socketioxide, which decides on CONNECT.
     pub(super) fn library(&self) -> &Library {
-        &self.namespaces().library
+        &self.opened().library
     }
 
-    /// The library's name of a namespace; `None` where there is none of this path.
-    pub(super) fn route(&self, namespace: &str) -> Option<&str> {
-        self.namespaces().routes.at(namespace).ok().map(|found| found.value.as_str())
+    /// Whether a CONNECT for this namespace is passed to the library.
+    pub(super) fn knows(&self, namespace: &str) -> bool {
+        (self.opened().knows)(namespace)
     }
 }
 

@@ -1,20 +1,21 @@
-//! The end of all connections, when the server shuts down.
+//! Ends all connections when the server shuts down.
 
 use std::time::{Duration, Instant};
 
-use super::{handle::Engine, reason::DisconnectReason};
+use super::{application::Application, handle::Engine, reason::DisconnectReason};
 
-/// Maximal batches per second in which connections are ended.
+/// Maximum number of batches of connections that are ended per second.
 const BATCHES_PER_SECOND: f64 = 20.0;
 /// How long polling clients may take to fetch their last packets.
 const LAST_FETCHES: Duration = Duration::from_secs(1);
-/// How often to check whether all clients have gone.
+/// How often the server checks whether all clients have disconnected.
 const CHECK: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Ends all connections, in batches over this time, so that their clients do not all reconnect at once. Returns
-    /// sooner when all have gone by themselves.
-    pub(crate) async fn drop_connections(&self, over: Duration) {
+    /// Ends all connections, in batches over this time, so that their clients do not reconnect at the same moment.
+    /// Returns earlier if all clients have disconnected by themselves. With `may_poll`, polling clients have time to fetch
+    /// their last packets.
+    pub(crate) async fn drop_connections(&self, over: Duration, may_poll: bool) {
         let connections = self.connections.all();
         let most_batches = (over.as_secs_f64() * BATCHES_PER_SECOND).max(1.0) as usize;
         let batches = connections.chunks(connections.len().div_ceil(most_batches).max(1));
@@ -28,11 +29,11 @@ impl Engine {
                 connection.end(DisconnectReason::ServerShuttingDown, None);
             }
         }
-        // Polling clients have yet to fetch CLOSE, and clients that are upgrading have yet to get it over the
-        // WebSocket.
-        let until = Instant::now() + LAST_FETCHES;
+        // Waits for polling clients that have not fetched CLOSE, and for upgrading clients that have not received it
+        // over the WebSocket.
+        let until = Instant::now() + if may_poll { LAST_FETCHES } else { Duration::ZERO };
         while Instant::now() < until && !self.connections.is_empty() {
-            // A handshake that was accepted before may have become a connection only now.
+            // A handshake that was accepted before the shutdown may open a connection only now.
             for late in self.connections.all() {
                 if !late.is_closed() {
                     late.end(DisconnectReason::ServerShuttingDown, None);
@@ -42,13 +43,19 @@ impl Engine {
         }
     }
 
-    /// Disconnects all sockets that are left, those of clients that are away too.
-    pub(crate) fn close(&self) {
+    /// Ends the remaining connections at once. Sockets that can be recovered are away then.
+    pub(crate) fn abort_connections(&self) {
         for connection in self.connections.all() {
-            connection.lose(DisconnectReason::ServerShuttingDown);
+            connection.abort(DisconnectReason::ServerShuttingDown);
         }
-        for socket in self.away.all() {
-            socket.end(DisconnectReason::ServerShuttingDown);
+    }
+
+    /// Ends the sockets whose clients are away, but for those that the next process can take up.
+    pub(crate) fn end_away_sockets(&self, is_kept: impl Fn(&dyn Application) -> bool) {
+        for socket in self.recoverable.all_away() {
+            if !socket.application().is_some_and(|application| is_kept(&*application)) {
+                socket.end(DisconnectReason::ServerShuttingDown);
+            }
         }
     }
 }

@@ -1,30 +1,34 @@
-//! A socket of Socket.IO: one client in one namespace. It outlives its connection for as long as its client may recover
-//! it.
+//! A socket of Socket.IO: one client in one namespace. After its connection has ended, it exists for as long as the
+//! client may recover it.
 //!
-//! This file has the state. What is done with it is below: [`admission`] (the answer to CONNECT), [`deliver`] (what is
-//! sent to its client), [`from_connection`] (what its connection tells it), [`recovery`] (its client goes away and
-//! comes back), and [`finish`] (its end).
+//! This file holds the state. The files below hold the methods: [`admission`] (the answer to CONNECT), [`deliver`]
+//! (events and acknowledgements to the client), [`from_connection`] (the methods that its connection calls),
+//! [`recovery`] (connection state recovery), [`suspended`] (a restart of the server), and [`end`].
 
 mod admission;
+mod charged_handshake;
 mod deliver;
-mod finish;
+mod end;
 mod from_connection;
 pub(super) mod recovery;
+mod suspended;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use rand::{Rng, distr::Alphanumeric};
 use tokio::sync::oneshot;
 
+use self::charged_handshake::ChargedHandshake;
+pub(crate) use self::{recovery::ClientChange, suspended::SuspendedSocket};
+
 use super::{
-    application::{Answer, Application},
-    away::AwaySockets,
+    application::{AckArguments, Application},
     connection::Connection,
     handshake::Handshake,
     library::LibrarySession,
-    memory::ReceivedCharge,
     output::TransportName,
     reason::DisconnectReason,
+    recoverable_sockets::RecoverableSockets,
     recovery_log::RecoveryLog,
     replays::Replays,
     shared::Shared,
@@ -41,33 +45,34 @@ const PID_SECRET: usize = 24;
 
 /// One client in one namespace.
 pub(crate) struct Socket {
-    /// As its client knows it too, except for clients of Engine.IO 3 outside of the root namespace.
+    /// The client knows the socket by this id. Exception: a client of Engine.IO 3 outside the root namespace.
     pub(crate) id: SocketId,
     /// The path of the namespace.
     pub(crate) namespace: Arc<str>,
     /// When its client sent CONNECT; a recovery does not change it.
     pub(crate) connected_at: Timestamp,
     shared: Arc<Shared>,
-    away: Arc<AwaySockets<Self>>,
+    recoverable: Arc<RecoverableSockets<Self>>,
     protocol: Protocol,
     session: LibrarySession,
-    /// The id by which a client of Engine.IO 3 knows it outside of the root namespace.
+    /// The id by which a client of Engine.IO 3 knows the socket outside the root namespace.
     legacy_id: Option<String>,
-    /// The secret by which its client recovers it. `None` where the client cannot: then its events carry no offsets,
-    /// and its log stays empty.
+    /// The secret with which the client recovers the socket. If it is `None`, the client cannot recover the socket:
+    /// events carry no offsets, and the log stays empty.
     pid: Option<String>,
-    /// For a long `auth`, which the layer above keeps as long as the socket.
-    _auth_charge: Option<Box<ReceivedCharge>>,
     state: Mutex<State>,
 }
 
 struct State {
     phase: Phase,
+    handshake: ChargedHandshake,
     application: Option<Arc<dyn Application>>,
     log: RecoveryLog,
     replays: Replays,
-    /// Those who wait for the client's acknowledgements, by the acknowledgement's id.
-    asked: HashMap<u64, oneshot::Sender<Answer>>,
+    /// The client's changes since the layer above last took them.
+    changes: Vec<ClientChange>,
+    /// Receivers of the client's acknowledgements, by acknowledgement id.
+    pending_acks: HashMap<u64, oneshot::Sender<AckArguments>>,
 }
 
 enum Phase {
@@ -83,16 +88,16 @@ enum Phase {
 }
 
 impl Socket {
-    /// For a CONNECT that has arrived. The caller adds it to the connection.
+    /// Creates a socket for a CONNECT. The caller adds it to the connection.
     pub(super) fn new(
         connection: &Arc<Connection>,
-        away: &Arc<AwaySockets<Self>>,
+        recoverable: &Arc<RecoverableSockets<Self>>,
         session: LibrarySession,
         namespace: &str,
-        auth_bytes: usize,
+        auth: &str,
     ) -> Arc<Self> {
         let id = session.sid();
-        let pid = connection.handshake.is_recoverable.then(|| {
+        let pid = connection.request.is_recoverable.then(|| {
             let secret = rand::rng().sample_iter(Alphanumeric).take(PID_SECRET).map(char::from);
             id.to_string().chars().chain(secret).collect()
         });
@@ -105,16 +110,17 @@ impl Socket {
             protocol: connection.protocol,
             session,
             pid,
-            _auth_charge: ReceivedCharge::handshake(&connection.received, auth_bytes),
             state: Mutex::new(State {
                 phase: Phase::Connecting(connection.clone()),
+                handshake: ChargedHandshake::new(connection, auth),
                 application: None,
                 log: RecoveryLog::default(),
                 replays: Replays::default(),
-                asked: HashMap::new(),
+                changes: Vec::new(),
+                pending_acks: HashMap::new(),
             }),
             shared: connection.shared.clone(),
-            away: away.clone(),
+            recoverable: recoverable.clone(),
         })
     }
 
@@ -122,17 +128,14 @@ impl Socket {
         self.state.lock()
     }
 
-    /// The handshake of its connection; `None` while its client is away, and after its end.
-    pub(crate) fn handshake(&self) -> Option<Handshake> {
-        match &self.state().phase {
-            Phase::Connecting(connection) | Phase::Connected(connection) => Some(connection.handshake.clone()),
-            Phase::Away { .. } | Phase::Closed => None,
-        }
+    /// The handshake of its last connection, which it keeps while its client is away and after its end.
+    pub(crate) fn handshake(&self) -> Handshake {
+        self.state().handshake.handshake.clone()
     }
 
-    /// Whether its client is away: gone, and may recover it.
-    pub(crate) fn is_away(&self) -> bool {
-        matches!(self.state().phase, Phase::Away { .. })
+    /// Whether its CONNECT is undecided and its client waits.
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.state().phase, Phase::Connecting(_))
     }
 
     /// Whether its client is connected.
@@ -140,26 +143,28 @@ impl Socket {
         matches!(self.state().phase, Phase::Connected(_))
     }
 
-    /// The transport and the address of its client; `None` while that is not connected.
+    /// The transport and the address of its client. `None` while the client is not connected.
     pub(crate) fn connection(&self) -> Option<(TransportName, Option<IpAddr>)> {
         let connection = match &self.state().phase {
             Phase::Connected(connection) => connection.clone(),
             Phase::Connecting(_) | Phase::Away { .. } | Phase::Closed => return None,
         };
-        Some((connection.transport_name(), connection.handshake.address))
+        Some((connection.transport_name(), connection.request.head.address()))
     }
 
-    /// The socket of the layer above; `None` before CONNECT was accepted and after the end.
+    /// The object of the layer above for this socket. `None` before CONNECT was accepted and after the socket has
+    /// ended.
     pub(crate) fn application(&self) -> Option<Arc<dyn Application>> {
         self.state().application.clone()
     }
 
-    /// The id by which its client knows it: one of Engine.IO 3 puts the namespace before it.
+    /// The id by which the client knows the socket. For clients of Engine.IO 3 it begins with the namespace, unless
+    /// that is the root.
     pub(crate) fn client_id(&self) -> String {
         self.legacy_id.clone().unwrap_or_else(|| self.id.to_string())
     }
 
-    /// Whether this is the id by which only its client of Engine.IO 3 knows it.
+    /// Whether `legacy_id` is the id by which a client of Engine.IO 3 knows the socket.
     pub(crate) fn is_known_as(&self, legacy_id: &str) -> bool {
         self.legacy_id.as_deref() == Some(legacy_id)
     }

@@ -1,4 +1,4 @@
-//! The engine's timers: one task calls connections and sockets when a deadline of theirs has come.
+//! The engine's timers: one task calls each connection and socket whose deadline has passed.
 
 use std::{
     sync::{Arc, Weak},
@@ -8,17 +8,17 @@ use std::{
 use crate::deadlines::Deadlines;
 pub(super) use crate::deadlines::Ticket;
 
-/// Something that sets timers: a connection or a socket.
+/// A connection or a socket, which sets timers.
 pub(super) trait Timed: Send + Sync {
-    /// The timer with this ticket has gone off.
+    /// Called when the timer with this ticket has fired.
     fn timer_due(self: Arc<Self>, ticket: Ticket, now: Instant);
 }
 
-/// All timers of the engine. A connection or socket that is dropped before its timer goes off is not called.
+/// All timers of the engine. A connection or socket that is dropped before its timer fires is not called.
 pub(super) type Timers = Deadlines<Weak<dyn Timed>>;
 
 impl Timers {
-    /// Calls the connections and sockets whose timers go off, forever.
+    /// Calls the connections and sockets whose timers fire. Never returns.
     pub(super) async fn run(&self) {
         loop {
             for (ticket, timed) in self.due().await {

@@ -3,20 +3,21 @@
 
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use tokio::{
-    net::tcp::OwnedWriteHalf,
-    time::{Instant, Interval, MissedTickBehavior, interval_at},
-};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::{connection::Connection, frame::Frame, hyper_handshake::Stream, probe::Probe, websocket::opcode};
+use super::{
+    connection::Connection, frame::Frame, hyper_handshake::UpgradedStream, probe::Probe, stream::WriteHalf,
+    websocket::opcode,
+};
 
 /// How often a waiting poll is answered with NOOP during an upgrade, as in Node.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Moves a polling connection to a WebSocket, if its client completes the upgrade within the upgrade timeout. If not,
-/// the WebSocket is closed and polling goes on. If the connection ends meanwhile, the WebSocket is closed too.
-pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
-    let Stream { reader, writer, ahead, kept: _kept } = stream;
+/// Upgrades a polling connection to a WebSocket, if its client completes the upgrade within the upgrade timeout.
+/// Otherwise the WebSocket is closed, and polling continues. If the connection ends meanwhile, the WebSocket is closed
+/// too.
+pub(super) async fn probe(connection: Arc<Connection>, stream: UpgradedStream) {
+    let UpgradedStream { reader, writer, ahead, guard: _guard } = stream;
     let mut probe = Probe::new(&connection, reader, ahead);
     let is_completed = tokio::select! {
         is_completed = is_completed(&connection, &mut probe, &writer) => is_completed,
@@ -24,19 +25,24 @@ pub(super) async fn probe(connection: Arc<Connection>, stream: Stream) {
         () = closed(&connection) => false,
     };
     if !is_completed {
-        // The client may have closed it.
-        drop(writer.try_write(Frame::control(opcode::CLOSE, &[]).wire(connection.protocol)));
+        // The result is ignored: the client may have closed the WebSocket.
+        drop(writer.send_now(Frame::control(opcode::CLOSE, &[]).websocket_bytes(connection.protocol)));
         return connection.abandon_upgrade();
     }
     if connection.finish_upgrade(writer) {
+        if let Some(observers) = connection.shared.observers() {
+            let sockets: Vec<_> =
+                connection.sockets().iter().filter(|socket| socket.is_connected()).map(|socket| socket.id()).collect();
+            observers.tell(|observer| observer.upgraded(&sockets));
+        }
         probe.into_reader(connection).run().await;
     }
 }
 
-/// Whether the client completes the upgrade: `2probe` is answered with `3probe`, `5` completes it, and anything else
-/// fails it. From the probe on a waiting poll is answered with NOOP: the client waits for that answer before it sends
-/// `5`.
-async fn is_completed(connection: &Connection, probe: &mut Probe, writer: &OwnedWriteHalf) -> bool {
+/// Whether the client completes the upgrade. `2probe` is answered with `3probe`, `5` completes the upgrade, and any
+/// other message fails it. After the probe, a waiting poll is answered with NOOP, because the client sends `5` only
+/// after its poll was answered.
+async fn is_completed(connection: &Connection, probe: &mut Probe, writer: &WriteHalf) -> bool {
     let mut releases = None;
     loop {
         let text = match &mut releases {
@@ -51,7 +57,7 @@ async fn is_completed(connection: &Connection, probe: &mut Probe, writer: &Owned
         };
         match text.as_deref() {
             Some("5") => return true,
-            Some("2probe") if writer.try_write(Frame::engine("3probe").wire(connection.protocol)).is_ok() => {
+            Some("2probe") if writer.send_now(Frame::engine("3probe").websocket_bytes(connection.protocol)).is_ok() => {
                 let mut interval = interval_at(Instant::now() + RELEASE_INTERVAL, RELEASE_INTERVAL);
                 interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 releases = Some(interval);
@@ -63,5 +69,5 @@ async fn is_completed(connection: &Connection, probe: &mut Probe, writer: &Owned
 
 /// Waits until the output of the connection is closed.
 async fn closed(connection: &Connection) {
-    poll_fn(|cx| if connection.output().watch(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
+    poll_fn(|cx| if connection.output().register_reader(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
 }

@@ -1,9 +1,9 @@
 //! Verifies a request of a client, as Engine.IO's `verify` does in Node: transport, session, method, version of the
 //! protocol, limits, and the headers of a WebSocket handshake.
 //!
-//! All ways in are verified here: a WebSocket that is accepted before hyper, one that comes through hyper, the upgrade
-//! of a polling connection, long polling, and plain WebSocket. `server::handshake_checks` comes first: it checks the
-//! origin, the host, and that the server is not closing.
+//! All requests are verified here: WebSockets that are accepted before hyper reads them, WebSockets through hyper,
+//! upgrades of polling connections, long polling, and plain WebSockets. `server::handshake_checks` has run before: it
+//! checks the origin, the host, and that the server is not closing.
 
 use std::sync::Arc;
 
@@ -11,105 +11,151 @@ use http::{Method, Version, header::SEC_WEBSOCKET_VERSION};
 
 use super::{
     connection::Connection,
+    connection_builder::ConnectionBuilder,
     handle::Engine,
-    handshake::Handshake,
-    opening::Opening,
+    opening_request::OpeningRequest,
     parameters::Parameters,
-    refusal::{Form, Refusal, Refused, WEBSOCKET_VERSION},
+    request_error::{ErrorFormat, RefusedRequest, RequestError, WEBSOCKET_VERSION},
     request_head::RequestHead,
+    shared::Shared,
+    stored_head::StoredHead,
     version::Protocol,
-    websocket::{Acceptance, asks_for_websocket},
+    websocket::{HandshakeResponse, asks_for_websocket},
 };
-use crate::limits::Waiting;
+use crate::{config::TransportKind, limits::PendingSeat};
 
-/// What a verified request asks for.
-pub(crate) enum Verified {
+/// A verified request. The variant tells what the request asks for.
+pub(crate) enum VerifiedRequest {
     /// A new connection over a WebSocket: of Engine.IO, or a plain one.
-    WebSocket(Opening, Acceptance),
+    WebSocket(ConnectionBuilder, HandshakeResponse),
     /// A new connection over long polling.
-    Polling(Opening),
-    /// A polling connection is to move to a WebSocket.
-    Upgrade(Arc<Connection>, Acceptance),
-    /// A WebSocket for which the query names the transport `polling`: it is accepted and closed, as in Node.
-    Closed(Acceptance),
+    Polling(ConnectionBuilder),
+    /// The upgrade of a polling connection to a WebSocket.
+    Upgrade(Arc<Connection>, HandshakeResponse),
+    /// A WebSocket whose query has the transport `polling`. It is accepted and closed, as in Node.
+    Closed(HandshakeResponse),
     /// A GET of a polling connection.
     Get(Arc<Connection>),
     /// A POST of a polling connection.
     Post(Arc<Connection>),
 }
 
+impl VerifiedRequest {
+    /// The builder of the connection that the request opens.
+    pub(super) fn builder(&self) -> Option<&ConnectionBuilder> {
+        match self {
+            Self::WebSocket(builder, _) | Self::Polling(builder) => Some(builder),
+            Self::Upgrade(..) | Self::Closed(_) | Self::Get(_) | Self::Post(_) => None,
+        }
+    }
+
+    /// The open connection that the request belongs to.
+    pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
+        match self {
+            Self::Upgrade(connection, _) | Self::Get(connection) | Self::Post(connection) => Some(connection),
+            Self::WebSocket(..) | Self::Polling(_) | Self::Closed(_) => None,
+        }
+    }
+
+    /// The state that all connections share. `None` if the request neither opens nor uses a connection.
+    pub(super) fn shared(&self) -> Option<&Arc<Shared>> {
+        self.builder().map(ConnectionBuilder::shared).or_else(|| self.connection().map(|connection| &connection.shared))
+    }
+
+    /// The head of the request that opens or has opened its connection.
+    pub(super) fn first_head(&self) -> Option<&StoredHead> {
+        self.builder()
+            .map(ConnectionBuilder::head)
+            .or_else(|| self.connection().map(|connection| &connection.request.head))
+    }
+}
+
 /// Verifies a request under the path of Socket.IO.
-pub(crate) fn verify(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<Verified, Refused> {
-    let form = if asks_for_websocket(head.headers) { Form::Text } else { Form::Json };
-    verify_engine_io(engine, head).map_err(|refusal| Refused { refusal, form })
+pub(crate) fn verify(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<VerifiedRequest, RefusedRequest> {
+    let format = if is_upgrade(engine, head) { ErrorFormat::Text } else { ErrorFormat::Json };
+    verify_engine_io(engine, head).map_err(|error| RefusedRequest { error, format })
 }
 
 /// Verifies the handshake of a plain WebSocket.
-pub(crate) fn verify_plain(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<Verified, Refused> {
-    verify_plain_websocket(engine, head).map_err(|refusal| Refused { refusal, form: Form::Status })
+pub(crate) fn verify_plain(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<VerifiedRequest, RefusedRequest> {
+    verify_plain_websocket(engine, head).map_err(|error| RefusedRequest { error, format: ErrorFormat::Empty })
 }
 
-fn verify_engine_io(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<Verified, Refusal> {
-    let is_upgrade = asks_for_websocket(head.headers);
+/// Whether a request asks for a WebSocket. Where there are none, such a request is one like any other, as in Node.
+fn is_upgrade(engine: &Engine, head: &RequestHead<'_>) -> bool {
+    engine.shared.settings.transports.contains(&TransportKind::WebSocket) && asks_for_websocket(head.headers)
+}
+
+fn verify_engine_io(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<VerifiedRequest, RequestError> {
+    let is_upgrade = is_upgrade(engine, head);
     let parameters = Parameters::of(head.uri);
-    let is_websocket = match parameters.transport.as_deref() {
-        Some("websocket") => true,
-        Some("polling") => false,
-        _ => return Err(Refusal::UnknownTransport),
+    let transport = match parameters.transport.as_deref() {
+        Some("websocket") => TransportKind::WebSocket,
+        Some("polling") => TransportKind::Polling,
+        _ => return Err(RequestError::UnknownTransport),
     };
+    if !engine.shared.settings.transports.contains(&transport) {
+        return Err(RequestError::UnknownTransport);
+    }
+    let is_websocket = transport == TransportKind::WebSocket;
     if let Some(sid) = &parameters.sid {
-        let connection = engine.connections.find(sid).ok_or(Refusal::UnknownSession)?;
+        let connection = engine.connections.find(sid).ok_or(RequestError::UnknownSession)?;
         if connection.protocol != parameters.protocol() {
-            return Err(Refusal::BadRequest);
+            return Err(RequestError::BadRequest);
         }
         return match (is_upgrade, is_websocket, head.method) {
-            (true, true, _) => Ok(Verified::Upgrade(connection, acceptance(head)?)),
-            (true, false, _) => Ok(Verified::Closed(acceptance(head)?)),
-            (false, false, &Method::GET) => Ok(Verified::Get(connection)),
-            (false, false, &Method::POST) => Ok(Verified::Post(connection)),
-            (false, false, _) => Err(Refusal::BadMethodOfSession),
-            (false, true, _) => Err(Refusal::BadRequest),
+            (true, true, _) => Ok(VerifiedRequest::Upgrade(connection, handshake_response(head)?)),
+            (true, false, _) => Ok(VerifiedRequest::Closed(handshake_response(head)?)),
+            (false, false, _) if connection.output().is_websocket() => Err(RequestError::BadRequest),
+            (false, false, &Method::GET) => Ok(VerifiedRequest::Get(connection)),
+            (false, false, &Method::POST) => Ok(VerifiedRequest::Post(connection)),
+            (false, false, _) => Err(RequestError::BadMethodOfSession),
+            (false, true, _) => Err(RequestError::BadRequest),
         };
     }
     if head.method != Method::GET {
-        return Err(Refusal::BadMethod);
+        return Err(RequestError::BadMethod);
     }
     match (is_upgrade, is_websocket) {
-        (true, false) => return Ok(Verified::Closed(acceptance(head)?)),
-        (false, true) => return Err(Refusal::BadRequest),
+        (true, false) => return Ok(VerifiedRequest::Closed(handshake_response(head)?)),
+        (false, true) => return Err(RequestError::BadRequest),
         _ => {}
     }
     if parameters.protocol() == Protocol::V3 && !engine.shared.settings.allow_eio3 {
-        return Err(Refusal::UnsupportedProtocol);
+        return Err(RequestError::UnsupportedProtocol);
     }
-    let waiting = waiting(engine, head)?;
-    let handshake = Handshake::of_engine_io(&engine.shared.settings, &parameters, head);
-    let opening = Opening::new(engine, handshake, waiting);
-    if is_websocket { Ok(Verified::WebSocket(opening, acceptance(head)?)) } else { Ok(Verified::Polling(opening)) }
+    let pending = pending_seat(engine, head)?;
+    let request = OpeningRequest::of_engine_io(&engine.shared.settings, &parameters, head);
+    let builder = ConnectionBuilder::new(engine, request, pending);
+    if is_websocket {
+        Ok(VerifiedRequest::WebSocket(builder, handshake_response(head)?))
+    } else {
+        Ok(VerifiedRequest::Polling(builder))
+    }
 }
 
-fn verify_plain_websocket(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<Verified, Refusal> {
+fn verify_plain_websocket(engine: &Arc<Engine>, head: &RequestHead<'_>) -> Result<VerifiedRequest, RequestError> {
     if head.headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version != WEBSOCKET_VERSION) {
-        return Err(Refusal::UnsupportedWebSocket);
+        return Err(RequestError::UnsupportedWebSocket);
     }
     if head.method != Method::GET {
-        return Err(Refusal::BadRequest);
+        return Err(RequestError::BadRequest);
     }
-    let acceptance = acceptance(head)?;
-    let waiting = waiting(engine, head)?;
-    Ok(Verified::WebSocket(Opening::new(engine, Handshake::of_plain(head), waiting), acceptance))
+    let response = handshake_response(head)?;
+    let pending = pending_seat(engine, head)?;
+    Ok(VerifiedRequest::WebSocket(ConnectionBuilder::new(engine, OpeningRequest::of_plain(head), pending), response))
 }
 
-/// Checks the version of HTTP and the headers of a WebSocket handshake.
-fn acceptance(head: &RequestHead<'_>) -> Result<Acceptance, Refusal> {
-    let acceptance = Acceptance::of(head.headers).filter(|_| head.version == Version::HTTP_11);
-    acceptance.ok_or(Refusal::BadRequest)
+/// Checks the HTTP version and the headers of a WebSocket handshake. Returns the response to the handshake.
+fn handshake_response(head: &RequestHead<'_>) -> Result<HandshakeResponse, RequestError> {
+    let response = HandshakeResponse::of(head.headers).filter(|_| head.version == Version::HTTP_11);
+    response.ok_or(RequestError::BadRequest)
 }
 
-/// Takes a place among the connections that have joined no namespace yet.
-fn waiting(engine: &Engine, head: &RequestHead<'_>) -> Result<Waiting, Refusal> {
+/// Counts the client among the connections that have joined no namespace. Fails if a limit is reached.
+fn pending_seat(engine: &Engine, head: &RequestHead<'_>) -> Result<PendingSeat, RequestError> {
     if engine.shared.account.is_full() {
-        return Err(Refusal::Full("memory"));
+        return Err(RequestError::Full("memory"));
     }
-    engine.shared.limits.try_wait(head.address).map_err(Refusal::Full)
+    engine.shared.limits.try_seat_pending(head.address).map_err(RequestError::Full)
 }

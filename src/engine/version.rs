@@ -1,6 +1,6 @@
-//! Which protocol a client speaks.
+//! The protocol of a client: a version of Engine.IO, or plain WebSocket.
 
-/// The version of Engine.IO that a client speaks, if any.
+/// The protocol of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// Engine.IO 4: Socket.IO clients 3 and 4.

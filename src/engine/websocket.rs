@@ -7,7 +7,7 @@ pub(super) mod opcode;
 
 pub(crate) use self::{
     decoder::{Decoder, Message, Stop, Violation},
-    handshake_headers::{Acceptance, asks_for_websocket},
+    handshake_headers::{HandshakeResponse, asks_for_websocket},
 };
 pub(super) use encode::{HEADER_MAX, append, header};
 

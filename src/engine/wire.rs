@@ -1,5 +1,5 @@
-//! What a connection's client is sent: packets of Socket.IO as they are, or what plain WebSocket has instead. Nothing
-//! else that sends needs to know which of the two the client speaks.
+//! The protocol in which a connection sends: packets of Socket.IO, or their renderings for plain WebSocket. No other
+//! sending code needs to know which one it is.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -7,7 +7,7 @@ use super::{
     frame::Frame,
     plain::{
         close,
-        state::{Plain, Verdict},
+        state::{ConnectDecision, PlainState},
     },
     reason::DisconnectReason,
     settings::PlainSettings,
@@ -16,16 +16,16 @@ use super::{
     websocket::opcode,
 };
 
-/// The language of a connection's client.
+/// The protocol in which a connection sends.
 pub(super) enum Wire {
     /// Engine.IO and Socket.IO, of any version.
     SocketIo,
     /// Plain WebSocket.
-    Plain(Arc<Plain>),
+    Plain(Arc<PlainState>),
 }
 
 impl Wire {
-    /// The language of clients that speak this version of Engine.IO, or none.
+    /// The sending protocol for a client with this protocol.
     pub(super) fn new(protocol: Protocol) -> Self {
         match protocol {
             Protocol::V4 | Protocol::V3 => Self::SocketIo,
@@ -33,7 +33,7 @@ impl Wire {
         }
     }
 
-    /// A packet of a socket as the client gets it. `None` if it gets nothing for it.
+    /// Renders a packet of a socket for the client. `None` if the client does not get it.
     pub(super) fn render<'a>(&self, frame: &'a Arc<Frame>, settings: &PlainSettings) -> Option<Cow<'a, Arc<Frame>>> {
         match self {
             Self::SocketIo => Some(Cow::Borrowed(frame)),
@@ -41,7 +41,7 @@ impl Wire {
         }
     }
 
-    /// The ping that the client gets.
+    /// The ping frame for the client.
     pub(super) fn ping<'a>(&self, frames: &'a Frames) -> &'a Arc<Frame> {
         match self {
             Self::SocketIo => &frames.ping,
@@ -49,33 +49,33 @@ impl Wire {
         }
     }
 
-    /// The close frame with which the server ends a WebSocket: with this status code, or else with the one that plain
-    /// WebSocket has for the reason.
-    pub(super) fn goodbye(&self, reason: DisconnectReason, status: Option<u16>) -> Arc<Frame> {
+    /// The close frame with which the server ends a WebSocket. Its status code is `status`. Without `status`, plain
+    /// WebSocket has a status code for each reason, and Socket.IO sends none.
+    pub(super) fn close_frame(&self, reason: DisconnectReason, status: Option<u16>) -> Arc<Frame> {
         match (self, status) {
-            (Self::Plain(_), None) => close::goodbye(reason),
+            (Self::Plain(_), None) => close::for_reason(reason),
             _ => close_frame(status),
         }
     }
 
-    /// The close frame for a client that reads too slowly. `None` if it is disconnected without one.
-    pub(super) fn slow_goodbye(&self) -> Option<Arc<Frame>> {
+    /// The close frame for a slow consumer. `None` if the TCP connection is dropped without one.
+    pub(super) fn slow_consumer_close(&self) -> Option<Arc<Frame>> {
         match self {
             Self::SocketIo => None,
-            Self::Plain(_) => Some(close::goodbye(DisconnectReason::SlowConsumer)),
+            Self::Plain(_) => Some(close::for_reason(DisconnectReason::SlowConsumer)),
         }
     }
 
-    /// Keeps for the reader what was decided about a CONNECT of plain WebSocket. False for a client of Socket.IO, which
-    /// is sent CONNECT or CONNECT_ERROR.
-    pub(super) fn decide(&self, verdict: impl FnOnce() -> Verdict) -> bool {
+    /// Stores the decision on the CONNECT of a plain WebSocket client, for the connection's reader. Returns false for a
+    /// Socket.IO client: the caller then sends CONNECT or CONNECT_ERROR.
+    pub(super) fn decide(&self, decision: impl FnOnce() -> ConnectDecision) -> bool {
         let Self::Plain(plain) = self else { return false };
-        plain.decide(verdict());
+        plain.decide(decision());
         true
     }
 
     /// The state of a client of plain WebSocket.
-    pub(super) fn plain(&self) -> Option<&Arc<Plain>> {
+    pub(super) fn plain(&self) -> Option<&Arc<PlainState>> {
         match self {
             Self::SocketIo => None,
             Self::Plain(plain) => Some(plain),

@@ -1,5 +1,5 @@
 //! `tests/public-api.txt`: every public item of the crate by its path, with its fields, variants, methods and traits.
-//! It is read from the source text, so that a change of what users see is a change of a file that somebody reviews.
+//! It is read from the source text. A change of the public interface is therefore a change of a file that is reviewed.
 
 mod lines;
 mod modules;
@@ -20,12 +20,12 @@ use self::{
 const FILE: &str = "tests/public-api.txt";
 
 /// The lines of each public item, by the item's path.
-type Listed = BTreeMap<String, BTreeSet<String>>;
+type PublicItems = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn the_public_interface_is_what_its_file_says() {
+fn the_list_of_public_items_is_up_to_date() {
     let library = Crate::read();
-    let listed = library.listed();
+    let listed = library.public_items();
     let mut text =
         String::from("# Every public item of the crate. Written by `cargo test --lib generated`. Do not edit.\n");
     for (path, lines) in &listed {
@@ -48,7 +48,7 @@ fn the_public_interface_is_what_its_file_says() {
     }
 }
 
-/// The lines of the file, each behind the path it stands under.
+/// The lines of the file, each with the path of its item before it.
 fn with_headings(text: &str) -> BTreeSet<String> {
     let mut heading = "";
     let mut lines = BTreeSet::new();
@@ -62,18 +62,18 @@ fn with_headings(text: &str) -> BTreeSet<String> {
 }
 
 impl Crate {
-    /// What a user of the crate can name.
-    fn listed(&self) -> Listed {
+    /// All public items.
+    fn public_items(&self) -> PublicItems {
         let mut paths = BTreeMap::new();
         self.name(&[], &mut paths);
-        let mut listed = Listed::new();
+        let mut listed = PublicItems::new();
         for ((module, name), path) in &paths {
             listed.insert(path.clone(), self.lines(&(module.clone(), name.clone()), &paths));
         }
         listed
     }
 
-    /// Finds the public items below a public module, each with the one path it has.
+    /// Finds the public items below a public module, with their paths. An item with two paths is an error.
     fn name(&self, module: &[String], paths: &mut BTreeMap<Definition, String>) {
         let path = |name: &str| {
             format!("sockeye::{}{name}", module.iter().map(|part| format!("{part}::")).collect::<String>())
@@ -84,7 +84,7 @@ impl Crate {
                     self.name(&child_of(module, &child.ident.to_string()), paths);
                     continue;
                 }
-                // Documented where it is defined.
+                // Listed with the module that defines it.
                 Item::Use(import) if has(&import.attrs, "doc", "no_inline") => continue,
                 Item::Use(import) if is_public(&import.vis) => imports(&import.tree),
                 _ if name_of(item).is_some_and(|(_, visibility)| is_public(visibility)) => {
@@ -103,7 +103,7 @@ impl Crate {
         }
     }
 
-    /// What users see of an item.
+    /// The lines of an item.
     fn lines(&self, definition: &Definition, paths: &BTreeMap<Definition, String>) -> BTreeSet<String> {
         let (module, name) = definition;
         let item = self.0[module].iter().find(|item| name_of(item).is_some_and(|(own, _)| own == *name));

@@ -1,4 +1,4 @@
-//! A new socket.
+//! Runs on every new socket.
 
 use crate::{
     chat,
@@ -6,10 +6,10 @@ use crate::{
     model::{Room, RoomRef, Timestamp},
     namespace::Ctx,
     protocol::Session,
-    store::Known,
+    store::SaveUserName,
 };
 
-/// Sends `session` to the socket and makes it hear the lobby.
+/// Sends `session` to the socket and subscribes it to the lobby.
 pub async fn connection(ctx: Ctx) -> Result<()> {
     let (app, who) = (ctx.app(), ctx.identity());
     let lobby = app.config.rooms.lobby.clone();
@@ -19,11 +19,11 @@ pub async fn connection(ctx: Ctx) -> Result<()> {
         rooms: vec![RoomRef::Named(lobby.clone())],
         server_time: Timestamp::now(),
     };
-    ctx.emit(&session)?;
+    ctx.emit_event(&session)?;
     let was_online = app.presence.is_online(&who.user.id);
-    chat::hear(app, &app.hub, &who, ctx.socket_id(), &Room::Named(lobby))?;
+    chat::subscribe(app, &app.hub, &who, ctx.id(), &Room::Named(lobby))?;
     if !who.is_guest && !was_online {
-        app.store.write_quietly(Known(who.user.clone()));
+        app.store().write_quietly(SaveUserName(who.user.clone()));
     }
     Ok(())
 }

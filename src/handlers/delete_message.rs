@@ -8,7 +8,7 @@ use crate::{
     protocol::DeleteMessage,
 };
 
-/// Replaces a message by a tombstone. The room hears `message-deleted`.
+/// Replaces a message by a tombstone. Its room gets `message-deleted`.
 pub fn delete_message(ctx: Ctx, payload: DeleteMessage) -> Result<impl Change<Output = Message>> {
     Ok(chat::delete(ctx.app(), Some(&ctx.identity()), payload))
 }

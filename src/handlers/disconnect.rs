@@ -1,11 +1,11 @@
-//! The end of a socket.
+//! Runs when a socket has ended.
 
-use super::went_away::went;
+use super::went_away::remove_from_presence;
 use crate::{engine::DisconnectReason, namespace::Ctx};
 
-/// Tells the rooms that the socket heard that it is gone, unless they were told when it went away. Its user is offline
-/// after `presence.grace`. The namespace removes the socket from the hub when all disconnect handlers have run.
+/// Removes the socket from the presence of its rooms. If it was the user's last socket, the user is offline after
+/// `presence.grace`. The namespace removes the socket from the hub when all disconnect handlers have run.
 pub async fn disconnect(ctx: Ctx, _: DisconnectReason) {
-    ctx.app().typing.stop(ctx.socket_id());
-    went(&ctx, ctx.hub().rooms_of(ctx.socket_id()));
+    ctx.app().typing.stop(ctx.id());
+    remove_from_presence(&ctx, ctx.hub().rooms_of(ctx.id()));
 }

@@ -8,7 +8,7 @@ use crate::{
     protocol::EditMessage,
 };
 
-/// Replaces a message's body. The room hears `message-edited`.
+/// Replaces a message's body. Its room gets `message-edited`.
 pub fn edit_message(ctx: Ctx, payload: EditMessage) -> Result<impl Change<Output = Message>> {
     Ok(chat::edit(ctx.app(), Some(&ctx.identity()), payload))
 }

@@ -7,7 +7,7 @@ use crate::{
     protocol::{JoinRoom, JoinedRoom},
 };
 
-/// Makes this socket hear the room. The reply holds what it missed.
+/// Subscribes this socket to the room. The reply contains the messages that the client missed.
 pub async fn join_room(ctx: Ctx, payload: JoinRoom) -> Result<JoinedRoom> {
-    chat::join(ctx.app(), &ctx.identity(), ctx.socket_id(), payload).await
+    chat::join(ctx.app(), &ctx.identity(), ctx.id(), payload).await
 }

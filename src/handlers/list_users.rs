@@ -7,7 +7,7 @@ use crate::{
     protocol::{ListUsers, UserList},
 };
 
-/// Replies with the users of a room, those online first.
+/// Replies with the users of a room, online users first.
 pub async fn list_users(ctx: Ctx, payload: ListUsers) -> Result<UserList> {
     chat::users(ctx.app(), &ctx.identity(), payload).await
 }

@@ -7,7 +7,8 @@ use crate::{
     protocol::{MarkRead, ReadMark},
 };
 
-/// Moves the user's read mark. Their sockets hear `message-read`, and the other user of a direct message.
+/// Moves the user's read mark. The user's sockets get `message-read`, and in a direct message also those of the other
+/// user.
 pub fn mark_read(ctx: Ctx, payload: MarkRead) -> Result<impl Change<Output = ReadMark>> {
     chat::mark_read(ctx.app(), &ctx.identity(), payload)
 }

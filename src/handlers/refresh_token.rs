@@ -1,7 +1,6 @@
 //! The event `refresh-token`.
 
 use crate::{
-    chat,
     error::{Error, Result},
     namespace::Ctx,
     protocol::{RefreshToken, TokenExpiry},
@@ -11,7 +10,6 @@ use crate::{
 pub async fn refresh_token(ctx: Ctx, payload: RefreshToken) -> Result<TokenExpiry> {
     let identity = ctx.app().auth.refresh(&ctx.identity(), &payload.token)?;
     let expires_at = identity.expires_at.ok_or_else(|| Error::Unauthorized("the token has no exp".to_owned()))?;
-    ctx.renew(identity);
-    chat::leave_closed_rooms(ctx.app(), ctx.hub(), &ctx.identity(), ctx.socket_id());
+    ctx.replace_identity(identity)?;
     Ok(TokenExpiry { expires_at })
 }

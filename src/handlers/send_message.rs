@@ -8,7 +8,7 @@ use crate::{
     protocol::SendMessage,
 };
 
-/// Saves a message. The room hears `message-saved`.
+/// Saves a message. Its room gets `message-saved`.
 pub fn send_message(ctx: Ctx, payload: SendMessage) -> Result<impl Change<Output = Message>> {
     chat::post(ctx.app(), &ctx.identity(), payload)
 }

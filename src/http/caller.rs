@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
-use super::answer::{Failed, too_fast};
+use super::response::{ApiError, too_fast};
 use crate::{
     app::App,
     auth::{Credentials, Identity, Key, bearer_token, is_key},
@@ -29,16 +29,16 @@ pub(super) enum Caller {
 }
 
 impl Caller {
-    /// Requires a backend with this scope. Errors: `forbidden` for users and for keys without it, `unauthorized`
-    /// without credentials.
+    /// Requires a backend with this scope. `forbidden` for users and for keys without the scope, `unauthorized` without
+    /// credentials.
     pub(super) fn backend(&self, scope: Scope) -> Result<&Key> {
-        let key = self.is_backend()?;
+        let key = self.require_backend()?;
         key.may(scope)?;
         Ok(key)
     }
 
-    /// Who is none may read at the most.
-    fn is_backend(&self) -> Result<&Key> {
+    /// Requires a backend with any scope. Errors as with [`Self::backend`].
+    fn require_backend(&self) -> Result<&Key> {
         match self {
             Self::Backend(key) => Ok(key),
             Self::User(identity) if identity.is_guest => Err(Error::Unauthorized(NEEDS_KEY.to_owned())),
@@ -46,7 +46,7 @@ impl Caller {
         }
     }
 
-    /// The user whose view is read; `None` for a backend with this scope, which may read everything.
+    /// The user as whom data is read. `None` for a backend with this scope, which may read everything.
     pub(super) fn reader(&self, scope: Scope) -> Result<Option<&Identity>> {
         match self {
             Self::Backend(key) => key.may(scope).map(|()| None),
@@ -59,10 +59,10 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let caller = who(parts, app).map_err(|error| Failed(error).into_response())?;
-        // Before anything of the body is read.
+        let caller = authenticate(parts, app).map_err(|error| ApiError(error).into_response())?;
+        // Checked before the body is read.
         if !parts.method.is_safe() {
-            caller.is_backend().map_err(|error| Failed(error).into_response())?;
+            caller.require_backend().map_err(|error| ApiError(error).into_response())?;
         }
         let wait = match &caller {
             Self::Backend(key) => key.wait(),
@@ -82,7 +82,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// Whether a request has a valid key.
+/// Whether a request has a valid API key.
 pub(crate) fn has_key(app: &App, headers: &HeaderMap) -> bool {
     bearer(headers).is_some_and(|token| is_key(token.expose()) && app.keys.find(token.expose()).is_ok())
 }
@@ -92,12 +92,12 @@ fn bearer(headers: &HeaderMap) -> Option<Secret> {
     if scheme.eq_ignore_ascii_case("bearer") { bearer_token(token) } else { None }
 }
 
-fn who(parts: &Parts, app: &App) -> Result<Caller> {
+fn authenticate(parts: &Parts, app: &App) -> Result<Caller> {
     let token = bearer(&parts.headers);
     if let Some(key) = token.as_ref().map(Secret::expose).filter(|token| is_key(token)) {
         return Ok(Caller::Backend(app.keys.find(key)?));
     }
-    // Ids and names are believed in open mode only.
+    // `authenticate` uses the id and the name in open mode only.
     let query = Fields::of(parts.uri.query().unwrap_or_default());
     let named = |name| query.get(name).map(|text| text.map(str::to_owned)).map_err(Error::BadPayload);
     let credentials = Credentials { token, user_id: named("userId")?, name: named("name")? };

@@ -1,4 +1,4 @@
-//! Bodies of requests and responses, charged while the server holds them (`limits.memory`).
+//! Charges the bodies of requests and responses against `limits.memory` while the server holds them.
 
 use std::{
     pin::Pin,
@@ -18,40 +18,40 @@ use http::{HeaderValue, header::CONNECTION};
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
 
-use super::answer::Failed;
+use super::response::ApiError;
 use crate::{
     app::App,
-    engine::{Account, Charge, Kind},
+    engine::{Account, Charge, MemoryKind},
     error::Error,
 };
 
 /// The charge for one request's body, held until the request is answered.
-pub(super) struct Held {
+pub(super) struct RequestCharge {
     charge: Mutex<Charge>,
     is_refused: AtomicBool,
 }
 
-impl Held {
+impl RequestCharge {
     /// An empty charge.
     pub(super) fn new(app: &App) -> Arc<Self> {
-        let charge = Mutex::new(Charge::new(&app.memory, Kind::Http, 0));
+        let charge = Mutex::new(Charge::new(&app.memory, MemoryKind::Http, 0));
         Arc::new(Self { charge, is_refused: AtomicBool::new(false) })
     }
 
-    /// Wraps the request's body; reading it fails where memory is used up.
+    /// Wraps the request's body. Reading it fails if the memory limit is reached.
     pub(super) fn body(self: &Arc<Self>, body: Body) -> Body {
-        Body::new(Charged { body, to: To::Request(self.clone()) })
+        Body::new(ChargedBody { body, side: Side::Request(self.clone()) })
     }
 
-    /// Wraps the response; it becomes 503 where memory is used up.
+    /// Wraps the response. It becomes 503 if the memory limit is reached.
     pub(super) fn response(&self, app: &App, response: Response) -> Response {
         let announced = response.body().size_hint().lower() as usize;
         let has_room = !self.is_refused.load(Ordering::Relaxed) && app.memory.takes_body(0, announced);
         let response = if has_room { response } else { refusal(app) };
-        response.map(|body| Body::new(Charged { body, to: To::Response(app.memory.clone()) }))
+        response.map(|body| Body::new(ChargedBody { body, side: Side::Response(app.memory.clone()) }))
     }
 
-    /// Charges more bytes; false where memory is used up.
+    /// Charges more bytes. False if the memory limit is reached.
     fn takes(&self, more: usize) -> bool {
         let mut charge = self.charge.lock();
         let bytes = charge.bytes();
@@ -68,24 +68,26 @@ impl Held {
 fn refusal(app: &App) -> Response {
     app.metrics.limited("memory");
     let error = Error::unavailable("the server holds too much at the moment (limits.memory)");
-    let mut response = Failed(error).into_response();
+    let mut response = ApiError(error).into_response();
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// A body whose data is charged as it passes.
-struct Charged {
+/// A body whose data is charged as it is read.
+struct ChargedBody {
     body: Body,
-    to: To,
+    side: Side,
 }
 
-enum To {
-    Request(Arc<Held>),
-    /// Each piece is charged until it has been written.
+/// Whose body it is.
+enum Side {
+    /// A request's: the data is charged until the request is answered.
+    Request(Arc<RequestCharge>),
+    /// A response's: each chunk is charged until it has been written.
     Response(Arc<Account>),
 }
 
-impl HttpBody for Charged {
+impl HttpBody for ChargedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -98,10 +100,10 @@ impl HttpBody for Charged {
             },
             end => return Poll::Ready(end),
         };
-        Poll::Ready(Some(match &self.to {
-            To::Request(held) if !held.takes(data.len()) => Err(axum::Error::new(Error::unavailable("no room"))),
-            To::Request(_) => Ok(Frame::data(data)),
-            To::Response(account) => Ok(Frame::data(Charge::new(account, Kind::Http, data.len()).hold(data))),
+        Poll::Ready(Some(match &self.side {
+            Side::Request(charge) if !charge.takes(data.len()) => Err(axum::Error::new(Error::unavailable("no room"))),
+            Side::Request(_) => Ok(Frame::data(data)),
+            Side::Response(account) => Ok(Frame::data(Charge::new(account, MemoryKind::Http, data.len()).hold(data))),
         }))
     }
 

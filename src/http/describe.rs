@@ -1,4 +1,4 @@
-//! Error responses in the OpenAPI description that every endpoint has; an endpoint adds its own.
+//! The error responses that the OpenAPI description lists for every endpoint. An endpoint adds its own.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use utoipa::{
     openapi::{Content, ContentBuilder, ObjectBuilder, RefOr, Response, ResponseBuilder, Schema, Type},
 };
 
-use super::answer::Failed;
+use super::response::ApiError;
 use crate::{error::Code, protocol::Failure};
 
-impl IntoResponses for Failed {
+impl IntoResponses for ApiError {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let refusal = |status: &str, description: &str| {
             let response = ResponseBuilder::new().description(description).content("application/json", content());
             (status.to_owned(), response.build().into())
         };
         BTreeMap::from([
-            refusal("400", "`bad-payload`: something is missing, or is not what it must be"),
-            refusal("401", "`unauthorized` or `token-expired`: no key and no token, or no valid one"),
-            refusal("403", "`forbidden`: the key lacks the scope, or this is not the user's to read"),
-            refusal("429", "`rate-limited`: wait as long as `Retry-After` says"),
-            refusal("503", "`unavailable`: the server's fault; try again after `Retry-After`"),
+            refusal("400", "`bad-payload`: a field or parameter is missing or invalid"),
+            refusal("401", "`unauthorized` or `token-expired`: there is no valid key and no valid token"),
+            refusal("403", "`forbidden`: the key lacks the scope, or the user may not read this"),
+            refusal("429", "`rate-limited`: retry after `Retry-After`"),
+            refusal("503", "`unavailable`: the server failed or is overloaded; retry after `Retry-After`"),
         ])
     }
 }

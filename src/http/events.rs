@@ -1,4 +1,4 @@
-//! `/api/events`: emitting events over HTTP.
+//! `/api/events`: emits events over HTTP.
 
 mod emission;
 mod replies;
@@ -11,14 +11,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{
-    emission::Emission,
-    replies::{Replies, Reservations},
-};
+pub(crate) use self::replies::Replies;
+use self::{emission::Emission, replies::Reservations};
 use super::{
-    answer::{Answer, Done, Failed},
     caller::Caller,
     extract::Json,
+    response::{ApiError, ApiResult, Done},
 };
 use crate::{
     app::{App, ROOT},
@@ -28,66 +26,67 @@ use crate::{
     protocol::{Failure, Reply},
 };
 
-/// Events in one batch, at the most.
+/// Maximal number of events in one batch.
 const BATCH_MAX: usize = 100;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(emit)).routes(routes!(emit_batch)).layer(Extension(Replies::default()))
+pub(super) fn routes(replies: Replies) -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(emit)).routes(routes!(emit_batch)).layer(Extension(replies))
 }
 
 /// An event to emit.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Event {
-    /// Its name: 1 to 128 characters, none of the server's own events and none of Socket.IO's reserved ones.
+    /// The event's name: 1 to 128 characters. Names of the server's own events and Socket.IO's reserved names are
+    /// refused.
     event: String,
-    /// Its one argument: any JSON, which clients get byte for byte.
+    /// The single argument: any JSON. Clients receive it byte for byte.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     data: Option<Box<RawValue>>,
-    /// Its arguments, where there are several; in place of `data`.
+    /// Several arguments, instead of `data`.
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     args: Option<Vec<Box<RawValue>>>,
-    /// Who is to hear it: all of these, each socket once.
+    /// The receivers. A socket that is named several times receives the event once.
     to: To,
-    /// Who is not to, though `to` names them.
+    /// Sockets that do not receive the event although `to` includes them.
     #[serde(default)]
     except: Except,
-    /// Of which namespace.
+    /// The namespace.
     #[serde(default = "root")]
     #[schema(default = "/")]
     namespace: String,
-    /// May be lost by a client that is slow at that moment, and is not kept for one that is away.
+    /// Volatile: a client that is slow at that moment, or is away, does not get the event.
     #[serde(default)]
     volatile: bool,
-    /// Makes a retry within 24 h harmless: 1 to 128 characters, one per event and key of a backend.
+    /// Makes a retry within 24 h harmless: 1 to 128 characters, unique for each event of an API key.
     #[serde(default, deserialize_with = "idempotency_key")]
     idempotency_key: Option<String>,
-    /// Ask the clients for their answers.
+    /// Ask the clients for acknowledgements.
     ack: Option<Ack>,
 }
 
-/// Who is to hear an event. It must name somebody.
+/// The receivers of an event. At least one must be named.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[derive(Default)]
 struct To {
-    /// Those who hear one of these rooms.
+    /// The sockets in these rooms.
     rooms: Vec<NamedRoom>,
     /// All sockets of these users.
     users: Vec<UserId>,
-    /// These sockets, by the `socketId` of their `session`. One that has gone is nobody.
+    /// These sockets, by the `socketId` of their `session`. Ids of sockets that do not exist any more are ignored.
     sockets: Vec<String>,
-    /// Everybody in the namespace.
+    /// All sockets of the namespace.
     everyone: bool,
 }
 
-/// Who is not to hear an event.
+/// The sockets that do not receive an event.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[derive(Default)]
 struct Except {
-    /// Those who hear one of these rooms.
+    /// The sockets in these rooms.
     rooms: Vec<NamedRoom>,
     /// All sockets of these users.
     users: Vec<UserId>,
@@ -95,7 +94,7 @@ struct Except {
     sockets: Vec<String>,
 }
 
-/// A room's name, of those that have one.
+/// The name of a room. Direct messages have none.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[schema(value_type = RoomName)]
 struct NamedRoom(RoomName);
@@ -109,53 +108,54 @@ impl<'de> Deserialize<'de> for NamedRoom {
     }
 }
 
-/// How acknowledgements are asked for.
+/// The request for acknowledgements.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Ack {
-    /// How long their answers are waited for, in milliseconds.
+    /// How long to wait for the acknowledgements, in milliseconds.
     #[schema(minimum = 1, maximum = 60_000)]
     timeout_ms: u64,
 }
 
 /// The result of an emitted event.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 struct Emitted {
-    /// For how many sockets: it waits in their queues, or is kept for those that are away. With `ack`, how many were
-    /// asked.
+    /// Number of sockets that the event was queued for, or is kept for while they are away. With `ack`: number of
+    /// sockets that were asked.
     delivered: usize,
-    /// With `ack`: an answer or an error for each of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// With `ack`: an acknowledgement or an error for each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     answers: Option<Vec<Answered>>,
 }
 
 /// One client's acknowledgement.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Answered {
-    /// Which socket.
+    /// The socket's id.
     socket_id: String,
-    /// Whose it is.
+    /// The socket's user.
     #[schema(value_type = String)]
     user_id: UserId,
-    /// The one argument of the answer; null where there was none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The argument of the acknowledgement; null if it had none.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     data: Option<Box<RawValue>>,
-    /// The arguments of the answer, where there were several.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The arguments of the acknowledgement, if it had several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     args: Option<Vec<Box<RawValue>>>,
-    /// `unavailable`: the client has gone or did not answer in time. `bad-payload`: it answered with binary.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `unavailable`: the client has gone or did not acknowledge in time. `bad-payload`: its acknowledgement has binary
+    /// data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
 
-/// Events that are to be emitted one after the other.
+/// Events to emit one after the other.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Batch {
-    /// 1 to 100 of them, without `ack`.
+    /// 1 to 100 events, without `ack`.
     #[schema(min_items = 1, max_items = 100)]
     events: Vec<Event>,
 }
@@ -163,26 +163,26 @@ struct Batch {
 /// The result of a batch.
 #[derive(Serialize, ToSchema)]
 struct BatchEmitted {
-    /// The result of each event, in their order.
+    /// The result of each event, in the order of the request.
     #[schema(value_type = Vec<Emitted>)]
     results: Vec<Arc<Emitted>>,
 }
 
 /// Emits an event
 ///
-/// To rooms, users, single sockets or everybody; each socket hears it once. With `ack` the answer waits for the
-/// clients' answers.
+/// To rooms, users, single sockets or everybody; each socket receives it once. With `ack`, the response waits for the
+/// clients' acknowledgements.
 #[utoipa::path(
     post,
     path = "/api/events",
     tag = "events",
     request_body = Event,
     responses(
-        Failed,
-        (status = 200, description = "It was emitted, now or by the request that this one repeats", body = Reply<Emitted>),
+        ApiError,
+        (status = 200, description = "The event was emitted, by this request or by the earlier one that it repeats", body = Reply<Emitted>),
         (status = 404, description = "`not-found`: no such namespace"),
         (status = 409, description = "`conflict`: the `idempotencyKey` was used for another event"),
-        (status = 413, description = "`too-large`: more than `limits.payload-bytes`, or more sockets to be asked than `api.asked-sockets`"),
+        (status = 413, description = "`too-large`: more bytes than `limits.payload-bytes`, or more sockets to ask than `api.asked-sockets`"),
     )
 )]
 async fn emit(
@@ -190,7 +190,7 @@ async fn emit(
     Extension(replies): Extension<Replies>,
     caller: Caller,
     Json(event): Json<Event>,
-) -> Answer<Arc<Emitted>> {
+) -> ApiResult<Arc<Emitted>> {
     let key = caller.backend(Scope::EventsWrite)?;
     let emission = Emission::new(&app, event)?;
     let mut results = perform(app, replies, key.name.clone(), vec![emission]).await?;
@@ -199,18 +199,18 @@ async fn emit(
 
 /// Emits several events
 ///
-/// One after the other, in their order. If one of them cannot be emitted, none is.
+/// One after the other, in the order of the request. If one of them is invalid, none is emitted.
 #[utoipa::path(
     post,
     path = "/api/events/batch",
     tag = "events",
     request_body = Batch,
     responses(
-        Failed,
-        (status = 200, description = "They were emitted", body = Reply<BatchEmitted>),
+        ApiError,
+        (status = 200, description = "The events were emitted", body = Reply<BatchEmitted>),
         (status = 404, description = "`not-found`: no such namespace"),
         (status = 409, description = "`conflict`: an `idempotencyKey` was used for another event"),
-        (status = 413, description = "`too-large`: more than `limits.payload-bytes`"),
+        (status = 413, description = "`too-large`: more bytes than `limits.payload-bytes`"),
     )
 )]
 async fn emit_batch(
@@ -218,21 +218,24 @@ async fn emit_batch(
     Extension(replies): Extension<Replies>,
     caller: Caller,
     Json(Batch { events }): Json<Batch>,
-) -> Answer<BatchEmitted> {
+) -> ApiResult<BatchEmitted> {
     let key = caller.backend(Scope::EventsWrite)?;
     let emissions = emission::batch(&app, events)?;
     Ok(Done(BatchEmitted { results: perform(app, replies, key.name.clone(), emissions).await? }))
 }
 
-/// Emits the events that are not retries. It runs in a task of its own, so that a client that hangs up cannot interrupt
-/// a batch; its retry then finds the reply.
+/// Emits the events that are not retries. A task does this: if the client closes the connection, the batch is emitted
+/// all the same, and the client's retry gets the stored reply.
 async fn perform(
     app: Arc<App>,
     replies: Replies,
     caller: String,
     emissions: Vec<Emission>,
 ) -> Result<Vec<Arc<Emitted>>> {
+    // The shutdown waits for the task too, which may outlive the request.
+    let call = app.calls().begin()?;
     let work = async move {
+        let _call = call;
         let mut reservations =
             Reservations::take(&replies, &caller, emissions.iter().filter_map(|emission| emission.once.as_ref()))
                 .await?;
@@ -253,7 +256,7 @@ async fn perform(
     tokio::spawn(work).await.map_err(|error| Error::internal("the server failed", error))?
 }
 
-/// Deserializes a field that may be null, as different from a missing one.
+/// Deserializes a field that may be null. A missing field stays `None`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }

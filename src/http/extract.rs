@@ -1,4 +1,4 @@
-//! axum extractors for path, query and JSON body, whose errors have the shape of every other reply.
+//! axum extractors for path, query and JSON body, whose errors have the form of all other errors of the API.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use http::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use super::answer::Failed;
+use super::response::ApiError;
 use crate::{
     app::App,
     config::LimitsConfig,
@@ -34,12 +34,12 @@ pub(super) struct Query<T>(pub(super) T);
 pub(super) struct Json<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Self(path)),
-            Err(rejection) => Err(Failed(Error::BadPayload(sentence(&rejection)))),
+            Err(rejection) => Err(ApiError(Error::BadPayload(sentence(&rejection)))),
         }
     }
 }
@@ -50,7 +50,7 @@ fn sentence(rejection: &PathRejection) -> String {
         return "the path cannot be read".to_owned();
     };
     match failed.kind() {
-        // Errors of our own types already have our messages.
+        // The message is that of our own type's `Deserialize`.
         ErrorKind::DeserializeError { key, message, .. } => format!("{key}: {message}"),
         ErrorKind::Message(message) => message.clone(),
         ErrorKind::InvalidUtf8InPathParam { key } => format!("{key} must be UTF-8"),
@@ -59,11 +59,11 @@ fn sentence(rejection: &PathRejection) -> String {
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = input::read_query(parts.uri.query().unwrap_or_default());
-        query.map(Self).map_err(|sentence| Failed(Error::BadPayload(sentence)))
+        query.map(Self).map_err(|sentence| ApiError(Error::BadPayload(sentence)))
     }
 }
 
@@ -72,7 +72,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
         let text = body(request, app).await?;
-        json(&text).map(Self).map_err(|error| Failed(error).into_response())
+        json(&text).map(Self).map_err(|error| ApiError(error).into_response())
     }
 }
 
@@ -82,14 +82,14 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     input::read_strictly(text, "the body").map_err(Error::BadPayload)
 }
 
-/// Reads the whole body. A body whose Content-Length is too large is not read, and a slow one times out.
+/// Reads a JSON body to its end. Too slow a body is answered 408.
 async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
     if !is_json(request.headers()) {
         let error = Error::BadPayload("the body must be JSON, with Content-Type: application/json".to_owned());
-        return Err(Failed(error).into_response());
+        return Err(ApiError(error).into_response());
     }
-    whole(app, request.into_body()).await.map_err(|Unread { error, is_too_slow }| {
-        let mut response = Failed(error).into_response();
+    whole(app, request.into_body()).await.map_err(|BodyError { error, is_too_slow }| {
+        let mut response = ApiError(error).into_response();
         if is_too_slow {
             *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -99,19 +99,20 @@ async fn body(request: Request, app: &App) -> Result<Bytes, Response> {
 }
 
 /// Why a body could not be read.
-pub(crate) struct Unread {
+pub(crate) struct BodyError {
     pub(crate) error: Error,
     is_too_slow: bool,
 }
 
-impl From<Error> for Unread {
+impl From<Error> for BodyError {
     fn from(error: Error) -> Self {
         Self { error, is_too_slow: false }
     }
 }
 
-/// A body of at most `limits.payload-bytes`, if it comes within `server.ping-timeout`.
-pub(crate) async fn whole(app: &App, body: Body) -> Result<Bytes, Unread> {
+/// Reads a body to its end: at most `limits.payload-bytes`, within `server.ping-timeout`. If Content-Length exceeds the
+/// limit, nothing is read.
+pub(crate) async fn whole(app: &App, body: Body) -> Result<Bytes, BodyError> {
     let most = LimitsConfig::or_none(app.limits.config().payload_bytes);
     let too_large = || {
         app.metrics.limited("payload-bytes");
@@ -124,11 +125,11 @@ pub(crate) async fn whole(app: &App, body: Body) -> Result<Bytes, Unread> {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large().into()),
         Ok(Err(_)) => Err(Error::BadPayload("the body broke off".to_owned()).into()),
-        Err(_) => Err(Unread { error: Error::BadPayload("the body came too slowly".to_owned()), is_too_slow: true }),
+        Err(_) => Err(BodyError { error: Error::BadPayload("the body came too slowly".to_owned()), is_too_slow: true }),
     }
 }
 
-/// `application/json`, or another type that is JSON (RFC 6839, section 3.1).
+/// Whether the content type is `application/json`, or another type with the suffix `+json` (RFC 6839, section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

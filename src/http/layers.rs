@@ -2,35 +2,33 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use axum::{
-    body::{Body, HttpBody},
+    body::Body,
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, header::EXPECT};
 use http_body_util::BodyExt;
 use uuid::Uuid;
 
-use super::{answer::Failed, charged_bodies::Held};
+use super::{body_with_rest::BodyWithRest, charged_bodies::RequestCharge, response::ApiError};
 use crate::{app::App, error::Error};
 
-/// The header with the request's id, for finding a request in several logs.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Characters of a request id that a client chose, at most.
+/// The header with the request's id, which identifies the request in the logs of several servers.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Maximal number of characters of a request id that a client chose.
 const ID_MAX: usize = 128;
 /// How long the rest of a refused request's body is read, so that the client gets the response instead of a reset.
 const LINGER: Duration = Duration::from_secs(5);
 
-pub(crate) async fn frame(
+/// Gives a request its id, answers 503 if a handler panics, and records log line and metrics.
+pub(crate) async fn observe(
     State(app): State<Arc<App>>,
     route: Option<MatchedPath>,
     request: Request,
@@ -39,14 +37,17 @@ pub(crate) async fn frame(
     let arrived = Instant::now();
     let id = request_id(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    // With `Expect: 100-continue` the client has not sent the body.
+    // With `Expect: 100-continue`, the client sends the body only if the server asks for it.
     let asks_first = request.headers().contains_key(EXPECT);
-    let held = Held::new(&app);
-    let request = request.map(|body| held.body(if asks_first { body } else { Body::new(Lingering(Some(body))) }));
-    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
-        Failed(Error::internal("the server failed", "a request's handler panicked")).into_response()
+    let charge = RequestCharge::new(&app);
+    let request = request.map(|body| match asks_first {
+        true => charge.body(body),
+        false => charge.body(Body::new(BodyWithRest::new(body, |rest, _| linger(rest)))),
     });
-    response = held.response(&app, response);
+    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        ApiError(Error::internal("the server failed", "a request's handler panicked")).into_response()
+    });
+    response = charge.response(&app, response);
     let status = response.status();
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     app.metrics.requested(route, status.as_str(), arrived.elapsed());
@@ -67,7 +68,7 @@ pub(crate) async fn frame(
     response
 }
 
-/// The client's request id if it can be logged, otherwise a new one.
+/// The request id that the client sent, if it is short and printable; otherwise a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_sane =
         |id: &&HeaderValue| (1..=ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
@@ -78,41 +79,11 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_str(&Uuid::new_v4().simple().to_string()).expect("letters and digits"))
 }
 
-/// A body whose rest is read when it is dropped. A connection that is closed with unread bytes is reset, and the
-/// response could be lost.
-struct Lingering(Option<Body>);
-
-impl HttpBody for Lingering {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) {
-            self.0 = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(HttpBody::is_end_stream)
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.0.as_ref().map_or_else(http_body::SizeHint::default, HttpBody::size_hint)
-    }
-}
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
-        let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(LINGER, rest));
-        }
+/// Reads the rest of a request's body in the background. A connection that is closed with unread bytes is reset, and
+/// the response could be lost.
+fn linger(mut body: Body) {
+    let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(tokio::time::timeout(LINGER, rest));
     }
 }

@@ -1,29 +1,30 @@
-//! What the description of the API says beside the paths: what it is, and who calls.
+//! The parts of the OpenAPI description beside the paths: title, tags and security schemes.
 
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-/// What the description says beside the paths.
+/// The OpenAPI description without its paths.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "sockeye",
-        description = "The HTTP API for backends, which have keys, and for users with a token, who may read what they may see. Every answer is `{ success: true, data }` or `{ success: false, error: { code, message } }`, and bears the `x-request-id` of its request or a new one."
+        description = "The HTTP API for backends, which have keys, and for users with a token, who may read what they may see on sockets. Every response is `{ success: true, data }` or `{ success: false, error: { code, message } }`. Its header `x-request-id` is the one of the request, or a new one."
     ),
     modifiers(&Callers),
     security(("key" = []), ("token" = [])),
     tags(
-        (name = "events", description = "Tell somebody something"),
-        (name = "messages", description = "What is saved"),
-        (name = "rooms", description = "Who belongs where"),
-        (name = "users", description = "Who is there"),
+        (name = "events", description = "Emit events"),
+        (name = "messages", description = "Saved messages"),
+        (name = "rooms", description = "Rooms, their members and the users in them"),
+        (name = "data", description = "Erase and export rooms and users"),
+        (name = "users", description = "Users and their devices"),
     )
 )]
 pub(super) struct Description;
 
-/// Names each operation after its resource too. Every resource has a list, and the page finds operations by their ids.
+/// Puts the resource into the id of each operation. Ids must be unique, and every resource has a `list`.
 pub(super) fn with_unique_ids(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     for path in description.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
@@ -35,7 +36,7 @@ pub(super) fn with_unique_ids(mut description: utoipa::openapi::OpenApi) -> utoi
     description
 }
 
-/// How one says who one is.
+/// Adds the security schemes.
 struct Callers;
 
 impl Modify for Callers {
@@ -46,6 +47,6 @@ impl Modify for Callers {
         };
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("key", bearer("sk_...", "A backend's key, made by `sockeye api-key`"));
-        components.add_security_scheme("token", bearer("JWT", "A user's token, as the sockets take it"));
+        components.add_security_scheme("token", bearer("JWT", "A user's token, the same as for sockets"));
     }
 }

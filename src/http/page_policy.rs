@@ -20,7 +20,7 @@ pub(super) const DOCS: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Forbids browsers to guess a content type.
+/// Tells browsers not to guess content types.
 pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Adds the security headers to a response, with this Content-Security-Policy.

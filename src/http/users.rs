@@ -1,4 +1,4 @@
-//! `/api/users`
+//! `/api/users`: lists users and disconnects them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,13 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answer::{Answer, Done, Failed},
     caller::Caller,
     extract::{Path, Query},
+    response::{ApiError, ApiResult, Done},
 };
 use crate::{
     app::App,
-    chat::{self, Listed, UserDetails},
+    chat::{self, ListPage, UserDetails},
     config::Scope,
     error::Error,
     model::UserId,
@@ -30,86 +30,88 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(disconnect_device))
 }
 
-/// Which users.
+/// The parameters of a page of users.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Which {
-    /// Those that are online, or those that are not; without it, both.
+struct UsersQuery {
+    /// Return only users who are online (true) or offline (false). Without it, both.
     online: Option<bool>,
-    /// The last page's `next`.
+    /// The `next` of the previous page.
     after: Option<UserId>,
-    /// How many: 50 by default, 1 to 200.
+    /// Maximal number of users: 1 to 200, 50 by default.
     limit: Option<u64>,
 }
 
-/// Users by their ids.
+/// A page of users.
 #[derive(Serialize, ToSchema)]
 struct Users {
-    /// The users, perhaps fewer than were asked for though there are others.
+    /// The users. There may be fewer than `limit` although this is not the last page.
     users: Vec<RoomUser>,
-    /// Where the next page begins; missing on the last one.
+    /// The `after` of the next page. Missing on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// The users that were ever here
+/// The known users
 ///
-/// Guests are not listed. A user with a token may read it too.
+/// All users who were ever connected, or in whose name a backend has written. Guests are not listed. Users with a token
+/// may read this list too.
 #[utoipa::path(
     get,
     path = "/api/users",
     tag = "users",
-    params(Which),
-    responses(Failed, (status = 200, description = "A page of users, in the order of their ids", body = Reply<Users>))
+    params(UsersQuery),
+    responses(ApiError, (status = 200, description = "A page of users, in the order of their ids", body = Reply<Users>))
 )]
-async fn list(State(app): State<Arc<App>>, caller: Caller, Query(which): Query<Which>) -> Answer<Users> {
+async fn list(State(app): State<Arc<App>>, caller: Caller, Query(query): Query<UsersQuery>) -> ApiResult<Users> {
     caller.reader(Scope::UsersRead)?;
-    let limit = chat::page_limit(which.limit)?;
-    let Listed { items: users, next } = chat::known_users(&app, which.online, which.after, limit).await?;
+    let limit = chat::page_limit(query.limit)?;
+    let ListPage { items: users, next } = chat::known_users(&app, query.online, query.after, limit).await?;
     Ok(Done(Users { users, next }))
 }
 
 /// One user
 ///
-/// For backends, and for users of themselves, with `rooms` and `devices`.
+/// Backends, and users who ask for themselves, also get `rooms` and `devices`.
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
     tag = "users",
     params(("id" = UserId, Path, description = "The user's id")),
     responses(
-        Failed,
+        ApiError,
         (status = 200, description = "The user", body = Reply<UserDetails>),
-        (status = 404, description = "`not-found`: nothing is known of this user"),
+        (status = 404, description = "`not-found`: the user is unknown"),
     )
 )]
-async fn get(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<UserId>) -> Answer<UserDetails> {
+async fn get(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<UserId>) -> ApiResult<UserDetails> {
     Ok(Done(chat::user(&app, caller.reader(Scope::UsersRead)?, id).await?))
 }
 
-/// What a user has not read.
+/// A user's unread messages.
 #[derive(Serialize, ToSchema)]
 struct Unread {
-    /// Messages of others that were not read, by room, each counted up to 1,000. Rooms without any are left out.
+    /// Number of unread messages of others by room, each counted up to 1,000. Rooms without unread messages are left
+    /// out.
     rooms: BTreeMap<String, u64>,
-    /// Their sum.
+    /// The sum.
     total: u64,
 }
 
-/// How much a user has not read
+/// The number of a user's unread messages
 ///
-/// For backends, and for users of themselves.
+/// For backends, and for users who ask for themselves.
 #[utoipa::path(
     get,
     path = "/api/users/{id}/unread",
     tag = "users",
     params(("id" = UserId, Path, description = "The user's id")),
-    responses(Failed, (status = 200, description = "Counts by room, and their sum", body = Reply<Unread>))
+    responses(ApiError, (status = 200, description = "Counts by room, and the sum", body = Reply<Unread>))
 )]
-async fn unread(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<UserId>) -> Answer<Unread> {
+async fn unread(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<UserId>) -> ApiResult<Unread> {
     let who = match caller.reader(Scope::UsersRead)? {
         Some(who) if who.user.id == id => who.clone(),
-        Some(_) => return Err(Failed(Error::Forbidden("this is another user's to read".to_owned()))),
+        Some(_) => return Err(ApiError(Error::Forbidden("this is another user's to read".to_owned()))),
         None => chat::in_the_name_of(&app, id),
     };
     let rooms = chat::rooms(&app, &who).await?.rooms.into_iter();
@@ -119,24 +121,24 @@ async fn unread(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<User
     Ok(Done(Unread { rooms, total }))
 }
 
-/// What was disconnected.
+/// The number of sockets that were disconnected.
 #[derive(Serialize, ToSchema)]
 struct Disconnected {
-    /// How many sockets.
+    /// Number of sockets.
     sockets: usize,
 }
 
 /// Disconnects a user
 ///
-/// All sockets in all namespaces. They are told, so that unchanged clients stay away.
+/// All sockets of the user, in all namespaces. They get DISCONNECT, so that unchanged clients do not reconnect.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/disconnect",
     tag = "users",
     params(("id" = UserId, Path, description = "The user's id")),
-    responses(Failed, (status = 200, description = "How many there were, perhaps none", body = Reply<Disconnected>))
+    responses(ApiError, (status = 200, description = "The number of sockets, which may be 0", body = Reply<Disconnected>))
 )]
-async fn disconnect(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<UserId>) -> Answer<Disconnected> {
+async fn disconnect(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<UserId>) -> ApiResult<Disconnected> {
     caller.backend(Scope::UsersWrite)?;
     Ok(Done(Disconnected { sockets: chat::disconnect(&app, &id) }))
 }
@@ -151,16 +153,16 @@ async fn disconnect(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<
         ("socketId" = String, Path, description = "The socket's id, as its client knows it"),
     ),
     responses(
-        Failed,
-        (status = 200, description = "It is disconnected", body = Reply<Disconnected>),
-        (status = 404, description = "`not-found`: this user has no such device"),
+        ApiError,
+        (status = 200, description = "The device is disconnected", body = Reply<Disconnected>),
+        (status = 404, description = "`not-found`: the user has no such device"),
     )
 )]
 async fn disconnect_device(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, socket_id)): Path<(UserId, String)>,
-) -> Answer<Disconnected> {
+) -> ApiResult<Disconnected> {
     caller.backend(Scope::UsersWrite)?;
     chat::disconnect_device(&app, &id, &socket_id)?;
     Ok(Done(Disconnected { sockets: 1 }))

@@ -1,79 +1,97 @@
-//! Emits events and waits for their acknowledgements, as `emitWithAck` does in Node.
+//! Emits events and waits for acknowledgements, as `emitWithAck` does in Node.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::future::join_all;
+use tokio::sync::oneshot;
 
-use super::{Hub, answered::Answered, encoded::Encoded, outgoing::Outgoing, to::To};
+use super::{Hub, client_ack::ClientAck, encoded::Encoded, outgoing::Outgoing};
 use crate::{
-    engine::{Frame, Socket},
+    engine::{AckArguments, Frame, Socket},
     error::{Error, Result},
     model::SocketId,
-    protocol::ServerEvent,
 };
 
 impl Hub {
-    /// Emits an event to one socket and waits for its acknowledgement. `unavailable` if the client is not connected,
-    /// disconnects, or does not answer in time.
-    pub async fn ask<E: ServerEvent>(&self, id: SocketId, event: &E, timeout: Duration) -> Result<Answered> {
-        let (_, answered) = self
-            .ask_all(&Outgoing::new(To::Socket(id), Encoded::of(event)?), timeout)
-            .await?
-            .pop()
-            .ok_or_else(|| Error::unavailable("the client has gone"))?;
-        answered
-    }
-
     /// Emits an event to its connected receivers and waits for their acknowledgements. Sockets that are away are
-    /// skipped. Each result fails as with [`Self::ask`]; it also fails with `too-large` if all acknowledgements
-    /// together exceed 4 MB. The whole call fails with `too-large`, and emits nothing, if the event has more
+    /// skipped. A result is `unavailable` if the client disconnects or does not answer in time, and `too-large` if all
+    /// acknowledgements together exceed 4 MB. The whole call fails with `too-large`, and emits nothing, if the event has more
     /// attachments than `limits.attachments`.
     pub async fn ask_all(
         &self,
         outgoing: &Outgoing<'_>,
         timeout: Duration,
-    ) -> Result<Vec<(SocketId, Result<Answered>)>> {
+    ) -> Result<Vec<(SocketId, Result<ClientAck>)>> {
+        Ok(self.ask_each(outgoing)?.answers(Some(timeout)).await)
+    }
+
+    /// Emits an event to its connected receivers and requests an acknowledgement from each. Fails with `too-large` if
+    /// the event has more attachments than `limits.attachments`.
+    pub(super) fn ask_each(&self, outgoing: &Outgoing<'_>) -> Result<PendingAcks> {
         self.check_attachments(&outgoing.event.attachments)?;
         let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
-        let asked = {
-            let mut pending = self.engine.pending_flush();
-            let Encoded { json, attachments } = &outgoing.event;
-            let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
-            let mut asked = Vec::new();
-            let mut order = self.order.lock();
-            self.release(&mut order, &mut pending);
-            self.registry().each(outgoing, &mut |socket| {
-                asked.extend(socket.ask(&frame, id, &mut pending).map(|answer| (socket.clone(), answer)));
-            });
-            asked
-        };
-        let deadline = tokio::time::Instant::now() + timeout;
-        let kept = &AtomicUsize::new(0);
-        let answers = join_all(asked.into_iter().map(|(socket, answer)| async move {
-            let _forget = Asked { socket: &socket, id };
-            let answered = match tokio::time::timeout_at(deadline, answer).await {
-                Ok(Ok(answer)) => Answered::within(answer, kept),
-                Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
-                Err(_) => Err(Error::unavailable("the client did not answer in time")),
-            };
-            (socket.id, answered)
-        }));
-        Ok(answers.await)
+        let mut pending = self.engine.pending_flush();
+        let Encoded { json, attachments } = &outgoing.event;
+        let frame = Frame::event(&self.path, Some(id), json, attachments.clone(), None);
+        let mut acks = Vec::new();
+        let mut receivers = self.sent_events.receivers();
+        let mut order = self.order.lock();
+        self.release(&mut order, &mut pending);
+        self.registry().each(outgoing, &mut |socket| {
+            let answer = socket.emit_with_ack(&frame, id, &mut pending);
+            if let Some(answer) = answer {
+                acks.push(PendingAck { socket: socket.clone(), id, answer });
+                receivers.add(socket);
+            }
+        });
+        self.sent_events.sent(&outgoing.event, receivers);
+        drop(order);
+        drop(pending);
+        self.sent_events.tell();
+        Ok(PendingAcks(acks))
     }
 }
 
-/// A pending acknowledgement. When this is dropped, the socket stops waiting for the acknowledgement: it has arrived,
-/// the timeout has passed, or the future was dropped.
-struct Asked<'a> {
-    socket: &'a Socket,
-    id: u64,
+/// The acknowledgements of one event that have not arrived yet.
+pub(super) struct PendingAcks(Vec<PendingAck>);
+
+impl PendingAcks {
+    /// Waits until each acknowledgement has arrived or failed. Those that have not arrived after `timeout` fail.
+    pub(super) async fn answers(self, timeout: Option<Duration>) -> Vec<(SocketId, Result<ClientAck>)> {
+        let deadline = timeout.map(|timeout| tokio::time::Instant::now() + timeout);
+        let bytes = &AtomicUsize::new(0);
+        let answers = self.0.into_iter().map(|mut ack| async move {
+            let answer = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, &mut ack.answer).await,
+                None => Ok((&mut ack.answer).await),
+            };
+            let answered = match answer {
+                Ok(Ok(answer)) => ClientAck::within(answer, bytes),
+                Ok(Err(_)) => Err(Error::unavailable("the client has gone")),
+                Err(_) => Err(Error::unavailable("the client did not answer in time")),
+            };
+            (ack.socket.id, answered)
+        });
+        join_all(answers).await
+    }
 }
 
-impl Drop for Asked<'_> {
+/// A pending acknowledgement. It is dropped when the acknowledgement has arrived, the timeout has passed, or the caller
+/// has dropped the future. The drop removes it from the socket's pending acknowledgements.
+struct PendingAck {
+    socket: Arc<Socket>,
+    id: u64,
+    answer: oneshot::Receiver<AckArguments>,
+}
+
+impl Drop for PendingAck {
     fn drop(&mut self) {
-        self.socket.forget(self.id);
+        self.socket.cancel_ack(self.id);
     }
 }

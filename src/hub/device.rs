@@ -1,4 +1,4 @@
-//! A socket as its user and backends see it.
+//! The description of a socket for its user and for backends.
 
 use std::{net::IpAddr, sync::Arc};
 

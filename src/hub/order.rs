@@ -1,4 +1,4 @@
-//! Puts a hub's events in order: a lock, and the run of events that is held back under the lock.
+//! The order of a hub's events: a lock, and the run of events that is held back under it.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ pub(super) struct Order<R> {
     is_holding: AtomicBool,
 }
 
-/// The guard of the lock: its owner may put events into queues.
+/// The guard of the order lock. Only its holder may put events into queues.
 pub(super) struct InOrder<'a, R> {
     held: MutexGuard<'a, Option<R>>,
     is_holding: &'a AtomicBool,
@@ -29,8 +29,8 @@ impl<R> Order<R> {
         InOrder { held: self.held.lock(), is_holding: &self.is_holding }
     }
 
-    /// Whether a run is held or is being delivered. If this returns false, all events that were held before are in the
-    /// queues.
+    /// Whether a run is held or is being delivered. If this returns false, all runs that were held before have been
+    /// delivered to the queues.
     pub(super) fn is_holding(&self) -> bool {
         self.is_holding.load(Ordering::Acquire)
     }

@@ -11,32 +11,40 @@ pub struct Outgoing<'a> {
     pub(super) except: Option<SocketId>,
     pub(super) except_any: &'a [To<'a>],
     pub(super) is_volatile: bool,
+    pub(super) is_transient: bool,
 }
 
 impl<'a> Outgoing<'a> {
-    /// An event from [`Encoded::of`] or [`Encoded::new`], for these receivers.
+    /// An encoded event for these receivers.
     pub fn new(to: To<'a>, event: Encoded) -> Self {
-        Self { event, to, except: None, except_any: &[], is_volatile: false }
+        Self { event, to, except: None, except_any: &[], is_volatile: false, is_transient: false }
     }
 
-    /// Excepts one socket.
+    /// Excludes one socket.
     #[must_use]
     pub fn except(mut self, id: SocketId) -> Self {
         self.except = Some(id);
         self
     }
 
-    /// Excepts the receivers that these stand for.
+    /// Excludes these receivers.
     #[must_use]
     pub fn except_any(mut self, except: &'a [To<'a>]) -> Self {
         self.except_any = except;
         self
     }
 
-    /// Makes the event volatile: a socket that is away or cannot take it at once does not get it.
+    /// Makes the event volatile: a socket does not get it if its client is away, or not ready to receive it at once.
     #[must_use]
     pub fn volatile(mut self) -> Self {
         self.is_volatile = true;
+        self
+    }
+
+    /// Makes the event transient: a socket does not get it if its client is away, and a recovery does not repeat it.
+    #[must_use]
+    pub(crate) fn transient(mut self) -> Self {
+        self.is_transient = true;
         self
     }
 }

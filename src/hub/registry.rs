@@ -25,10 +25,12 @@ pub(super) struct Registry {
     users: HashMap<UserId, Vec<Arc<Socket>>>,
     /// The sockets in each named room. A room without sockets has no entry.
     rooms: HashMap<Room, Sockets>,
-    /// The names of these rooms, sorted, so that the cost of a page of names depends only on the length of the page.
+    /// The names of the rooms in `rooms`. They are sorted, so that a page of names costs the same with few and with
+    /// many rooms.
     names: BTreeSet<RoomName>,
 }
 
+/// A socket's user and rooms.
 struct Subscriptions {
     user: User,
     rooms: HashSet<Room>,
@@ -42,10 +44,10 @@ impl Registry {
         self.everyone.insert(socket.id, socket.clone());
     }
 
-    /// Removes a socket, also from its rooms.
-    pub(super) fn detach(&mut self, id: SocketId) {
+    /// Removes a socket, also from its rooms, and returns these.
+    pub(super) fn detach(&mut self, id: SocketId) -> HashSet<Room> {
         self.everyone.swap_remove(&id);
-        let Some(Subscriptions { user, rooms }) = self.subscriptions.remove(&id) else { return };
+        let Some(Subscriptions { user, rooms }) = self.subscriptions.remove(&id) else { return HashSet::new() };
         if let Some(sockets) = self.users.get_mut(&user.id) {
             sockets.retain(|socket| socket.id != id);
             if sockets.is_empty() {
@@ -55,6 +57,7 @@ impl Registry {
         for room in &rooms {
             self.remove_from_room(id, room);
         }
+        rooms
     }
 
     /// Adds a socket to a room. False if the socket is in the room already, or is not in the registry.
@@ -132,7 +135,7 @@ impl Registry {
         }
     }
 
-    /// Calls `tell` once for each socket that receives the event. Excepted sockets are skipped.
+    /// Calls `tell` once for each socket that receives the event. Excluded sockets are skipped.
     pub(super) fn each(&self, outgoing: &Outgoing<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
         let mut excepted = HashSet::new();
         for to in outgoing.except_any {
@@ -154,8 +157,9 @@ impl Registry {
         });
     }
 
-    /// Calls `tell` for each receiver. With [`To::Any`], it may call `tell` several times for the same socket. A direct
-    /// message to oneself has only one user, so `tell` is called once for each of that user's sockets.
+    /// Calls `tell` for each receiver. With [`To::Any`], `tell` may be called several times for the same socket.
+    /// Otherwise it is called once for each socket, also for a direct message of a user to themselves: `direct.users()`
+    /// then has one user.
     pub(super) fn each_of(&self, to: To<'_>, tell: &mut dyn FnMut(&Arc<Socket>)) {
         match to {
             To::Everyone => self.everyone.values().for_each(tell),

@@ -1,6 +1,9 @@
 //! The receivers of an event.
 
-use crate::model::{Room, SocketId, UserId};
+use crate::{
+    error::{Error, Result},
+    model::{Room, RoomName, SocketId, UserId},
+};
 
 /// The receivers of an event.
 #[derive(Debug, Clone, Copy)]
@@ -8,7 +11,7 @@ use crate::model::{Room, SocketId, UserId};
 pub enum To<'a> {
     /// All sockets of the namespace.
     Everyone,
-    /// The sockets in a room; for a direct message, the sockets of both users.
+    /// The sockets in a room. For a direct message: all sockets of both users.
     Room(&'a Room),
     /// All sockets of a user.
     User(&'a UserId),
@@ -16,4 +19,9 @@ pub enum To<'a> {
     Socket(SocketId),
     /// All of these receivers together. A socket that several of them include receives the event once.
     Any(&'a [To<'a>]),
+}
+
+/// The room with this name. Fails with `bad-payload` if the name is not valid.
+pub(crate) fn named(room: &str) -> Result<Room> {
+    RoomName::parse(room).map(Room::Named).map_err(Error::BadPayload)
 }

@@ -1,10 +1,15 @@
-//! What the fuzz target `json` calls: it panics where a reader of JSON breaks its word.
+//! The function of the fuzz target `json`. It panics if a JSON reader of this module misbehaves.
 
 use serde_json::{Value, value::RawValue};
 
-use super::{Object, are_placed, decoded, is_too_deep, node::Node, read, read_strictly, replaced};
+use super::{
+    Object, are_placed, decoded, is_too_deep,
+    node::Node,
+    placeholders::{are_placed_in_tree, are_plainly_placed},
+    read, read_strictly, replaced,
+};
 
-/// What serde_json takes for JSON is read, and nothing else is; what serde_json makes a value of, is made the same.
+/// Checks that the readers accept the same texts as serde_json, and that they read the same values.
 pub fn json(text: &str) {
     let is_json = serde_json::from_str::<&RawValue>(text).is_ok();
     let is_deep = is_too_deep(text, 100);
@@ -20,8 +25,12 @@ pub fn json(text: &str) {
         assert_eq!(node.text, text.trim_matches([' ', '\t', '\n', '\r']), "{text:?}");
         assert_eq!(decoded(node.text).is_some(), text.trim_start().starts_with('"'), "{text:?}");
     }
-    // A packet's placeholders are looked at before the rest of it is.
+    // Placeholders are read from packets that have not been checked.
     let with_nothing = replaced(text, |_| "0".to_owned());
     assert!(!is_json || serde_json::from_str::<&RawValue>(&with_nothing).is_ok(), "{text:?}: {with_nothing:?}");
+    for attachments in 0..3 {
+        let is_certain = is_json && are_plainly_placed(text.as_bytes(), attachments);
+        assert!(!is_certain || are_placed_in_tree(text, attachments), "{text:?} with {attachments}");
+    }
     assert!(are_placed(&with_nothing, 0) || !is_json, "{text:?}: no placeholder is left in {with_nothing:?}");
 }

@@ -1,4 +1,4 @@
-//! Names, which JSON may have as a string or as a whole number.
+//! Reads names, which are strings or whole numbers in JSON.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use serde_json::value::RawValue;
 
 use super::{
     decoded,
+    input_error::shortened,
     node::is_whole,
-    surrogates::{CUT, is_cut},
-    wrong::shortened,
+    surrogates::{LONE_SURROGATE, has_lone_surrogate},
 };
 
 /// Reads a key such as a user's id or a room's name: a [`name`] in which half a surrogate pair is an error. Replaced by
 /// U+FFFD, two different keys could become the same.
 pub(crate) fn key<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
-    if is_cut(json.get()) { Err(format!("{field}: {CUT}")) } else { name(field, json, parse) }
+    if has_lone_surrogate(json.get()) { Err(format!("{field}: {LONE_SURROGATE}")) } else { name(field, json, parse) }
 }
 
 /// Reads a name from a field's JSON: a string, or a whole number as it is written.
@@ -28,7 +28,7 @@ pub(crate) fn name<T>(field: &str, json: &RawValue, parse: fn(&str) -> Result<T,
     parse(&text).map_err(|sentence| format!("{field}: {sentence}"))
 }
 
-/// Names a value's type ("a string", "an array") for error messages; other values are shown themselves.
+/// Describes a value for an error message: strings, arrays and objects by their type, other values as they are.
 pub(crate) fn described(json: &str) -> Cow<'_, str> {
     match json.as_bytes().first() {
         Some(b'"') => "a string".into(),

@@ -10,17 +10,17 @@ use serde_json::value::RawValue;
 
 use super::decoded;
 
-/// The members of an object, in order. Where a name occurs several times, the last one counts.
+/// The members of an object, in order. If a name is repeated, the last member counts.
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// Parses an object's JSON; `None` where it is not an object.
+    /// Parses an object's JSON; `None` if it is not an object.
     pub(crate) fn of(json: &'a str) -> Option<Self> {
-        if let Ok(InOrder(members)) = serde_json::from_str::<InOrder<Key<'a>, &'a RawValue>>(json) {
+        if let Ok(Members(members)) = serde_json::from_str::<Members<Key<'a>, &'a RawValue>>(json) {
             return Some(Self(members.into_iter().map(|(Key(name), value)| (name, value)).collect()));
         }
         // A name may hold half a surrogate pair.
-        let InOrder(members) = serde_json::from_str::<InOrder<&'a RawValue, &'a RawValue>>(json).ok()?;
+        let Members(members) = serde_json::from_str::<Members<&'a RawValue, &'a RawValue>>(json).ok()?;
         let name = |name: &'a RawValue| decoded(name.get()).unwrap_or_default();
         Some(Self(members.into_iter().map(|(raw, value)| (name(raw), value)).collect()))
     }
@@ -40,18 +40,18 @@ impl<'a> Object<'a> {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct InOrder<K, V>(Vec<(K, V)>);
+struct Members<K, V>(Vec<(K, V)>);
 
-impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for InOrder<K, V> {
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Members<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Entries(PhantomData))
+        deserializer.deserialize_map(MembersVisitor(PhantomData))
     }
 }
 
-struct Entries<K, V>(PhantomData<(K, V)>);
+struct MembersVisitor<K, V>(PhantomData<(K, V)>);
 
-impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
-    type Value = InOrder<K, V>;
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for MembersVisitor<K, V> {
+    type Value = Members<K, V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -62,6 +62,6 @@ impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Entries<K, 
         while let Some(member) = map.next_entry()? {
             members.push(member);
         }
-        Ok(InOrder(members))
+        Ok(Members(members))
     }
 }

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    node::{Kind, Node},
-    wrong::Wrong,
+    input_error::InputError,
+    node::{Node, NodeKind},
 };
 
 /// The decoded fields of a query string.
@@ -18,8 +18,8 @@ impl Fields {
         Self(serde_urlencoded::from_str(query).unwrap_or_default())
     }
 
-    /// The fields as a JSON object, which is what `auth` is for clients of version 2. Repeated fields become an array,
-    /// as in Node.
+    /// The fields as a JSON object, which takes the place of `auth` for clients of version 2. Repeated fields become an
+    /// array, as in Node.
     pub(crate) fn to_json(&self) -> String {
         let mut members: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for (name, text) in &self.0 {
@@ -32,7 +32,7 @@ impl Fields {
         Value::Object(members.into_iter().map(one).collect()).to_string()
     }
 
-    /// The text of one field. An error where the field is repeated, since either could be meant.
+    /// The text of one field. An error if the field is repeated.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, String> {
         let mut texts = self.0.iter().filter(|(field, _)| field == name).map(|(_, text)| text.as_str());
         match (texts.next(), texts.next()) {
@@ -45,7 +45,7 @@ impl Fields {
 /// Deserializes a query string.
 pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, String> {
     let Fields(fields) = Fields::of(query);
-    let word = |(name, text): (String, String)| (name.into(), Node { text: "", kind: Kind::Word(text.into()) });
-    let node = Node { text: "", kind: Kind::Object(fields.into_iter().map(word).collect()) };
-    T::deserialize(&node).map_err(|wrong: Wrong| wrong.sentence("the query"))
+    let word = |(name, text): (String, String)| (name.into(), Node { text: "", kind: NodeKind::Word(text.into()) });
+    let node = Node { text: "", kind: NodeKind::Object(fields.into_iter().map(word).collect()) };
+    T::deserialize(&node).map_err(|error: InputError| error.sentence("the query"))
 }

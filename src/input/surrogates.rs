@@ -1,12 +1,12 @@
-//! JSON strings that hold half a surrogate pair, as JavaScript's may after a text was cut within an emoji. The half is
-//! read as U+FFFD, which is what Node writes for it in UTF-8.
+//! JSON strings with half a surrogate pair, which JavaScript makes when it cuts a text within an emoji. The half is read
+//! as U+FFFD, which is what Node writes for it in UTF-8.
 
 use std::borrow::Cow;
 
 /// The error for a key that holds half a surrogate pair.
-pub(crate) const CUT: &str = "half a surrogate pair is no character";
+pub(crate) const LONE_SURROGATE: &str = "half a surrogate pair is no character";
 
-/// The text of a JSON string, given with its quotes; `None` where the JSON is not a string.
+/// The text of a JSON string, which is given with its quotes; `None` if the JSON is not a string.
 pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
     let text = json.strip_prefix('"')?.strip_suffix('"')?;
     if !text.contains('\\') {
@@ -16,7 +16,7 @@ pub(crate) fn decoded(json: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a JSON string holds half a surrogate pair.
-pub(crate) fn is_cut(json: &str) -> bool {
+pub(crate) fn has_lone_surrogate(json: &str) -> bool {
     json.starts_with('"') && json.contains('\\') && serde_json::from_str::<String>(json).is_err()
 }
 

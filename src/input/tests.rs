@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{node::Kind, *};
+use super::{node::NodeKind, *};
 use crate::model::{RoomRef, UserId};
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -131,11 +131,19 @@ fn placeholders_have_their_attachments() {
         r#"["a",{"num":1,"_placeholder":true},{"_placeholder":false}]"#,
         r#"["\ud83d",{"_placeholder":true,"num":0,"x":{"_placeholder":true}}]"#,
         r#"["a",{"_placeholder":true,"num":9,"num":1}]"#,
+        r#"["a",{"b":{"_placeholder":true,"num":0}},{"_placeholder":true,"num":1}]"#,
+        r#"["_placeholder","{\"_placeholder\":true,\"num\":2}"]"#,
+        r#"["a",{"_placeholder":true,"num":1,"x":{"_placeholder":true,"num":2}}]"#,
     ] {
         assert!(are_placed(json, 2), "{json}");
     }
     for json in [
         r#"["a",{"_placeholder":true,"num":2}]"#,
+        r#"["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":2}]"#,
+        r#"["a",{"_placeholder":true,"num":0},{"_placeh\u006flder":true,"num":2}]"#,
+        r#"["a",{"_placeholder":true,"num":0},{ "_placeholder":true,"num":2}]"#,
+        r#"["a",{"_placeholder":true,"num":0,"num":2}]"#,
+        r#"["a",{"_placeholder":true,"num":99999999999999999999}]"#,
         r#"["a",[[{"_placeholder":true}]]]"#,
         r#"["a",{"_placeholder":true,"num":-1}]"#,
         r#"["a",{"_placeholder":true,"num":"0"}]"#,
@@ -194,7 +202,7 @@ proptest! {
         prop_assert_eq!(&read_strictly::<Value>(&text, "it").unwrap(), &value);
         let node = Node::parse(&text).unwrap();
         prop_assert_eq!(node.text, &text);
-        if let Kind::Array(items) = &node.kind {
+        if let NodeKind::Array(items) = &node.kind {
             prop_assert_eq!(items.len(), value.as_array().unwrap().len());
         }
     }

@@ -10,31 +10,31 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use super::{bucket, network, wait};
 use crate::model::UserId;
 
-/// Buckets that are kept, at most; the least recently used ones go first.
+/// Maximum number of buckets. Beyond it, the least recently used ones are dropped.
 const USERS_MAX: u64 = 10_000;
-/// After this time without a request every bucket is full again.
+/// Time after which an unused bucket is full again, and can be dropped.
 const FULL_AGAIN: Duration = Duration::from_secs(2);
 
 /// The rate limit of the HTTP API: a token bucket for each user.
 #[derive(Debug)]
-pub struct Requests(ArcSwap<Option<Buckets>>);
+pub struct HttpUserRate(ArcSwap<Option<Buckets>>);
 
 #[derive(Debug)]
 struct Buckets {
     quota: Quota,
-    by_user: Cache<Asker, Arc<DefaultDirectRateLimiter>>,
+    by_caller: Cache<BucketKey, Arc<DefaultDirectRateLimiter>>,
 }
 
 /// The key of a bucket.
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Asker {
+enum BucketKey {
     /// An authenticated user.
     User(UserId),
     /// An unauthenticated client, by address.
     Address(Option<IpAddr>),
 }
 
-impl Requests {
+impl HttpUserRate {
     /// `api.requests-per-second`; 0 means no limit.
     pub fn new(per_second: u32) -> Self {
         Self(ArcSwap::from_pointee(Buckets::new(per_second)))
@@ -45,14 +45,14 @@ impl Requests {
         self.0.store(Arc::new(Buckets::new(per_second)));
     }
 
-    /// How long to wait before the next request; `None` where it may come now.
+    /// Takes a token for a request; if the bucket is empty, returns how long to wait for one.
     ///
-    /// `user` is one with a valid token: without a token, a client could name another user each time.
+    /// `user` must be authenticated by a token: without one, a client could name another user in each request.
     pub fn wait(&self, user: Option<&UserId>, address: Option<IpAddr>) -> Option<Duration> {
         let buckets = self.0.load();
-        let Buckets { quota, by_user } = (**buckets).as_ref()?;
-        let asker = user.map_or_else(|| Asker::Address(address.map(network)), |user| Asker::User(user.clone()));
-        wait(&by_user.get_with(asker, || Arc::new(bucket(*quota))))
+        let Buckets { quota, by_caller } = (**buckets).as_ref()?;
+        let key = user.map_or_else(|| BucketKey::Address(address.map(network)), |user| BucketKey::User(user.clone()));
+        wait(&by_caller.get_with(key, || Arc::new(bucket(*quota))))
     }
 }
 
@@ -60,7 +60,7 @@ impl Buckets {
     fn new(per_second: u32) -> Option<Self> {
         let quota = Quota::per_second(NonZeroU32::new(per_second)?);
         let cache = Cache::builder().max_capacity(USERS_MAX).eviction_policy(EvictionPolicy::lru());
-        Some(Self { quota, by_user: cache.time_to_idle(FULL_AGAIN).build() })
+        Some(Self { quota, by_caller: cache.time_to_idle(FULL_AGAIN).build() })
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn users_with_a_token_have_buckets_of_their_own_and_others_share_that_of_their_address() {
         let user = |name: &str| UserId::parse(name).unwrap();
-        let requests = Requests::new(1);
+        let requests = HttpUserRate::new(1);
         let (here, there) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
         assert_eq!(requests.wait(Some(&user("ada")), here), None);
         assert!(requests.wait(Some(&user("ada")), there).is_some_and(|wait| wait <= Duration::from_secs(1)));

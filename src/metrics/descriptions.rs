@@ -4,36 +4,36 @@ use metrics::{Recorder, Unit};
 
 /// One metric.
 pub(super) struct Description {
-    /// Its name. Counters end with `_total`, everything else with its unit if it has one.
+    /// The metric's name. Counters end with `_total`, other metrics with their unit if they have one.
     name: &'static str,
-    /// Its labels, with commas between them.
+    /// The metric's labels, separated by commas.
     #[cfg_attr(not(test), expect(dead_code, reason = "documents are written from it, by tests"))]
     labels: &'static str,
-    /// A sentence or two.
+    /// The description: one or two sentences.
     help: &'static str,
 }
 
-/// All of them, in the order of `docs/metrics.md`.
+/// All metrics, in the order of `docs/metrics.md`.
 const DESCRIPTIONS: [Description; 20] = [
     Description { name: "sockeye_connections", labels: "", help: "Sockets connected now." },
-    Description { name: "sockeye_away", labels: "", help: "Sockets whose clients have gone and may come back." },
-    Description { name: "sockeye_tcp_connections", labels: "", help: "TCP connections, whatever is spoken on them." },
-    Description { name: "sockeye_connects_total", labels: "", help: "Sockets that were let in." },
-    Description { name: "sockeye_refused_connections_total", labels: "code", help: "Sockets that were not let in." },
+    Description { name: "sockeye_away", labels: "", help: "Disconnected sockets that may be recovered." },
+    Description { name: "sockeye_tcp_connections", labels: "", help: "TCP connections of any protocol." },
+    Description { name: "sockeye_connects_total", labels: "", help: "Sockets that were accepted." },
+    Description { name: "sockeye_refused_connections_total", labels: "code", help: "Sockets that were refused." },
     Description {
         name: "sockeye_recoveries_total",
         labels: "outcome",
-        help: "Clients that came back. recovered: to their socket; unknown: there was none any more; lost: they had missed more than was kept; refused: it was not theirs, or could not be had then; broken: what they had missed has broken their connection twice.",
+        help: "Clients that asked for their socket. recovered: they got it; unknown: it no longer exists; lost: they missed more events than are kept; refused: it is another user's, or not available now; broken: the events they missed have broken their connection twice.",
     },
     Description {
         name: "sockeye_disconnects_total",
         labels: "reason",
-        help: "Sockets that ended, under Socket.IO's reasons and slow-consumer.",
+        help: "Sockets that ended, by the reason: Socket.IO's reasons, and slow-consumer.",
     },
     Description {
         name: "sockeye_events_total",
         labels: "event,outcome",
-        help: "Events that arrived. The outcome is ok or an error code; what no handler is for is the event unknown.",
+        help: "Events from clients. The outcome is ok or an error code. Events without a handler have the name unknown.",
     },
     Description {
         name: "sockeye_handler_seconds",
@@ -43,27 +43,23 @@ const DESCRIPTIONS: [Description; 20] = [
     Description {
         name: "sockeye_deliveries_total",
         labels: "",
-        help: "Events and acknowledgements put into sockets' queues, or kept for those that are away.",
+        help: "Events and acknowledgements put into the queues of connected sockets and the logs of away ones.",
     },
     Description {
         name: "sockeye_queued_bytes",
         labels: "",
-        help: "Bytes that wait for all clients; what many of them get counts once.",
+        help: "Unsent bytes of all clients; an event for many clients counts once.",
     },
-    Description {
-        name: "sockeye_largest_queue_bytes",
-        labels: "",
-        help: "Bytes that wait for the client for which most do.",
-    },
+    Description { name: "sockeye_largest_queue_bytes", labels: "", help: "Unsent bytes of the client with the most." },
     Description {
         name: "sockeye_memory_bytes",
         labels: "kind",
-        help: "Bytes held for clients (limits.memory), each counted once. input: messages and requests that have not arrived whole; handshakes: long queries and auths; events: not answered; writes: not committed; output: packets in the queues of connections; logs: packets that only recovery logs hold; http: bodies of requests and responses.",
+        help: "Bytes held for clients (limits.memory), each counted once. input: incomplete messages and requests; handshakes: long heads of requests, and long auths; events: events that are not answered yet; writes: writes that are not committed yet; output: packets in the queues of connections; logs: packets that only recovery logs hold; http: bodies of requests and responses.",
     },
     Description {
         name: "sockeye_limited_total",
         labels: "limit",
-        help: "How often a limit of the configuration said no.",
+        help: "How often a limit of the configuration was reached.",
     },
     Description { name: "sockeye_http_requests_total", labels: "route,status", help: "Requests to the HTTP API." },
     Description { name: "sockeye_http_seconds", labels: "route", help: "Seconds a request to the HTTP API took." },
@@ -77,7 +73,7 @@ const DESCRIPTIONS: [Description; 20] = [
     Description {
         name: "sockeye_read_failures_total",
         labels: "",
-        help: "Reads of the database that failed; for 10 s after one, /ready fails.",
+        help: "Reads of the database that failed; /ready fails for 10 s after each.",
     },
 ];
 
@@ -104,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_is_described_and_every_description_is_of_one() {
+    fn every_metric_has_a_description_and_every_description_a_metric() {
         let source = include_str!("../metrics.rs");
         let quoted = source.split('"').skip(1).step_by(2);
         let mut used: Vec<_> = quoted.filter(|text| text.starts_with("sockeye_")).collect();

@@ -9,20 +9,14 @@ use uuid::Uuid;
 use super::{RoomRef, Timestamp, User, parse::parsed};
 
 /// A message's id: a UUID of version 7 (RFC 9562), so ids sort by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// A new id, greater than all that this process made before.
+    /// A new id, greater than all ids that this process created before.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
-    }
-
-    /// A new id that is also greater than `self`, even if the clock was set back.
-    pub fn next(self) -> Self {
-        let (last, new) = (self.0.as_u128(), Uuid::now_v7().as_u128());
-        Self(Uuid::from_u128(new.max(last.saturating_add(1))))
     }
 
     /// Parses an id from a client.
@@ -92,40 +86,27 @@ impl Serialize for Body {
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Unique on this server and anywhere else.
+    /// The message's id, unique on all servers.
     pub id: MessageId,
     /// The room; in a direct message `dm:<the other user's id>`, as seen by the reader.
     pub room: RoomRef,
-    /// Its place in its room: 1, 2, 3 ... without holes, for ever. Below 2^53.
+    /// The message's number in its room: 1, 2, 3 ... without gaps. It never changes. Below 2^53.
     pub offset: u64,
-    /// Its room's count of changes when it was posted, edited or deleted last. Below 2^53.
+    /// The room's revision at the last change of this message: its post, edit or deletion. Below 2^53.
     pub revision: u64,
-    /// The author, with the name of that moment.
+    /// The author, with the name at the time of the post.
     pub from: User,
-    /// When it was saved.
+    /// When the message was saved.
     pub at: Timestamp,
-    /// When it was edited last, if ever.
+    /// When the message was last edited; absent if never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
-    /// When it was deleted; the body is `{}` from then on.
+    /// When the message was deleted; absent if it was not. The body is then `{}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// The key its sender gave, so that a retry is recognised. 1 to 128 characters.
+    /// The sender's key, by which a retry is recognised. 1 to 128 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// The payload's own fields, byte for byte.
     pub body: Body,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_follow_one_another_even_when_the_clock_was_set_back() {
-        let later = MessageId("ffffffff-0000-7000-8000-0000000000ff".parse().unwrap());
-        assert_eq!(later.next().to_string(), "ffffffff-0000-7000-8000-000000000100");
-        let now = MessageId::new();
-        assert!(now.next().as_bytes() > now.as_bytes());
-    }
 }

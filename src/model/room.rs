@@ -36,7 +36,7 @@ impl RoomName {
     }
 }
 
-/// Names are ordered as their texts are.
+/// Names have the order of their texts, so a map can be searched by text.
 impl Borrow<str> for RoomName {
     fn borrow(&self) -> &str {
         &self.0
@@ -86,7 +86,7 @@ impl RoomRef {
         }
     }
 
-    /// The room that this user means.
+    /// The room that this user refers to.
     pub fn seen_by(self, reader: &UserId) -> Room {
         match self {
             Self::Named(name) => Room::Named(name),
@@ -127,12 +127,12 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// Makes it from both users, in either order.
+    /// The direct message between two users, given in either order.
     pub fn between(one: UserId, other: UserId) -> Self {
         if one <= other { Self { low: one, high: other } } else { Self { low: other, high: one } }
     }
 
-    /// Both users; one of them alone where they are the same.
+    /// Both users; only one if they are the same.
     pub fn users(&self) -> impl Iterator<Item = &UserId> {
         std::iter::once(&self.low).chain((self.low != self.high).then_some(&self.high))
     }
@@ -147,7 +147,7 @@ impl Direct {
     }
 }
 
-/// A room, the same for everybody.
+/// A room, independent of the user who sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Room {
     /// A room with a name.
@@ -157,7 +157,7 @@ pub enum Room {
 }
 
 impl Room {
-    /// The room as this user knows it.
+    /// The room as this user sees it.
     pub fn for_reader(&self, reader: &UserId) -> RoomRef {
         match self {
             Self::Named(name) => RoomRef::Named(name.clone()),
@@ -176,7 +176,15 @@ impl Room {
         }
     }
 
-    /// Parses a [`Room::key`]; `None` where it is not one.
+    /// The name to which patterns are applied: that of a direct message is `dm:<id>:<id>`.
+    pub(crate) fn pattern_name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(name) => Cow::Borrowed(name.as_str()),
+            Self::Direct(Direct { low, high }) => Cow::Owned(format!("{DIRECT}{low}:{high}")),
+        }
+    }
+
+    /// Parses a [`Room::key`]; `None` if it is not one.
     pub(crate) fn from_key(key: &str) -> Option<Self> {
         let Some(pair) = key.strip_prefix(DIRECT_KEY) else {
             return Some(Self::Named(RoomName::parse(key).ok()?));
@@ -203,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_message_is_one_room_for_both_and_bears_the_others_id() {
+    fn a_direct_message_is_one_room_whose_name_is_the_other_users_id() {
         let room = RoomRef::parse("dm:bob").unwrap().seen_by(&user("ada"));
         assert_eq!(room, RoomRef::parse("dm:ada").unwrap().seen_by(&user("bob")));
         assert_eq!(room.for_reader(&user("ada")).to_string(), "dm:bob");
@@ -211,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_back_even_when_ids_hold_colons() {
+    fn keys_are_parsed_even_if_ids_contain_colons() {
         for (one, other) in [("a:b", "c"), ("a", "b:c"), ("me", "me"), ("é:1", "ü")] {
             let room = Room::Direct(Direct::between(user(one), user(other)));
             assert_eq!(Room::from_key(&room.key()), Some(room));

@@ -28,10 +28,10 @@ macro_rules! schemas {
 }
 
 schemas! {
-    UserId: String = "A user's id: 1 to 128 characters, none of them a control character. Of a whole number, its text.";
-    RoomName: String = "A room's name: 1 to 128 characters, no control characters, not beginning with `dm:`. Of a whole number, its text.";
+    UserId: String = "A user's id: 1 to 128 characters, no control characters. A whole number stands for its text.";
+    RoomName: String = "A room's name: 1 to 128 characters, no control characters, not beginning with `dm:`. A whole number stands for its text.";
     RoomRef: String = "A room's name, or `dm:` and the other user's id.";
     MessageId: String = "A UUID of version 7.";
-    Timestamp: String = "A moment as RFC 3339 writes it, in UTC with milliseconds.";
-    Body: Object = "What was said, as it came.";
+    Timestamp: String = "A time in the format of RFC 3339, in UTC with milliseconds.";
+    Body: Object = "The body of the message, as it was sent.";
 }

@@ -5,20 +5,26 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use socketioxide_core::Sid;
 
-/// A socket's id (`socket.id`), as its client knows it too: a secret between the two, of 16 characters.
+/// A socket's id (`socket.id`), of 16 characters. It is a secret that only the server and the socket's client know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SocketId(Sid);
 
 impl SocketId {
-    /// A new one, at random.
+    /// A random id.
     #[cfg(test)]
     pub(crate) fn new() -> Self {
         Self(Sid::new())
     }
+
+    /// Parses an id. `None` if the text is no id: without the sentence for a client, whose making costs more than the
+    /// parsing.
+    pub(crate) fn parsed(text: &str) -> Option<Self> {
+        text.parse().map(Self).ok()
+    }
 }
 
-/// Takes the id as a client spells it; the error is a sentence that says what is wrong.
+/// Parses an id from a client. The error is a sentence that says what is wrong.
 impl FromStr for SocketId {
     type Err = String;
 

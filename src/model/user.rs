@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
 
 use super::{checked_name, parse::keyed};
 
 /// The id of the server itself.
 const SYSTEM: &str = "system";
 
-/// A user's id, which never changes: 1 to 128 characters, none of them a control character. Cheap to clone.
+/// A user's id, which never changes: 1 to 128 characters, no control characters. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct UserId(Arc<str>);
@@ -20,6 +21,11 @@ impl UserId {
     pub fn parse(text: &str) -> Result<Self, String> {
         checked_name("a user id", text)?;
         Ok(Self(text.into()))
+    }
+
+    /// A new id, which nobody can guess: a random UUID.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().to_string().into())
     }
 
     /// The id of a client that gave only a name (open mode): `name:` and the name in NFKC, lower case, with
@@ -38,7 +44,8 @@ impl UserId {
         &self.0
     }
 
-    /// Whether this is the id of the server itself, under which backends post. No client can have it.
+    /// Whether this is the id of the server itself, which is the author of messages that backends post. No client can
+    /// have it.
     pub(crate) fn is_system(&self) -> bool {
         &*self.0 == SYSTEM
     }
@@ -90,7 +97,7 @@ impl User {
         Ok(Self { id, name: name.into() })
     }
 
-    /// The server itself, as the author of messages without another one.
+    /// The server itself, the author of messages that name no other author.
     pub(crate) fn system() -> Self {
         Self { id: UserId(SYSTEM.into()), name: "System".into() }
     }
@@ -101,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_alone_is_one_user_however_it_is_written() {
+    fn a_name_alone_is_the_same_user_in_every_spelling() {
         let id = UserId::from_name("  Ada   LOVELACE ").unwrap();
         assert_eq!(id.as_str(), "name:ada lovelace");
         assert_eq!(UserId::from_name("\u{ff21}da lovelace").unwrap(), id);

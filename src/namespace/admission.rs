@@ -1,4 +1,4 @@
-//! Lets sockets into a namespace, through the connect handlers of socketioxide.
+//! Admits clients to a namespace, through the connect handlers of socketioxide.
 
 use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
@@ -9,56 +9,71 @@ use socketioxide_core::Value;
 
 use super::{
     app_socket::AppSocket,
-    credentials::credentials,
+    authenticator::Authenticator,
+    credentials::authenticate,
     dispatcher::Dispatcher,
-    events::Events,
     middleware::{Entrant, Refusal},
-    registered::Registered,
+    table::{Declared, Table},
 };
 use crate::{
-    app::{App, ROOT},
+    app::App,
     engine::{EngineSide, Socket},
-    error::{Error, Result},
+    error::Error,
     hub::To,
+    model::Room,
 };
 
-/// How long all middleware of a namespace may take for one client.
+/// How long authentication and all middleware of a namespace may take for one client.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lets sockets into one namespace, or into the namespaces of one pattern.
+/// Admits clients to the namespaces.
 #[derive(Clone)]
 pub(super) struct Connect {
     app: Arc<App>,
-    events: Arc<Registered>,
+    table: Arc<Table>,
+    /// The application's function that authenticates clients. `None`: the server checks their credentials.
+    authenticator: Option<Authenticator>,
 }
 
 impl Connect {
-    pub(super) fn new(app: &Arc<App>, path: &str, events: Events) -> Self {
-        // Relayed events belong to the root namespace.
-        let relays = if path == ROOT { app.config.relay.keys().cloned().collect() } else { Vec::new() };
-        Self { app: app.clone(), events: Arc::new(events.registered(&app.metrics, relays.into_iter())) }
+    pub(super) fn new(app: &Arc<App>, table: &Arc<Table>, authenticator: Option<Authenticator>) -> Self {
+        Self { app: app.clone(), table: table.clone(), authenticator }
     }
 
-    /// Decides before CONNECT is sent. Joins no room: a socket must hear nothing before its CONNECT.
-    async fn admit(&self, inner: &Arc<Socket>, auth: &str) -> Result<Arc<Dispatcher>, Refusal> {
+    /// Decides whether a client is admitted, before CONNECT is sent. It must not subscribe the socket to rooms: the
+    /// socket must receive nothing before CONNECT.
+    async fn admit(&self, inner: &Arc<Socket>) -> Result<Admitted, Refusal> {
         if self.app.is_draining() {
             return Err(Error::unavailable("the server is closing").into());
         }
-        let handshake = inner.handshake().ok_or_else(|| Error::unavailable("the client has gone"))?;
-        let identity = self.app.auth.authenticate(&credentials(&handshake, auth)?)?;
-        let entrant = Entrant::new(&identity, inner, auth, &handshake);
-        for middleware in &self.events.middleware {
+        let handshake = inner.handshake();
+        let mut identity = match &self.authenticator {
+            Some(authenticate) => self.app.auth.adopt(authenticate(handshake.clone()).await?)?,
+            None => authenticate(&self.app, &handshake)?,
+        };
+        let auth = handshake.sent_auth();
+        let declared = self.table.find(&self.app, &inner.namespace, auth).await.ok_or_else(Refusal::no_namespace)?;
+        let entrant = Entrant::new(&self.app, &identity, inner, declared.parent.clone(), handshake.clone());
+        for middleware in &declared.handlers.middleware {
             middleware(entrant.clone()).await?;
         }
-        let seat = self.app.limits.admit(&identity.user.id, handshake.address)?;
-        let socket = AppSocket::new(&self.app, inner, identity, auth, seat);
-        Ok(Arc::new(Dispatcher { socket, events: self.events.clone() }))
+        let (data, choices) = entrant.into_choices();
+        if let Some(user) = choices.user {
+            (identity.user, identity.is_guest, identity.is_of_application) = (user, false, true);
+        }
+        let seat = self.app.limits.admit(&identity.user.id, handshake.address())?;
+        let socket = AppSocket::new(&self.app, inner, declared.parent.as_ref(), identity, Some(seat), data);
+        let dispatcher = Arc::new(Dispatcher { socket, handlers: declared.handlers.clone() });
+        Ok(Admitted { dispatcher, declared, rooms: choices.rooms })
     }
 
     fn refuse(&self, inner: &Arc<Socket>, refusal: &Refusal) {
-        if inner.handshake().is_none() {
-            // The client has gone in the meantime.
+        if !inner.is_connecting() {
+            // The client has gone.
             return;
+        }
+        if self.app.is_draining() {
+            return inner.send_away();
         }
         if self.app.refusal_lines.check().is_ok() {
             let data = refusal.data.as_ref().map(tracing::field::display);
@@ -69,24 +84,38 @@ impl Connect {
     }
 }
 
-/// The decision on a socket.
-type Admission = (Arc<Socket>, Result<Arc<Dispatcher>, Refusal>);
+/// A socket that is admitted.
+#[derive(Clone)]
+struct Admitted {
+    dispatcher: Arc<Dispatcher>,
+    declared: Arc<Declared>,
+    /// The rooms that middleware has chosen for the socket.
+    rooms: Vec<Room>,
+}
 
-type Admitted<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
+/// A socket and the decision on it. `call_middleware` passes them to `call`.
+type Admission = (Arc<Socket>, Result<Admitted, Refusal>);
+
+/// The future of `call_middleware`.
+type MiddlewareFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
 impl ConnectHandler<LocalAdapter, ()> for Connect {
-    /// Carries the decision out: sends CONNECT, then attaches the socket and opens its queue; or sends CONNECT_ERROR.
+    /// Carries out the decision: sends CONNECT, attaches the socket and opens its queue, or sends CONNECT_ERROR.
     fn call(&self, of_library: Arc<LibrarySocket<LocalAdapter>>, _: Option<Value>) {
-        let (inner, dispatcher) = match of_library.extensions.remove::<Admission>() {
-            Some((inner, Ok(dispatcher))) => (inner, dispatcher),
+        let (inner, Admitted { dispatcher, declared, rooms }) = match of_library.extensions.remove::<Admission>() {
+            Some((inner, Ok(admitted))) => (inner, admitted),
             Some((inner, Err(refusal))) => return self.refuse(&inner, &refusal),
             None => return,
         };
         let socket = &dispatcher.socket;
         debug_assert!(Arc::ptr_eq(&inner, &socket.inner));
         let identity = socket.identity();
+        if !declared.handlers.any_outgoing.is_empty() {
+            socket.hub.hear_sent_events();
+        }
         let mut pending = self.app.engine.pending_flush();
-        let is_in = socket.hub.attach(&inner, &identity.user, || inner.connected(dispatcher.clone(), &mut pending));
+        let connect = || inner.connected(dispatcher.clone(), &mut pending);
+        let is_in = socket.hub.attach(&inner, &identity.user, &rooms, connect);
         drop(pending);
         if !is_in {
             return;
@@ -96,31 +125,38 @@ impl ConnectHandler<LocalAdapter, ()> for Connect {
         self.app.metrics.connects.increment(1);
         self.app.metrics.connections.increment(1);
         self.app.tokens.watch(&socket.hub, socket.id, identity.expires_at);
-        if socket.app.is_draining() {
-            // The sockets that were there were told; this one came in the meantime.
-            socket.hub.tell(To::Socket(socket.id), &socket.app.closing());
+        if socket.app.is_draining() && !socket.app.is_bare() {
+            // The shutdown has sent this event to all attached sockets, but this socket was attached later.
+            let closing = socket.app.closing(socket.app.config.server.drain);
+            socket.hub.tell_transient(To::Socket(socket.id), &closing);
         }
         dispatcher.open();
+        if declared.is_removed() {
+            // The namespace was removed during the admission. The removal may have disconnected its sockets before
+            // this socket was attached.
+            socket.hub.kick(socket.id, false);
+        }
     }
 
     fn call_middleware<'a>(
         &'a self,
         of_library: Arc<LibrarySocket<LocalAdapter>>,
-        auth: &'a Option<Value>,
-    ) -> Admitted<'a> {
+        _: &'a Option<Value>,
+    ) -> MiddlewareFuture<'a> {
         Box::pin(async move {
             let engine_side =
                 of_library.req_parts().extensions.get::<EngineSide>().and_then(EngineSide::socket).cloned();
             let inner = engine_side.ok_or_else(|| Box::new("no socket") as Box<dyn Display + Send>)?;
-            let auth = auth.as_ref().and_then(Value::as_str).map_or("", |auth| auth.as_str());
-            let admitted = AssertUnwindSafe(self.admit(&inner, auth)).catch_unwind();
+            let admitted = AssertUnwindSafe(self.admit(&inner)).catch_unwind();
             let admitted = match tokio::time::timeout(ADMIT_TIMEOUT, admitted).await {
                 Ok(Ok(admitted)) => admitted,
-                Ok(Err(_)) => Err(Error::internal("the server failed", "the middleware panicked").into()),
-                Err(_) => Err(Error::unavailable("it took too long").into()),
+                Ok(Err(_)) => {
+                    Err(Error::internal("the server failed", "the authentication or a middleware panicked").into())
+                }
+                Err(_) => Err(Error::unavailable("authentication and middleware took too long").into()),
             };
-            // A refused client too is let in here, for the library would keep a refused socket waiting for another
-            // CONNECT. `call` refuses it.
+            // `Ok` for a refused client too, and `call` refuses it: after an error, socketioxide would keep the socket,
+            // waiting for another CONNECT.
             of_library.extensions.insert::<Admission>((inner, admitted));
             Ok(())
         })

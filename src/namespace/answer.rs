@@ -1,66 +1,87 @@
-//! Runs the handlers of a socket's events and answers the events, each once.
+//! Runs the handlers of a socket's events, and answers each event once.
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 
 use super::{
-    app_socket::{AppSocket, Job},
-    call::{Call, Outcome},
+    app_socket::{AppSocket, Job, Work},
+    call::{Call, Outcome, RunningEvent, panicked},
+    ctx::Ctx,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     hub::To,
-    protocol::{ClientEvent, EventError, IntoReply, RefreshToken, acknowledgement},
+    protocol::{ClientEvent, EventError, IntoReply, RefreshToken},
     tellings::Tellings,
 };
 
 impl AppSocket {
     /// A job that runs a handler and answers with its result.
-    pub(super) fn handling<R: IntoReply>(
+    pub(super) fn handler_job<Fut, R>(
         self: &Arc<Self>,
         call: Call,
-        handler: impl Future<Output = Result<R>> + Send + 'static,
-    ) -> Job {
-        let socket = self.clone();
+        handler: impl FnOnce(Ctx) -> Fut + Send + 'static,
+    ) -> Job
+    where
+        Fut: Future<Output = R> + Send,
+        R: IntoReply,
+    {
+        let (socket, event) = (self.clone(), RunningEvent::new(call));
+        let (ctx, form) = (Ctx::of_event(self.clone(), event.clone()), self.form());
+        let running = event.clone();
+        // The handler is called inside the future: it must not run any code before the job's turn.
         let work = async move {
-            // The reply is written by code of the application too, which may panic.
-            let outcome = AssertUnwindSafe(async { acknowledgement(handler.await) }).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|_| acknowledgement::<()>(Err(call.panicked())));
-            socket.answer(call, outcome, None);
+            // `acknowledgement` also runs code of the application (`Serialize`), which may panic.
+            let outcome = AssertUnwindSafe(async { form.acknowledgement(handler(ctx).await) }).catch_unwind().await;
+            let outcome = outcome.unwrap_or_else(|_| form.failure(panicked(&event.name)));
+            if let Some(call) = event.take() {
+                socket.answer(call, outcome, None);
+            }
         };
-        Job::Alone(work.boxed())
+        Job::Alone(Work { future: work.boxed(), event: Some(running) })
     }
 
     /// A job that answers with an error.
-    pub(super) fn refusing(self: &Arc<Self>, call: Call, error: Error) -> Job {
+    pub(super) fn refusal_job(self: &Arc<Self>, call: Call, error: Error) -> Job {
         let socket = self.clone();
-        let work = async move { socket.answer(call, acknowledgement::<()>(Err(error)), None) };
-        Job::Alone(work.boxed())
+        Job::Alone(Work::new(async move { socket.answer(call, socket.form().failure(error), None) }))
     }
 
-    /// Answers an event and frees its place in the queue: together with the rest of a commit, or at once where
-    /// `tellings` is `None`.
+    /// Answers an event and removes it from the queue's count. The answer is sent together with the rest of a commit,
+    /// or at once if `tellings` is `None`.
     pub(super) fn answer(&self, call: Call, outcome: Outcome, tellings: Option<&mut Tellings>) {
         self.queue.leave();
         self.send_answer(call, outcome, tellings);
     }
 
-    /// Acknowledges the event. Where no acknowledgement was asked for, an error is sent as an event.
+    /// Leaves an event without an answer.
+    pub(super) fn ignore(&self, call: Call, is_unknown: bool) {
+        self.queue.leave();
+        call.metrics.handler_seconds.record(call.arrived.elapsed());
+        match is_unknown {
+            true => call.metrics.failed[Code::UnknownEvent as usize].increment(1),
+            false => call.metrics.done.increment(1),
+        }
+    }
+
+    /// Acknowledges the event. If the client requested no acknowledgement, an error is sent as an event instead.
     pub(super) fn send_answer(&self, call: Call, (arguments, error): Outcome, tellings: Option<&mut Tellings>) {
-        // The charge is given back when the answer is in the client's queue.
-        let Call { name, metrics, arrived, origin } = call;
+        // The memory charge is dropped with `receipt`, after the answer is queued.
+        let Call { name, metrics, arrived, receipt } = call;
         metrics.handler_seconds.record(arrived.elapsed());
         match &error {
             None => metrics.done.increment(1),
             Some(error) => {
                 metrics.failed[error.code() as usize].increment(1);
-                self.log_error(&name, error, origin.id.is_some());
+                self.log_error(&name, error, receipt.id.is_some());
             }
         }
-        match (origin.id, error, tellings) {
+        match (receipt.id, error, tellings) {
             (Some(id), _, Some(tellings)) => self.hub.acknowledge_with(tellings, &self.inner, id, arguments),
             (Some(id), _, None) => self.hub.acknowledge(&self.inner, id, arguments),
+            // A bare server emits no events of its own, so it reports no error.
+            (None, Some(_), _) if self.app.is_bare() => {}
             (None, Some(error), Some(tellings)) => {
                 self.hub.tell_with(tellings, To::Socket(self.id), &EventError::new(&name, &error));
             }
@@ -78,8 +99,8 @@ impl AppSocket {
         }
     }
 
-    /// Logs a handler's error; nothing else does. A client's own mistakes must not fill the log. `has_ack`: whether the
-    /// client learns of the error by an acknowledgement, or need not learn of it.
+    /// Logs a handler's error. No other code does. Errors that a client causes must not fill the log, so most of them
+    /// are logged at debug level. `has_ack` is false if the client gets the error only as an event.
     fn log_error(&self, event: &str, error: &Error, has_ack: bool) {
         let code = error.code();
         match error {

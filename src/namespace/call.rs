@@ -1,10 +1,18 @@
-//! An event that was received and is not answered yet.
+//! A call: an event that was received and is not answered yet.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
-use crate::{engine::ReceivedCharge, error::Error, metrics::EventMetrics, protocol::Arguments};
+use parking_lot::Mutex;
 
-/// The result of an event: the acknowledgement's arguments, and the error where it failed.
+use crate::{engine::ReceivedCharge, error::Error, hub::Turn, metrics::EventMetrics, protocol::Arguments};
+
+/// The outcome of an event: the arguments of the acknowledgement, and the error if the event failed.
 pub(super) type Outcome = (Arguments, Option<Error>);
 
 /// An event that was received and is not answered yet.
@@ -12,31 +20,79 @@ pub(super) struct Call {
     pub(super) name: Arc<str>,
     pub(super) metrics: Arc<EventMetrics>,
     pub(super) arrived: Instant,
-    pub(super) origin: Origin,
+    pub(super) receipt: Receipt,
 }
 
-/// The client's side of an event.
-pub(super) struct Origin {
+/// Data that is stored when an event arrives and needed when it is answered.
+pub(super) struct Receipt {
     /// The id of the acknowledgement, if the client wants one.
     pub(super) id: Option<u64>,
-    /// The memory that the event costs until it is answered.
+    /// The charge for the event's memory, until it is answered. `None` if the event is refused at once.
     pub(super) charge: Option<ReceivedCharge>,
 }
 
 impl Call {
-    pub(super) fn new(name: Arc<str>, metrics: &Arc<EventMetrics>, origin: Origin) -> Self {
-        Self { name, metrics: metrics.clone(), arrived: Instant::now(), origin }
+    pub(super) fn new(name: Arc<str>, metrics: &Arc<EventMetrics>, receipt: Receipt) -> Self {
+        Self { name, metrics: metrics.clone(), arrived: Instant::now(), receipt }
     }
 
-    /// The event waits for a commit from now on.
+    /// Charges the event's memory as [`MemoryKind::Writes`](crate::engine::MemoryKind) from now on: it waits for a
+    /// commit.
     pub(super) fn becomes_write(&mut self) {
-        if let Some(charge) = &mut self.origin.charge {
+        if let Some(charge) = &mut self.receipt.charge {
             charge.becomes_write();
         }
     }
 
     /// The error of an event whose handler panicked.
     pub(super) fn panicked(&self) -> Error {
-        Error::internal("the server failed", format!("the handler of {} panicked", self.name))
+        panicked(&self.name)
+    }
+}
+
+/// The error of an event whose handler panicked.
+pub(super) fn panicked(event: &str) -> Error {
+    Error::internal("the server failed", format!("the handler of {event} panicked"))
+}
+
+/// An event whose handlers are running. The handlers and their contexts share it.
+pub(super) struct RunningEvent {
+    pub(super) name: Arc<str>,
+    /// Whether the client asked for an acknowledgement.
+    pub(super) wants_ack: bool,
+    /// `None` once the event is answered, or its acknowledgement was taken.
+    call: Mutex<Option<Call>>,
+    /// Whether the next event of the socket may begin, although handlers of this one still run.
+    is_released: AtomicBool,
+}
+
+impl RunningEvent {
+    pub(super) fn new(call: Call) -> Arc<Self> {
+        Arc::new(Self {
+            name: call.name.clone(),
+            wants_ack: call.receipt.id.is_some(),
+            call: Mutex::new(Some(call)),
+            is_released: AtomicBool::new(false),
+        })
+    }
+
+    /// Takes the call, to answer the event. `None` if the call was taken before.
+    pub(super) fn take(&self) -> Option<Call> {
+        self.call.lock().take()
+    }
+
+    /// Lets the next event of the socket begin.
+    pub(super) fn release(&self) {
+        self.is_released.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released.load(Ordering::Relaxed)
+    }
+}
+
+impl Turn for RunningEvent {
+    fn release(&self) {
+        Self::release(self);
     }
 }

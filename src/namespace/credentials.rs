@@ -1,20 +1,32 @@
-//! A client's credentials: from the `auth` of CONNECT, else from the Authorization header, else from the query (clients
-//! of Engine.IO 3 have no `auth`).
+//! Reads a client's credentials: from the `auth` of CONNECT, else from the Authorization header, else from the query.
+//! Clients of Engine.IO 3 have no `auth`. Also the server's own check of them.
 
+use http::header::AUTHORIZATION;
 use serde_json::value::RawValue;
 
 use crate::{
-    auth::{Credentials, bearer_token},
-    config::Secret,
+    app::App,
+    auth::{Credentials, Identity, bearer_token},
+    config::{AuthMode, Secret},
     engine::Handshake,
     error::{Error, Result},
     input::{self, Fields, Object, described},
 };
 
-/// `bad-payload` where a field has a wrong type or value. Null counts as missing: pages read it from an empty storage.
-/// Other fields belong to the application and are not checked.
-pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentials> {
-    let auth = match auth {
+/// Authenticates a client with the server's own check of credentials. On a bare server in open mode, a client without
+/// valid credentials is a guest, because there `auth` belongs to the application.
+pub(super) fn authenticate(app: &App, handshake: &Handshake) -> Result<Identity> {
+    let identity = credentials(handshake).and_then(|given| app.auth.authenticate(&given));
+    if app.is_bare() && app.config.auth.mode == AuthMode::Open {
+        return Ok(identity.unwrap_or_else(|_| app.auth.guest()));
+    }
+    identity
+}
+
+/// The credentials. `bad-payload` if a field has a wrong type or value. Null counts as missing: pages read it from an
+/// empty `localStorage`. Other fields of `auth` belong to the application and are not checked.
+fn credentials(handshake: &Handshake) -> Result<Credentials> {
+    let auth = match handshake.sent_auth() {
         "" => None,
         auth => {
             let no_object = || Error::BadPayload("auth must be an object".to_owned());
@@ -22,7 +34,7 @@ pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentia
         }
     };
     let auth = |name| auth.as_ref().and_then(|auth| auth.get(name)).filter(|value| value.get() != "null");
-    let query = Fields::of(&handshake.query);
+    let query = Fields::of(handshake.query_text());
     let query = |name| Ok::<_, Error>(query.get(name).map_err(Error::BadPayload)?.map(str::to_owned));
     let text = |text: &str| Ok(text.to_owned());
     let user_id = match auth("userId") {
@@ -44,7 +56,7 @@ pub(super) fn credentials(handshake: &Handshake, auth: &str) -> Result<Credentia
     Ok(Credentials { token, user_id, name })
 }
 
-/// A secret as a string. Its error does not repeat the value.
+/// Reads a secret, which must be a string. The error does not contain the value.
 fn secret(field: &str, value: &RawValue) -> Result<String> {
     let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let wrong = || {
@@ -54,8 +66,8 @@ fn secret(field: &str, value: &RawValue) -> Result<String> {
     Ok(input::decoded(value.get()).ok_or_else(wrong)?.into_owned())
 }
 
-/// RFC 6750, section 2.1.
+/// The token of the Authorization header (RFC 6750, section 2.1).
 fn bearer(handshake: &Handshake) -> Option<Secret> {
-    let (scheme, token) = handshake.authorization.as_deref()?.split_once(' ')?;
+    let (scheme, token) = handshake.header(AUTHORIZATION.as_str())?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| bearer_token(token)).flatten()
 }

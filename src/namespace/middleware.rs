@@ -1,15 +1,19 @@
-//! What an application's connect middleware receives (`Entrant`) and returns to refuse a client (`Refusal`).
+//! The types of an application's connect middleware: `Entrant`, which it receives, and `Refusal`, which it may return.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
 use crate::{
+    app::{App, AppHandle},
     auth::Identity,
     engine::{Handshake, Socket},
-    error::{Code, Error},
+    error::{Code, Error, Result},
+    hub::{Parent, named},
     input,
-    model::User,
+    model::{Room, SocketData, User},
+    protocol::Failure,
 };
 
 /// A client that asks to join a namespace, as connect middleware sees it.
@@ -22,33 +26,89 @@ pub struct Entrant {
     pub namespace: Arc<str>,
     /// The `auth` of CONNECT; null if the client sent none.
     pub auth: Json,
-    /// The query of the request that opened the connection.
-    pub query: Arc<str>,
-    /// The client's address.
-    pub address: Option<IpAddr>,
+    /// What the client sent when it connected: headers, query, address and more.
+    pub handshake: Handshake,
+    /// What the socket will have as [`Ctx::data`](crate::Ctx::data), if it is let in.
+    pub data: Arc<SocketData>,
+    parent: Option<Arc<Parent>>,
+    choices: Arc<Mutex<Choices>>,
+    server: AppHandle,
+}
+
+/// The user and the rooms that connect middleware has set for a socket.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    pub(super) user: Option<User>,
+    pub(super) rooms: Vec<Room>,
 }
 
 impl Entrant {
-    pub(super) fn new(identity: &Identity, inner: &Socket, auth: &str, handshake: &Handshake) -> Self {
+    /// What stands in the namespace's path in place of a parameter of its pattern: `7` for `id` in `/orders-7`, if the
+    /// pattern is `/orders-{id}`.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.parent.as_ref()?.param(&self.namespace, name)
+    }
+
+    /// A clone of the value of this type that [`Server::state`](crate::Server::state) was given.
+    ///
+    /// # Panics
+    ///
+    /// If it was given none: the client is refused with `unavailable`, and the log names the type.
+    pub fn state<S: Clone + 'static>(&self) -> S {
+        self.server.state()
+    }
+
+    /// Makes this the socket's user. It stays the same when the client recovers the socket: the secret of the recovery
+    /// says who the client is.
+    pub fn set_user(&self, user: User) {
+        self.choices.lock().user = Some(user);
+    }
+
+    /// Makes the socket join a room when the client is admitted, before its connection handlers run. `bad-payload` if
+    /// the room's name is not valid.
+    pub fn join(&self, room: &str) -> Result<()> {
+        let room = named(room)?;
+        self.choices.lock().rooms.push(room);
+        Ok(())
+    }
+
+    /// The socket's data, and the choices of all connect middleware.
+    pub(super) fn into_choices(self) -> (Arc<SocketData>, Choices) {
+        let choices = std::mem::take(&mut *self.choices.lock());
+        (self.data, choices)
+    }
+}
+
+impl Entrant {
+    pub(super) fn new(
+        app: &App,
+        identity: &Identity,
+        inner: &Socket,
+        parent: Option<Arc<Parent>>,
+        handshake: Handshake,
+    ) -> Self {
         Self {
+            server: app.handle.clone(),
             user: identity.user.clone(),
             namespace: inner.namespace.clone(),
             // Fails only if the client sent no `auth`: the engine has already refused invalid JSON.
-            auth: input::read(auth, "auth").unwrap_or_default(),
-            query: handshake.query.as_str().into(),
-            address: handshake.address,
+            auth: input::read(handshake.sent_auth(), "auth").unwrap_or_default(),
+            handshake,
+            data: Arc::default(),
+            parent,
+            choices: Arc::default(),
         }
     }
 }
 
-/// Why a client may not join a namespace: the message and the `data` of its `connect_error`.
+/// The refusal of a client: the message and the `data` of its `connect_error`.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// `err.message`
     pub message: String,
     /// `err.data`
     pub data: Option<Json>,
-    /// The error code. It labels the refusal in the metrics.
+    /// The error code: the label of the refusal in the metrics.
     pub(super) code: Code,
 }
 
@@ -58,13 +118,32 @@ impl Refusal {
     pub fn new(message: impl Into<String>, data: impl Into<Option<Json>>) -> Self {
         Self { message: message.into(), data: data.into(), code: Code::Forbidden }
     }
+
+    /// There is no namespace of the path that the client asked for.
+    pub(super) fn no_namespace() -> Self {
+        Self { message: "Invalid namespace".to_owned(), data: None, code: Code::NotFound }
+    }
 }
 
-/// The message is the error code: clients of Engine.IO 3 receive only the message, and can compare it with a code.
+/// A refusal without `data`, as `next(new Error(message))` in Node, so that `?` refuses with a text.
+impl From<&str> for Refusal {
+    fn from(message: &str) -> Self {
+        Self::new(message, None)
+    }
+}
+
+/// A refusal without `data`, as `next(new Error(message))` in Node, so that `?` refuses with a text.
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self::new(message, None)
+    }
+}
+
+/// The message is the error code, since clients of Engine.IO 3 receive only the message.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = error.code();
-        let data = json!({ "code": code, "message": error.to_string() });
-        Self { message: code.as_str().to_owned(), data: Some(data), code }
+        let data = json!(Failure::of(&error));
+        Self { message: error.wire_code().into_owned(), data: Some(data), code }
     }
 }

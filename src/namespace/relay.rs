@@ -1,4 +1,4 @@
-//! Relays events to other clients without a handler, as `[relay]` in the configuration says.
+//! Relays events to other clients without a handler, as configured in `[relay]`.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::{
     protocol::Args,
 };
 
-/// Relays an event: the text and the attachments as they came in.
+/// Relays an event, with its text and attachments unchanged.
 pub(super) fn emit(socket: &AppSocket, name: &str, text: String, attachments: Vec<Bytes>) -> Result<()> {
     let relay = &socket.app.config.relay[name];
     let event = |text| Encoded::received(text, attachments);
@@ -28,7 +28,7 @@ pub(super) fn emit(socket: &AppSocket, name: &str, text: String, attachments: Ve
         }
         RelayTo::Room => {
             let room = chat::enter(&socket.identity(), named(relay, &text, RoomRef::parse)?)?;
-            if !socket.hub.hears(socket.id, &room) {
+            if !socket.hub.is_subscribed(socket.id, &room) {
                 return Err(Error::Forbidden("join the room first".to_owned()));
             }
             send(socket, relay, To::Room(&room), None, event(text))
@@ -44,8 +44,8 @@ fn send(socket: &AppSocket, relay: &Relay, to: To<'_>, except: Option<SocketId>,
     socket.hub.send(&if relay.volatile { outgoing.volatile() } else { outgoing }).map(drop)
 }
 
-/// The room or the user that an event names, in the argument and field of the configuration. `bad-payload` where it
-/// names none.
+/// Parses the room or the user of an event. The relay's configuration says in which argument and field it is. Fails
+/// with `bad-payload` if it is missing or invalid.
 fn named<T>(relay: &Relay, text: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
     let (_, args) = Args::parse(text, &[])?;
     let index = relay.argument.unwrap_or(0);

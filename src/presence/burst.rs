@@ -1,4 +1,4 @@
-//! A burst: the changes of one room that are announced by one event.
+//! A burst: the changes of a room that one event announces together.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -6,7 +6,7 @@ use crate::model::{User, UserId};
 
 /// In rooms of up to this many users a burst lasts for [`SHORTEST`].
 const SMALL_ROOM: usize = 100;
-/// From this many users on it lasts for [`LONGEST`]; between the two its length grows linearly.
+/// From this many users on, it lasts for [`LONGEST`]. Between the two, its length grows linearly.
 const LARGE_ROOM: usize = 5_000;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub(super) fn length(users: usize) -> Duration {
 #[derive(Default)]
 pub(super) struct Changes {
     by_user: HashMap<UserId, Change>,
-    /// A client was given the list of users after the burst began, so it may know of a change that is not announced
+    /// Whether a client got the list of users after the burst began. It may then know of a change that is not announced
     /// yet.
     were_read: bool,
 }
@@ -35,8 +35,8 @@ pub(super) enum Change {
 }
 
 impl Changes {
-    /// Adds a change. It cancels out with the opposite change, unless [`Self::mark_read`] was called in between. True
-    /// if it is the first change since the changes were empty: a burst begins, even where the change cancels out later.
+    /// Adds a change. Opposite changes cancel out, unless [`Self::mark_read`] was called in between. True if there was
+    /// no change before: a burst begins, even if the change cancels out later.
     pub(super) fn add(&mut self, user: &UserId, change: Change) -> bool {
         let is_first = self.by_user.is_empty();
         match (self.by_user.get(user), &change) {
@@ -55,7 +55,7 @@ impl Changes {
         is_first
     }
 
-    /// A client is given the list of users.
+    /// Records that a client gets the list of users.
     pub(super) fn mark_read(&mut self) {
         self.were_read = true;
     }

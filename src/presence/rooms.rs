@@ -1,4 +1,4 @@
-//! The users in each room, with their sockets, and the changes that are not announced yet.
+//! The state of presence: the users in each room, their sockets, and the changes that are not announced yet.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,32 +13,34 @@ use crate::{
     model::{RoomName, SocketId, User, UserId},
 };
 
-/// All rooms in which there are users or changes.
+/// The rooms that have users or changes.
 #[derive(Default)]
 pub(super) struct Rooms(HashMap<RoomName, InRoom>);
 
 /// One room.
 #[derive(Default)]
 pub(super) struct InRoom {
-    /// Ordered, so that a page costs no more than the users it holds.
+    /// Sorted, so that the cost of a page depends only on its length.
     users: BTreeMap<UserId, Present>,
     changes: Changes,
 }
 
+/// A user in a room.
 struct Present {
     user: User,
-    /// The user's sockets that are subscribed and not away.
+    /// The user's subscribed sockets. An away socket, which is disconnected but may be recovered, is none of them.
     sockets: Vec<SocketId>,
-    /// The deadline of the grace, where the last socket has gone.
+    /// The end of the grace, if the last socket has gone.
     grace: Option<Ticket>,
 }
 
-/// What follows from a change.
+/// The deadlines to remove and to insert after a change.
 #[derive(Default)]
 pub(super) struct Effect {
-    /// The grace that is over before its deadline.
+    /// The deadline of a grace that has ended early.
     pub(super) ended_grace: Option<Ticket>,
-    /// The length of the burst that begins.
+    /// The time until the changes of the room are announced together, if this change is the first of them: see
+    /// [`burst`].
     pub(super) burst: Option<Duration>,
 }
 
@@ -47,14 +49,15 @@ impl Rooms {
         self.0.get(room)
     }
 
-    /// The room, for a client that is given the list of its users: see [`Changes::mark_read`].
+    /// Returns the room for a caller that sends the list of the room's users to a client. Records that: see
+    /// [`Changes::mark_read`].
     pub(super) fn read(&mut self, room: &RoomName) -> Option<&InRoom> {
         let in_room = self.0.get_mut(room)?;
         in_room.changes.mark_read();
         Some(in_room)
     }
 
-    /// Adds a user's socket, and the user with it.
+    /// Adds a user's socket, and the user if they are not in the room yet.
     pub(super) fn add(&mut self, room: &RoomName, user: &User, socket: SocketId) -> Effect {
         let in_room = self.0.entry(room.clone()).or_default();
         if let Some(present) = in_room.users.get_mut(&user.id) {
@@ -67,7 +70,23 @@ impl Rooms {
         Effect { ended_grace: None, burst: in_room.change(&user.id, Change::Joined(user.clone())) }
     }
 
-    /// Removes a user's socket. If it was the last, the user stays for the grace; returns true then.
+    /// Adds a user without sockets, and without a change to announce, unless the user is in the room.
+    pub(super) fn restore_user(&mut self, room: &RoomName, user: &User, begin_grace: impl FnOnce() -> Ticket) {
+        let users = &mut self.0.entry(room.clone()).or_default().users;
+        users.entry(user.id.clone()).or_insert_with(|| Present {
+            user: user.clone(),
+            sockets: Vec::new(),
+            grace: Some(begin_grace()),
+        });
+    }
+
+    /// The rooms that have changes.
+    pub(super) fn changed(&self) -> Vec<RoomName> {
+        let changed = self.0.iter().filter(|(_, in_room)| !in_room.changes.is_empty());
+        changed.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Removes a user's socket. True if it was the last one: the user stays for the grace.
     pub(super) fn remove_socket(
         &mut self,
         room: &RoomName,
@@ -94,13 +113,14 @@ impl Rooms {
         Effect { ended_grace: present.grace, burst: in_room.change(user, Change::Left(present.user)) }
     }
 
-    /// Removes a user whose grace has this deadline.
+    /// Removes a user if this is the deadline of their grace.
     pub(super) fn end_grace(&mut self, room: &RoomName, user: &UserId, deadline: Ticket) -> Effect {
         let grace = self.0.get(room).and_then(|in_room| in_room.users.get(user)?.grace);
         if grace == Some(deadline) { self.remove_user(room, user) } else { Effect::default() }
     }
 
-    /// Takes the changes of a room, if there are any, with the number of its users. A room without users is removed.
+    /// Takes the changes of a room, with the number of its users. `None` if there are no changes. A room without users
+    /// is removed.
     pub(super) fn end_burst(&mut self, room: &RoomName) -> Option<(Changes, usize)> {
         let in_room = self.0.get_mut(room)?;
         let changes = mem::take(&mut in_room.changes);
@@ -117,7 +137,7 @@ impl InRoom {
         Some(&self.users.get(user)?.user)
     }
 
-    /// The users in the order of their ids, from this one.
+    /// The users in the order of their ids, beginning at this bound.
     pub(super) fn users(&self, start: Bound<&UserId>) -> impl Iterator<Item = &User> {
         self.users.range((start, Bound::Unbounded)).map(|(_, present)| &present.user)
     }
@@ -126,7 +146,7 @@ impl InRoom {
         self.users.len()
     }
 
-    /// Notes a change. Returns the length of the burst that begins with it.
+    /// Adds a change. Returns the length of the burst, if one begins.
     fn change(&mut self, user: &UserId, change: Change) -> Option<Duration> {
         self.changes.add(user, change).then(|| burst::length(self.users.len()))
     }

@@ -1,4 +1,4 @@
-//! Tests of presence: users with several sockets, the grace, and what is announced.
+//! Tests of presence: users with several sockets, the grace, and the announcements.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use crate::{
     engine::{Account, Engine},
     limits::Limits,
     metrics::Metrics,
+    protocol::ReplyForm,
 };
 
 fn presence() -> (Presence, RoomName) {
@@ -17,7 +18,7 @@ fn presence() -> (Presence, RoomName) {
     let everything = Config::default();
     let limits = Limits::new(everything.limits.clone(), Metrics::off());
     let engine = Engine::new(settings(&everything), &Account::unbounded(), limits, Metrics::off());
-    (Presence::new(config, room.clone(), Hub::new("/", engine, Metrics::off())), room)
+    (Presence::new(config, room.clone(), Hub::new("/", None, engine, Metrics::off(), ReplyForm::Enveloped)), room)
 }
 
 fn user(id: &str) -> User {
@@ -28,7 +29,7 @@ fn socket() -> SocketId {
     SocketId::new()
 }
 
-/// The events of all bursts and graces that have begun, as if their deadlines had come.
+/// The events of all bursts and graces that have begun. Their deadlines are treated as due.
 fn events(presence: &Presence) -> Vec<PresenceChanged> {
     let later = Instant::now() + Duration::from_secs(20);
     let mut events = Vec::new();
@@ -46,9 +47,9 @@ fn events(presence: &Presence) -> Vec<PresenceChanged> {
 #[test]
 fn a_burst_is_one_event_and_opposite_changes_cancel_out() {
     let (presence, room) = presence();
-    presence.came(&room, &user("ada"), socket());
-    presence.came(&room, &user("bob"), socket());
-    presence.left(&room, &user("bob").id);
+    presence.add_socket(&room, &user("ada"), socket());
+    presence.add_socket(&room, &user("bob"), socket());
+    presence.remove_user(&room, &user("bob").id);
     let events = events(&presence);
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].joined, [user("ada")]);
@@ -59,9 +60,9 @@ fn a_burst_is_one_event_and_opposite_changes_cancel_out() {
 #[test]
 fn opposite_changes_do_not_cancel_out_when_the_users_were_listed_in_between() {
     let (presence, room) = presence();
-    presence.came(&room, &user("ada"), socket());
+    presence.add_socket(&room, &user("ada"), socket());
     assert_eq!(presence.in_room(&room).1, 1);
-    presence.left(&room, &user("ada").id);
+    presence.remove_user(&room, &user("ada").id);
     assert_eq!(events(&presence)[0].left, [user("ada")]);
 }
 
@@ -70,30 +71,30 @@ fn two_devices_are_one_user_and_an_absence_within_the_grace_is_not_announced() {
     let (presence, room) = presence();
     let (phone, desk) = (socket(), socket());
     for device in [phone, desk, desk] {
-        presence.came(&room, &user("ada"), device);
+        presence.add_socket(&room, &user("ada"), device);
     }
     events(&presence);
-    assert!(!presence.went(&room, &user("ada").id, phone));
-    assert!(!presence.went(&room, &user("ada").id, phone), "it has gone already");
-    assert!(presence.went(&room, &user("ada").id, desk));
-    presence.came(&room, &user("ada"), phone);
+    assert!(!presence.remove_socket(&room, &user("ada").id, phone));
+    assert!(!presence.remove_socket(&room, &user("ada").id, phone), "it has gone already");
+    assert!(presence.remove_socket(&room, &user("ada").id, desk));
+    presence.add_socket(&room, &user("ada"), phone);
     assert!(events(&presence).is_empty());
     assert!(presence.is_online(&user("ada").id));
-    presence.went(&room, &user("ada").id, phone);
+    presence.remove_socket(&room, &user("ada").id, phone);
     let events = events(&presence);
     assert_eq!(events.len(), 1, "the user leaves when the grace is over");
     assert_eq!(events[0].left, [user("ada")]);
 }
 
 #[test]
-fn a_user_who_comes_back_while_the_end_of_the_grace_is_being_handled_stays() {
+fn a_user_who_comes_back_while_the_end_of_the_grace_is_processed_stays() {
     let (presence, room) = presence();
     let phone = socket();
-    presence.came(&room, &user("ada"), phone);
+    presence.add_socket(&room, &user("ada"), phone);
     events(&presence);
-    presence.went(&room, &user("ada").id, phone);
+    presence.remove_socket(&room, &user("ada").id, phone);
     let (due, _) = presence.deadlines.take_due(Instant::now() + Duration::from_secs(20));
-    presence.came(&room, &user("ada"), phone);
+    presence.add_socket(&room, &user("ada"), phone);
     for (ticket, deadline) in due {
         assert!(presence.act(ticket, deadline).is_none());
     }
@@ -102,10 +103,10 @@ fn a_user_who_comes_back_while_the_end_of_the_grace_is_being_handled_stays() {
 }
 
 #[test]
-fn a_crowded_room_is_announced_as_a_number() {
+fn changes_in_a_crowded_room_are_announced_as_a_number() {
     let (presence, room) = presence();
     for id in ["a", "b", "c"] {
-        presence.came(&room, &user(id), socket());
+        presence.add_socket(&room, &user(id), socket());
     }
     let events = events(&presence);
     assert_eq!((events[0].joined.len(), events[0].user_count), (0, 3));

@@ -1,4 +1,4 @@
-//! Who is typing in which room, until they stop or say nothing for [`EXPIRES`].
+//! Tracks which users are typing in which room. A user stops typing after [`EXPIRES`] without another `typing` event.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -26,6 +26,7 @@ pub struct TypingNow {
     deadlines: Deadlines<(SocketId, Room)>,
 }
 
+/// A user who is typing.
 struct Active {
     user: User,
     expires: Ticket,
@@ -37,7 +38,7 @@ impl TypingNow {
         Self { hub, active: Mutex::default(), deadlines: Deadlines::new() }
     }
 
-    /// Records that a user types in a room, or has stopped, and tells the others.
+    /// Records that a user is typing in a room, or has stopped, and tells the other sockets.
     pub fn set(&self, socket: SocketId, user: &User, room: Room, typing: bool) {
         if typing {
             self.start(socket, user, &room);
@@ -47,7 +48,7 @@ impl TypingNow {
         self.tell(socket, user, &room, typing);
     }
 
-    /// Records that a socket types nowhere any more, and tells the others.
+    /// Records that a socket's user has stopped typing in all rooms, and tells the other sockets.
     pub fn stop(&self, socket: SocketId) {
         let stopped = {
             let mut active = self.active.lock();
@@ -62,7 +63,7 @@ impl TypingNow {
         }
     }
 
-    /// Ends what has expired, and tells the others, forever.
+    /// Removes expired entries and tells the other sockets, forever.
     pub async fn run(&self) {
         loop {
             for (ticket, (socket, room)) in self.deadlines.due().await {
@@ -73,7 +74,7 @@ impl TypingNow {
         }
     }
 
-    /// Begins to type, or goes on.
+    /// Inserts an entry, or prolongs it.
     fn start(&self, socket: SocketId, user: &User, room: &Room) {
         let (expires, key) = (Instant::now() + EXPIRES, (socket, room.clone()));
         let mut active = self.active.lock();
@@ -88,7 +89,7 @@ impl TypingNow {
         }
     }
 
-    /// Removes what a socket types in a room, if it does and the condition holds.
+    /// Removes a socket's entry for a room, if there is one and the condition holds.
     fn take_if(&self, socket: SocketId, room: &Room, condition: impl FnOnce(&Active) -> bool) -> Option<Active> {
         let mut active = self.active.lock();
         let rooms = active.get_mut(&socket)?;
@@ -103,7 +104,7 @@ impl TypingNow {
         Some(taken)
     }
 
-    /// Tells the readers of the room, but for the user. The event is volatile.
+    /// Emits `typing` to the room, except to the socket; in a direct message, to the other user. The event is volatile.
     fn tell(&self, socket: SocketId, user: &User, room: &Room, typing: bool) {
         let event = |reader| Typing { room: room.for_reader(reader), user: user.clone(), typing };
         match room {

@@ -22,6 +22,11 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
+    /// From a list of JSON texts with placeholders.
+    pub(crate) fn new(list: Vec<&'a RawValue>, attachments: &'a [Bytes]) -> Self {
+        Self { list, attachments }
+    }
+
     /// Parses a packet's payload, the JSON array `["event", ...]`, and returns the name with the arguments. As in
     /// Node's server, a number is a valid name too.
     pub(crate) fn parse(packet: &'a str, attachments: &'a [Bytes]) -> Result<(Cow<'a, str>, Self)> {
@@ -36,8 +41,17 @@ impl<'a> Args<'a> {
 
     /// All arguments as the text of one JSON array.
     pub fn array_text(&self) -> String {
-        let texts: Vec<&str> = self.list.iter().map(|argument| argument.get()).collect();
-        format!("[{}]", texts.join(","))
+        let len: usize = self.list.iter().map(|argument| argument.get().len() + 1).sum();
+        let mut text = String::with_capacity(len + 2);
+        text.push('[');
+        for (index, argument) in self.list.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(argument.get());
+        }
+        text.push(']');
+        text
     }
 
     /// The number of arguments.
@@ -85,6 +99,24 @@ impl<'a> Args<'a> {
             text => input::read(text, PAYLOAD),
         }
         .map_err(Error::BadPayload)
+    }
+
+    /// The only argument as a payload with binary attachments. Several arguments are `bad-payload`.
+    pub(super) fn single_with_binary<T: DeserializeOwned>(&self) -> Result<T> {
+        match self.list.len() {
+            0 | 1 => self.read_first(),
+            several => Err(Error::BadPayload(format!("this event takes one argument, not {several}"))),
+        }
+    }
+
+    /// The arguments as a tuple: see [`FromArguments`](super::FromArguments).
+    pub(super) fn read_tuple<T: DeserializeOwned>(&self) -> Result<T> {
+        input::read_tuple(&self.list, self.attachments).map_err(Error::BadPayload)
+    }
+
+    /// The first argument.
+    pub(super) fn read_first<T: DeserializeOwned>(&self) -> Result<T> {
+        input::read_first(&self.list, self.attachments).map_err(Error::BadPayload)
     }
 
     /// All arguments as a tuple or a sequence, for an event with several arguments: `socket.emit("bid", item,

@@ -1,5 +1,5 @@
-//! The payloads that contain a message body: the control fields are parsed and taken out, the other fields stay the
-//! text that was sent.
+//! Payloads with a message body: the control fields are parsed, and the other fields are the body, which keeps the text
+//! that was sent.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
@@ -62,8 +62,8 @@ impl EditMessage {
 }
 
 fn text(field: &str, value: &RawValue) -> Result<String, String> {
-    if input::is_cut(value.get()) {
-        return Err(format!("{field}: {}", input::CUT));
+    if input::has_lone_surrogate(value.get()) {
+        return Err(format!("{field}: {}", input::LONE_SURROGATE));
     }
     let text = input::decoded(value.get());
     let text = text.ok_or_else(|| format!("{field} must be a string, not {}", described(value.get())))?;

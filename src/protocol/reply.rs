@@ -1,13 +1,16 @@
-//! Replies to events: `{ success, data }` or `{ success, error }`, in acknowledgements and in HTTP responses.
+//! Replies to events, in acknowledgements and in HTTP responses: what a handler returns, as it is or as `{ success, data }`.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
 
-use crate::{
-    error::{Code, Error, Result},
-    input::{DEPTH_MAX, are_placed, is_too_deep},
+use super::{
+    Arguments,
+    payload::{self, Payload, Raw},
 };
+use crate::error::{Code, Error, Result};
 
 /// The wire format of a handler's result, for sockets and HTTP.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -17,7 +20,7 @@ pub enum Reply<T> {
     Done {
         /// Always true.
         success: bool,
-        /// The reply's data, as in the event's row in the table.
+        /// The reply's data. The table of events in `docs/events.md` shows it for each event.
         data: T,
     },
     /// Failure.
@@ -30,18 +33,22 @@ pub enum Reply<T> {
 }
 
 /// The `error` of a reply.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Failure {
     /// The error code, for programs.
-    pub code: Code,
+    #[schema(value_type = Code)]
+    pub code: Cow<'static, str>,
     /// The error message, for people.
     pub message: String,
+    /// The data of an error of the application's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
 }
 
 impl Failure {
     /// The wire format of an error.
     pub fn of(error: &Error) -> Self {
-        Self { code: error.code(), message: error.to_string() }
+        Self { code: error.wire_code(), message: error.to_string(), data: error.data().cloned() }
     }
 }
 
@@ -52,80 +59,73 @@ impl<T> Reply<T> {
     }
 }
 
-/// A reply that is sent as it is, without `success` and `data`: for clients that expect the acknowledgements of an
-/// existing Node server.
-#[derive(Debug)]
-pub struct Raw<T>(pub T);
-
-/// A reply with several arguments or binary attachments, sent as it is.
-#[derive(Debug)]
-pub struct Arguments {
-    /// The arguments, as the text of one JSON array with placeholders for the attachments.
-    pub(crate) json: String,
-    /// The attachments, in the order of their placeholders.
-    pub(crate) attachments: Vec<Bytes>,
-}
-
-/// The types a handler may return as a reply: anything that serde can serialize, [`Raw`], or [`Arguments`].
+/// What a handler may return, which is the event's acknowledgement: a `Result` of a [`Payload`], `()`, or a plain value
+/// such as a text, a number, a list or JSON. The trait is not implemented for every type that implements `Serialize`,
+/// because a closure that ends in `Ok(value)` would then have to name its error type.
 pub trait IntoReply: Send {
-    /// The acknowledgement's arguments as a JSON array, and the attachments.
-    fn into_arguments(self) -> serde_json::Result<Arguments>;
+    /// The acknowledgement's arguments, in the form of this server.
+    #[doc(hidden)]
+    fn into_reply(self, form: ReplyForm) -> Result<Arguments>;
 }
 
-impl<T: Serialize + Send> IntoReply for T {
-    fn into_arguments(self) -> serde_json::Result<Arguments> {
-        Arguments::one(&Reply::Done { success: true, data: self })
-    }
-}
-
-impl<T: Serialize + Send> IntoReply for Raw<T> {
-    fn into_arguments(self) -> serde_json::Result<Arguments> {
-        Arguments::one(&self.0)
-    }
-}
-
-/// Fails if the text is no JSON array or a placeholder has no attachment: a client's parser would reject the packet
-/// and disconnect.
-impl IntoReply for Arguments {
-    fn into_arguments(self) -> serde_json::Result<Arguments> {
-        let list: Vec<&RawValue> = serde_json::from_str(&self.json)?;
-        if list.iter().any(|argument| is_too_deep(argument.get(), DEPTH_MAX)) {
-            return Err(serde::ser::Error::custom("it has too many levels"));
-        }
-        if !self.attachments.is_empty() && !are_placed(&self.json, self.attachments.len()) {
-            return Err(serde::ser::Error::custom("a placeholder has no attachment"));
-        }
-        Ok(self)
+impl<P: Payload + Send> IntoReply for Result<P> {
+    fn into_reply(self, form: ReplyForm) -> Result<Arguments> {
+        let payload = self?;
+        let written = match form {
+            ReplyForm::Plain => payload::arguments(&payload),
+            ReplyForm::Enveloped => payload::enveloped(&payload),
+        };
+        written.map_err(|cause| Error::internal("the reply could not be written", cause))
     }
 }
 
-impl Arguments {
-    /// From the text of a JSON array, with placeholders for the attachments. A text that a client's parser would
-    /// reject is answered with `unavailable` and logged: no JSON array, a placeholder without its attachment, or more
-    /// than 1,000 levels.
-    pub fn new(json: impl Into<String>, attachments: Vec<Bytes>) -> Self {
-        Self { json: json.into(), attachments }
-    }
-
-    fn one<T: Serialize>(argument: &T) -> serde_json::Result<Self> {
-        // Enough for a message with its envelope: most replies are no longer.
-        let mut json = Vec::with_capacity(512);
-        serde_json::to_writer(&mut json, &(argument,))?;
-        let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
-        Ok(Self { json, attachments: Vec::new() })
-    }
-
-    pub(crate) fn failed(error: &Error) -> Self {
-        Self::one(&Reply::<()>::failed(error)).expect("a failure is plain text")
-    }
-}
-
-/// The acknowledgement of an event, and the error if the event failed.
-pub(crate) fn acknowledgement<R: IntoReply>(result: Result<R>) -> (Arguments, Option<Error>) {
-    let error = match result.map(R::into_arguments) {
-        Ok(Ok(arguments)) => return (arguments, None),
-        Ok(Err(cause)) => Error::internal("the reply could not be written", cause),
-        Err(error) => error,
+/// Plain values that a handler may return without a `Result`.
+macro_rules! replies {
+    ($([$($parameter:ident)?] $type:ty,)+) => {
+        $(impl<$($parameter: Serialize + Send)?> IntoReply for $type {
+            fn into_reply(self, form: ReplyForm) -> Result<Arguments> {
+                Ok::<_, Error>(self).into_reply(form)
+            }
+        })+
     };
-    (Arguments::failed(&error), Some(error))
+}
+
+replies! {
+    [] (), [] bool, [] &'static str, [] String,
+    [] i32, [] i64, [] u8, [] u32, [] u64, [] usize, [] f64,
+    [] Value, [] Box<RawValue>, [] Bytes, [] Arguments,
+    [T] Vec<T>, [T] Option<T>, [T] Raw<T>,
+}
+
+/// How a server acknowledges an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyForm {
+    /// Exactly what the handler returns; an error as `{ error: { code, message } }`.
+    Plain,
+    /// `{ success, data }` or `{ success, error }`, as the chat does.
+    Enveloped,
+}
+
+impl ReplyForm {
+    /// The acknowledgement of an event, and the error if the event failed.
+    pub(crate) fn acknowledgement(self, result: impl IntoReply) -> (Arguments, Option<Error>) {
+        match result.into_reply(self) {
+            Ok(arguments) => (arguments, None),
+            Err(error) => self.failure(error),
+        }
+    }
+
+    /// The acknowledgement of an event that failed.
+    pub(crate) fn failure(self, error: Error) -> (Arguments, Option<Error>) {
+        (self.failed(&error), Some(error))
+    }
+
+    /// The arguments of the acknowledgement of an event that failed.
+    pub(crate) fn failed(self, error: &Error) -> Arguments {
+        let written = match self {
+            Self::Plain => payload::arguments(&serde_json::json!({ "error": Failure::of(error) })),
+            Self::Enveloped => payload::arguments(&Reply::<()>::failed(error)),
+        };
+        written.expect("a failure is plain text")
+    }
 }

@@ -6,21 +6,21 @@ use crate::{
     model::{Room, RoomName, UserId},
 };
 
-/// Prefix, before a user's id, of the channel through which the libraries send to that user.
+/// The libraries send to a user through the channel with this prefix and the user's id.
 const USER: &str = "#server-to-user-";
-/// Prefix of presence channels, whose users may be counted and listed.
+/// Prefix of presence channels. Only their users may be counted and listed.
 const PRESENCE: &str = "presence-";
 
 /// The target of an event.
 pub(super) enum Channel {
-    /// To the sockets that hear the room of this name.
+    /// The sockets in a room.
     Room(Room),
-    /// To all sockets of a user.
+    /// All sockets of a user.
     User(UserId),
 }
 
 impl Channel {
-    /// From the name of a channel.
+    /// Parses the name of a channel.
     pub(super) fn parse(name: &str) -> Result<Self> {
         match name.strip_prefix(USER) {
             Some(user) => Ok(Self::User(UserId::parse(user).map_err(Error::BadPayload)?)),
@@ -42,7 +42,7 @@ pub(super) fn room(name: &str) -> Result<Room> {
     RoomName::parse(name).map(Room::Named).map_err(|why| Error::BadPayload(format!("a channel is a room: {why}")))
 }
 
-/// Whether a channel's name, or a prefix of names, is that of presence channels.
+/// Whether a channel's name, or a prefix of names, is that of a presence channel.
 pub(super) fn is_presence(name: &str) -> bool {
     name.starts_with(PRESENCE)
 }

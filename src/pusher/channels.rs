@@ -1,4 +1,4 @@
-//! Queries about channels.
+//! Lists channels and their users.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,10 +9,10 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    answer::Answer,
     channel::{self, is_presence},
-    info::{Audience, Counts, Info},
-    request::Signed,
+    info::{Counts, Info, Subscribers},
+    request::SignedRequest,
+    response::PusherResult,
 };
 use crate::{
     app::App,
@@ -26,7 +26,7 @@ pub(super) struct List {
 }
 
 #[derive(Serialize)]
-pub(super) struct One {
+pub(super) struct ChannelState {
     occupied: bool,
     #[serde(flatten)]
     counts: Counts,
@@ -42,8 +42,8 @@ struct ListedUser {
     id: UserId,
 }
 
-/// `GET /apps/{app}/channels`: all that have a subscriber.
-pub(super) async fn list(State(app): State<Arc<App>>, request: Signed) -> Answer<List> {
+/// `GET /apps/{app}/channels`: the channels that have subscribers.
+pub(super) async fn list(State(app): State<Arc<App>>, request: SignedRequest) -> PusherResult<List> {
     let prefix = request.params.get("filter_by_prefix").unwrap_or_default();
     let info = Info::parse(request.params.get("info"), prefix)?;
     let channels = app.hub.rooms(prefix).into_iter().map(|name| {
@@ -53,28 +53,28 @@ pub(super) async fn list(State(app): State<Arc<App>>, request: Signed) -> Answer
     Ok(Json(List { channels: channels.collect() }))
 }
 
-/// `GET /apps/{app}/channels/{channel}`
+/// `GET /apps/{app}/channels/{channel}`: whether a channel has subscribers, and its attributes.
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Path((_, name)): Path<(String, String)>,
-    request: Signed,
-) -> Answer<One> {
+    request: SignedRequest,
+) -> PusherResult<ChannelState> {
     let room = channel::room(&name)?;
     let info = Info::parse(request.params.get("info"), &name)?;
-    let audience = Audience::of(&app, &room);
-    Ok(Json(One { occupied: audience.sockets > 0, counts: info.among(&audience) }))
+    let subscribers = Subscribers::of(&app, &room);
+    Ok(Json(ChannelState { occupied: subscribers.sockets > 0, counts: info.among(&subscribers) }))
 }
 
-/// `GET /apps/{app}/channels/{channel}/users`: of a presence channel.
+/// `GET /apps/{app}/channels/{channel}/users`: the users of a presence channel.
 pub(super) async fn users(
     State(app): State<Arc<App>>,
     Path((_, name)): Path<(String, String)>,
-    _: Signed,
-) -> Answer<Users> {
+    _: SignedRequest,
+) -> PusherResult<Users> {
     let room = channel::room(&name)?;
     if !is_presence(&name) {
         return Err(Error::BadPayload("users are listed for presence channels only".to_owned()).into());
     }
-    let users = Audience::of(&app, &room).users.into_iter().map(|id| ListedUser { id }).collect();
+    let users = Subscribers::of(&app, &room).users.into_iter().map(|id| ListedUser { id }).collect();
     Ok(Json(Users { users }))
 }

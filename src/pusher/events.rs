@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    answer::Answer,
     channel::Channel,
     info::{Counts, Info},
-    request::Signed,
+    request::SignedRequest,
+    response::PusherResult,
     socket_id,
 };
 use crate::{
@@ -23,16 +23,16 @@ use crate::{
     protocol,
 };
 
-/// Channels of one event, at the most.
+/// Maximal number of channels of one event.
 const CHANNELS_MAX: usize = 100;
-/// Events of one batch, at the most.
+/// Maximal number of events in one batch.
 const BATCH_MAX: usize = 10;
-/// Characters of an event's name, at the most.
+/// Maximal number of characters of an event's name.
 const NAME_MAX: usize = 200;
 /// Prefixes of Pusher's own events.
 const OWN_EVENTS: [&str; 2] = ["pusher:", "pusher_internal:"];
 
-/// An event as the libraries send it.
+/// An event in the form in which the libraries send it.
 #[derive(Deserialize)]
 struct Trigger {
     name: String,
@@ -57,30 +57,30 @@ struct Batch {
     batch: Vec<Trigger>,
 }
 
-/// The attributes that were asked for, by channel.
+/// The attributes that `info` asks for, by channel.
 #[derive(Serialize)]
-pub(super) struct Triggered {
+pub(super) struct TriggerResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<IndexMap<String, Counts>>,
 }
 
-/// The attributes that were asked for, in the order of the events.
+/// The attributes that `info` asks for, in the order of the events.
 #[derive(Serialize)]
-pub(super) struct BatchTriggered {
+pub(super) struct BatchResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<Vec<Counts>>,
 }
 
-/// `POST /apps/{app}/events`
-pub(super) async fn trigger(State(app): State<Arc<App>>, request: Signed) -> Answer<Triggered> {
+/// `POST /apps/{app}/events`: emits an event.
+pub(super) async fn trigger(State(app): State<Arc<App>>, request: SignedRequest) -> PusherResult<TriggerResponse> {
     let event = Event::parse(request.json()?)?;
     event.send(&app)?;
     let counts = || event.counts(&app).map(|(name, counts)| (name.to_owned(), counts)).collect();
-    Ok(Json(Triggered { channels: event.info.is_any().then(counts) }))
+    Ok(Json(TriggerResponse { channels: event.info.is_any().then(counts) }))
 }
 
-/// `POST /apps/{app}/batch_events`: all of them, or none where one is wrong.
-pub(super) async fn trigger_batch(State(app): State<Arc<App>>, request: Signed) -> Answer<BatchTriggered> {
+/// `POST /apps/{app}/batch_events`: emits several events, or none if one of them is invalid.
+pub(super) async fn trigger_batch(State(app): State<Arc<App>>, request: SignedRequest) -> PusherResult<BatchResponse> {
     let Batch { batch } = request.json()?;
     if batch.len() > BATCH_MAX {
         return Err(Error::BadPayload(format!("a batch has at most {BATCH_MAX} events")).into());
@@ -91,10 +91,10 @@ pub(super) async fn trigger_batch(State(app): State<Arc<App>>, request: Signed) 
     }
     events.iter().try_for_each(|event| event.send(&app))?;
     let counts = || events.iter().flat_map(|event| event.counts(&app)).map(|(_, counts)| counts).collect();
-    Ok(Json(BatchTriggered { batch: events.iter().any(|event| event.info.is_any()).then(counts) }))
+    Ok(Json(BatchResponse { batch: events.iter().any(|event| event.info.is_any()).then(counts) }))
 }
 
-/// A valid event.
+/// A validated event.
 struct Event {
     text: String,
     channels: Vec<(String, Channel)>,
@@ -116,7 +116,7 @@ impl Event {
             let channel = Channel::parse(&name)?;
             asked = Info::parse(info.as_deref(), &name)?;
             if asked.is_any() && matches!(channel, Channel::User(_)) {
-                return Err(Error::BadPayload("info is there for channels, not for users".to_owned()));
+                return Err(Error::BadPayload("info is for channels, not for users".to_owned()));
             }
             channels.push((name, channel));
         }
@@ -124,7 +124,7 @@ impl Event {
         Ok(Self { text: text(&name, &data)?, channels, except, info: asked })
     }
 
-    /// Emits the event; each socket hears it once, even on several of the channels.
+    /// Emits the event. A socket in several of the channels receives it once.
     fn send(&self, app: &App) -> Result<()> {
         let to: Vec<To<'_>> = self.channels.iter().map(|(_, channel)| channel.to()).collect();
         let mut outgoing = Outgoing::new(To::Any(&to), Encoded::received(self.text.clone(), Vec::new()));
@@ -134,7 +134,7 @@ impl Event {
         app.hub.send(&outgoing).map(drop)
     }
 
-    /// The attributes that were asked for, by channel.
+    /// The attributes that `info` asks for, by channel.
     fn counts(&self, app: &App) -> impl Iterator<Item = (&str, Counts)> {
         self.channels.iter().map(|(name, channel)| {
             let counts = match channel {
@@ -157,7 +157,7 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The event to emit: `data` byte for byte where it is JSON text, otherwise as a string.
+/// The JSON array of the event to emit. If `data` is JSON text, it is used byte for byte, otherwise as a string.
 fn text(name: &str, data: &str) -> Result<String> {
     let text = match serde_json::from_str::<&RawValue>(data) {
         Ok(value) => {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_the_value_that_it_writes_byte_for_byte() {
+    fn data_that_is_json_is_emitted_byte_for_byte() {
         assert_eq!(
             written("a", r#"{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}"#),
             r#"["a",{"n":1.00,"big":12345678901234567890, "é":"\u00e9"}]"#
@@ -196,19 +196,19 @@ mod tests {
     }
 
     #[test]
-    fn data_that_writes_no_value_is_a_string() {
+    fn data_that_is_not_json_is_emitted_as_a_string() {
         for data in ["", "hello", "{", "1 2", "\"", "undefined", "{\"a\":1}}", "\u{1e}\n"] {
             assert_eq!(written("a", data), serde_json::to_string(&("a", data)).unwrap());
         }
     }
 
     #[test]
-    fn a_name_cannot_break_out_of_its_quotes() {
+    fn an_event_name_is_escaped() {
         assert_eq!(written("\"],[", "1"), r#"["\"],[",1]"#);
     }
 
     #[test]
-    fn the_servers_own_events_are_nobody_elses() {
+    fn names_of_the_servers_own_events_are_refused() {
         let long = "x".repeat(201);
         for name in [
             "message-saved",
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_channels_are_the_most() {
+    fn an_event_has_at_most_100_channels() {
         let channels = |count| serde_json::to_string(&vec!["orders"; count]).unwrap();
         assert!(parse(&format!(r#"{{"name":"a","data":"","channels":{}}}"#, channels(100))).is_ok());
         assert!(parse(&format!(r#"{{"name":"a","data":"","channels":{}}}"#, channels(101))).is_err());

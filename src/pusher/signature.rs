@@ -1,5 +1,5 @@
-//! The signature of a request: an HMAC over its method, path and parameters, of which one is the digest of its body.
-//! The signature covers the text before percent-encoding.
+//! The signature of a request: an HMAC over its method, path and query parameters. One of the parameters is the digest
+//! of the body. Path and parameters are signed without percent-encoding.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ use crate::{
 /// How far a request's clock may be from the server's, in seconds.
 const CLOCK_SECONDS: u64 = 600;
 
-/// A request's parameters by their names in lower case, decoded.
+/// The decoded query parameters of a request, by their names in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Params(BTreeMap<String, String>);
 
 impl Params {
-    /// From a URL's query. A repeated name is ambiguous: `bad-payload`.
+    /// Parses a URL's query. `bad-payload` if a name is repeated.
     pub(super) fn parse(query: &str) -> Result<Self> {
         let mut params = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -67,7 +67,7 @@ impl Params {
         Ok(())
     }
 
-    /// Checks the body against its digest, which is among the parameters that were signed.
+    /// Checks the body against its digest, one of the signed parameters.
     pub(super) fn verify_body(&self, body: &[u8]) -> Result<()> {
         match self.get("body_md5") {
             None if body.is_empty() => Ok(()),
@@ -84,7 +84,7 @@ impl Params {
     }
 }
 
-/// Decodes a part of a URL. `+` stays `+`, since the libraries do not write spaces as it.
+/// Percent-decodes a part of a URL. `+` stays `+`: the libraries encode a space as `%20`.
 pub(super) fn decoded(text: &str) -> Result<String> {
     let text = percent_decode_str(text).decode_utf8();
     text.map(String::from).map_err(|_| Error::BadPayload("the address is not UTF-8".to_owned()))
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_example_is_right_and_nothing_else_is() {
+    fn the_documented_example_is_valid_and_any_change_makes_it_invalid() {
         verify(QUERY, PATH, SIGNED_AT).unwrap();
         Params::parse(QUERY).unwrap().verify_body(BODY.as_bytes()).unwrap();
         let mistakes = [
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_what_was_signed() {
+    fn the_body_must_match_its_digest() {
         let params = Params::parse(QUERY).unwrap();
         assert!(params.verify_body(BODY.replace("foo", "fox").as_bytes()).is_err());
         assert!(params.verify_body(b"").is_err());
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_the_text_before_it_was_escaped() {
+    fn path_and_parameters_are_signed_without_percent_encoding() {
         let path = "/apps/3/users/user with \u{fc}/terminate_connections";
         let query = signed(path, "&filter_by_prefix=presence- +\u{fc}");
         verify(&query.replace(' ', "%20").replace('\u{fc}', "%C3%BC"), path, SIGNED_AT).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_signed_in_lower_case_and_come_once() {
+    fn names_are_signed_in_lower_case_and_must_not_be_repeated() {
         verify(&QUERY.replace("auth_key", "Auth_Key"), PATH, SIGNED_AT).unwrap();
         for query in ["a=1&a=1", "a=1&A=2", "a=%ff", "%ff=1"] {
             assert!(matches!(Params::parse(query), Err(Error::BadPayload(_))), "{query}");
@@ -196,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_query_and_no_body_brings_it_down(query in "\\PC*", value in "\\PC*", body: Vec<u8>, now in 0..u64::MAX / 1_000) {
+        fn any_query_and_any_body_are_checked_without_a_panic(query in "\\PC*", value in "\\PC*", body: Vec<u8>, now in 0..u64::MAX / 1_000) {
             let with_value = format!("{}&auth_signature={value}", QUERY.split("&auth_signature").next().unwrap());
             for query in [query, with_value, signed(PATH, &format!("&x={value}"))] {
                 let Ok(params) = Params::parse(&query) else { continue };

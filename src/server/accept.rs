@@ -1,7 +1,7 @@
-//! Accepts TCP connections, and refuses those for which there is no place. `first_read` decides who serves one: the
-//! engine or hyper (`http1`).
+//! Accepts TCP connections, and refuses those beyond the limits. `first_read` decides whether the engine or hyper
+//! (`http1`) serves a connection.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
@@ -13,42 +13,74 @@ use tokio::{
 
 use super::{
     address,
-    first_read::{self, Begun, Expected},
+    first_read::{self, ListenerKind, Protocol},
     http1::{self, TcpConnection},
     tcp_connections::{Connections, Full},
 };
 use crate::app::App;
 
-/// How long to wait before the next connection where the system has no file descriptor left for one.
+/// How long to wait before the next `accept` if there are no file descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
-/// The most refused connections that are waited for at one time, so that their clients read the refusal.
+/// Maximal number of refused connections that are kept open at one time until their clients have read the refusal.
 const REFUSALS: usize = 8;
-/// How long a refused connection is waited for.
+/// How long a refused connection is kept open.
 const REFUSAL: Duration = Duration::from_secs(1);
-/// How long the last responses may take.
+/// How long the connection that is just accepted may take.
+const LAST_ACCEPT: Duration = Duration::from_secs(1);
+/// How long the last responses may take at shutdown.
 const LAST_RESPONSES: Duration = Duration::from_secs(1);
 
-/// Accepts and serves connections until `closed` is done.
+/// The steps in which a server ends to accept connections.
+#[derive(Default)]
+pub(super) struct AcceptSteps {
+    stop: Notify,
+    stopped: Notify,
+    close: Notify,
+}
+
+impl AcceptSteps {
+    /// Ends accepting: from now on connections wait in the listener's queue. Those that were accepted are served.
+    pub(super) async fn stop(&self) {
+        self.stop.notify_one();
+        if timeout(LAST_ACCEPT, self.stopped.notified()).await.is_err() {
+            tracing::warn!("the listener still accepts connections");
+        }
+    }
+
+    /// Closes idle connections, and each other one after its response.
+    pub(super) fn close(&self) {
+        self.close.notify_one();
+    }
+}
+
+/// Accepts and serves connections until they are closed by `steps`.
 pub(super) async fn serve(
     listener: TcpListener,
     app: Arc<App>,
     router: Router,
-    expected: Expected,
-    closed: impl Future<Output = ()>,
+    kind: ListenerKind,
+    steps: Arc<AcceptSteps>,
 ) {
     let http = http1::builder();
-    let connections = match expected {
-        Expected::Clients => Connections::new(app.limits.clone(), app.metrics.clone()),
-        Expected::Operators => Connections::few(app.limits.clone()),
+    let connections = match kind {
+        ListenerKind::Clients => Connections::new(app.limits.clone(), app.metrics.clone()),
+        ListenerKind::Operators => Connections::for_operators(app.limits.clone()),
     };
     let refusals = Arc::new(Semaphore::new(REFUSALS));
-    // Changes when no further request is taken. Every connection holds a receiver until it is closed.
+    // Changes when no further requests are accepted. Every connection holds a receiver until it is closed.
     let (last_request, closing) = watch::channel(());
-    let mut closed = std::pin::pin!(closed);
+    let mut is_accepting = true;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut closed => break,
+            // In this order, so that no connection is accepted after a step was taken.
+            biased;
+            () = steps.close.notified() => break,
+            () = steps.stop.notified() => {
+                is_accepting = false;
+                steps.stopped.notify_one();
+                continue;
+            }
+            accepted = listener.accept(), if is_accepting => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -56,12 +88,12 @@ pub(super) async fn serve(
                 if app.refusal_lines.check().is_ok() {
                     tracing::warn!(%error, "a connection could not be accepted");
                 }
-                connections.give_one_up();
+                connections.close_one_idle();
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
             }
         };
-        // Nagle's algorithm would hold every second small packet back for 40 ms.
+        // With Nagle's algorithm, small packets could wait 40 ms for the peer's delayed ACK.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection closed at once");
             continue;
@@ -69,8 +101,8 @@ pub(super) async fn serve(
         let close = Arc::new(Notify::new());
         let address = peer.ip().to_canonical();
         let is_proxy = address::is_trusted(address, &app.config.server.trusted_proxies);
-        let place = match connections.admit((!is_proxy).then_some(address), &close) {
-            Ok(place) => place,
+        let permit = match connections.admit((!is_proxy).then_some(address), &close) {
+            Ok(permit) => permit,
             Err(full) => {
                 if app.refusal_lines.check().is_ok() {
                     tracing::info!(%address, reason = full.message(), "connection refused");
@@ -85,13 +117,13 @@ pub(super) async fn serve(
             http: http.clone(),
             peer,
             closing: closing.clone(),
-            place,
+            permit,
             close,
         };
-        // Boxed, so that the task of a WebSocket keeps no room for what came before it.
-        tokio::spawn(run(Box::pin(first_read::begin(connection, expected, stream))));
-        // Until the idle connections that make room for this one are closed, which does not depend on their clients.
-        connections.settled().await;
+        // Boxed, so that a WebSocket's task does not keep the memory of the handshake's future.
+        tokio::spawn(run(Box::pin(first_read::begin(connection, kind, stream))));
+        // If many idle connections were told to close to make room, wait for them. Their clients cannot delay this.
+        connections.wait_for_closing().await;
     }
     drop(closing);
     last_request.send_replace(());
@@ -100,8 +132,8 @@ pub(super) async fn serve(
     }
 }
 
-/// Answers that there is no place, and closes the connection. While there are few such connections, each is held until
-/// its client has read the answer.
+/// Answers 503 and closes the connection. Up to [`REFUSALS`] connections are kept open until the client has read the
+/// answer.
 fn refuse(mut stream: TcpStream, full: Full, refusals: &Arc<Semaphore>) {
     let message = full.message();
     let answer = format!(
@@ -114,21 +146,21 @@ fn refuse(mut stream: TcpStream, full: Full, refusals: &Arc<Semaphore>) {
     let Ok(permit) = refusals.clone().try_acquire_owned() else { return };
     tokio::spawn(async move {
         let _permit = permit;
-        // Closing a connection whose request was not read resets it, and the client may lose the answer.
+        // A connection that is closed with unread bytes is reset, and the client may lose the answer.
         let rest = async {
             stream.shutdown().await?;
             tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
         };
-        // The refusal is sent, however the connection ends.
+        // The refusal was sent; how the connection ends does not matter.
         drop(timeout(REFUSAL, rest).await);
     });
 }
 
 /// Serves a connection until it is closed.
-async fn run(beginning: Pin<Box<impl Future<Output = Option<Begun>>>>) {
+async fn run(beginning: Pin<Box<impl Future<Output = Option<Protocol>>>>) {
     match beginning.await {
-        Some(Begun::WebSocket(reader, _place)) => reader.run().await,
-        Some(Begun::Http(connection, stream, bytes)) => Box::pin(connection.serve(stream, bytes)).await,
+        Some(Protocol::WebSocket(reader, _permit)) => reader.run().await,
+        Some(Protocol::Http(connection, stream, bytes)) => Box::pin(connection.serve(stream, bytes)).await,
         None => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The client's address and the requested host, from the peer or from a trusted proxy's headers.
+//! Determines the client's address and the requested host, from the peer or from a trusted proxy's headers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -16,21 +16,25 @@ use ipnet::IpNet;
 use super::requested_host::RequestedHost;
 use crate::{app::App, config::split_port, engine::ClientAddress};
 
-pub(super) async fn resolve(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let (address, host) = of(&app, peer, request.headers());
-    request.extensions_mut().insert(address);
+/// Adds the client's address, if the peer is known, and the requested host to the request's extensions.
+pub(super) async fn resolve(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get().map(|ConnectInfo(peer)| *peer);
+    let host = match peer {
+        Some(peer) => {
+            let (address, host) = of(&app, peer, request.headers());
+            request.extensions_mut().insert(address);
+            host
+        }
+        // In an application that does not tell it.
+        None => RequestedHost::of(false, request.headers()),
+    };
     if let Some(host) = host {
         request.extensions_mut().insert(host);
     }
     next.run(request).await
 }
 
-/// The client's address and the requested host, as far as the peer is believed.
+/// The client's address and the requested host. Forwarding headers are used only if the peer is a trusted proxy.
 pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> (ClientAddress, Option<RequestedHost>) {
     let proxies = &app.config.server.trusted_proxies;
     let peer = peer.ip().to_canonical();
@@ -63,7 +67,8 @@ fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     address
 }
 
-/// An entry of X-Forwarded-For: an address, which some proxies write with a port, in brackets, quoted or with a zone.
+/// Parses an entry of X-Forwarded-For. Some proxies write the address with a port, in brackets, in quotes or with a
+/// zone.
 fn hop(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches('"');
     let address = match split_port(text) {
@@ -87,15 +92,15 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn only_headers_of_trusted_proxies_are_used() {
         assert_eq!(from("192.0.2.1", "203.0.113.9"), "192.0.2.1", "not a proxy of ours");
         assert_eq!(from("10.0.0.1", "203.0.113.9"), "203.0.113.9");
-        assert_eq!(from("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2"), "203.0.113.9", "1.1.1.1 is made up");
+        assert_eq!(from("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2"), "203.0.113.9", "1.1.1.1 may be forged");
         assert_eq!(from("10.0.0.1", "nonsense"), "10.0.0.1");
     }
 
     #[test]
-    fn addresses_are_understood_however_a_proxy_writes_them() {
+    fn addresses_are_parsed_in_every_form_that_proxies_write() {
         for (written, address) in [
             ("203.0.113.1:51008", "203.0.113.1"),
             ("[2001:db8::1]:51008", "2001:db8::1"),

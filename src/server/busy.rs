@@ -1,4 +1,4 @@
-//! Tracks whether an HTTP connection is idle, that is between the end of a response and the next request.
+//! Tracks whether an HTTP connection is busy or idle. It is idle between the end of a response and the next request.
 
 use std::{
     pin::Pin,
@@ -11,47 +11,48 @@ use http::{Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::tcp_connections::Place;
+use super::tcp_connections::ConnectionPermit;
 
-/// An HTTP connection that can be told to close while it is idle.
-pub(super) struct Closable {
-    pub(super) place: Mutex<Place>,
-    /// Notified when the connection has to close.
+/// The state of an HTTP connection that its requests share.
+pub(super) struct HttpConnection {
+    pub(super) permit: Mutex<ConnectionPermit>,
+    /// Notified when the connection has to close to make room for others.
     pub(super) close: Arc<Notify>,
 }
 
-/// A request under way, until its response has been sent or dropped.
-pub(super) struct Busy(Option<Arc<Closable>>);
+/// Keeps a connection busy while a request is processed, until its response has been sent or dropped.
+pub(super) struct BusyGuard(Option<Arc<HttpConnection>>);
 
-impl Busy {
-    pub(super) fn new(connection: &Arc<Closable>) -> Self {
+impl BusyGuard {
+    pub(super) fn new(connection: &Arc<HttpConnection>) -> Self {
         Self(Some(connection.clone()))
     }
 
-    /// Wraps the response, which keeps the connection busy. An upgraded connection is busy for good.
+    /// Moves the guard into the response's body. A connection that is upgraded never becomes idle.
     pub(super) fn until_sent(mut self, response: Response<Body>) -> Response<Body> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.0 = None;
             return response;
         }
-        response.map(|body| Body::new(Answer { body, _busy: self }))
+        response.map(|body| Body::new(GuardedBody { body, _guard: self }))
     }
 }
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            connection.place.lock().wait(&connection.close);
+            connection.permit.lock().become_idle(&connection.close);
         }
     }
 }
 
-struct Answer {
+/// A response's body that holds the guard until it is dropped.
+struct GuardedBody {
     body: Body,
-    _busy: Busy,
+    _guard: BusyGuard,
 }
 
-impl HttpBody for Answer {
+impl HttpBody for GuardedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -1,4 +1,4 @@
-//! The official client's files, built into the binary: what Node's `serveClient` serves, at the same addresses.
+//! Serves the official client's files, which are built into the binary, at the same paths as Node's `serveClient`.
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ use super::negotiation;
 #[allow_missing = true]
 struct Files;
 
-/// The version of the files, from the package they come with; `None` where it was not installed at build time.
+/// The version of socket.io-client, from its package. `None` if the package was not installed at build time.
 const VERSION: Option<&str> = option_env!("SOCKET_IO_CLIENT_VERSION");
 
 /// `CLIENT_FILES` of socket.io 4.
@@ -37,8 +37,8 @@ const NAMES: [&str; 8] = [
 const NOT_BUILT: &str = "The official client is not part of this build: run npm ci in client-demo and build the server again, \
 or install socket.io-client from npm.\n";
 
-/// `<path>/socket.io.js` and its siblings, for GET and HEAD, compressed as the client accepts it. Everything else
-/// below `path` stays Engine.IO's.
+/// `<path>/socket.io.js` and its siblings, for GET and HEAD, compressed if the client accepts it. All other paths below
+/// `path` belong to Engine.IO.
 pub(super) fn routes(path: &str) -> Router {
     let serve = |name| get(move |headers: HeaderMap| std::future::ready(file(name, &headers)));
     NAMES
@@ -89,13 +89,13 @@ mod tests {
         response.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The version, where this build has the files.
+    /// The version, if this build has the files.
     fn built() -> Option<&'static str> {
         VERSION.filter(|_| Files::get("socket.io.js").is_some())
     }
 
     #[tokio::test]
-    async fn every_file_is_served_or_the_answer_says_how_to_get_it() {
+    async fn every_file_is_served_or_the_response_says_how_to_build_it() {
         for name in NAMES {
             let response = answer(Method::GET, &format!("/socket.io/{name}"), &[]).await;
             let Some(version) = built() else {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_has_this_version_is_told_so() {
+    async fn a_client_that_has_this_version_gets_304() {
         let Some(version) = built() else { return };
         let (etag, other) = (format!("\"{version}\""), "\"0.0.0\"".to_owned());
         for known in [etag.clone(), format!("W/{etag}"), format!("{other}, W/{etag}")] {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_client_accepts_decides_the_encoding() {
+    async fn the_encoding_is_one_that_the_client_accepts() {
         let Some(version) = built() else { return };
         let whole = Files::get("socket.io.js").unwrap().data.len();
         let accepted = [
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_names_are_not_ours() {
+    async fn other_names_are_not_served() {
         for path in ["/socket.io/", "/socket.io/socket.io.d.ts", "/socket.io/socket.io.js/", "/socket.io.js"] {
             let response = answer(Method::GET, path, &[]).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND);

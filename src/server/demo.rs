@@ -1,4 +1,4 @@
-//! The demo's files, built into the binary.
+//! Serves the demo's files, which are built into the binary.
 
 use std::cmp::Reverse;
 
@@ -17,7 +17,7 @@ use crate::http;
 #[allow_missing = true]
 struct Files;
 
-/// Its style is named in the pages' Content-Security-Policy by its hash.
+/// The page of a build without the demo. The Content-Security-Policy allows its style by a hash.
 const NOT_BUILT: &str = r#"<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>sockeye</title>
@@ -27,9 +27,10 @@ const NOT_BUILT: &str = r#"<!doctype html>
 or build it with <code>npm ci && npm run build</code> in <code>client-demo</code> and start the server again.</p>
 "#;
 
-/// How files are compressed when the demo is built, and what their names end with then; the smallest first.
+/// The encodings in which the demo's build writes files, with the suffixes of their names. The smallest is first.
 const FORMS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
+/// The file at a path, in an encoding that the client accepts.
 pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     http::guarded(http::OWN_FILES, find(&uri, &headers))
 }
@@ -46,10 +47,10 @@ fn find(uri: &Uri, headers: &HeaderMap) -> Response {
     };
     let content_type = plain.metadata.mimetype().to_owned();
     let (encoding, file) = compressed(path, headers).map_or((None, plain), |(name, file)| (Some(name), file));
-    // Each form has a tag of its own, as it should (RFC 9110, section 8.8.3).
+    // Each encoding has an ETag of its own (RFC 9110, section 8.8.3).
     let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hash}\"");
-    // Vite puts a hash into the names of assets: they never change.
+    // Vite puts a hash of the content into the names of assets, so an asset never changes.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let validity = [(ETAG, etag.as_str()), (CACHE_CONTROL, cache), (VARY, "accept-encoding")];
     if negotiation::has(headers, &etag) {
@@ -60,10 +61,10 @@ fn find(uri: &Uri, headers: &HeaderMap) -> Response {
     (validity, kind, encoding.map(AppendHeaders), file.data).into_response()
 }
 
-/// The compressed form of a file that the client likes best, if it takes one and there is one.
+/// The file in the encoding that the client prefers. `None` if the client accepts none or there is no such file.
 fn compressed(path: &str, headers: &HeaderMap) -> Option<(&'static str, EmbeddedFile)> {
     let mut forms = FORMS.map(|(name, suffix)| (negotiation::wants(headers, name), name, suffix));
-    // Stable: of two that are liked alike, the smaller one stays first.
+    // The sort is stable: of two encodings with the same weight, the smaller one stays first.
     forms.sort_by_key(|(wanted, ..)| Reverse(*wanted));
     let mut wanted = forms.into_iter().filter(|(wanted, ..)| *wanted > 0);
     wanted.find_map(|(_, name, suffix)| Some((name, Files::get(&format!("{path}{suffix}"))?)))
@@ -91,7 +92,7 @@ mod tests {
         response.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The largest file that stands in this build in every form.
+    /// The largest script that this build has in every encoding.
     fn script() -> Option<String> {
         let names = Files::iter().filter(|name| name.ends_with(".js"));
         let whole =
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_build_without_the_demo_says_how_to_build_it_and_one_with_it_is_compressed() {
+    async fn a_build_without_the_demo_says_how_to_build_it_and_a_build_with_it_has_compressed_files() {
         let page = answer("/", &[]).await;
         assert_eq!(page.status(), StatusCode::OK);
         let is_built = Files::get("index.html").is_some();
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_client_accepts_decides_the_form() {
+    async fn the_encoding_is_one_that_the_client_accepts() {
         let Some(script) = script() else { return };
         let plain = answer(&script, &[]).await;
         assert_eq!((header(&plain, CONTENT_ENCODING), header(&plain, VARY)), ("", "accept-encoding"));
@@ -131,7 +132,7 @@ mod tests {
             assert_eq!(header(&response, CONTENT_TYPE), kind);
             assert_eq!(header(&response, CACHE_CONTROL), "public, max-age=31536000, immutable");
             let own = header(&response, ETAG).to_owned();
-            assert_ne!(own, tag, "each form has a tag of its own");
+            assert_ne!(own, tag, "each encoding has an ETag of its own");
             assert!(body(response).await.len() < whole / 2);
             for known in [own.clone(), format!("\"x\", W/{own}")] {
                 let again = answer(&script, &[accepts.clone(), (IF_NONE_MATCH, &known)]).await;
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_compressed_form_is_the_file() {
+    async fn a_compressed_file_has_the_content_of_the_plain_one() {
         let Some(script) = script() else { return };
         let whole = body(answer(&script, &[]).await).await;
         let packed = body(answer(&script, &[(ACCEPT_ENCODING, "gzip")]).await).await;
@@ -159,8 +160,9 @@ mod tests {
         assert_eq!(&packed[..2], [0x1f, 0x8b]);
         assert_eq!(packed[packed.len() - 4..], (whole.len() as u32).to_le_bytes());
     }
+
     #[test]
-    fn the_policy_of_pages_knows_the_style_of_the_page_without_the_demo() {
+    fn the_content_security_policy_allows_the_style_of_the_page_without_the_demo() {
         let (_, rest) = NOT_BUILT.split_once("<style>").unwrap();
         let (style, _) = rest.split_once("</style>").unwrap();
         let hash = format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(style)));

@@ -1,12 +1,13 @@
-//! The first read of a TCP connection decides who serves it. A WebSocket handshake of Socket.IO that came whole and
-//! passes every check of `handshake_checks` goes to the engine at once; everything else goes to hyper, which refuses
-//! what is wrong.
+//! Reads the first bytes of a TCP connection and decides who serves it. If they are a complete WebSocket handshake of
+//! Socket.IO that passes `handshake_checks`, the engine does. Everything else goes to hyper, also what is to be
+//! refused.
 
 use std::{
     future::poll_fn,
     mem::MaybeUninit,
     pin::Pin,
     task::{Poll, ready},
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue, Request};
@@ -19,60 +20,71 @@ use tokio::{
 use super::{
     address, handshake_checks,
     http1::{HEAD_TIMEOUT, TcpConnection},
-    tcp_connections::Place,
+    requested_host::RequestedHost,
+    tcp_connections::ConnectionPermit,
 };
-use crate::engine::{self, Reader, RequestHead, Verified};
+use crate::engine::{self, Reader, RequestHead, VerifiedRequest};
 
-/// The most bytes of the first read. A longer handshake goes through hyper.
+/// Maximal number of bytes of the first read. A longer handshake goes through hyper.
 const READ_MAX: usize = 4 * 1024;
-/// The most headers of a handshake that does not go through hyper.
+/// Maximal number of headers of a handshake that does not go through hyper.
 const HEADERS_MAX: usize = 48;
 
-/// Who connects to a listener.
+/// The purpose of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expected {
-    /// Everybody.
+pub(super) enum ListenerKind {
+    /// Clients and backends connect to it.
     Clients,
-    /// Readers of the metrics.
+    /// It serves the metrics.
     Operators,
 }
 
-/// Who serves a connection after the first read.
-enum Served {
-    /// The engine: a WebSocket of Socket.IO. `None` if the library refused it.
-    ByEngine(Option<Reader>),
-    /// hyper: HTTP that begins with these bytes.
-    ByHyper(TcpStream, Vec<u8>),
+/// How long a connection may take to send its first bytes when the server closes.
+const LAST_FIRST_READ: Duration = Duration::from_millis(100);
+
+/// Who serves a connection.
+enum Handoff {
+    /// The engine, for a WebSocket of Socket.IO. `None` if the handshake could not be accepted.
+    ToEngine(Option<Reader>),
+    /// hyper, for HTTP that begins with these bytes.
+    ToHyper(TcpStream, Vec<u8>),
 }
 
-/// A connection after its first read.
-pub(super) enum Begun {
+/// A connection after its first read, by the protocol that is spoken on it.
+pub(super) enum Protocol {
     /// A WebSocket of Socket.IO.
-    WebSocket(Reader, Place),
+    WebSocket(Reader, ConnectionPermit),
     /// HTTP that begins with these bytes.
     Http(Box<TcpConnection>, TcpStream, Vec<u8>),
 }
 
-/// Waits for the first bytes and decides who serves the connection. `None` if nothing is to be served.
-pub(super) async fn begin(mut connection: TcpConnection, expected: Expected, stream: TcpStream) -> Option<Begun> {
+/// Waits for the first bytes and decides who serves the connection. `None` if the connection is to be closed.
+pub(super) async fn begin(mut connection: TcpConnection, kind: ListenerKind, stream: TcpStream) -> Option<Protocol> {
+    let mut first = std::pin::pin!(timeout(HEAD_TIMEOUT, first_bytes(stream)));
     let first = tokio::select! {
-        first = timeout(HEAD_TIMEOUT, first_bytes(stream)) => first,
-        _ = connection.closing.changed() => return None,
+        biased;
+        first = &mut first => first,
+        // A client that has just connected is about to send its request: it is answered, and not reset.
+        _ = connection.closing.changed() => timeout(LAST_FIRST_READ, first).await.ok()?,
         () = connection.close.notified() => return None,
     };
     let (stream, bytes) = first.ok()??;
-    let served = match expected {
-        Expected::Clients => serve_by_engine(&mut connection, stream, bytes),
-        Expected::Operators => Served::ByHyper(stream, bytes),
+    let handoff = match kind {
+        ListenerKind::Clients => serve_by_engine(&mut connection, stream, bytes),
+        ListenerKind::Operators => Handoff::ToHyper(stream, bytes),
     };
-    match served {
-        Served::ByEngine(reader) => reader.map(|reader| Begun::WebSocket(reader, connection.place)),
-        Served::ByHyper(stream, bytes) => Some(Begun::Http(Box::new(connection), stream, bytes)),
+    match handoff {
+        Handoff::ToEngine(reader) => reader.map(|reader| Protocol::WebSocket(reader, connection.permit)),
+        Handoff::ToHyper(stream, bytes) => Some(Protocol::Http(Box::new(connection), stream, bytes)),
     }
 }
 
 /// Hands the stream to the engine, if the bytes are a valid handshake of a new WebSocket.
-fn serve_by_engine(connection: &mut TcpConnection, stream: TcpStream, mut bytes: Vec<u8>) -> Served {
+fn serve_by_engine(connection: &mut TcpConnection, stream: TcpStream, mut bytes: Vec<u8>) -> Handoff {
+    if connection.app.engine.is_application_asked() {
+        // It may have to wait for the application, with the request in hyper's hands.
+        return Handoff::ToHyper(stream, bytes);
+    }
     let handshake = request(&bytes).and_then(|(request, end)| {
         let app = &connection.app;
         let is_ours = request.uri().path().strip_prefix(app.config.server.path());
@@ -80,25 +92,26 @@ fn serve_by_engine(connection: &mut TcpConnection, stream: TcpStream, mut bytes:
             return None;
         }
         let (address, host) = address::of(app, connection.peer, request.headers());
-        let head = RequestHead::of(&request, Some(address));
-        let Ok(Verified::WebSocket(opening, acceptance)) = handshake_checks::check(app, &head, host.as_ref()) else {
+        let head = RequestHead::of(&request, Some(address), host.as_ref().is_some_and(RequestedHost::is_https));
+        let Ok(VerifiedRequest::WebSocket(opening, acceptance)) = handshake_checks::check(app, &head, host.as_ref())
+        else {
             return None;
         };
-        connection.place.work(|| address.0).ok()?;
+        connection.permit.begin_request(|| address.0).ok()?;
         Some((opening, acceptance, end))
     });
     match handshake {
         Some((opening, acceptance, end)) => {
-            Served::ByEngine(engine::accept_fast(opening, acceptance, stream, &mut bytes[end..]))
+            Handoff::ToEngine(engine::accept_fast(opening, acceptance, stream, &mut bytes[end..]))
         }
-        None => Served::ByHyper(stream, bytes),
+        None => Handoff::ToHyper(stream, bytes),
     }
 }
 
 /// Waits for the first bytes. `None` if the connection broke.
 async fn first_bytes(mut stream: TcpStream) -> Option<(TcpStream, Vec<u8>)> {
     let bytes = poll_fn(|cx| {
-        // On the stack: while it waits, a connection has no buffer.
+        // On the stack, so that a waiting connection has no buffer.
         let mut bytes = [MaybeUninit::uninit(); READ_MAX];
         let mut bytes = ReadBuf::uninit(&mut bytes);
         Poll::Ready(ready!(Pin::new(&mut stream).poll_read(cx, &mut bytes)).map(|()| bytes.filled().to_vec()))
@@ -112,7 +125,7 @@ async fn first_bytes(mut stream: TcpStream) -> Option<(TcpStream, Vec<u8>)> {
     }
 }
 
-/// Parses a request of HTTP/1.1 without a body, and says where it ends. `None` if it is incomplete, or something else.
+/// Parses an HTTP/1.1 request without a body. Returns it with its length. `None` if it is incomplete or something else.
 fn request(bytes: &[u8]) -> Option<(Request<()>, usize)> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);

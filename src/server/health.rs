@@ -20,7 +20,7 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     if app.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "closing\n");
     }
-    if !app.store.is_ready().await {
+    if !app.is_store_ready().await {
         return (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n");
     }
     (StatusCode::OK, "ready\n")
@@ -30,15 +30,18 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
 mod tests {
     use std::time::Duration;
 
-    use axum::body::{Body, to_bytes};
+    use axum::{
+        Router,
+        body::{Body, to_bytes},
+    };
     use http::Request;
     use tokio::net::TcpListener;
     use tower::ServiceExt;
 
     use crate::{config::Config, server::Server};
 
-    /// All but those of the store's threads, which have tests beside them.
-    const TASKS: [&str; 11] = [
+    /// The background tasks, without the store's threads, which have tests of their own.
+    const TASKS: [&str; 12] = [
         "flusher-0",
         "timers",
         "relief",
@@ -47,6 +50,7 @@ mod tests {
         "metrics-upkeep",
         "presence",
         "typing",
+        "retention",
         "token-expiry",
         "metrics-listener",
         "accepting",
@@ -64,7 +68,10 @@ mod tests {
             config.store.path = folder.path().to_owned();
             config.server.drain = Duration::ZERO;
             let server = Server::new(config).metrics_on(listener().await).open().unwrap();
-            let (router, supervisor) = (server.router.clone(), server.app.supervisor.clone());
+            let (router, supervisor) = (
+                super::super::routes::routes(&server.app, server.keeper.replies.clone(), Router::new()),
+                server.app.supervisor.clone(),
+            );
             let ready = async || {
                 let response =
                     router.clone().oneshot(Request::get("/ready").body(Body::empty()).unwrap()).await.unwrap();
@@ -72,7 +79,7 @@ mod tests {
                 (status, to_bytes(response.into_body(), 100).await.unwrap())
             };
             assert_eq!(ready().await, (200, "ready\n".into()));
-            let serving = tokio::spawn(server.serve(listener().await, std::future::pending()));
+            let serving = tokio::spawn(server.serve(listener().await, Router::new(), std::future::pending()));
             while !supervisor.tasks().iter().any(|name| name == "accepting") {
                 tokio::task::yield_now().await;
             }
@@ -81,7 +88,7 @@ mod tests {
                 .into_iter()
                 .filter(|name| !TASKS.contains(&&**name) && !name.starts_with("flusher-"))
                 .collect();
-            assert!(unknown.is_empty(), "not tried here: {unknown:?}");
+            assert!(unknown.is_empty(), "not in TASKS: {unknown:?}");
             supervisor.sabotage(task);
             let ended = tokio::time::timeout(Duration::from_secs(30), serving).await.expect(task).unwrap();
             let error = ended.unwrap_err().to_string();

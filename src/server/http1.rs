@@ -1,5 +1,5 @@
-//! Speaks HTTP/1 on a TCP connection through hyper. Nothing stands between hyper and the TCP stream but
-//! `engine::Ahead`, so that the engine can take the stream back after a WebSocket handshake.
+//! Serves HTTP/1 on a TCP connection through hyper. Only `engine::HttpStream` is between hyper and the TCP stream, so
+//! that the engine can take the stream back after a WebSocket handshake.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,19 +18,19 @@ use tower::Service;
 
 use super::{
     address,
-    busy::{Busy, Closable},
-    tcp_connections::Place,
+    busy::{BusyGuard, HttpConnection},
+    tcp_connections::ConnectionPermit,
 };
 use crate::{
     app::App,
-    engine::{Ahead, HEAD_MAX},
+    engine::{HEAD_MAX, HttpStream},
 };
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most headers of a request. Every request pays for the room.
+/// Maximal number of headers of a request. Every request takes memory for so many.
 const HEADERS_MAX: usize = 256;
-/// How long a connection that makes room for others may take to send an answer that is under way.
+/// How long a connection that has to make room for others may take to finish its last response.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// An accepted TCP connection.
@@ -39,9 +39,9 @@ pub(super) struct TcpConnection {
     pub(super) router: Router,
     pub(super) http: http1::Builder,
     pub(super) peer: SocketAddr,
-    /// Changes when no further request is taken.
+    /// Changes when no further requests are accepted.
     pub(super) closing: watch::Receiver<()>,
-    pub(super) place: Place,
+    pub(super) permit: ConnectionPermit,
     /// Notified when the connection has to make room for others.
     pub(super) close: Arc<Notify>,
 }
@@ -54,17 +54,17 @@ pub(super) fn builder() -> http1::Builder {
 }
 
 impl TcpConnection {
-    /// Serves requests until the connection is closed. `bytes` were read from the stream already.
+    /// Serves requests until the connection is closed. `bytes` were already read from the stream.
     pub(super) async fn serve(self: Box<Self>, stream: TcpStream, bytes: Vec<u8>) {
-        let Self { app, router, http, peer, mut closing, place, close } = *self;
-        let connection = Arc::new(Closable { place: Mutex::new(place), close: close.clone() });
-        let stream = Ahead::new(stream, bytes, &app.memory, connection.clone());
-        let closable = connection.clone();
+        let Self { app, router, http, peer, mut closing, permit, close } = *self;
+        let connection = Arc::new(HttpConnection { permit: Mutex::new(permit), close: close.clone() });
+        let stream = HttpStream::new(stream, bytes, &app.memory, connection.clone());
+        let http_connection = connection.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let client = || address::of(&app, peer, request.headers()).0.0;
-            let place = connection.place.lock().work(client);
-            let busy = Busy::new(&connection);
-            let answer = place.map(|()| {
+            let begun = connection.permit.lock().begin_request(client);
+            let busy = BusyGuard::new(&connection);
+            let answer = begun.map(|()| {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
                 router.clone().call(request)
@@ -82,6 +82,8 @@ impl TcpConnection {
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {
+            // A request that is there is read first: without one, hyper would close the connection unanswered.
+            biased;
             result = &mut connection => result,
             _ = closing.changed() => {
                 connection.as_mut().graceful_shutdown();
@@ -91,11 +93,11 @@ impl TcpConnection {
                 connection.as_mut().graceful_shutdown();
                 match connection.as_mut().now_or_never() {
                     Some(result) => result,
-                    // Only the answer under way is waited for.
-                    None if closable.place.lock().may_linger() => {
+                    // Only for the last response.
+                    None if http_connection.permit.lock().may_linger() => {
                         timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
                     }
-                    // hyper would wait for the rest of an incomplete request.
+                    // Otherwise hyper would wait for the rest of an incomplete request.
                     None => Ok(()),
                 }
             }

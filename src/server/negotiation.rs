@@ -5,7 +5,7 @@ use http::{
     header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH},
 };
 
-/// The quality of an encoding (RFC 9110, section 12.5.3), in thousandths; 0 where the client does not accept it.
+/// The weight of an encoding (RFC 9110, section 12.5.3), in thousandths. 0 if the client does not accept it.
 pub(super) fn wants(headers: &HeaderMap, encoding: &str) -> u16 {
     let weight_of = |name: &str| {
         items(headers, ACCEPT_ENCODING).find_map(|item| {
@@ -16,7 +16,7 @@ pub(super) fn wants(headers: &HeaderMap, encoding: &str) -> u16 {
     weight_of(encoding).or_else(|| weight_of("*")).unwrap_or(0)
 }
 
-/// `q=0.5` as 500; 1,000 where there is none, 0 where it cannot be read.
+/// `q=0.5` as 500. 1,000 if there is no weight, 0 if it is invalid.
 fn weight(parameters: &str) -> u16 {
     let parameters = parameters.trim();
     if parameters.is_empty() {
@@ -27,12 +27,13 @@ fn weight(parameters: &str) -> u16 {
     weight.map_or(0, |weight| (weight * 1_000.0) as u16)
 }
 
-/// Whether If-None-Match has this ETag. A proxy that compresses makes the tag weak (RFC 9110, section 13.1.2).
+/// Whether If-None-Match contains this ETag. Weak tags match too (RFC 9110, section 13.1.2): a proxy that compresses
+/// makes the tag weak.
 pub(super) fn has(headers: &HeaderMap, etag: &str) -> bool {
     items(headers, IF_NONE_MATCH).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-/// The items of a list header, which may have several lines.
+/// The items of a header that is a list. The header may have several lines.
 fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim)
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_and_the_star_decide() {
+    fn an_encoding_has_its_own_weight_or_that_of_the_star() {
         assert_eq!(wanted("gzip, deflate, br", "br"), 1_000);
         assert_eq!(wanted("gzip;q=0.5,BR ; q=0.25", "br"), 250);
         assert_eq!(wanted("br;q=0, *", "br"), 0);

@@ -1,5 +1,5 @@
-//! Checks the origin and the host of a request: of a client's (long polling, WebSocket, the upgrade of a polling
-//! connection, plain WebSocket; see `handshake_checks`) and of a call of the HTTP API (see `gate`).
+//! Checks the origin and the host of requests: those of clients (see `handshake_checks`) and those to the HTTP API (see
+//! `gate`).
 
 use http::{
     HeaderMap, HeaderValue,
@@ -18,22 +18,22 @@ use crate::{
     http::has_key,
 };
 
-/// Why a request is refused before its sender is asked for credentials.
-pub(super) enum Foreign {
-    /// Its page is neither the server's own nor in `cors.origins`.
+/// Why a request is refused before its credentials are checked.
+pub(super) enum ForeignRequest {
+    /// The origin is neither the server's own nor in `cors.origins`.
     Origin,
-    /// It came to a loopback address under a name that is none of that address. A page of an attacker can have such a
-    /// name (DNS rebinding).
+    /// The server listens on a loopback address, and the host is not a name of that address. An attacker's page could
+    /// use such a name (DNS rebinding).
     Host,
 }
 
 /// Checks the request of a client.
-pub(super) fn of_client(app: &App, head: &RequestHead<'_>, host: Option<&RequestedHost>) -> Result<(), Foreign> {
+pub(super) fn of_client(app: &App, head: &RequestHead<'_>, host: Option<&RequestedHost>) -> Result<(), ForeignRequest> {
     let headers = head.headers;
     let may_connect = match headers.get(ORIGIN) {
         Some(origin) => return check_origin(app, origin, host),
-        // Browsers send no Origin where they read from what they take for the page's own host. Other clients may call
-        // the server by any name.
+        // Browsers send no Origin with a GET to the page's own host. Clients that are not browsers may use any name for
+        // the server.
         None if is_of_browser(headers) => {
             check_host(app, host)?;
             match referring_page::of(headers, || engine::asks_for_jsonp(head.uri)) {
@@ -43,12 +43,12 @@ pub(super) fn of_client(app: &App, head: &RequestHead<'_>, host: Option<&Request
         }
         None => true,
     };
-    if may_connect { Ok(()) } else { Err(Foreign::Origin) }
+    if may_connect { Ok(()) } else { Err(ForeignRequest::Origin) }
 }
 
-/// Checks a call of the HTTP API. A backend with a key may call the server by any name, and where tokens are required,
-/// so may a client with a token: a foreign page has neither.
-pub(super) fn of_call(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), Foreign> {
+/// Checks a request to the HTTP API. A backend with a key may use any name for the server. So may a client with a token
+/// if tokens are required. A foreign page has neither.
+pub(super) fn of_call(app: &App, headers: &HeaderMap, host: Option<&RequestedHost>) -> Result<(), ForeignRequest> {
     let has_authorization = headers.contains_key(AUTHORIZATION);
     let has_token = app.config.auth.mode == AuthMode::Jwt && has_authorization;
     match headers.get(ORIGIN) {
@@ -59,25 +59,25 @@ pub(super) fn of_call(app: &App, headers: &HeaderMap, host: Option<&RequestedHos
     }
 }
 
-/// Checks that the origin is in `cors.origins`, or the server's own.
-fn check_origin(app: &App, origin: &HeaderValue, host: Option<&RequestedHost>) -> Result<(), Foreign> {
+/// Checks that the origin is in `cors.origins` or is the server's own.
+fn check_origin(app: &App, origin: &HeaderValue, host: Option<&RequestedHost>) -> Result<(), ForeignRequest> {
     if is_listed(app, origin) {
         return Ok(());
     }
     match SentOrigin::parse(origin).zip(host) {
         Some((origin, host)) if host.serves(&origin) => check_host(app, Some(host)),
-        _ => Err(Foreign::Origin),
+        _ => Err(ForeignRequest::Origin),
     }
 }
 
-/// Checks, on a loopback address, that the host is a name of that address, one of `server.hosts`, or the host of a page
-/// in `cors.origins`: a proxy may serve both under one name.
-fn check_host(app: &App, host: Option<&RequestedHost>) -> Result<(), Foreign> {
+/// If the server listens on a loopback address, checks that the host is a name of that address, is in `server.hosts`,
+/// or is the host of an origin in `cors.origins`: a proxy may serve that page and the server under one name.
+fn check_host(app: &App, host: Option<&RequestedHost>) -> Result<(), ForeignRequest> {
     let is_ours = host.is_none_or(|host| {
         host.is_ours(app.is_on_loopback(), &app.live().server.hosts)
             || host.origins().iter().flatten().any(|origin| is_listed(app, origin))
     });
-    if is_ours { Ok(()) } else { Err(Foreign::Host) }
+    if is_ours { Ok(()) } else { Err(ForeignRequest::Host) }
 }
 
 /// Whether the origin is in `cors.origins`.
@@ -85,8 +85,7 @@ fn is_listed(app: &App, origin: &HeaderValue) -> bool {
     app.live().cors.origins.iter().any(|allowed| allowed.allows(origin))
 }
 
-/// Whether a request without an Origin has a header that browsers send with every request, and that pages cannot leave
-/// out.
+/// Whether a request has a header that browsers send with every request and that pages cannot suppress.
 fn is_of_browser(headers: &HeaderMap) -> bool {
     let is_mozilla = |agent: &HeaderValue| agent.as_bytes().starts_with(b"Mozilla/");
     headers.contains_key(ACCEPT_LANGUAGE)
@@ -94,7 +93,7 @@ fn is_of_browser(headers: &HeaderMap) -> bool {
         || headers.get(USER_AGENT).is_some_and(is_mozilla)
 }
 
-impl Foreign {
+impl ForeignRequest {
     /// The sentence for the client.
     pub(super) fn sentence(&self) -> &'static str {
         match self {
@@ -111,23 +110,23 @@ impl Foreign {
         }
         let text = |name| headers.get(name).map_or("none".into(), |value| String::from_utf8_lossy(value.as_bytes()));
         let origin = text(ORIGIN);
-        // Without its path and query: a token may be in them.
+        // Without path and query, which may contain a token.
         let referer = headers.get(REFERER).and_then(referring_page::origin);
         let referer = referer.map_or("none".into(), |referer| String::from_utf8_lossy(referer.as_bytes()).into_owned());
         let host = host.map_or_else(|| "none".to_owned(), ToString::to_string);
         match self {
-            Foreign::Origin => {
+            ForeignRequest::Origin => {
                 tracing::info!(
                     ?origin,
                     ?referer,
                     ?host,
-                    "origin refused: it is not the host's, nor one of cors.origins"
+                    "origin refused: it is neither that of the host nor in cors.origins"
                 )
             }
-            Foreign::Host => tracing::info!(
+            ForeignRequest::Host => tracing::info!(
                 ?origin,
                 ?host,
-                "host refused: it is no name of this loopback address, nor one of server.hosts, nor that of a proxy in server.trusted-proxies"
+                "host refused: it is neither a name of this loopback address nor in server.hosts, and did not come from a proxy in server.trusted-proxies"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Plain WebSocket at `ws.paths`. A request that asks for no WebSocket gets the demo at `/`, and a refusal elsewhere.
+//! Plain WebSocket at `ws.paths`. A request that is no WebSocket handshake gets the demo at `/`, and 426 elsewhere.
 
 use std::sync::Arc;
 
@@ -32,13 +32,16 @@ pub(super) fn routes(app: &Arc<App>) -> Router {
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let extensions = request.extensions();
-    let head = RequestHead::of(&request, extensions.get::<ClientAddress>().copied());
-    match handshake_checks::check_plain(&app, &head, extensions.get::<RequestedHost>()) {
+    let host = extensions.get::<RequestedHost>();
+    let is_secure = host.is_some_and(RequestedHost::is_https);
+    let head = RequestHead::of(&request, extensions.get::<ClientAddress>().copied(), is_secure);
+    match handshake_checks::check_plain(&app, &head, host) {
         Ok(verified) => engine::serve(verified, request).await,
         Err(refused) => refused.response(&app, &request),
     }
 }
 
+/// Answers requests that are no WebSocket handshake.
 async fn only_websockets(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if engine::asks_for_websocket(request.headers()) {
         return next.run(request).await;

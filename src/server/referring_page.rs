@@ -1,5 +1,5 @@
-//! The page behind a request without an Origin header. Browsers send no Origin for scripts, images and links, which any
-//! page may load from anywhere; JSONP is such a script.
+//! Finds the page that a request without an Origin header comes from. Browsers send no Origin for scripts, images and
+//! links, which a page may load from any host. JSONP is such a script.
 
 use http::{HeaderMap, HeaderValue, header::REFERER};
 
@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderValue, header::REFERER};
 pub(super) enum Page {
     /// A page of the same origin, or a person who typed the address.
     Own,
-    /// Another page, with its origin if the Referer tells it.
+    /// Another page, with its origin if there is a Referer.
     Other(Option<HeaderValue>),
-    /// Unknown: a client that is not a browser, or an old browser.
+    /// Unknown: the client is not a browser, or is an old one.
     None,
 }
 
-/// Judges by the headers. Browsers have sent Sec-Fetch-Site since 2020, but to HTTPS and to this machine alone.
-/// Without it, the Referer counts where JSONP is asked for.
+/// The page, by Sec-Fetch-Site. Browsers have sent it since 2020, but only to HTTPS and to loopback addresses. Without
+/// it, the Referer is used, for JSONP only.
 pub(super) fn of(headers: &HeaderMap, is_jsonp: impl FnOnce() -> bool) -> Page {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         Some(b"same-origin" | b"none") => Page::Own,
@@ -27,7 +27,7 @@ pub(super) fn of(headers: &HeaderMap, is_jsonp: impl FnOnce() -> bool) -> Page {
     }
 }
 
-/// A URL without what follows its host and port.
+/// The scheme, host and port of a URL.
 pub(super) fn origin(url: &HeaderValue) -> Option<HeaderValue> {
     let url = url.to_str().ok()?;
     let authority = url.find("://")? + "://".len();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn another_site_is_told_by_its_referer() {
+    fn the_origin_of_another_site_is_that_of_its_referer() {
         let referer = Some("https://app.example:8443/a?b#c");
         for is_jsonp in [true, false] {
             for site in ["cross-site", "same-site", "anything"] {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_site_the_referer_of_jsonp_counts() {
+    fn without_sec_fetch_site_the_referer_is_used_for_jsonp() {
         for referer in ["https://app.example/", "https://app.example?x", "https://app.example"] {
             assert_eq!(page(None, Some(referer), true), other("https://app.example"), "{referer}");
             assert_eq!(page(None, Some(referer), false), Page::None, "{referer}");

@@ -1,4 +1,4 @@
-//! The host that a request is for, and whether a page's origin is the same: then the page is the server's own.
+//! The host that a request is for. A page is the server's own if its origin is the same host.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use http::{HeaderMap, HeaderValue, header::HOST};
 
 use crate::config::{HostPattern, SentOrigin, split_port};
 
-/// Default ports, which browsers omit. Proxies often name them, even that of the other scheme, so they count as omitted
-/// on both sides.
+/// Default ports, which browsers omit. Proxies often write them, even the one of the other scheme, so both count as
+/// omitted in hosts and in origins.
 const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
-/// The host that the client asked for, as an extension of the request.
+/// The host that the client requested. An extension of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestedHost {
     name: String,
     port: Option<u16>,
-    /// What a trusted proxy says, if the request came through one.
+    /// The values of a trusted proxy's headers, if the request came through one.
     forwarded: Option<Forwarded>,
 }
 
@@ -26,8 +26,8 @@ struct Forwarded {
 }
 
 impl RequestedHost {
-    /// `is_trusted`: the peer is one of `server.trusted-proxies`. Of several forwarded values the first counts, which
-    /// is the client's.
+    /// Reads the headers. Forwarding headers are used only if the peer `is_trusted`, that is in
+    /// `server.trusted-proxies`. Of several forwarded values the first is used: it is the client's.
     pub(super) fn of(is_trusted: bool, headers: &HeaderMap) -> Option<Self> {
         let first = |name: &str| {
             let value = headers.get(name).filter(|_| is_trusted)?.to_str().ok()?;
@@ -40,7 +40,7 @@ impl RequestedHost {
         };
         let (name, port) = split_port(authority)?;
         let is_https = first("x-forwarded-proto").and_then(|scheme| match &*scheme.to_ascii_lowercase() {
-            // Some proxies write what a WebSocket's URL begins with.
+            // Some proxies write the scheme of the WebSocket's URL.
             "https" | "wss" => Some(true),
             "http" | "ws" => Some(false),
             _ => None,
@@ -54,9 +54,10 @@ impl RequestedHost {
         })
     }
 
-    /// Whether a page of this origin was served under this host. Where the proxy says that the client speaks HTTPS, a
-    /// page over HTTP is another one; not the other way round, since another proxy before it may end TLS. A proxy
-    /// that names a port beside a host without one may mean its own port or the client's: both are taken.
+    /// Whether a page with this origin was served under this host. If the proxy says that the client uses HTTPS, an
+    /// HTTP origin is another page. If it says HTTP, an HTTPS origin may be the same page, since another proxy before
+    /// it may terminate TLS. If the host has no port and the proxy sends X-Forwarded-Port, the origin may have that
+    /// port or none.
     pub(super) fn serves(&self, origin: &SentOrigin<'_>) -> bool {
         let Forwarded { port, is_https } = self.forwarded.clone().unwrap_or_default();
         let is_http = origin.scheme.eq_ignore_ascii_case("http");
@@ -70,10 +71,15 @@ impl RequestedHost {
         is_port && origin.host.eq_ignore_ascii_case(&self.name)
     }
 
-    /// Whether this is a name of the server's. On a loopback address it must be one of that address or of
-    /// `server.hosts`: any other may be that of a foreign page which lets it point to this machine (DNS rebinding). A
-    /// trusted proxy is believed while there are no hosts, though a page on its machine could send what it sends. An
-    /// address that others can reach may have any name.
+    /// Whether a trusted proxy says that the client speaks TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.is_https) == Some(true)
+    }
+
+    /// Whether this is a name of the server. If the server listens on a loopback address, it must be a name of that
+    /// address or in `server.hosts`: any other name may be that of a foreign page that resolves it to this machine (DNS
+    /// rebinding). If `server.hosts` is empty, any host from a trusted proxy is accepted, although a page on the
+    /// proxy's machine could forge the proxy's headers. On any other address, every name is accepted.
     pub(super) fn is_ours(&self, is_on_loopback: bool, hosts: &[HostPattern]) -> bool {
         let is_proxied = self.forwarded.is_some() && hosts.is_empty();
         !is_on_loopback || is_proxied || self.is_of_loopback(hosts)
@@ -87,7 +93,7 @@ impl RequestedHost {
 
     fn is_of_loopback(&self, hosts: &[HostPattern]) -> bool {
         let name = self.name.strip_suffix('.').unwrap_or(&self.name).to_ascii_lowercase();
-        // No resolver asks anybody for these (RFC 6761, section 6.3).
+        // Resolvers never ask DNS for these names (RFC 6761, section 6.3).
         let is_localhost = name == "localhost" || name.ends_with(".localhost");
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
         let is_address = address.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback());
@@ -95,7 +101,7 @@ impl RequestedHost {
     }
 }
 
-/// As in a URL, as far as it is known.
+/// In the form of a URL, without the parts that are unknown.
 impl fmt::Display for RequestedHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Forwarded { port, is_https } = self.forwarded.clone().unwrap_or_default();

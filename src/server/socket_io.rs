@@ -1,4 +1,4 @@
-//! Requests under the path of Socket.IO that come through hyper: long polling, WebSockets, and upgrades of polling
+//! The requests below the path of Socket.IO that come through hyper: long polling, WebSockets, and upgrades of polling
 //! connections.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{
     engine::{self, ClientAddress, RequestHead},
 };
 
-/// The routes under `server.path`.
+/// The routes below `server.path`.
 pub(super) fn routes(app: &Arc<App>) -> Router {
     let path = app.config.server.path();
     Router::new()
@@ -28,8 +28,10 @@ pub(super) fn routes(app: &Arc<App>) -> Router {
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let extensions = request.extensions();
-    let head = RequestHead::of(&request, extensions.get::<ClientAddress>().copied());
-    match handshake_checks::check(&app, &head, extensions.get::<RequestedHost>()) {
+    let host = extensions.get::<RequestedHost>();
+    let is_secure = host.is_some_and(RequestedHost::is_https);
+    let head = RequestHead::of(&request, extensions.get::<ClientAddress>().copied(), is_secure);
+    match handshake_checks::check(&app, &head, host) {
         Ok(verified) => engine::serve(verified, request).await,
         Err(refused) => refused.response(&app, &request),
     }

@@ -1,5 +1,5 @@
-//! Counts TCP connections, in all and by address, from the moment they are accepted. Where the limit is reached, the
-//! connection that has been idle for longest is closed to make room.
+//! Counts TCP connections, in total and by address, from when they are accepted. If a limit is reached, the connection
+//! that has been idle for longest is closed to make room.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,38 +23,39 @@ const PER_SOCKET: usize = 2;
 /// File descriptors reserved for the store and for connections that are being closed or refused.
 const RESERVE: usize = 64;
 
-/// The part of the reserve for the metrics listener.
-const FEW: Room = Room { connections: 12, leaving: 2 };
+/// The capacity of the metrics listener, a part of the reserve.
+const OPERATORS: Capacity = Capacity { connections: 12, closing: 2 };
 
-/// All connections.
+/// The TCP connections of one listener.
 pub(super) struct Connections {
     limits: Arc<Limits>,
     metrics: Metrics,
-    room: Room,
+    capacity: Capacity,
     state: Mutex<State>,
-    left: Notify,
+    /// Notified when a connection that was told to close has closed, or is sending its last response.
+    one_closed: Notify,
 }
 
-/// How many connections the limit of open files allows.
+/// The number of connections that the limit of open files allows.
 #[derive(Debug, Clone, Copy)]
-struct Room {
+struct Capacity {
     connections: usize,
-    /// How many more connections may be closing; as many again may be sending their last response.
-    leaving: usize,
+    /// Number of connections that may be closing in addition. The same number again may be sending their last response.
+    closing: usize,
 }
 
 #[derive(Default)]
 struct State {
-    /// Connections that may stay.
+    /// Connections, without those that were told to close.
     all: usize,
     by_address: HashMap<IpAddr, usize>,
-    /// Idle ones among them, in the order in which they became idle.
+    /// Those of them that are idle, in the order in which they became idle.
     idle: BTreeMap<u64, Idle>,
     idle_by_address: BTreeSet<(IpAddr, u64)>,
     next: u64,
-    /// Connections that were told to close, and whose tasks have not run since.
-    leaving: usize,
-    /// Connections that were told to close, and are sending their last response.
+    /// Connections that were told to close and whose tasks have not run since.
+    closing: usize,
+    /// Connections that were told to close and are sending their last response.
     lingering: usize,
 }
 
@@ -63,26 +64,27 @@ struct Idle {
     close: Arc<Notify>,
 }
 
-/// The place of a connection; dropping it frees the place.
-pub(super) struct Place {
+/// The permit of an open connection. Dropping it uncounts the connection.
+pub(super) struct ConnectionPermit {
     connections: Arc<Connections>,
-    /// The address it counts for: the peer's, or that of the client whose request a trusted proxy forwards.
+    /// The address that the connection counts for: the peer's, or that of the client whose request a trusted proxy
+    /// forwards.
     address: Option<IpAddr>,
     is_proxied: bool,
     /// Whether a whole request has ever arrived, so that part of a response may still be unsent.
     has_begun: bool,
-    /// Its position among the idle ones.
+    /// The connection's key in `State::idle`, while it is idle.
     idle: Option<u64>,
-    /// Whether it was told to close; then it does not count among those that may stay.
-    is_leaving: bool,
-    /// Whether it is sending its last response.
+    /// Whether the connection was told to close. It is not in `State::all` any more.
+    is_closing: bool,
+    /// Whether the connection is sending its last response.
     is_lingering: bool,
 }
 
 /// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// This address has too many connections, none of them idle.
+    /// The address has too many connections, none of them idle.
     Address,
     /// There are too many connections, none of them idle.
     All,
@@ -99,82 +101,87 @@ impl Full {
 }
 
 impl Connections {
-    /// Allows as many connections as the configuration and the limit of open files do. Logs where the latter is lower.
+    /// The connections of clients. Both `limits.connections` and the limit of open files apply. Logs a warning if the
+    /// latter is lower.
     pub(super) fn new(limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
         let files = open_files::limit();
-        let room = Room::of(files, open_files::count());
+        let capacity = Capacity::of(files, open_files::count());
         let wanted = limits.config().connections;
-        if wanted != 0 && room.connections < wanted {
+        if wanted != 0 && capacity.connections < wanted {
             tracing::warn!(
                 "limits.connections is {wanted}, but this process may have {files} files open, which is enough for {} connections: raise the hard limit (ulimit -Hn, LimitNOFILE)",
-                room.connections
+                capacity.connections
             );
         }
-        Self::with(room, limits, metrics)
+        Self::with(capacity, limits, metrics)
     }
 
-    /// The connections of the metrics listener, which are few and count for no address.
-    pub(super) fn few(limits: Arc<Limits>) -> Arc<Self> {
-        Self::with(FEW, limits, Metrics::off())
+    /// The connections of the metrics listener. There may be only a few, and they are not counted by address.
+    pub(super) fn for_operators(limits: Arc<Limits>) -> Arc<Self> {
+        Self::with(OPERATORS, limits, Metrics::off())
     }
 
-    fn with(room: Room, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { limits, metrics, room, state: Mutex::default(), left: Notify::new() })
+    fn with(capacity: Capacity, limits: Arc<Limits>, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { limits, metrics, capacity, state: Mutex::default(), one_closed: Notify::new() })
     }
 
-    /// Takes a place for a connection, which is idle at first and must close when it is notified. Connections of
-    /// trusted proxies count for no address.
-    pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>, close: &Arc<Notify>) -> Result<Place, Full> {
+    /// Counts a new connection. It is idle at first, and must close when `close` is notified. `address` is `None` for a
+    /// trusted proxy, whose connections count for the clients it forwards.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        close: &Arc<Notify>,
+    ) -> Result<ConnectionPermit, Full> {
         let mut state = self.state.lock();
         let address = address.map(limits::network);
         if let Some(address) = address {
             self.make_room_for(address, &mut state)?;
         }
         let most = LimitsConfig::or_none(self.limits.config().connections);
-        let most = most.saturating_add(limits::REFUSED).saturating_mul(PER_SOCKET).min(self.room.connections);
-        if state.all >= most && !state.close_one_of(None) {
+        let most = most.saturating_add(limits::REFUSED).saturating_mul(PER_SOCKET).min(self.capacity.connections);
+        if state.all >= most && !state.close_longest_idle(None) {
             self.metrics.limited("tcp-connections");
             return Err(Full::All);
         }
         state.all += 1;
-        state.belongs_to(address);
+        state.count(address);
         let is_proxied = address.is_none();
-        let mut place = Place {
+        let mut permit = ConnectionPermit {
             connections: self.clone(),
             address,
             is_proxied,
             has_begun: false,
             idle: None,
-            is_leaving: false,
+            is_closing: false,
             is_lingering: false,
         };
-        place.wait_in(&mut state, close);
+        permit.mark_idle(&mut state, close);
         self.gauge().set(state.all as f64);
-        Ok(place)
+        Ok(permit)
     }
 
     /// Handles EMFILE and ENFILE: closes the connection that has been idle for longest.
-    pub(super) fn give_one_up(&self) {
-        self.state.lock().close_one_of(None);
+    pub(super) fn close_one_idle(&self) {
+        self.state.lock().close_longest_idle(None);
     }
 
-    /// Where many connections were told to close, waits until their tasks have run. Clients cannot prolong this:
-    /// connections that send a last response are bounded and not waited for.
-    pub(super) async fn settled(&self) {
-        while self.state.lock().leaving >= self.room.leaving {
-            // A place that is freed in between leaves a permit.
-            self.left.notified().await;
+    /// Waits while too many connections were told to close and their tasks have not run since. Clients cannot prolong
+    /// this: it does not wait for connections that are sending their last response, whose number is limited.
+    pub(super) async fn wait_for_closing(&self) {
+        while self.state.lock().closing >= self.capacity.closing {
+            // If one closes before this, `Notify` keeps the notification.
+            self.one_closed.notified().await;
         }
     }
 
     fn make_room_for(&self, address: IpAddr, state: &mut State) -> Result<(), Full> {
         let most = match self.limits.config().sockets_per_address {
             0 => return Ok(()),
-            // Whatever is configured, some files are left to others.
-            most => (most + limits::REFUSED).saturating_mul(PER_SOCKET).min((self.room.connections / 4 * 3).max(1)),
+            // One address may use at most three quarters of the capacity, whatever the setting is.
+            most => (most + limits::REFUSED).saturating_mul(PER_SOCKET).min((self.capacity.connections / 4 * 3).max(1)),
         };
         let count = state.by_address.get(&address).copied().unwrap_or(0);
-        if count >= most && !state.close_one_of(Some(address)) {
+        if count >= most && !state.close_longest_idle(Some(address)) {
             self.metrics.limited("tcp-connections-per-address");
             return Err(Full::Address);
         }
@@ -186,35 +193,35 @@ impl Connections {
     }
 }
 
-impl Room {
+impl Capacity {
     fn of(files: usize, open: usize) -> Self {
         let reserve = RESERVE.min(files / 4);
-        Self { connections: files.saturating_sub(open + reserve).max(1), leaving: (reserve / 4).max(1) }
+        Self { connections: files.saturating_sub(open + reserve).max(1), closing: (reserve / 4).max(1) }
     }
 }
 
 impl State {
-    /// Marks a place as busy; as closing, if it was told to close meanwhile.
-    fn end_idle(&mut self, idle: &mut Option<u64>, is_leaving: &mut bool) {
+    /// Marks a connection as busy, or as closing if it was told to close.
+    fn end_idle(&mut self, idle: &mut Option<u64>, is_closing: &mut bool) {
         if let Some(number) = idle.take() {
-            *is_leaving = self.forget_idle(number).is_none();
+            *is_closing = self.remove_idle(number).is_none();
         }
     }
 
-    fn belongs_to(&mut self, address: Option<IpAddr>) {
+    fn count(&mut self, address: Option<IpAddr>) {
         if let Some(address) = address {
             *self.by_address.entry(address).or_default() += 1;
         }
     }
 
-    fn belongs_no_more_to(&mut self, address: Option<IpAddr>) {
+    fn uncount(&mut self, address: Option<IpAddr>) {
         if let Some(address) = address {
             limits::one_less(&mut self.by_address, &address);
         }
     }
 
-    /// Removes a place from the idle ones; `None` where it was told to close.
-    fn forget_idle(&mut self, number: u64) -> Option<Idle> {
+    /// Removes a connection from the idle ones. `None` if it was told to close.
+    fn remove_idle(&mut self, number: u64) -> Option<Idle> {
         let idle = self.idle.remove(&number)?;
         if let Some(address) = idle.address {
             self.idle_by_address.remove(&(address, number));
@@ -222,9 +229,8 @@ impl State {
         Some(idle)
     }
 
-    /// Tells the connection that has been idle for longest to close, among those of an address or all. False where none
-    /// is idle.
-    fn close_one_of(&mut self, address: Option<IpAddr>) -> bool {
+    /// Tells the connection that has been idle for longest to close: of an address, or of all. False if none is idle.
+    fn close_longest_idle(&mut self, address: Option<IpAddr>) -> bool {
         let number = match address {
             None => self.idle.first_key_value().map(|(number, _)| *number),
             Some(address) => {
@@ -232,61 +238,61 @@ impl State {
                 first.map(|(_, number)| *number)
             }
         };
-        let Some(idle) = number.and_then(|number| self.forget_idle(number)) else { return false };
+        let Some(idle) = number.and_then(|number| self.remove_idle(number)) else { return false };
         self.all -= 1;
-        self.belongs_no_more_to(idle.address);
-        self.leaving += 1;
+        self.uncount(idle.address);
+        self.closing += 1;
         idle.close.notify_one();
         true
     }
 }
 
-impl Place {
-    /// A request or a WebSocket begins: the connection is busy, unless it was told to close already. Through a trusted
-    /// proxy it counts for this client's address meanwhile.
-    pub(super) fn work(&mut self, client: impl FnOnce() -> IpAddr) -> Result<(), Full> {
+impl ConnectionPermit {
+    /// Marks the connection as busy, for a request or a WebSocket. Fails if it was told to close. A trusted proxy's
+    /// connection counts for the client's address until it is idle again.
+    pub(super) fn begin_request(&mut self, client: impl FnOnce() -> IpAddr) -> Result<(), Full> {
         let connections = self.connections.clone();
         let mut state = connections.state.lock();
         self.has_begun = true;
-        state.end_idle(&mut self.idle, &mut self.is_leaving);
-        if self.is_leaving {
+        state.end_idle(&mut self.idle, &mut self.is_closing);
+        if self.is_closing {
             return Err(Full::All);
         }
         if self.is_proxied && self.address.is_none() {
             let address = limits::network(client());
             connections.make_room_for(address, &mut state)?;
-            state.belongs_to(Some(address));
+            state.count(Some(address));
             self.address = Some(address);
         }
         Ok(())
     }
 
-    /// The response has been sent: the connection is idle again.
-    pub(super) fn wait(&mut self, close: &Arc<Notify>) {
+    /// Marks the connection as idle again, after a response was sent.
+    pub(super) fn become_idle(&mut self, close: &Arc<Notify>) {
         let connections = self.connections.clone();
         let mut state = connections.state.lock();
-        if self.is_proxied && !self.is_leaving {
-            state.belongs_no_more_to(self.address.take());
+        if self.is_proxied && !self.is_closing {
+            state.uncount(self.address.take());
         }
-        self.wait_in(&mut state, close);
+        self.mark_idle(&mut state, close);
     }
 
-    /// The connection was told to close. True where it may take a moment to send a response; false where it has to be
-    /// dropped at once.
+    /// Whether a connection that was told to close may finish sending its last response. If not, it has to be dropped
+    /// at once.
     pub(super) fn may_linger(&mut self) -> bool {
         let mut state = self.connections.state.lock();
-        state.end_idle(&mut self.idle, &mut self.is_leaving);
-        if self.is_leaving && self.has_begun && state.lingering < self.connections.room.leaving {
-            state.leaving -= 1;
+        state.end_idle(&mut self.idle, &mut self.is_closing);
+        if self.is_closing && self.has_begun && state.lingering < self.connections.capacity.closing {
+            state.closing -= 1;
             state.lingering += 1;
             self.is_lingering = true;
-            self.connections.left.notify_one();
+            self.connections.one_closed.notify_one();
         }
         self.is_lingering
     }
 
-    fn wait_in(&mut self, state: &mut State, close: &Arc<Notify>) {
-        if self.is_leaving || self.idle.is_some() {
+    fn mark_idle(&mut self, state: &mut State, close: &Arc<Notify>) {
+        if self.is_closing || self.idle.is_some() {
             return;
         }
         let number = state.next;
@@ -299,18 +305,18 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.connections.state.lock();
-        state.end_idle(&mut self.idle, &mut self.is_leaving);
+        state.end_idle(&mut self.idle, &mut self.is_closing);
         if self.is_lingering {
             state.lingering -= 1;
-        } else if self.is_leaving {
-            state.leaving -= 1;
-            self.connections.left.notify_one();
+        } else if self.is_closing {
+            state.closing -= 1;
+            self.connections.one_closed.notify_one();
         } else {
             state.all -= 1;
-            state.belongs_no_more_to(self.address);
+            state.uncount(self.address);
         }
         self.connections.gauge().set(state.all as f64);
     }

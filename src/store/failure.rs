@@ -1,13 +1,14 @@
-//! Why a command of the writing thread did not happen.
+//! The reasons for which a command was not carried out.
 
 use crate::error::Error;
 
-/// Why a command did not happen.
+/// Why a command was not carried out.
+#[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command is not allowed. The others of its group go on.
+    /// The command is not allowed. The other commands of its group are still committed.
     Refused(Error),
     /// The database failed. The whole group is rolled back.
-    Broken(rusqlite::Error),
+    Broken(anyhow::Error),
 }
 
 impl From<Error> for Failure {
@@ -16,8 +17,8 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
         Self::Broken(error)
     }
 }

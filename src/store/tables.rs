@@ -1,244 +1,181 @@
-//! The tables for the writing thread, with a cache between commands: most commands read nothing from the database.
+//! What commands read and write: the seam between the commands, which hold the rules, and the engines, which hold the
+//! SQL.
 
-use std::collections::{HashMap, HashSet};
+use anyhow::Result;
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
-
-use super::{chain, failure::Failure};
 use crate::{
     error::Error,
     metrics::Metrics,
-    model::{Message, MessageId, Room, Timestamp, User, UserId},
+    model::{Message, MessageId, Room, RoomRef, Timestamp, User, UserId},
 };
 
-/// Maximal entries of each cache. A full cache is emptied. The number is a bound and was not tuned.
-const REMEMBERED: usize = 100_000;
+use super::failure::Failure;
 
-const INSERT: &str = "INSERT INTO messages
-    (number, previous, room, offset, id, revision, user_id, user_name, at, idempotency_key, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-
-/// The database for the writing thread, with a cache. No other thread writes, so the cache stays valid until a
-/// rollback.
-pub(crate) struct Tables<'a> {
-    pub(super) db: &'a Connection,
-    metrics: &'a Metrics,
-    /// The INSERT of a message, prepared at its first use. Most commands run it.
-    insert: Option<Statement<'a>>,
-    /// Number and id of the newest message in all rooms, read from the database at the first insert.
-    newest: Option<(i64, MessageId)>,
-    /// New messages: room id and message number. [`Tables::keep_newest`] writes them to `rooms.newest` before the
-    /// commit.
-    moved: Vec<(i64, i64)>,
-    rooms: HashMap<Room, RoomState>,
-    members: HashSet<(UserId, i64)>,
-    names: HashMap<UserId, std::sync::Arc<str>>,
-}
-
-/// A room's id, its newest message and its number of changes.
+/// A room's id, offset and revision.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RoomState {
+pub(crate) struct RoomState {
+    /// The number that stands for the room in other tables. An engine may give a new room a number that is valid until
+    /// the commit only.
     pub(super) id: i64,
-    /// The newest message's offset.
+    /// The offset of the newest message, also if that message was removed.
     pub(super) offset: u64,
-    /// Number of edits and deletions.
-    pub(super) changes: u64,
-    /// The newest message's number.
-    pub(super) newest: Option<i64>,
+    pub(super) revision: u64,
 }
 
 impl RoomState {
-    pub(super) fn revision(self) -> u64 {
-        self.offset + self.changes
+    /// Number of edits and deletions. Each post counts in `offset` and in `revision`.
+    pub(super) fn changes(self) -> u64 {
+        self.revision.saturating_sub(self.offset)
     }
 }
 
-impl<'a> Tables<'a> {
-    pub(super) fn new(db: &'a Connection, metrics: &'a Metrics) -> Self {
-        Self {
-            db,
-            metrics,
-            insert: None,
-            newest: None,
-            moved: Vec::new(),
-            rooms: HashMap::new(),
-            members: HashSet::new(),
-            names: HashMap::new(),
-        }
-    }
+/// What decides whether a message is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OldMessage {
+    pub(super) offset: u64,
+    pub(super) revision: u64,
+    pub(super) at: Timestamp,
+    /// Bytes of the body.
+    pub(super) bytes: u64,
+}
 
-    /// Empties the cache. Called after a rollback, when the cache may not match the database.
-    pub(super) fn forget(&mut self) {
-        self.newest = None;
-        self.moved.clear();
-        self.rooms.clear();
-        self.members.clear();
-        self.names.clear();
-    }
+/// Maximum number of rows of `changes` that one command removes. Later commands remove the others: they are not read.
+pub(super) const CHANGES_PER_REMOVAL: u32 = 2_000;
 
-    /// The number and the id of the next message. The caller must insert that message.
-    pub(super) fn next(&mut self) -> rusqlite::Result<(i64, MessageId)> {
-        if self.newest.is_none() {
-            self.newest = chain::newest(self.db)?;
-        }
-        let next = self.newest.map_or_else(|| (1, MessageId::new()), |(number, id)| (number + 1, id.next()));
-        self.newest = Some(next);
-        Ok(next)
-    }
+/// What an earlier post used an idempotency key for.
+#[derive(Debug, Clone)]
+pub(crate) struct UsedKey {
+    /// The room's id.
+    pub(super) room: i64,
+    pub(super) offset: u64,
+    /// Hash of the room and the body as posted.
+    pub(super) digest: Vec<u8>,
+}
 
-    /// Inserts a message as the newest of its room. Returns the room's new state.
-    pub(super) fn insert(&mut self, number: i64, room: RoomState, message: &Message) -> rusqlite::Result<RoomState> {
-        let insert = match &mut self.insert {
-            Some(insert) => insert,
-            none => none.insert(self.db.prepare(INSERT)?),
-        };
-        insert.execute(params![
-            number,
-            room.newest,
-            room.id,
-            message.offset,
-            message.id.as_bytes(),
-            message.revision,
-            message.from.id.as_str(),
-            &*message.from.name,
-            message.at.as_millis(),
-            message.idempotency_key,
-            message.body.as_str(),
-        ])?;
-        self.moved.push((room.id, number));
-        Ok(RoomState { offset: message.offset, newest: Some(number), ..room })
-    }
+/// Something that is owed to a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// Its place in the order.
+    pub(crate) number: i64,
+    pub(crate) payload: String,
+    pub(crate) created_at: Timestamp,
+    /// How many attempts have failed.
+    pub(crate) attempts: u64,
+}
 
-    /// Updates `rooms.newest` for the inserted messages: one UPDATE per room, not one per message.
-    pub(super) fn keep_newest(&mut self) -> rusqlite::Result<()> {
-        self.moved.sort_unstable();
-        let mut update = self.db.prepare_cached("UPDATE rooms SET newest = ? WHERE id = ?")?;
-        for moved in self.moved.chunk_by(|one, other| one.0 == other.0) {
-            if let Some((room, newest)) = moved.last() {
-                update.execute([newest, room])?;
-            }
-        }
-        self.moved.clear();
-        Ok(())
-    }
+/// What becomes of something that was owed.
+#[cfg_attr(not(test), allow(dead_code, reason = "webhooks are to deliver from the outbox"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    /// It was delivered, and is removed.
+    Delivered,
+    /// The attempt failed. The next one is not made before this time, nor is anything behind it.
+    Retry(Timestamp),
+    /// The last attempt failed. It is kept, and no longer holds up what is behind it.
+    Failed,
+}
+
+/// The tables, for one command. It sees what the commands before it in the same transaction wrote. An error means that
+/// the database failed: the whole transaction is rolled back.
+///
+/// An engine that loads what commands need before they run finds only what [`super::Command::needs`] names.
+pub(crate) trait Tables {
+    /// For the counts of refused requests.
+    fn metrics(&self) -> &Metrics;
 
     /// The state of a room. `None` if the room has no row.
-    pub(super) fn room(&mut self, room: &Room) -> rusqlite::Result<Option<RoomState>> {
-        if let Some(state) = self.rooms.get(room) {
-            return Ok(Some(*state));
-        }
-        self.keep_newest()?;
-        let mut find = self.db.prepare_cached("SELECT id, newest FROM rooms WHERE key = ?")?;
-        let found = find.query_row([room.key()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((id, newest)) = found else { return Ok(None) };
-        let offset = chain::newest_offset(self.db, id)?;
-        let state = RoomState { id, offset, changes: newest_change(self.db, id)?, newest };
-        self.remember(room, state);
-        Ok(Some(state))
-    }
+    fn room(&mut self, room: &Room) -> Result<Option<RoomState>>;
 
-    /// The state of a room. Inserts a row if the room has none.
-    pub(super) fn room_or_new(&mut self, room: &Room) -> rusqlite::Result<RoomState> {
-        if let Some(state) = self.room(room)? {
-            return Ok(state);
-        }
-        self.db.prepare_cached("INSERT INTO rooms (key) VALUES (?)")?.execute([room.key()])?;
-        let state = RoomState { id: self.db.last_insert_rowid(), offset: 0, changes: 0, newest: None };
-        self.remember(room, state);
-        Ok(state)
-    }
+    /// The state of a room. Adds a row if the room has none.
+    fn room_or_new(&mut self, room: &Room) -> Result<RoomState>;
 
-    pub(super) fn remember(&mut self, room: &Room, state: RoomState) {
-        if let Some(known) = self.rooms.get_mut(room) {
-            *known = state;
-            return;
-        }
-        if self.rooms.len() >= REMEMBERED {
-            self.rooms.clear();
-        }
-        self.rooms.insert(room.clone(), state);
-    }
+    /// Sets the offset and the revision of a room.
+    fn set_room(&mut self, room: &Room, state: RoomState);
 
-    pub(super) fn is_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<bool> {
-        let key = (user.clone(), room);
-        if self.members.contains(&key) {
-            return Ok(true);
-        }
-        let mut find = self.db.prepare_cached("SELECT 1 FROM members WHERE user_id = ? AND room = ?")?;
-        let is_member = find.exists(params![user.as_str(), room])?;
-        if is_member {
-            self.remember_member(key);
-        }
-        Ok(is_member)
-    }
+    /// Whether a user is a member of the room with this id.
+    fn is_member(&mut self, user: &UserId, room: i64) -> Result<bool>;
 
-    /// Fails with `forbidden` if the user has `most` memberships or more. Must be called before [`Tables::add_member`].
-    /// Direct messages do not count, because other users can start them. Their keys begin with U+0001.
-    pub(super) fn check_room_for_one_more(&self, user: &UserId, most: usize) -> Result<(), Failure> {
-        if most == usize::MAX {
-            return Ok(());
-        }
-        let mut count = self.db.prepare_cached(
-            "SELECT count(*) FROM members JOIN rooms ON rooms.id = members.room
-             WHERE user_id = ? AND unicode(rooms.key) <> 1",
-        )?;
-        let rooms: u64 = count.query_row([user.as_str()], |row| row.get(0))?;
-        if rooms >= most as u64 {
-            self.metrics.limited("rooms-per-user");
-            let what = format!("a user may belong to at most {most} rooms (limits.rooms-per-user)");
-            return Err(Error::Forbidden(what).into());
-        }
-        Ok(())
-    }
+    /// Number of the user's memberships, without direct messages.
+    fn count_named_rooms(&mut self, user: &UserId) -> Result<u64>;
 
-    pub(super) fn add_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<()> {
-        let mut insert = self
-            .db
-            .prepare_cached("INSERT INTO members (user_id, room, joined_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")?;
-        if insert.execute(params![user.as_str(), room, Timestamp::now().as_millis()])? > 0 {
-            let mut count = self.db.prepare_cached("UPDATE rooms SET member_count = member_count + 1 WHERE id = ?")?;
-            count.execute([room])?;
-        }
-        self.remember_member((user.clone(), room));
-        Ok(())
-    }
+    /// Adds a membership, if there is none.
+    fn add_member(&mut self, user: &UserId, room: i64) -> Result<()>;
 
-    pub(super) fn remove_member(&mut self, user: &UserId, room: i64) -> rusqlite::Result<()> {
-        let mut delete = self.db.prepare_cached("DELETE FROM members WHERE user_id = ? AND room = ?")?;
-        if delete.execute(params![user.as_str(), room])? > 0 {
-            let mut count = self.db.prepare_cached("UPDATE rooms SET member_count = member_count - 1 WHERE id = ?")?;
-            count.execute([room])?;
-        }
-        self.members.remove(&(user.clone(), room));
-        Ok(())
-    }
+    /// Removes a membership, if there is one.
+    fn remove_member(&mut self, user: &UserId, room: i64) -> Result<()>;
 
-    fn remember_member(&mut self, key: (UserId, i64)) {
-        if self.members.len() >= REMEMBERED {
-            self.members.clear();
-        }
-        self.members.insert(key);
-    }
+    /// The offset up to which a member has read; `None` without a membership.
+    fn read_mark(&mut self, user: &UserId, room: i64) -> Result<Option<u64>>;
 
-    /// Saves a user's current name, if it has changed.
-    pub(super) fn know(&mut self, user: &User) -> rusqlite::Result<()> {
-        if self.names.get(&user.id) == Some(&user.name) {
-            return Ok(());
-        }
-        let mut upsert = self.db.prepare_cached(
-            "INSERT INTO users (id, name) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET name = ?2 WHERE name <> ?2",
-        )?;
-        upsert.execute(params![user.id.as_str(), &*user.name])?;
-        if self.names.len() >= REMEMBERED {
-            self.names.clear();
-        }
-        self.names.insert(user.id.clone(), user.name.clone());
-        Ok(())
-    }
+    /// Sets the read mark of a member.
+    fn set_read_mark(&mut self, user: &UserId, room: i64, offset: u64) -> Result<()>;
+
+    /// Saves a user's current name.
+    fn save_name(&mut self, user: &User) -> Result<()>;
+
+    /// Saves when the user's last socket disconnected. Does nothing for a user without a name.
+    fn save_last_seen(&mut self, user: &UserId, at: Timestamp) -> Result<()>;
+
+    /// The message with this id, and its room. In a direct message, the message's `room` names the other user, not the
+    /// author.
+    fn message(&mut self, id: MessageId) -> Result<Option<(Room, Message)>>;
+
+    /// The message with this offset, as a reader sees it who calls its room `seen_as`. `None` if there is none, or it
+    /// was removed.
+    fn message_at(&mut self, room: i64, offset: u64, seen_as: &RoomRef) -> Result<Option<Message>>;
+
+    /// Inserts a message as the newest of its room.
+    fn insert_message(&mut self, room: i64, message: &Message) -> Result<()>;
+
+    /// Replaces what can change of a message: its revision, its author and idempotency key, its body, the times of edit
+    /// and deletion. `nth` is the number of this change within its room.
+    fn change_message(&mut self, room: i64, message: &Message, nth: u64) -> Result<()>;
+
+    /// The oldest messages of the room with this id, oldest first, at most `limit`.
+    fn oldest(&mut self, room: i64, limit: usize) -> Result<Vec<OldMessage>>;
+
+    /// Removes the messages of a room up to an offset, with the idempotency keys that were used for them. Raises the
+    /// highest removed offset and revision to these, and removes rows of `changes` up to that revision, at most
+    /// [`CHANGES_PER_REMOVAL`]. Messages that [`Self::oldest`] did not return must not be among them.
+    fn remove_up_to(&mut self, room: i64, offset: u64, revision: u64) -> Result<()>;
+
+    /// What the user's key was used for after the time `oldest`.
+    fn used_key(&mut self, user: &UserId, key: &str, oldest: Timestamp) -> Result<Option<UsedKey>>;
+
+    /// Keeps a key, and removes a few that were used at `oldest` or before.
+    fn keep_key(&mut self, user: &UserId, key: &str, used: &UsedKey, at: Timestamp, oldest: Timestamp) -> Result<()>;
+
+    /// Removes a user's name and the time last seen.
+    fn remove_user(&mut self, user: &UserId) -> Result<()>;
+
+    /// Removes a user's idempotency keys, at most `limit`.
+    fn remove_keys(&mut self, user: &UserId, limit: usize) -> Result<()>;
+
+    /// Indexes the newest messages that are not indexed for the search, at most `limit`. Returns whether some are left.
+    fn index_older(&mut self, limit: usize) -> Result<bool>;
+
+    /// Adds something that is owed to a target, as the last in its order.
+    #[cfg_attr(not(test), expect(dead_code, reason = "webhooks are to deliver from it"))]
+    fn owe(&mut self, target: &str, payload: &str) -> Result<()>;
+
+    /// The oldest that is owed to a target, which is then not due before `until`. Nothing while anything that waits for
+    /// this target is not due at `now`.
+    fn take_owed(&mut self, target: &str, limit: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Owed>>;
+
+    /// Removes something that is owed, or changes when it is due.
+    fn settle_owed(&mut self, number: i64, settlement: Settlement) -> Result<()>;
+
+    /// Writes something that changes nothing, to find out whether the database can be written to.
+    fn probe(&mut self) -> Result<()>;
 }
 
-/// Number of edits and deletions in a room: the `nth` of its newest change.
-pub(super) fn newest_change(db: &Connection, room: i64) -> rusqlite::Result<u64> {
-    let mut newest = db.prepare_cached("SELECT nth FROM changes WHERE room = ? ORDER BY revision DESC LIMIT 1")?;
-    Ok(newest.query_row([room], |row| row.get(0)).optional()?.unwrap_or(0))
+/// Fails with `forbidden` if the user has `most` memberships or more. Must be called before [`Tables::add_member`].
+/// Direct messages do not count, because other users can start them.
+pub(super) fn check_rooms_per_user(tables: &mut dyn Tables, user: &UserId, most: usize) -> Result<(), Failure> {
+    if most == usize::MAX || tables.count_named_rooms(user)? < most as u64 {
+        return Ok(());
+    }
+    tables.metrics().limited("rooms-per-user");
+    let what = format!("a user may belong to at most {most} rooms (limits.rooms-per-user)");
+    Err(Error::Forbidden(what).into())
 }

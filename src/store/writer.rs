@@ -1,4 +1,4 @@
-//! The writing thread, which commits commands in groups, and the publisher, which runs their followers in commit order.
+//! The writing thread, which commits commands in groups, and the publisher, which runs their callbacks in commit order.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,57 +10,53 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::config::DbConfig;
 use tokio::{sync::mpsc, task};
 
 use super::{
-    command::{Command, Task, task},
-    file_identity::Lost,
-    files::Opened,
-    inbox::{Inbox, Next},
+    command::{Command, Needs, Task, task},
+    inbox::{Inbox, NextGroup},
     tables::Tables,
-    wal::Wal,
 };
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
-    supervise::{Background, Ended},
+    supervise::{Background, Completion},
     tellings::Tellings,
 };
 
-/// Committed groups that may wait for the publisher. When there are more, the writing thread waits.
+/// Maximum number of committed groups that wait for the publisher. At the maximum the writing thread waits.
 const PUBLISH_AHEAD: usize = 4;
-
-/// How often the writing thread checks that its files still exist, while there is nothing to write.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Hands commands to the writing thread.
 pub(super) struct Writer {
     inbox: Arc<Inbox>,
     /// Whether the last commit succeeded.
-    is_well: Arc<AtomicBool>,
+    is_healthy: Arc<AtomicBool>,
     /// The publisher and the writing thread.
-    running: Mutex<Vec<Ended>>,
+    running: Mutex<Vec<Completion>>,
 }
 
 impl Writer {
-    pub(super) fn start(opened: Opened, metrics: &Metrics, background: &mut Background) -> Result<Self> {
+    /// Starts the publisher, and a thread that runs `write`: it takes groups and writes them, until the writer is closed
+    /// or the engine can write no more. Then it returns why.
+    pub(super) fn start(
+        metrics: &Metrics,
+        background: &mut Background,
+        write: impl FnOnce(&WritingThread) -> Result<(), String> + Send + 'static,
+    ) -> Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let (committed, publish) = mpsc::channel(PUBLISH_AHEAD);
-        let metrics = metrics.clone();
-        let is_well = Arc::new(AtomicBool::new(true));
-        let (waiting, health) = (inbox.clone(), is_well.clone());
+        let is_healthy = Arc::new(AtomicBool::new(true));
+        let thread =
+            WritingThread { inbox: inbox.clone(), committed, is_healthy: is_healthy.clone(), metrics: metrics.clone() };
         let thread = background
-            .thread("store-writer", move || {
-                let _end = End { inbox: &waiting, is_well: &health };
-                write(opened, &waiting, &committed, &metrics, &health)
-            })
+            .thread("store-writer", move || write(&thread))
             .map_err(|error| Error::internal("the writing thread cannot start", error))?;
         let publisher = background.spawn("publisher", publish_in_order(publish));
-        Ok(Self { inbox, is_well, running: Mutex::new(vec![publisher, thread]) })
+        Ok(Self { inbox, is_healthy, running: Mutex::new(vec![publisher, thread]) })
     }
 
-    /// Queues a command. Where the inbox refuses it, `then` runs at once.
+    /// Queues a command. If the inbox refuses it, `then` runs at once.
     pub(super) fn queue<C: Command>(
         &self,
         command: C,
@@ -71,12 +67,26 @@ impl Writer {
         }
     }
 
-    /// Whether the thread runs and its last commit succeeded.
-    pub(super) fn is_well(&self) -> bool {
-        self.is_well.load(Ordering::Relaxed)
+    /// The queue, for a task of the store's own.
+    pub(super) fn inbox(&self) -> Arc<Inbox> {
+        self.inbox.clone()
     }
 
-    /// Lets the thread write what is queued, then waits until all of it has been published.
+    /// Queues a command without a callback. A failure is logged.
+    pub(super) fn try_to_write<C: Command>(&self, command: C) {
+        self.queue(command, |result, _| {
+            if let Err(error) = result {
+                tracing::warn!(%error, "a write failed");
+            }
+        });
+    }
+
+    /// Whether the thread runs and its last commit succeeded.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the queued commands are written and their callbacks have run.
     pub(super) async fn close(&self) {
         self.inbox.close();
         let running = std::mem::take(&mut *self.running.lock());
@@ -86,118 +96,143 @@ impl Writer {
     }
 }
 
-/// Ends the writing thread, where [`Writer::close`] was not called.
+/// Ends the writing thread if [`Writer::close`] was not called.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.inbox.close();
     }
 }
 
-/// Marks the end of the writing thread when it is dropped, also by a panic.
-struct End<'a> {
-    inbox: &'a Inbox,
-    is_well: &'a AtomicBool,
+/// A group of commands that share a transaction.
+pub(super) type Group = Vec<Box<dyn Task>>;
+
+/// Why a group was not committed.
+pub(super) struct FailedCommit {
+    /// For the log.
+    error: anyhow::Error,
+    /// For the clients.
+    reason: &'static str,
 }
 
-impl Drop for End<'_> {
+impl FailedCommit {
+    /// A failure whose group was perhaps committed all the same.
+    pub(super) fn unknown(error: anyhow::Error) -> Self {
+        Self { error, reason: "the store failed; this may have been saved" }
+    }
+}
+
+impl From<anyhow::Error> for FailedCommit {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error, reason: "the store failed; nothing was saved" }
+    }
+}
+
+/// Why a group was not written.
+pub(super) enum WriteFailure {
+    /// A command panicked, or the database refused what the commands wrote. Nothing was saved. Others of the group may
+    /// succeed without it.
+    Refused(anyhow::Error),
+    /// The database failed.
+    Failed(FailedCommit),
+}
+
+impl From<WriteFailure> for FailedCommit {
+    fn from(failure: WriteFailure) -> Self {
+        match failure {
+            WriteFailure::Refused(error) => error.into(),
+            WriteFailure::Failed(failed) => failed,
+        }
+    }
+}
+
+/// A command of a group panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a write panicked")]
+pub(super) struct CommandPanicked;
+
+/// What an engine's writing thread uses. Dropped at the end of the thread, also after a panic: then the writer is marked
+/// as failed, and the inbox is closed.
+pub(super) struct WritingThread {
+    inbox: Arc<Inbox>,
+    committed: mpsc::Sender<Group>,
+    is_healthy: Arc<AtomicBool>,
+    metrics: Metrics,
+}
+
+impl WritingThread {
+    /// Waits for the next group, for at most `timeout`.
+    pub(super) fn next_group(&self, timeout: Duration) -> NextGroup {
+        self.inbox.next_group(timeout)
+    }
+
+    /// Writes a group and hands it to the publisher. If the group is refused, each of its commands is written alone.
+    /// Returns an error if there is no publisher any more.
+    pub(super) fn write(
+        &self,
+        mut group: Group,
+        mut write: impl FnMut(&mut Group) -> Result<(), WriteFailure>,
+    ) -> Result<(), String> {
+        let start = Instant::now();
+        let result = write(&mut group);
+        if !matches!(result, Err(WriteFailure::Refused(_))) || group.len() == 1 {
+            return self.publish(group, start, result.map_err(Into::into));
+        }
+        for task in group {
+            let mut alone = vec![task];
+            let result = write(&mut alone);
+            self.publish(alone, start, result.map_err(Into::into))?;
+        }
+        Ok(())
+    }
+
+    /// Hands a group to the publisher, after its commit or its failure. `start` is when the engine took it.
+    fn publish(&self, mut group: Group, start: Instant, result: Result<(), FailedCommit>) -> Result<(), String> {
+        let was_healthy = self.is_healthy.swap(result.is_ok(), Ordering::Relaxed);
+        if let Err(FailedCommit { error, reason }) = result {
+            // Of consecutive failures only the first is logged, because a full disk may stay full for long.
+            if was_healthy {
+                tracing::error!(error = format_args!("{error:#}"), writes = group.len(), "a commit failed");
+            }
+            self.metrics.failed_commits.increment(1);
+            group.iter_mut().for_each(|task| task.fail(reason));
+        }
+        self.metrics.commit_batch_size.record(group.len() as f64);
+        self.metrics.commit_seconds.record(start.elapsed());
+        self.committed
+            .blocking_send(group)
+            .map_err(|_| "cannot publish its commits: the publisher has ended".to_owned())
+    }
+}
+
+impl Drop for WritingThread {
     fn drop(&mut self) {
-        self.is_well.store(false, Ordering::Relaxed);
+        self.is_healthy.store(false, Ordering::Relaxed);
         self.inbox.abandon();
     }
 }
 
-/// The writing thread: takes the waiting commands, writes them in one transaction, hands them to the publisher.
-fn write(
-    opened: Opened,
-    waiting: &Inbox,
-    committed: &mpsc::Sender<Vec<Box<dyn Task>>>,
-    metrics: &Metrics,
-    is_well: &AtomicBool,
-) -> Result<(), String> {
-    let mut tables = Tables::new(&opened.db, metrics);
-    let mut wal = Wal::new(&opened);
-    let mut lost = None;
-    while lost.is_none() {
-        let mut group = match waiting.next_group(LOOK) {
-            Next::Group(group) => group,
-            Next::Nothing => {
-                lost = check(&opened, |bytes| wal.rests(bytes)).err();
-                continue;
-            }
-            Next::Closed => return Ok(()),
-        };
-        let start = Instant::now();
-        // A write into a file that was removed must not be acknowledged.
-        let result = write_group(&mut tables, &mut group).and_then(|()| {
-            check(&opened, |bytes| wal.grew(bytes)).map_err(|gone| {
-                let error = anyhow::anyhow!("the store {gone}");
-                lost = Some(gone);
-                error
-            })
-        });
-        let was_well = is_well.swap(result.is_ok(), Ordering::Relaxed);
-        if let Err(error) = result {
-            // Logged for the first failed group only: a full disk stays full for a while.
-            if was_well {
-                tracing::error!(%error, writes = group.len(), "a commit failed");
-            }
-            metrics.failed_commits.increment(1);
-            tables.forget();
-            if let Err(error) = opened.db.execute_batch("ROLLBACK") {
-                tracing::debug!(%error, "nothing to roll back");
-            }
-            group.iter_mut().for_each(|task| task.fail());
-        }
-        metrics.commit_batch_size.record(group.len() as f64);
-        metrics.commit_seconds.record(start.elapsed());
-        if committed.blocking_send(group).is_err() {
-            return Err("has no publisher for what it commits".to_owned());
-        }
-    }
-    lost.map_or(Ok(()), |lost| Err(give_up(&opened, &lost)))
-}
-
-/// Checks that the files still exist, and reports the size of the write-ahead log.
-fn check(opened: &Opened, wal: impl FnOnce(u64)) -> Result<(), Lost> {
-    match opened.original.check() {
-        Ok(Ok(bytes)) => wal(bytes),
-        Ok(Err(lost)) => return Err(lost),
-        // Nothing shows that the files are gone. `/ready` checks them too, and says that it cannot.
-        Err(error) => tracing::debug!(%error, "the database's file cannot be looked at"),
-    }
-    Ok(())
-}
-
-/// Closes the lost database without touching the file that is at its path now. Returns why the server has to end.
-fn give_up(opened: &Opened, lost: &Lost) -> String {
-    if let Err(error) = opened.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
-        tracing::error!(%error, "SQLite may still write the lost database's log into the file that is there now");
-    }
-    match opened.original.set_wal_aside() {
-        Ok(None) => {}
-        Ok(Some(aside)) => tracing::warn!(file = %aside.display(), "the log of the lost database was set aside"),
-        Err(error) => tracing::error!(%error, "the log of the lost database stays beside the file that is there now"),
-    }
-    lost.to_string()
-}
-
-fn write_group(tables: &mut Tables, group: &mut [Box<dyn Task>]) -> anyhow::Result<()> {
-    tables.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+/// Runs the commands of a group, in their order. `Err` if the database failed, or a [`CommandPanicked`].
+pub(super) fn run(group: &mut [Box<dyn Task>], tables: &mut dyn Tables) -> anyhow::Result<()> {
     for task in group {
-        catch_unwind(AssertUnwindSafe(|| task.run(tables))).map_err(|_| anyhow::anyhow!("a write panicked"))??;
+        catch_unwind(AssertUnwindSafe(|| task.run(tables))).map_err(|_| CommandPanicked)??;
     }
-    tables.keep_newest()?;
-    tables.db.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }
 
-/// The publisher's task: runs the follower of each command, in commit order.
-async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> Result<(), String> {
+/// What the commands of a group read.
+pub(super) fn needs(group: &[Box<dyn Task>]) -> Needs {
+    let mut needs = Needs::default();
+    group.iter().for_each(|task| task.needs(&mut needs));
+    needs
+}
+
+/// The publisher's task: runs the callback of each command, in commit order.
+async fn publish_in_order(mut committed: mpsc::Receiver<Group>) -> Result<(), String> {
     while let Some(group) = committed.recv().await {
         let mut tellings = Tellings::default();
         for task in group {
             finish(task, &mut tellings);
-            // A fan-out is long. Connections get the thread after so many deliveries, and between commits.
+            // A fan-out can take long. The task yields to the connections after some deliveries, and between commits.
             if tellings.is_pause_due() {
                 task::yield_now().await;
             }
@@ -210,7 +245,7 @@ async fn publish_in_order(mut committed: mpsc::Receiver<Vec<Box<dyn Task>>>) -> 
 
 fn finish(task: Box<dyn Task>, tellings: &mut Tellings) {
     if catch_unwind(AssertUnwindSafe(|| task.finish(tellings))).is_err() {
-        tracing::error!("what follows a commit panicked");
+        tracing::error!("the callback of a commit panicked");
     }
 }
 

@@ -1,6 +1,6 @@
-//! What models run with: locks at which shuttle chooses the thread that runs next, and the number of runs.
+//! The support of models: locks at which shuttle chooses the thread that runs next, and the loop that runs a model.
 //!
-//! A lock that is made outside of a model is parking_lot's and nothing else.
+//! A lock that is created outside of a model behaves as parking_lot's.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -15,15 +15,16 @@ use shuttle::{
     sync as modelled,
 };
 
-/// Seconds that each model runs, instead of a fixed number of runs. The threads are chosen at random then.
+/// The environment variable with the seconds that each model runs, instead of a fixed number of runs. The first seed is
+/// then random.
 const SECONDS: &str = "SOAK_SECONDS";
 /// Bytes of a modelled thread's stack.
 const STACK: usize = 256 * 1024;
-/// How many times a thread is preempted where preemptions are chosen (the depth of PCT).
+/// The number of preemptions in each run of the PCT scheduler (its depth).
 const PREEMPTIONS: usize = 3;
 
-/// Runs a model this many times with threads that are chosen at random, and as often with a few preemptions at random
-/// places. Each run has other choices, and every call the same ones.
+/// Runs a model this many times with threads chosen at random, and as often with a few preemptions at random places.
+/// The choices differ between the runs, but are the same in every call.
 pub(crate) fn check(runs: usize, model: impl Fn() + Send + Sync + 'static) {
     let model = Arc::new(model);
     let mut config = Config::new();
@@ -58,7 +59,7 @@ pub(crate) struct Mutex<T> {
     value: parking_lot::Mutex<T>,
 }
 
-/// Fields are dropped in this order: another thread runs when the value is free.
+/// The order of the fields matters: the value is unlocked before the model's lock, at which another thread may run.
 pub(crate) struct MutexGuard<'a, T> {
     value: parking_lot::MutexGuard<'a, T>,
     _model: Option<modelled::MutexGuard<'a, ()>>,
@@ -180,7 +181,7 @@ impl<T> DerefMut for RwLockWriteGuard<'_, T> {
     }
 }
 
-/// A flag. Models know no weaker order than `SeqCst`.
+/// An atomic flag. In a model every access is `SeqCst`, whatever the order given.
 pub(crate) struct AtomicBool {
     model: Option<modelled::atomic::AtomicBool>,
     value: std::sync::atomic::AtomicBool,

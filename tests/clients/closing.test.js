@@ -67,17 +67,21 @@ describe("a server that shuts down", () => {
   test("logs the disconnect reasons of its clients", async (t) => {
     const server = await start(t, { "server.drain": "10ms" });
     const { id } = await server.user("ada");
+    const other = await server.user("bob", { query: { recovery: "false" } });
+    const ended = other.id;
     server.terminate();
     await server.logged({ message: "closed" });
-    const line = await server.logged({ message: "disconnected", socket: id }, 1_000);
-    assert.equal(line.reason, "server shutting down");
+    for (const [message, socket] of [["away", id], ["disconnected", ended]]) {
+      const line = await server.logged({ message, socket }, 1_000);
+      assert.equal(line.reason, "server shutting down");
+    }
   });
 });
 
 /** A polling client by hand: connected, and polls only when a test calls it. */
-async function poller(server) {
+async function poller(server, headers = {}) {
   const path = "/socket.io/?EIO=4&transport=polling";
-  const { sid } = JSON.parse((await server.request(path)).body.slice(1));
+  const { sid } = JSON.parse((await server.request(path, { headers })).body.slice(1));
   const poll = async () => (await server.request(`${path}&sid=${sid}`)).body;
   assert.equal((await server.request(`${path}&sid=${sid}`, { method: "POST", body: "40" })).status, 200);
   while (!(await poll()).includes('"session"'));
@@ -94,6 +98,16 @@ describe("server-closing reaches a client that is not polling at that moment", (
     const body = await poll();
     assert.match(body, /server-closing/);
     assert.match(body, /\x1e1$/, "and the end");
+    assert.equal((await server.exited()).code, 0);
+  });
+
+  test("and if it can be recovered, no event is in one payload with the end", async (t) => {
+    const server = await start(t, { "server.drain": "50ms" });
+    const { poll } = await poller(server, { "user-agent": "node-XMLHttpRequest" });
+    server.terminate();
+    await server.logged({ message: "away" });
+    assert.match(await poll(), /server-closing[^\x1e]*$/);
+    assert.equal(await poll(), "6\x1e1");
     assert.equal((await server.exited()).code, 0);
   });
 
@@ -124,7 +138,9 @@ describe("after a deploy", { concurrency: 3 }, () => {
         assert.match(await once(socket, "disconnect"), /^transport (close|error)$/, "a drop, no kick");
         await server.exited();
         await server.start(server.port);
-        assert.deepEqual((await once(socket, "session")).user, { id: "ada", name: "ada" });
+        await once(socket, "connect");
+        if (generation === 4) assert.equal(socket.recovered, true);
+        else assert.deepEqual((await once(socket, "session")).user, { id: "ada", name: "ada" });
         await fence(socket, socket);
       });
     }

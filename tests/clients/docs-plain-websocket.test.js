@@ -50,7 +50,7 @@ test("the address that says who", async (t) => {
 test("envelopes", async (t) => {
   const server = await start(t);
   const bob = await server.user("bob");
-  const inbox = run(t, server, "ClientEvent", "answered", "heard");
+  const inbox = run(t, server, "ClientEvent", "answered", "received");
   const answer = (name) => inbox.take(([kind, event]) => kind === "answered" && event === name, name);
   const [, , noId, registered] = await answer("Register");
   assert.equal(noId, undefined);
@@ -58,7 +58,7 @@ test("envelopes", async (t) => {
   const [, , requestId, { success, data: message }] = await answer("SendMessage");
   assert.deepEqual([requestId, success, message.body], [1, true, { text: "hello" }]);
   assert.deepEqual(await once(bob, "message-saved"), { success: true, message });
-  const [, , saved] = await inbox.take(([kind, event]) => kind === "heard" && event === "message-saved", "message-saved");
+  const [, , saved] = await inbox.take(([kind, event]) => kind === "received" && event === "message-saved", "message-saved");
   assert.deepEqual(saved, { success: true, message });
 });
 

@@ -1,10 +1,12 @@
 // The real binary on a free port with a temporary folder, and the official clients of three generations.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import io2 from "socket.io-client-2";
 import { io as io3 } from "socket.io-client-3";
@@ -33,13 +35,31 @@ export const METRICS = { "metrics.listen": "127.0.0.1:0" };
  * A running server; it ends with the test `t`. `settings` are for `--set key=value`, `variables` for the environment.
  */
 export async function start(t, settings = {}, variables = {}) {
+  const server = prepare(t, settings, variables);
+  await server.start();
+  return server;
+}
+
+/** A running server whose listener outlives it. SIGTERM restarts it, and the log has a line for each start. */
+export async function startWithSocketUnit(t, settings = {}) {
+  const server = prepare(t, settings, { PATH: process.env.PATH });
+  await server.start(0, ["python3", fileURLToPath(new URL("socket_unit.py", import.meta.url))]);
+  return server;
+}
+
+function prepare(t, settings, variables) {
   const server = new Server(settings, variables);
   t.after(async () => {
     for (const socket of server.sockets) socket.disconnect();
     await server.cleanUp();
   });
-  await server.start();
   return server;
+}
+
+/** The settings of a PostgreSQL that `with-postgres.js` has started: each server has a schema of its own. */
+function database() {
+  const url = process.env.STORE_URL;
+  return url ? { "store.url": url, "store.schema": `server_${randomUUID()}` } : {};
 }
 
 class Server extends ServerProcess {
@@ -50,13 +70,17 @@ class Server extends ServerProcess {
   constructor(settings, variables) {
     super();
     this.variables = variables;
-    this.settings = { "log.format": "json", ...settings };
+    this.settings = { "log.format": "json", ...database(), ...settings };
   }
 
-  /** Starts the server again after it ended: on the same folder and, if a port is given, the same address. */
-  async start(port = 0) {
+  /**
+   * Starts the server again after it ended: on the same folder and, if a port is given, the same address. A `supervisor`
+   * is a command that starts the server.
+   */
+  async start(port = 0, supervisor = []) {
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    await this.launch(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", "data", ...settings], this.variables);
+    const [command, ...args] = [...supervisor, BINARY, "serve", "--listen", `127.0.0.1:${port}`, "--data", "data", ...settings];
+    await this.launch(command, args, this.variables);
   }
 
   /** The memory of the process in KiB. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { start } from "./harness.js";
 
-const MESSAGE = "connection closed for what it sent";
+const MESSAGE = "connection closed because the client violated the protocol";
 
 /** A WebSocket that has joined the root namespace. */
 async function connected(server, query) {
@@ -26,13 +26,13 @@ const CASES = [
   [Buffer.from([1, 2, 3]), "forced close", /^a binary message that is no attachment$/],
   ["4x", "forced close", /no packet of Socket\.IO/],
   ["42[]", "forced close", /no JSON array with a name/],
-  ['42["connect"]', "forced close", /a name of Socket\.IO's own/],
-  ['42/nope,["a"]', "forced server close", /a namespace that it is not in/],
+  ['42["connect"]', "forced close", /a reserved name/],
+  ['42/nope,["a"]', "forced server close", /a namespace that the client has not joined/],
   ["40", "forced server close", /asked for already/],
   ["41x", "forced close", /DISCONNECT with data/],
   ["43x", "forced close", /acknowledgement/],
   ['4511-["a"]', "forced close", /more attachments/],
-  ["2", "transport error", /heartbeat/],
+  ["2", "transport error", /a ping or a pong/],
   ["x", "parse error", /a type that Engine\.IO does not have/],
   ["b?", "parse error", /base64/],
 ];
@@ -56,7 +56,7 @@ test("over WebSocket contains address and socket, but not the input", async (t) 
   socket.send('451-["secret",{"_placeholder":true,"num":0}]');
   socket.send('42["secret"]');
   await frames.take((text) => text === "closed", "the end");
-  assert.match((await server.logged({ message: MESSAGE })).why, /attachment of the packet before is missing/);
+  assert.match((await server.logged({ message: MESSAGE })).why, /attachments of the previous packet are missing/);
   assert.ok(!server.stderr.includes("secret"));
 });
 

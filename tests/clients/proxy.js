@@ -13,6 +13,12 @@ export async function proxy(t, port, shape = () => {}) {
   return through;
 }
 
+/** The places at which a test cuts connections: three of them, or all if SOAK_CUTS=all, as `make soak` sets it. */
+export function cuts(places) {
+  if (process.env.SOAK_CUTS === "all") return places;
+  return [places[0], places[Math.floor(places.length / 2)], places.at(-1)];
+}
+
 class TcpProxy {
   /** All connections, including ended ones. */
   connections = [];

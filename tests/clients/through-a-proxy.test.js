@@ -19,7 +19,7 @@ import {
   untaken,
   upgraded,
 } from "./harness.js";
-import { proxy } from "./proxy.js";
+import { cuts, proxy } from "./proxy.js";
 
 const SETTINGS = { "limits.events-per-second": 0, "limits.events-in-flight": 0, "relay.message.to": "everyone" };
 /** The client waits for `timeout` if a connection ends between the WebSocket upgrade and CONNECT. */
@@ -66,11 +66,11 @@ for (const generation of GENERATIONS) {
         const heartbeat = { "server.ping-interval": "1s", "server.ping-timeout": "4s" };
         const server = await start(t, { ...SETTINGS, ...METRICS, ...heartbeat });
         const up = [0, 20, 200].map((bytes) => ["up", bytes]);
-        const cuts = [...up, ...[0, 1, 90, 180, 240, 330].map((bytes) => ["down", bytes])];
+        const places = cuts([...up, ...[0, 1, 90, 180, 240, 330].map((bytes) => ["down", bytes])]);
         const bob = await server.user("bob");
         const through = await proxy(t, server.port, (connection) => {
-          const [direction, bytes] = cuts.shift() ?? [];
-          if (direction) connection[direction].cutAfter(bytes, cuts.length % 2 === 0 ? "reset" : "end");
+          const [direction, bytes] = places.shift() ?? [];
+          if (direction) connection[direction].cutAfter(bytes, places.length % 2 === 0 ? "reset" : "end");
         });
         const ada = server.client({ generation, transports, url: through.url, auth: { userId: "ada" }, ...AGAIN });
         const isIn = new Promise((resolve) => ada.on("session", resolve));
@@ -83,7 +83,7 @@ for (const generation of GENERATIONS) {
       if (transports.length > 1) {
         // Counted from the end of the HTTP head; a probe is a frame of 12 bytes, its answer one of 8.
         const early = [["up", -30], ["up", 0], ["up", 5], ["up", 12], ["down", -30], ["down", 0], ["down", 1], ["down", 7]];
-        for (const [direction, bytes] of early) {
+        for (const [direction, bytes] of cuts(early)) {
           test(`keeps its session, over polling, when its upgrade breaks at ${bytes} bytes ${direction}`, async (t) => {
             const server = await start(t, SETTINGS);
             const through = await proxy(t, server.port, breaksUpgrade(direction, bytes));
@@ -98,7 +98,7 @@ for (const generation of GENERATIONS) {
           });
         }
 
-        for (const [direction, bytes] of [["up", 19], ["up", 25], ["down", 12], ["down", 40]]) {
+        for (const [direction, bytes] of cuts([["up", 19], ["up", 25], ["down", 12], ["down", 40]])) {
           test(`reconnects when its new WebSocket breaks at ${bytes} bytes ${direction}`, async (t) => {
             const server = await start(t, { ...SETTINGS, ...METRICS });
             const through = await proxy(t, server.port, breaksUpgrade(direction, bytes));

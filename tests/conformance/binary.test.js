@@ -24,7 +24,7 @@ conformance("binary", PATIENT, (server) => {
       const args = ["text", ONE, { inside: [TWO, { deeper: EMPTY }], plain: 1 }, [ONE]];
       assert.deepEqual(await socket.ask("echo", ...args), args);
       await socket.emit("emit-back", ...args);
-      await socket.hears("back", ...args);
+      await socket.receives("back", ...args);
     });
 
     test(`${over}: an event with a buffer has its offset as the last argument`, async () => {
@@ -113,6 +113,6 @@ conformance("binary", PATIENT, (server) => {
     }
     const speaker = await connect(server, { namespace: "/dynamic-1" });
     await speaker.ask("say", { rooms: ["all kinds"], event: "bytes", data: { one: ONE, more: [TWO, "text"] } });
-    for (const socket of listeners) await socket.hears("bytes", { one: ONE, more: [TWO, "text"] });
+    for (const socket of listeners) await socket.receives("bytes", { one: ONE, more: [TWO, "text"] });
   });
 });

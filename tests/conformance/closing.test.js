@@ -86,7 +86,7 @@ conformance("closing", FORGETFUL, (server) => {
       await speaker.session.send(said);
       if (way.transport === "polling") await speaker.session.next();
       await speaker.session.close();
-      await listener.hears("said", "last words");
+      await listener.receives("said", "last words");
     });
 
     test(`${over}: a disconnected socket is in no room`, async () => {

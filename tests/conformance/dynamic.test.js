@@ -5,7 +5,7 @@ import { conformance, PATIENT, TIMEOUT_MS } from "./harness.js";
 import { connect, open, reasonOf } from "./session.js";
 
 /** The namespaces that exist before a dynamic one is created. */
-const STATIC = ["/", "/admin", "/custom"];
+const STATIC = ["/", "/admin", "/api", "/calls", "/control", "/custom", "/gate", "/handshake", "/handshake-too", "/orders-fixed", "/watch"];
 
 async function namespaces(observer) {
   const [names] = await observer.ask("namespaces");

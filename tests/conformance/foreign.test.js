@@ -42,7 +42,7 @@ class Client {
   }
 
   /** The next line that the client prints is this. */
-  async hears(event, ...args) {
+  async receives(event, ...args) {
     const heard = await this.#heard.next(() => `${event} at a client (${this.#stderr})`);
     assert.deepEqual(heard, { event, args }, this.#stderr);
   }
@@ -50,7 +50,7 @@ class Client {
   /**
    * The next lines that the client prints are these numbers, in any order: python-socketio runs handlers in threads.
    */
-  async hearsTicks(count) {
+  async receivesTicks(count) {
     const heard = [];
     while (heard.length < count) heard.push(await this.#heard.next("a tick at a client"));
     const numbers = heard.map(({ event, args }) => (assert.equal(event, "tick"), assert.equal(args.length, 1), args[0]));
@@ -91,23 +91,23 @@ conformance("clients of other languages", { ...PATIENT, asksRecovery: false }, (
   for (const { name, make } of PYTHONS) {
     test(`${name}: handlers get exactly the arguments that were emitted`, async () => {
       const client = make(server);
-      await client.hears("connect");
-      await client.hears("welcome", {});
+      await client.receives("connect");
+      await client.receives("welcome", {});
       const say = await speaker(server);
       await say("one", "text");
-      await client.hears("one", "text");
+      await client.receives("one", "text");
       await say("one", { nested: [1, null, "ä"] });
-      await client.hears("one", { nested: [1, null, "ä"] });
+      await client.receives("one", { nested: [1, null, "ä"] });
       await say("one", BUFFER);
-      await client.hears("one", BYTES);
+      await client.receives("one", BYTES);
       await say("one", { deep: [BUFFER, { more: BUFFER }] });
-      await client.hears("one", { deep: [BYTES, { more: BYTES }] });
+      await client.receives("one", { deep: [BYTES, { more: BYTES }] });
       for (const args of [[], [1], ["1", 2, [3]], [BYTES], [BYTES, "text", { more: BYTES }]]) {
         client.emit("emit-back", ...args);
-        await client.hears("back", ...args);
+        await client.receives("back", ...args);
       }
       client.emit("burst", 10);
-      await client.hearsTicks(10);
+      await client.receivesTicks(10);
       await client.ends();
     });
   }
@@ -115,23 +115,23 @@ conformance("clients of other languages", { ...PATIENT, asksRecovery: false }, (
   for (const { name, make, readsBinary } of RUSTS) {
     test(`${name}: handlers get exactly the arguments that were emitted`, async () => {
       const client = make(server);
-      await client.hears("connect");
-      await client.hears("welcome", {});
+      await client.receives("connect");
+      await client.receives("welcome", {});
       const say = await speaker(server);
       await say("one", "text");
-      await client.hears("one", "text");
+      await client.receives("one", "text");
       await say("one", { nested: [1, null, "ä"] });
-      await client.hears("one", { nested: [1, null, "ä"] });
+      await client.receives("one", { nested: [1, null, "ä"] });
       if (readsBinary) {
         await say("one", BUFFER);
-        await client.hears("one", BYTES);
+        await client.receives("one", BYTES);
       }
       for (const args of [[1], ["1", 2, [3]], ...(readsBinary ? [[BYTES]] : [])]) {
         client.emit("emit-back", ...args);
-        await client.hears("back", ...args);
+        await client.receives("back", ...args);
       }
       client.emit("burst", 10);
-      await client.hearsTicks(10);
+      await client.receivesTicks(10);
       await client.ends();
     });
   }

@@ -14,10 +14,10 @@ const PEER = fileURLToPath(new URL("peer.mjs", import.meta.url));
 
 const COMMANDS = {
   node: [process.execPath, PEER],
-  sockeye: [process.env.CONFORMANCE_BIN ?? built("examples/conformance")],
+  sockeye: [process.env.CONFORMANCE_BIN ?? built("examples/conformance"), ...(process.env.MOUNTED ? ["--mounted"] : [])],
 };
 
-/** Which of the two are tested: both, or the one named by `ONLY`. */
+/** Which of the two are tested: both, or the one named by `ONLY`. With `MOUNTED`, sockeye is mounted in an axum app. */
 const KINDS = process.env.ONLY ? [process.env.ONLY] : Object.keys(COMMANDS);
 
 /** The largest message and the largest body of a POST, in bytes. */
@@ -51,7 +51,7 @@ class Server extends ServerProcess {
   /** Connections to destroy when the case ends, whether it passed or failed. */
   connections = new Set();
 
-  constructor(kind, { hasRecovery = true, asksRecovery = true, allowEio3 = true, ...timings }) {
+  constructor(kind, { hasRecovery = true, asksRecovery = true, allowEio3 = true, flags = [], ...timings }) {
     super();
     this.kind = kind;
     /** Whether clients ask for offsets, which sockeye requires of clients that it does not recognise. */
@@ -60,6 +60,8 @@ class Server extends ServerProcess {
     this.hasRecovery = hasRecovery && (kind === "sockeye" || asksRecovery);
     this.hasOffsets = hasRecovery && asksRecovery;
     this.allowEio3 = allowEio3;
+    /** More flags of both servers. */
+    this.flags = flags;
     this.timings = timings;
   }
 
@@ -75,12 +77,13 @@ class Server extends ServerProcess {
       "max-payload": MAX_PAYLOAD,
     };
     args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    args.push(...this.flags);
     if (!this.hasRecovery) args.push("--no-recovery");
     if (!this.allowEio3) args.push("--no-eio3");
     await this.launch(command, args, process.env);
   }
 
-  /** The expected value for the server under test, in the few cases where the two differ on purpose. */
+  /** The expected value for the server under test, in the few cases in which the two differ on purpose. */
   expects(expectations) {
     return expectations[this.kind];
   }

@@ -57,10 +57,11 @@ conformance("namespaces", PATIENT, (server) => {
       const session = await open(server, way);
       await session.send("40/nope,");
       assert.equal(await session.next(), '44/nope,{"message":"Invalid namespace"}');
-      await session.send("40/dynamic,", "40/dynamics-1,", "40/dynamic-1/2,");
-      for (const name of ["/dynamic", "/dynamics-1", "/dynamic-1/2"]) {
-        assert.equal(await session.next(), `44${name},{"message":"Invalid namespace"}`);
-      }
+      const names = ["/dynamic", "/dynamic-1/2", "/dynamics-1"];
+      await session.send(...names.map((name) => `40${name},`));
+      // Sockeye admits a client to several namespaces at once, in any order.
+      const answers = [await session.next(), await session.next(), await session.next()];
+      assert.deepEqual(answers.sort(), names.map((name) => `44${name},{"message":"Invalid namespace"}`).sort());
     });
 
     test(`${over}: a query is part of the namespace's name`, async () => {
@@ -142,7 +143,7 @@ conformance("namespaces", PATIENT, (server) => {
     await main.ask("join", "same");
     await custom.ask("join", "same");
     await speaker.ask("say", { rooms: ["same"], event: "said", data: 1 });
-    await custom.hears("said", 1);
+    await custom.receives("said", 1);
     await main.isAlive();
   });
 });

@@ -15,13 +15,13 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
     test(`over ${transport}: CONNECT has no pid, and events have no offset`, async () => {
       const socket = await connect(server, { transport });
       await socket.emit("emit-back");
-      await socket.hears("back");
+      await socket.receives("back");
       await socket.emit("emit-back", 1, "two", [3]);
-      await socket.hears("back", 1, "two", [3]);
+      await socket.receives("back", 1, "two", [3]);
       await socket.emit("emit-back", BYTES, { more: BYTES }, "text");
-      await socket.hears("back", BYTES, { more: BYTES }, "text");
+      await socket.receives("back", BYTES, { more: BYTES }, "text");
       await socket.emit("burst", 20);
-      for (let i = 0; i < 20; i++) await socket.hears("tick", i);
+      for (let i = 0; i < 20; i++) await socket.receives("tick", i);
       await socket.isAlive();
     });
 
@@ -33,13 +33,13 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
         const speaker = await connect(server, { namespace });
         const others = { except: [speaker.id], event: "said" };
         await speaker.ask("say", { ...others, rooms: ["room"], data: "text" });
-        await listener.hears("said", "text");
+        await listener.receives("said", "text");
         await speaker.ask("say", { ...others, rooms: [], data: BYTES });
-        await listener.hears("said", BYTES);
+        await listener.receives("said", BYTES);
         // Over polling no poll is waiting: the volatile event is dropped.
         if (transport === "websocket") {
           await speaker.ask("say", { ...others, rooms: ["room"], volatile: true, data: "now" });
-          await listener.hears("said", "now");
+          await listener.receives("said", "now");
         }
       }
     });
@@ -56,7 +56,7 @@ conformance("clients that are not known", { ...PATIENT, asksRecovery: false }, (
     const socket = await connect(server, { transport: "polling" });
     const after = socket.over(await upgraded(socket.session, await probed(socket.session)));
     await after.emit("emit-back", BYTES);
-    await after.hears("back", BYTES);
+    await after.receives("back", BYTES);
     await after.isAlive();
   });
 });
@@ -138,7 +138,7 @@ conformance("clients by what their handshake shows", PATIENT, (server) => {
   });
 });
 
-/** With the server's own origin where an Origin is sent: others are refused. */
+/** Requests with an Origin have the server's own: others are refused. */
 function ownOrigin(server, headers = {}) {
   return headers.Origin ? { ...headers, Origin: `http://127.0.0.1:${server.port}` } : headers;
 }

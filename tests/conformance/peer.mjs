@@ -5,6 +5,13 @@ import { parseArgs } from "node:util";
 
 import { Server } from "socket.io";
 
+import { api } from "./peer-api.mjs";
+import { calls } from "./peer-calls.mjs";
+import { connecting } from "./peer-connecting.mjs";
+import { hookFlags, hookOptions, listenForHeaders } from "./peer-hooks.mjs";
+import { watch } from "./peer-observers.mjs";
+import { namespaces } from "./peer-runtime.mjs";
+
 const { values: flags } = parseArgs({
   options: {
     listen: { type: "string", default: "127.0.0.1:0" },
@@ -15,13 +22,15 @@ const { values: flags } = parseArgs({
     "max-payload": { type: "string", default: "1000000" },
     "no-recovery": { type: "boolean", default: false },
     "no-eio3": { type: "boolean", default: false },
+    "keep-children": { type: "boolean", default: false },
+    ...hookFlags,
   },
 });
 
 const server = createServer((request, response) => response.writeHead(404).end());
 const io = new Server(server, {
   allowEIO3: !flags["no-eio3"],
-  cleanupEmptyChildNamespaces: true,
+  cleanupEmptyChildNamespaces: !flags["keep-children"],
   connectionStateRecovery: flags["no-recovery"] ? undefined : {},
   connectTimeout: Number(flags["connect-timeout-ms"]),
   maxHttpBufferSize: Number(flags["max-payload"]),
@@ -29,6 +38,7 @@ const io = new Server(server, {
   pingTimeout: Number(flags["ping-timeout-ms"]),
   serveClient: false,
   upgradeTimeout: Number(flags["upgrade-timeout-ms"]),
+  ...hookOptions(flags),
 });
 
 /** `[socketId, reason]` of the latest disconnects. */
@@ -84,10 +94,16 @@ function listen(socket) {
   if (!socket.recovered) socket.emit("welcome", socket.handshake.auth);
 }
 
+watch(io);
+if (flags.hooks) listenForHeaders(io);
 io.use(refuseToken).on("connection", listen);
 io.of("/custom").on("connection", listen);
+api(io);
+calls(io);
 io.of("/admin").use((socket, next) => next(refusal("forbidden", { reason: "staff only" })));
 io.of(/^\/dynamic-\d+$/).use(refuseToken).on("connection", listen);
+connecting(io);
+namespaces(io);
 
 const [host, port] = flags.listen.split(":");
 server.listen(Number(port), host, () => console.log(`listening on http://${host}:${server.address().port}`));

@@ -62,8 +62,8 @@ conformance("polling", FORGETFUL, (server) => {
       const texts = Array.from({ length: 5 }, (_, i) => `${i}`.repeat(40_000));
       for (const text of texts) await say(text);
       await say("the end");
-      for (const text of texts) await listener.hears("said", text);
-      await listener.hears("said", "the end");
+      for (const text of texts) await listener.receives("said", text);
+      await listener.receives("said", "the end");
     });
 
     test(`${revision}: a POST of exactly the allowed size is accepted`, async () => {

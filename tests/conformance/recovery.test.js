@@ -17,23 +17,15 @@ async function pair(server, options) {
   const socket = await connect(server, options);
   await socket.ask("join", "room");
   await say("before");
-  socket.offset = await socket.hears("said", "before");
+  socket.offset = await socket.receives("said", "before");
   return { socket, say, speaker };
-}
-
-/**
- * The reason that disconnect handlers get for a recoverable socket. Node has one at once, sockeye only after the
- * window.
- */
-function awayBecause(server, reason) {
-  return server.expects({ node: reason, sockeye: "away" });
 }
 
 /** Breaks the connection, for the nth time, and waits until the server has noticed. */
 async function dropped(server, socket, times = 1) {
   if (socket.session.transport === "polling") await socket.session.close();
   else socket.session.websocket.end();
-  assert.equal(await reasonOf(server, socket.id, times), awayBecause(server, "transport close"));
+  assert.equal(await reasonOf(server, socket.id, times), "transport close");
 }
 
 /**
@@ -85,7 +77,7 @@ conformance("recovery", PATIENT, (server) => {
       assert.deepEqual(await socket.ask("rooms"), [["room"]]);
       assert.deepEqual(await socket.ask("id"), [old.id]);
       await say("live again");
-      await socket.hears("said", "live again");
+      await socket.receives("said", "live again");
     });
 
     test(`over ${transport}: a client that missed nothing gets no event again`, async () => {
@@ -100,7 +92,7 @@ conformance("recovery", PATIENT, (server) => {
     test(`over ${transport}: an older offset replays all events after it`, async () => {
       const { socket: old, say } = await pair(server, { transport });
       await say("heard already");
-      await old.hears("said", "heard already");
+      await old.receives("said", "heard already");
       await dropped(server, old);
       await say("missed");
       const { missed } = await back(server, { pid: old.pid, offset: old.offset }, { transport });
@@ -149,7 +141,7 @@ conformance("recovery", PATIENT, (server) => {
     request.on("error", () => {});
     await old.session.send("6");
     request.destroy();
-    assert.equal(await reasonOf(server, old.id), awayBecause(server, "transport error"));
+    assert.equal(await reasonOf(server, old.id), "transport error");
     await say("missed");
     const { missed, socket } = await back(server, { pid: old.pid, offset: old.offset });
     assert.deepEqual(missed.map(([, data]) => data), ["missed"]);
@@ -257,7 +249,7 @@ conformance("recovery", PATIENT, (server) => {
       await old.session.closed();
       assert.deepEqual(await socket.ask("rooms"), [["room"]]);
       await say("once");
-      await socket.hears("said", "once");
+      await socket.receives("said", "once");
     }
   });
 
@@ -287,7 +279,7 @@ conformance("recovery after silence", { ...PATIENT, ...HASTY }, (server) => {
     const old = await connect(server);
     old.session.answersPings = false;
     await old.session.closed();
-    assert.equal(await reasonOf(server, old.id), awayBecause(server, "ping timeout"));
+    assert.equal(await reasonOf(server, old.id), "ping timeout");
     const speaker = await connect(server);
     await speaker.ask("say", { rooms: [old.id], event: "said", data: "missed" });
     const { missed, socket } = await back(server, { pid: old.pid, offset: old.offset });

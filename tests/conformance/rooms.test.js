@@ -38,7 +38,7 @@ conformance("rooms", PATIENT, (server) => {
     const [inside, outside] = [sockets.slice(0, 3), sockets.slice(3)];
     for (const socket of inside) await socket.ask("join", "room");
     await say(speaker, { rooms: ["room"], event: "said", data: { to: "room" } });
-    for (const socket of inside) await socket.hears("said", { to: "room" });
+    for (const socket of inside) await socket.receives("said", { to: "room" });
     for (const socket of [...outside, speaker]) await socket.isAlive();
   });
 
@@ -50,7 +50,7 @@ conformance("rooms", PATIENT, (server) => {
     }
     await say(speaker, { rooms: ["one", "two", "three"], event: "said", data: 1 });
     for (const socket of sockets) {
-      await socket.hears("said", 1);
+      await socket.receives("said", 1);
       await socket.isAlive();
     }
   });
@@ -61,14 +61,14 @@ conformance("rooms", PATIENT, (server) => {
     for (const socket of sockets.slice(0, 2)) await socket.ask("join", "left out");
     await say(speaker, { rooms: ["room"], except: ["left out"], event: "said", data: 1 });
     for (const socket of sockets.slice(0, 2)) await socket.isAlive();
-    for (const socket of sockets.slice(2)) await socket.hears("said", 1);
+    for (const socket of sockets.slice(2)) await socket.receives("said", 1);
   });
 
   test("a broadcast without rooms reaches the whole namespace", async () => {
     const { sockets, speaker } = await everyKind(server);
     const elsewhere = await connect(server, { namespace: "/custom" });
     await speaker.session.send(...speaker.event(["say", { rooms: [], event: "said", data: "all" }], 76));
-    for (const socket of [...sockets, speaker]) await socket.hears("said", "all");
+    for (const socket of [...sockets, speaker]) await socket.receives("said", "all");
     assert.equal((await speaker.next()).id, 76);
     await elsewhere.isAlive();
   });
@@ -79,7 +79,7 @@ conformance("rooms", PATIENT, (server) => {
       await say(speaker, { rooms: [socket.id], event: "said", data: index });
     }
     for (const [index, socket] of sockets.entries()) {
-      await socket.hears("said", index);
+      await socket.receives("said", index);
       await socket.isAlive();
     }
   });
@@ -93,7 +93,7 @@ conformance("rooms", PATIENT, (server) => {
     await main.send(`41${gone.prefix}`);
     await say(speaker, { rooms: ["room"], event: "said", data: 1 });
     await left.isAlive();
-    for (const socket of rest) await socket.hears("said", 1);
+    for (const socket of rest) await socket.receives("said", 1);
   });
 
   test("a broadcast to an empty or unknown room is no error", async () => {
@@ -140,7 +140,7 @@ conformance("rooms", PATIENT, (server) => {
     await listener.ask("join", "room");
     await say(speaker, { rooms: ["room"], volatile: true, event: "now", data: 1 });
     await say(speaker, { rooms: ["room"], event: "said", data: 2 });
-    await listener.hears("said", 2);
+    await listener.receives("said", 2);
   });
 
   test("a broadcast with acknowledgement collects the answers of all clients", async () => {

@@ -318,7 +318,7 @@ export class Socket {
   }
 
   /** The next packet must be this event. Returns its offset. */
-  async hears(event, ...args) {
+  async receives(event, ...args) {
     const { type, namespace, id, data } = await this.next(event);
     const heard = data?.slice(0, args.length + 1);
     const expected = { type: "EVENT", namespace: this.namespace, id: undefined, heard: [event, ...args] };

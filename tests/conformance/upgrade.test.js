@@ -41,7 +41,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       const after = socket.over(await upgraded(session, await probed(session)));
       await after.isAlive();
       await say("hello");
-      await after.hears("said", "hello");
+      await after.receives("said", "hello");
       assert.deepEqual(await after.ask("echo", BYTES), [BYTES]);
     });
 
@@ -116,7 +116,7 @@ conformance("upgrade", FORGETFUL, (server) => {
       const probe = await probed(session);
       for (const data of [1, BYTES, 3]) await say(data);
       const after = socket.over(await upgraded(session, probe));
-      for (const data of [1, BYTES, 3]) await after.hears("said", data);
+      for (const data of [1, BYTES, 3]) await after.receives("said", data);
       await after.isAlive();
     });
 
@@ -124,10 +124,10 @@ conformance("upgrade", FORGETFUL, (server) => {
       const { socket, session, say } = await pair(server, eio);
       const probe = await probed(session);
       await say("over polling");
-      await socket.hears("said", "over polling");
+      await socket.receives("said", "over polling");
       await say("over WebSocket");
       const after = socket.over(await upgraded(session, probe));
-      await after.hears("said", "over WebSocket");
+      await after.receives("said", "over WebSocket");
       await after.isAlive();
     });
 
@@ -179,7 +179,7 @@ conformance("upgrade", FORGETFUL, (server) => {
         probe[end]();
         await probe.closed();
         await say("still here");
-        await socket.hears("said", "still here");
+        await socket.receives("said", "still here");
         await socket.over(await upgraded(session, await probed(session))).isAlive();
       });
     }
@@ -271,7 +271,7 @@ conformance("upgrade timeout", { ...FORGETFUL, upgradeTimeout: UPGRADE_TIMEOUT_M
       const took = performance.now() - began;
       assert.ok(took > UPGRADE_TIMEOUT_MS * 0.8, `closed after ${took} ms`);
       await say("still here");
-      await socket.hears("said", "still here");
+      await socket.receives("said", "still here");
     });
 
     test(`${revision}: without a probe the candidate is closed after a timeout, and the session stays on polling`, async () => {

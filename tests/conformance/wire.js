@@ -20,9 +20,10 @@ export const PONG = 0xa;
 export const NO_CODE = 1005;
 export const NO_CLOSE_FRAME = 1006;
 
-/** The path with this query; parameters that are `undefined` are omitted. */
+/** The path with this query; parameters that are `undefined` are omitted, and a list is a parameter for each value. */
 export function target(query) {
-  const present = Object.entries({ EIO: 4, ...query }).filter(([, value]) => value !== undefined);
+  const all = Object.entries({ EIO: 4, ...query }).flatMap(([name, values]) => [values].flat().map((value) => [name, value]));
+  const present = all.filter(([, value]) => value !== undefined);
   return `/socket.io/?${new URLSearchParams(present)}`;
 }
 
@@ -82,6 +83,12 @@ export async function connection(server) {
 export function assertRefused({ status, headers, body }, code, message) {
   assert.deepEqual({ status, type: headers["content-type"] }, { status: 400, type: "application/json" });
   assert.equal(body.toString(), JSON.stringify({ code, message }));
+}
+
+/** The headers of CORS in a response. Names of headers have no case. */
+export function corsHeaders(headers) {
+  const ofCors = Object.entries(headers).filter(([name]) => name.startsWith("access-control-"));
+  return Object.fromEntries(ofCors.map(([name, value]) => [name, name.endsWith("-headers") ? value.toLowerCase() : value]));
 }
 
 /** The bytes of one frame. `mask: false` violates the protocol. */

@@ -9,7 +9,7 @@ mod example;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bids_reach_only_the_clients_that_watch_the_item() {
-    let server = TestServer::with(|_| (), |server| server.namespace("/auction", example::events())).await;
+    let server = TestServer::with(|_| (), example::with_auction).await;
     let mut clients = Vec::new();
     for name in ["Ada", "Bob", "Eve"] {
         let mut client = Client::open(server.address, "", &[]).await.unwrap();
@@ -17,9 +17,9 @@ async fn bids_reach_only_the_clients_that_watch_the_item() {
         clients.push(client);
     }
     let [ada, bob, eve] = &mut clients[..] else { unreachable!() };
-    assert_eq!(ada.done("watch-item", json!({ "item": "painting" })).await, json!(null));
-    bob.done("watch-item", json!({ "item": "painting" })).await;
-    eve.done("watch-item", json!({ "item": "vase" })).await;
+    assert_eq!(ada.done("watch-item", json!("painting")).await, json!(null));
+    bob.done("watch-item", json!("painting")).await;
+    eve.done("watch-item", json!("vase")).await;
     bob.done("place-bid", json!({ "item": "painting", "amount": 100 })).await;
     assert_eq!(ada.event("bid-placed").await, json!({ "item": "painting", "amount": 100, "bidder": "Bob" }));
     assert_eq!(ada.refused("place-bid", json!({ "item": "painting", "amount": 100 })).await, "conflict");

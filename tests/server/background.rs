@@ -26,7 +26,7 @@ async fn a_panicking_task_drains_the_server_which_returns_it_as_error() {
         failing.await.unwrap();
         panic!("the invoice has no number");
     });
-    let serving = tokio::spawn(server.serve(listener, std::future::pending()));
+    let serving = tokio::spawn(server.serve(listener, axum::Router::new(), std::future::pending()));
     let mut ada = Client::named(address, "Ada").await;
     let bob = Client::named(address, "Bob").await;
     assert_eq!(get(address, "/ready", &[]).await.status, 200);

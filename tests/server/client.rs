@@ -4,17 +4,25 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
+    WebSocketStream,
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderMap, protocol::WebSocketConfig},
 };
 
 use crate::harness::soon;
 
+/// Any stream.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// A Socket.IO client over WebSocket that sends exactly what a test says, and stores what it receives.
 pub struct Client {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<Box<dyn Stream>>,
     heard: VecDeque<Heard>,
     next_ack: u64,
     namespace: String,
@@ -32,18 +40,39 @@ pub enum Heard {
 }
 
 impl Client {
+    /// The headers of the response to a WebSocket handshake.
+    pub async fn response_head(address: SocketAddr, headers: &[(&'static str, &str)]) -> HeaderMap {
+        let mut request = format!("ws://{address}/socket.io/?EIO=4&transport=websocket").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        soon(tokio_tungstenite::connect_async(request)).await.unwrap().1.headers().clone()
+    }
+
     /// Opens the WebSocket and sends nothing.
     pub async fn open(address: SocketAddr, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
-        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket&recovery=true{query}");
+        let stream = soon(TcpStream::connect(address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::over(Box::new(stream), &address.to_string(), query, headers).await
+    }
+
+    /// Opens the WebSocket over this stream.
+    pub async fn over(
+        stream: Box<dyn Stream>,
+        host: &str,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
+        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket&recovery=true{query}");
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let config = WebSocketConfig::default();
-        let connected = soon(tokio_tungstenite::connect_async_with_config(request, Some(config), true)).await;
+        let connected = soon(tokio_tungstenite::client_async_with_config(request, stream, Some(config))).await;
         let stream = match connected {
             Ok((stream, _)) => stream,
-            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => return Err(response.status().as_u16()),
+            Err(Error::Http(response)) => return Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         };
         let mut client =
@@ -225,14 +254,17 @@ impl Client {
         let rest = rest.strip_prefix(&self.namespace).unwrap_or(rest);
         match kind {
             "42" => {
-                let mut args: Vec<Value> = serde_json::from_str(rest).expect(frame);
+                // The id of an acknowledgement that the server asks for comes first.
+                let event = rest.trim_start_matches(|first: char| first.is_ascii_digit());
+                let mut args: Vec<Value> = serde_json::from_str(event).expect(frame);
                 let name = args.remove(0).as_str().unwrap().to_owned();
                 Some(Heard::Event { name, args })
             }
             "43" => {
                 let bracket = rest.find('[').unwrap();
                 let mut args: Vec<Value> = serde_json::from_str(&rest[bracket..]).unwrap();
-                Some(Heard::Ack { id: rest[..bracket].parse().unwrap(), reply: args.remove(0) })
+                let reply = if args.is_empty() { Value::Null } else { args.remove(0) };
+                Some(Heard::Ack { id: rest[..bracket].parse().unwrap(), reply })
             }
             "41" => Some(Heard::Disconnect),
             "1" => Some(Heard::Closed),

@@ -190,7 +190,7 @@ async fn a_database_of_a_newer_version_is_refused_unchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_server_leaves_one_file_and_health_reports_it_down() {
+async fn a_stopped_server_leaves_its_database_and_its_sockets_and_health_reports_it_down() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Binary::serve(folder.path(), &[]).await;
     let address = server.address.to_string();
@@ -204,7 +204,7 @@ async fn a_stopped_server_leaves_one_file_and_health_reports_it_down() {
     assert!(soon(server.child.wait()).await.unwrap().success(), "exit code 0");
     let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["sockeye.db", "sockeye.lock"], "nothing is left in a log beside it");
+    assert_eq!(files, ["sockeye.db", "sockeye.lock", "sockeye.sockets"], "nothing is left in a log beside it");
     assert_eq!(said(&["health", "--listen", &address], &[]).await.code, 1);
 }
 

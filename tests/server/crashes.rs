@@ -7,21 +7,40 @@ use serde_json::json;
 use crate::{
     client::{Client, Heard},
     harness::Binary,
+    postgres_server::PostgresServer,
 };
 
-const CRASHES: u64 = 20;
+/// How many times the server is killed, unless the environment variable `SOAK_KILLS` says otherwise.
+const KILLS: u64 = 3;
+/// Acknowledgements before each kill.
 const AT_LEAST: u64 = 1_000;
 const CLIENTS: u64 = 4;
 const IN_FLIGHT: u64 = 32;
 
-/// Twenty times: clients send without a pause, and the process is killed at a random moment after 1,000
-/// acknowledgements. Every acknowledged message must be stored, once, in order and without gaps.
+fn kills() -> u64 {
+    std::env::var("SOAK_KILLS").map_or(KILLS, |kills| kills.parse().expect("SOAK_KILLS is a number"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
+    kill_at_random_moments(&["limits.events-per-second=0"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_at_random_moments_loses_no_message_acknowledged_with_postgres() {
+    let postgres = PostgresServer::start();
+    let url = format!("store.url={}", postgres.url());
+    kill_at_random_moments(&["limits.events-per-second=0", &url]).await;
+}
+
+/// Clients send without a pause, and the process is killed at a random moment after 1,000 acknowledgements; then the
+/// server is started again. Every acknowledged message must be stored, once, in order and without gaps.
+async fn kill_at_random_moments(settings: &[&str]) {
     let data = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<u64, String> = BTreeMap::new();
-    for crash in 0..CRASHES {
-        let server = Binary::serve(data.path(), &["limits.events-per-second=0"]).await;
+    let kills = kills();
+    for kill in 1..=kills {
+        let server = Binary::serve(data.path(), settings).await;
         let enough = AT_LEAST + rand::random_range(0..AT_LEAST / 2);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let address = server.address;
@@ -71,7 +90,7 @@ async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
                 break;
             }
         }
-        assert_eq!(count, enough, "crash {crash}");
+        assert_eq!(count, enough, "kill {kill}");
         server.kill_9().await;
         // Messages acknowledged before the end of the process must be stored too.
         while let Some((offset, id)) = told.recv().await {
@@ -81,7 +100,7 @@ async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
             sender.await.unwrap();
         }
     }
-    let server = Binary::serve(data.path(), &["limits.events-per-second=0"]).await;
+    let server = Binary::serve(data.path(), settings).await;
     let mut reader = Client::named(server.address, "reader").await;
     let head = reader.done("join-room", json!({ "room": "crash" })).await["head"]["offset"].as_u64().unwrap();
     let mut stored = BTreeMap::new();
@@ -94,9 +113,10 @@ async fn kill_9_at_random_moments_loses_no_acknowledged_message() {
             stored.insert(offset, message["id"].as_str().unwrap().to_owned());
         }
     }
-    assert!(acknowledged.len() as u64 >= CRASHES * AT_LEAST);
+    assert!(acknowledged.len() as u64 >= kills * AT_LEAST);
     for (offset, id) in &acknowledged {
         assert_eq!(stored.get(offset), Some(id), "an acknowledged message is gone");
     }
     server.kill_9().await;
+    println!("{kills} kills, {} acknowledged messages", acknowledged.len());
 }

@@ -48,8 +48,15 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = build(Server::new(config));
-        let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+        let serving = tokio::spawn(server.serve(listener, axum::Router::new(), async { drop(stopped.await) }));
         Self { address, stop: Some(stop), serving: Some(serving), data }
+    }
+
+    /// Without the chat.
+    pub async fn bare(build: impl FnOnce(Server) -> Server) -> Self {
+        let mut config = Config::bare();
+        config.server.drain = Duration::from_millis(500);
+        Self::with(|_| (), |_| build(Server::bare(config))).await
     }
 
     /// Drains and closes the server, and returns its folder.
@@ -76,7 +83,8 @@ impl Binary {
         Self::of(env!("CARGO_BIN_EXE_sockeye"))
     }
 
-    fn of(program: &str) -> Command {
+    /// A program without variables of sockeye's.
+    pub fn of(program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOCKEYE_")) {
             command.env_remove(name);
@@ -97,6 +105,11 @@ impl Binary {
         for setting in settings {
             command.args(["--set", setting]);
         }
+        Self::start(command).await
+    }
+
+    /// Starts a command that serves, and waits until it does.
+    pub async fn start(mut command: Command) -> Self {
         let errors = NamedTempFile::new().unwrap();
         let mut child = command.stderr(errors.reopen().unwrap()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -130,7 +143,11 @@ pub struct Said {
 }
 
 pub async fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &PathBuf) -> Said {
-    let mut command = Binary::command();
+    said(Binary::command(), arguments, variables, folder).await
+}
+
+/// Runs a program to its end.
+pub async fn said(mut command: Command, arguments: &[&str], variables: &[(&str, &str)], folder: &PathBuf) -> Said {
     let output = soon(command.args(arguments).envs(variables.iter().copied()).current_dir(folder).output()).await;
     let output = output.unwrap();
     Said {

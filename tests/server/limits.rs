@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sockeye::ClientEvent;
-use tokio::sync::Semaphore;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::{
     client::{Client, Heard},
@@ -103,7 +103,7 @@ async fn events_in_flight_are_limited() {
     let server = TestServer::with(
         |config| config.limits.events_in_flight = 3,
         |server| {
-            server.on(move |_, _: Wait| {
+            server.event(move |_, _: Wait| {
                 let gate = held.clone();
                 async move {
                     gate.acquire().await.unwrap().forget();
@@ -122,5 +122,26 @@ async fn events_in_flight_are_limited() {
     for id in 0..3 {
         let heard = eve.wait(|heard| matches!(heard, Heard::Ack { .. })).await;
         assert!(matches!(heard, Heard::Ack { id: ack, .. } if ack == id), "{heard:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_refused_for_events_in_flight_are_counted_under_their_names() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = listener.local_addr().unwrap();
+    let server = TestServer::with(
+        |config| config.limits.events_in_flight = 1,
+        |server| server.event(|_, _: Wait| std::future::pending::<sockeye::Result<()>>()).metrics_on(listener),
+    )
+    .await;
+    let mut eve = Client::named(server.address, "Eve").await;
+    eve.send("wait", json!({})).await;
+    for event in ["wait", "message", "invented-name"] {
+        assert_eq!(eve.refused(event, json!({})).await, "rate-limited");
+    }
+    let text = get(metrics, "/metrics", &[]).await.body;
+    for event in ["wait", "message", "unknown"] {
+        let line = format!("sockeye_events_total{{event=\"{event}\",outcome=\"rate-limited\"}} 1\n");
+        assert!(text.contains(&line), "{line} is missing in\n{text}");
     }
 }

@@ -140,7 +140,7 @@ async fn an_embedded_server_reloads_limits_and_names_settings_that_need_a_restar
     let server = Server::new(config.clone()).open().unwrap();
     let reloader = server.reloader();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+    let serving = tokio::spawn(server.serve(listener, axum::Router::new(), async { drop(stopped.await) }));
     let mut ada = Client::named(address, "Ada").await;
     ada.done("join-room", json!({ "room": "tea" })).await;
 

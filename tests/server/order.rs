@@ -68,14 +68,14 @@ async fn the_second_event_starts_after_the_first_has_finished() {
         |_| (),
         |server| {
             server
-                .on(move |_: Ctx, _: Slow| {
+                .event(move |_: Ctx, _: Slow| {
                     let gate = held.clone();
                     async move {
                         gate.pass().await;
                         Ok("slow")
                     }
                 })
-                .on(move |_: Ctx, _: Quick| {
+                .event(move |_: Ctx, _: Quick| {
                     counted.fetch_add(1, Ordering::SeqCst);
                     async { Ok("quick") }
                 })
@@ -111,7 +111,7 @@ async fn events_sent_right_after_connect_wait_for_the_connection_handler() {
                 Ok(())
             }
         })
-        .on(|_: Ctx, _: Quick| async { Ok("quick") });
+        .event(|_: Ctx, _: Quick| async { Ok("quick") });
     let server = TestServer::with(|_| (), |server| server.namespace("/early", events)).await;
     let mut ada = Client::open(server.address, "", &[]).await.unwrap();
     ada.connect("/early", &json!({})).await.unwrap();
@@ -218,8 +218,8 @@ async fn a_panicking_handler_is_answered_with_an_error_and_the_socket_stays_usab
         |_| (),
         |server| {
             server
-                .on(|_: Ctx, _: Slow| async { panic!("as a bug would") as Result<()> })
-                .on(|_: Ctx, _: Quick| async { Ok(1) })
+                .event(|_: Ctx, _: Slow| async { panic!("as a bug would") as Result<()> })
+                .event(|_: Ctx, _: Quick| async { Ok(1) })
         },
     )
     .await;
@@ -236,11 +236,11 @@ async fn a_reply_whose_serialization_panics_is_an_error_and_the_socket_stays_usa
         |_| (),
         |server| {
             server
-                .on(|_: Ctx, _: Slow| async {
+                .event(|_: Ctx, _: Slow| async {
                     tokio::task::yield_now().await;
                     Ok(Unwritable)
                 })
-                .on(|_: Ctx, _: Quick| async { Ok(1) })
+                .event(|_: Ctx, _: Quick| async { Ok(1) })
         },
     )
     .await;
@@ -257,7 +257,7 @@ async fn a_connection_handler_that_panics_before_its_first_await_does_not_stop_t
     }
     let server = TestServer::with(
         |_| (),
-        |server| server.root(|root| root.connection(broken).on(|_: Ctx, _: Quick| async { Ok(1) })),
+        |server| server.root(|root| root.connection(broken).event(|_: Ctx, _: Quick| async { Ok(1) })),
     )
     .await;
     let mut ada = Client::named(server.address, "Ada").await;

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sockeye::{Arguments, ClientEvent, Ctx, Raw, Refusal, Result, ServerEvent};
+use sockeye::{Arguments, Ctx, Raw, Refusal, Result};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
@@ -53,56 +52,26 @@ impl Plain {
     }
 }
 
-macro_rules! event {
-    ($name:ident = $text:literal) => {
-        #[derive(Deserialize)]
-        struct $name {}
-
-        impl ClientEvent for $name {
-            const NAME: &'static str = $text;
-        }
-    };
-}
-
-event!(Leave = "leave");
-event!(Guess = "guess");
-event!(Legacy = "legacy");
-event!(Picture = "picture");
-event!(Fail = "fail");
-
-#[derive(Serialize)]
-struct WhatNumber {
-    below: u32,
-}
-
-impl ServerEvent for WhatNumber {
-    const NAME: &'static str = "what-number";
-}
-
-async fn leave(ctx: Ctx, _: Leave) -> Result<()> {
-    ctx.disconnect(false);
-    Ok(())
-}
-
-async fn guess(ctx: Ctx, _: Guess) -> Result<u32> {
-    ctx.ask(&WhatNumber { below: 10 }, Duration::from_secs(10)).await?.first()
-}
-
-async fn legacy(_: Ctx, _: Legacy) -> Result<Raw<Value>> {
-    Ok(Raw(json!({ "success": true, "data": 1, "more": 2 })))
-}
-
-async fn picture(_: Ctx, _: Picture) -> Result<Arguments> {
+async fn picture(_: Ctx, (): ()) -> Result<Arguments> {
     let json = r#"["red",{"_placeholder":true,"num":0}]"#;
     Ok(Arguments::new(json, vec![vec![0, 255].into()]))
 }
 
-async fn fail(_: Ctx, _: Fail) -> Result<()> {
+async fn fail(_: Ctx, (): ()) -> Result<()> {
     panic!("on purpose");
 }
 
 async fn server() -> TestServer {
-    let build = |server: sockeye::Server| server.on(leave).on(guess).on(legacy).on(picture).on(fail);
+    let build = |server: sockeye::Server| {
+        server
+            .on("leave", async |ctx: Ctx, ()| ctx.disconnect(false))
+            .on("guess", async |ctx: Ctx, ()| {
+                ctx.timeout(Duration::from_secs(10)).emit_with_ack::<u32>("what-number", json!({ "below": 10 })).await
+            })
+            .on("legacy", async |_, ()| Raw(json!({ "success": true, "data": 1, "more": 2 })))
+            .on("picture", picture)
+            .on("fail", fail)
+    };
     TestServer::with(|_| (), build).await
 }
 

@@ -287,3 +287,33 @@ async fn a_full_disk_is_reported_as_such_at_start() {
         assert!(said.errors.contains(&sentence), "has run: {has_run}: {}", said.errors);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_without_space_on_the_disk_leaves_the_database_as_it_was() {
+    let Some(disk) = FullDisk::mount() else {
+        assert!(std::env::var_os("CI").is_none(), "this user may not mount a disk");
+        eprintln!("SKIPPED: a migration on a full disk, since this user may not mount one");
+        return;
+    };
+    let data = disk.0.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let database = data.join("sockeye.db");
+    let db = rusqlite::Connection::open(&database).unwrap();
+    db.execute_batch(include_str!("../fixtures/version-3.sql")).unwrap();
+    db.execute_batch("UPDATE messages SET body = json_object('text', hex(zeroblob(7000)))").unwrap();
+    drop(db);
+    let before = fs::read(&database).unwrap();
+    assert!(before.len() > 1_100_000, "the copy does not fit: {}", before.len());
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    for _ in 0..2 {
+        let said = run(&arguments, &[], &std::env::temp_dir()).await;
+        assert_ne!(said.code, 0);
+        assert!(said.errors.contains("unchanged; the disk is full"), "{}", said.errors);
+        assert!(fs::read(&database).unwrap() == before);
+    }
+    let larger = tempfile::tempdir().unwrap();
+    for file in ["sockeye.db", "sockeye.db.new"] {
+        fs::copy(data.join(file), larger.path().join(file)).unwrap();
+    }
+    assert_eq!(texts(larger.path()).await.len(), 40);
+}

@@ -1,4 +1,4 @@
-//! The documents: every page is in the summary, every link leads somewhere, every configuration is one.
+//! The documents: every page is in the summary, every link has a target, every configuration is valid.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -31,7 +31,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the links of a document lead, as they are written; not those in code.
+/// The targets of a document's links, as written; links in code are left out.
 fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in prose(text) {
@@ -70,7 +70,7 @@ fn target(document: &str, link: &str) -> String {
 }
 
 #[test]
-fn every_page_is_in_the_summary_and_in_it_once() {
+fn every_page_is_in_the_summary_once() {
     let mut listed: Vec<String> =
         links(&read("docs/SUMMARY.md")).iter().map(|link| target("docs/SUMMARY.md", link)).collect();
     listed.sort();
@@ -78,7 +78,7 @@ fn every_page_is_in_the_summary_and_in_it_once() {
 }
 
 #[test]
-fn every_link_leads_to_a_page_and_to_a_heading() {
+fn every_link_has_an_existing_page_and_heading() {
     let mut broken = Vec::new();
     for document in pages().iter().map(String::as_str).chain(OTHERS) {
         let text = read(document);
@@ -119,7 +119,7 @@ fn every_block_of_toml_is_a_configuration() {
 }
 
 #[test]
-fn the_files_of_the_proxies_are_those_that_the_page_shows() {
+fn the_page_about_proxies_shows_the_files_of_deploy() {
     let page = read("docs/proxies.md");
     for file in ["deploy/Caddyfile", "deploy/nginx.conf"] {
         let shown = read(file);

@@ -1,5 +1,5 @@
-//! Which file of the library uses what another one defines. Names that a file only passes on (`pub use`) are followed
-//! to where they are defined. Files must not use each other in a circle.
+//! Which file of the library uses items of which other file. Re-exported names (`pub use`) are
+//! followed to their definitions. No files may import each other in a cycle.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,20 +12,20 @@ pub struct Imports {
     names: Vec<Names>,
 }
 
-/// What a file's `use` lines say.
+/// The names that a file imports and defines.
 #[derive(Default)]
 struct Names {
     /// The name in this file, and the path as it is written.
     imported: BTreeMap<String, Vec<String>>,
     /// Modules of which everything is imported.
     globs: Vec<Vec<String>>,
-    /// Names that are only passed on.
-    passed_on: BTreeSet<String>,
+    /// Names that are re-exported.
+    reexported: BTreeSet<String>,
     /// Names of the items that the file defines.
     defined: BTreeSet<String>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 enum Target {
     Module(Vec<String>),
     Item(usize),
@@ -53,7 +53,8 @@ impl Imports {
 
     fn used_by(&self, index: usize) -> BTreeSet<usize> {
         let (file, names) = (&self.files[index], &self.names[index]);
-        let imported = names.imported.iter().filter(|(name, _)| !names.passed_on.contains(*name)).map(|(_, path)| path);
+        let imported =
+            names.imported.iter().filter(|(name, _)| !names.reexported.contains(*name)).map(|(_, path)| path);
         let paths = imported.cloned().chain(paths(&file.tokens));
         let items = paths.filter_map(|path| match self.resolve(index, &path, 0)? {
             Target::Item(file) => Some(file),
@@ -62,7 +63,7 @@ impl Imports {
         items.collect()
     }
 
-    /// Where a path leads that stands in a file; `None` where it leads out of the library.
+    /// The target of a path in a file; `None` if it is outside of the library.
     fn resolve(&self, index: usize, path: &[String], depth: usize) -> Option<Target> {
         let own = &self.files[index].module;
         let (first, rest) = path.split_first()?;
@@ -84,7 +85,7 @@ impl Imports {
         }
     }
 
-    /// Where a path leads that begins in a module.
+    /// The target of a path that begins in a module.
     fn find(&self, module: &[String], path: &[String], depth: usize) -> Option<Target> {
         let mut module = module.to_vec();
         let mut path = path;
@@ -176,7 +177,7 @@ fn names(tokens: &[String]) -> Names {
     }
     let used: BTreeSet<&String> =
         tokens.iter().zip(&is_in_use).filter(|(_, in_use)| !**in_use).map(|(word, _)| word).collect();
-    names.passed_on = public.into_iter().filter(|name| !used.contains(name)).collect();
+    names.reexported = public.into_iter().filter(|name| !used.contains(name)).collect();
     names
 }
 
@@ -218,7 +219,7 @@ fn expand(tokens: &[String], prefix: &mut Vec<String>, leaves: &mut Vec<(Vec<Str
     prefix.truncate(depth);
 }
 
-/// Where the brace closes with which this begins.
+/// The index of the brace that closes the first one.
 fn closing(tokens: &[String]) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
@@ -281,7 +282,7 @@ fn is_word(token: &str) -> bool {
 }
 
 #[test]
-fn no_files_use_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     let imports = Imports::read();
     let circles = imports.circles();
     let ways: Vec<_> = circles.values().map(|way| way.join(" uses ")).collect();
@@ -295,5 +296,5 @@ fn a_use_line_is_read_with_all_its_leaves() {
     let imported: Vec<_> = names.imported.iter().map(|(name, path)| format!("{name}={}", path.join("::"))).collect();
     assert_eq!(imported, ["b=a::b", "c=a::c", "e=a::c::d", "h=g::h"]);
     assert_eq!(names.globs, [["a", "f"]]);
-    assert_eq!(names.passed_on.into_iter().collect::<Vec<_>>(), ["h"]);
+    assert_eq!(names.reexported.into_iter().collect::<Vec<_>>(), ["h"]);
 }

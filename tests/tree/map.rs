@@ -1,4 +1,4 @@
-//! `docs/internals/map.md`, written from the first sentences of the files and from their imports.
+//! `docs/internals/map.md`, generated from the first sentences of the files and from their imports.
 
 use std::{collections::BTreeSet, fmt::Write, fs};
 
@@ -23,7 +23,7 @@ fn the_map_is_up_to_date() {
 
 fn map() -> String {
     let mut text = String::from(
-        "# Map of the source\n\nFor whoever looks for a file. Written by `cargo test --test tree` from the first sentence of each file's `//!` and \
+        "# Map of the source\n\nFor developers who look for a file. Written by `cargo test --test tree` from the first sentence of each file's `//!` and \
          from its `use` lines. Do not edit.\n\n\"uses\" names the layers of ARCHITECTURE.md whose items a file uses, beside its own.\n",
     );
     let imports = Imports::read();
@@ -48,7 +48,7 @@ fn map() -> String {
     text
 }
 
-/// The sentence with the words of rustdoc's links, which lead nowhere from here.
+/// The sentence with rustdoc links replaced by their words.
 fn without_links(sentence: &str) -> String {
     let mut text = String::new();
     let mut rest = sentence;
@@ -64,7 +64,7 @@ fn without_links(sentence: &str) -> String {
 }
 
 #[test]
-fn a_link_of_rustdoc_is_its_words() {
+fn a_rustdoc_link_is_replaced_by_its_words() {
     assert_eq!(without_links("Reads [`A`](super::A), then [`B`]."), "Reads `A`, then `B`.");
 }
 

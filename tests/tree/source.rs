@@ -1,5 +1,5 @@
-//! The files of `src` as text: their first sentences, their tokens, their modules. No parser of Rust: what rustfmt
-//! writes is regular enough.
+//! The files of `src` as text: their first sentences, their tokens, their modules. They are not parsed as Rust: the
+//! format of rustfmt is regular enough.
 
 use crate::{files_below, read};
 
@@ -21,6 +21,7 @@ pub fn files() -> Vec<File> {
 
 fn is_test(path: &str) -> bool {
     path.ends_with("/tests.rs")
+        || path.contains("/tests/")
         || path.ends_with("/models.rs")
         || path == "src/generated.rs"
         || path.starts_with("src/generated/")
@@ -31,7 +32,7 @@ fn module(path: &str) -> Vec<String> {
     if inner == "lib" { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
 }
 
-/// The first sentence of a file's `//!`; empty where it has none.
+/// The first sentence of a file's `//!`; empty if it has none.
 pub fn first_sentence(text: &str) -> String {
     let lines =
         text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).take_while(|line| !line.is_empty());
@@ -42,7 +43,7 @@ pub fn first_sentence(text: &str) -> String {
     }
 }
 
-/// The text without its tests, which stand at the end of a file.
+/// The text without its tests, which are at the end of a file.
 fn code(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     without_comments_and_texts(&text[..end])
@@ -76,7 +77,7 @@ fn without_comments_and_texts(text: &str) -> String {
     code
 }
 
-/// How long the text in quotes is with which this begins.
+/// The length of the string literal at the beginning of `text`.
 fn text_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, next) in text.char_indices().skip(1) {
@@ -90,7 +91,7 @@ fn text_length(text: &str) -> usize {
     text.len()
 }
 
-/// How long the character in quotes is with which this begins; 0 if it is a lifetime.
+/// The length of the character literal at the beginning of `text`; 0 if it is a lifetime.
 fn character_length(text: &str) -> usize {
     let mut following = text.char_indices().skip(1);
     match following.next() {

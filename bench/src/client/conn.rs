@@ -45,6 +45,8 @@ pub enum Incoming<'a> {
     Event { name: &'a [u8], args: &'a [u8] },
     /// The acknowledgement of an event; responses to requests are numbered from 1.
     Ack { id: u64, args: &'a [u8] },
+    /// The acknowledgement of an event, with an attachment.
+    BinaryAck { id: u64, args: &'a [u8], attachment: &'a [u8] },
     /// The server has closed the connection after [`Conn::close`].
     Closed,
 }
@@ -70,6 +72,8 @@ pub struct Conn {
     phase: Phase,
     peer: SocketAddr,
     partial: Vec<u8>,
+    /// An acknowledgement whose attachment has not arrived: its id and its arguments.
+    awaiting: Option<(u64, Vec<u8>)>,
     out: Vec<u8>,
     mask: u32,
     /// The number of responses so far.
@@ -88,6 +92,7 @@ impl Conn {
             phase: Phase::TcpOpening,
             peer,
             partial: Vec::new(),
+            awaiting: None,
             out: Vec::new(),
             mask,
             answered: 0,
@@ -100,6 +105,11 @@ impl Conn {
             Protocol::SocketIo | Protocol::Envelopes => self.write(frame::TEXT, text),
             Protocol::Http => http::write_request(&mut self.out, self.peer, text),
         }
+    }
+
+    /// Queues the attachment of the packet before it.
+    pub fn send_attachment(&mut self, attachment: &[u8]) {
+        self.write(frame::BINARY, attachment);
     }
 
     /// Closes a WebSocket as the official clients do: DISCONNECT, if there is one, and a close frame; then the server
@@ -230,6 +240,7 @@ impl Conn {
             used += frame.len;
             match frame.opcode {
                 frame::TEXT => self.packet(frame.payload, now, hear)?,
+                frame::BINARY => self.attachment(frame.payload, now, hear)?,
                 frame::PING => self.write(frame::PONG, frame.payload),
                 frame::CLOSE if self.phase == Phase::Closing => {}
                 frame::CLOSE => bail!("the server closed socket {}: {:?}", self.index, frame.payload),
@@ -263,6 +274,10 @@ impl Conn {
         let packet = if in_envelopes { envelope::read(text)? } else { packet::read(text)? };
         match (packet, self.phase) {
             (_, Phase::Closing) => Ok(()),
+            (Packet::Ping, _) => {
+                self.send(b"3");
+                Ok(())
+            }
             (Packet::Open, Phase::Connecting) => {
                 self.send(b"40");
                 Ok(())
@@ -271,9 +286,8 @@ impl Conn {
                 self.phase = Phase::Connected;
                 hear(self, Incoming::Connected, now)
             }
-            (Packet::Ping, _) => {
-                self.send(b"3");
-                Ok(())
+            (packet, _) if self.awaiting.is_some() => {
+                bail!("socket {} got {packet:?} in place of an attachment", self.index)
             }
             // The answer to `Register` comes after the events of the connection handler, but CONNECT comes before
             // them.
@@ -283,8 +297,24 @@ impl Conn {
                 hear(self, Incoming::Event { name, args }, now)
             }
             (Packet::Ack { id, args }, Phase::Connected) => hear(self, Incoming::Ack { id, args }, now),
+            (Packet::BinaryAck { id, args }, Phase::Connected) => {
+                self.awaiting = Some((id, args.to_vec()));
+                Ok(())
+            }
             (packet, phase) => bail!("socket {} got {packet:?} while it was {phase:?}", self.index),
         }
+    }
+
+    fn attachment(
+        &mut self,
+        attachment: &[u8],
+        now: Instant,
+        hear: &mut impl FnMut(&mut Conn, Incoming<'_>, Instant) -> Result<()>,
+    ) -> Result<()> {
+        let Some((id, args)) = self.awaiting.take() else {
+            bail!("socket {} got an attachment of no packet", self.index);
+        };
+        hear(self, Incoming::BinaryAck { id, args: &args, attachment }, now)
     }
 
     fn write(&mut self, opcode: u8, payload: &[u8]) {
@@ -294,5 +324,49 @@ impl Conn {
         self.mask ^= self.mask >> 17;
         self.mask ^= self.mask << 5;
         frame::write(&mut self.out, opcode, payload, self.mask.to_ne_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// An acknowledgement: its id, its arguments and its attachment.
+    type Acknowledged = (u64, Vec<u8>, Option<Vec<u8>>);
+
+    /// The acknowledgements that a connected client hears in these frames.
+    fn heard(frames: &[(u8, &[u8])]) -> Result<Vec<Acknowledged>> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut conn = Conn::open(0, listener.local_addr().unwrap(), Protocol::SocketIo).unwrap();
+        conn.phase = Phase::Connected;
+        let mut bytes = Vec::new();
+        frames.iter().for_each(|(opcode, payload)| frame::write_bare(&mut bytes, *opcode, &[payload]));
+        let mut heard = Vec::new();
+        conn.take(&bytes, &mut |_, incoming, _| {
+            heard.push(match incoming {
+                Incoming::Ack { id, args } => (id, args.to_vec(), None),
+                Incoming::BinaryAck { id, args, attachment } => (id, args.to_vec(), Some(attachment.to_vec())),
+                _ => bail!("no acknowledgement"),
+            });
+            Ok(())
+        })?;
+        Ok(heard)
+    }
+
+    #[test]
+    fn an_acknowledgement_is_heard_with_its_attachment() {
+        let frames: [(u8, &[u8]); 4] =
+            [(frame::TEXT, b"461-7[{}]"), (frame::TEXT, b"2"), (frame::BINARY, b"ab"), (frame::TEXT, b"438[]")];
+        let expected = [(7, b"[{}]".to_vec(), Some(b"ab".to_vec())), (8, b"[]".to_vec(), None)];
+        assert_eq!(heard(&frames).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_attachment_without_its_packet_and_a_packet_without_its_attachment_are_errors() {
+        assert!(heard(&[(frame::BINARY, b"ab")]).is_err());
+        assert!(heard(&[(frame::TEXT, b"461-7[{}]"), (frame::TEXT, b"438[]")]).is_err());
+        assert!(heard(&[(frame::TEXT, b"437[]"), (frame::BINARY, b"ab")]).is_err());
     }
 }

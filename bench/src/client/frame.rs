@@ -6,6 +6,8 @@ use anyhow::{Result, bail, ensure};
 
 /// Opcode of a text frame.
 pub const TEXT: u8 = 0x1;
+/// Opcode of a binary frame.
+pub const BINARY: u8 = 0x2;
 /// Opcode of a close frame.
 pub const CLOSE: u8 = 0x8;
 /// Opcode of a ping.

@@ -1,4 +1,4 @@
-//! Engine.IO and Socket.IO packets that a server sends here: main namespace, no attachments.
+//! Engine.IO and Socket.IO packets that a server sends here: main namespace, at most one attachment.
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -17,6 +17,8 @@ pub enum Packet<'a> {
     Event { name: &'a [u8], args: &'a [u8] },
     /// An acknowledgement: its arguments in brackets.
     Ack { id: u64, args: &'a [u8] },
+    /// An acknowledgement with one attachment, which follows in a binary frame.
+    BinaryAck { id: u64, args: &'a [u8] },
     /// Disconnected from the namespace, or closed.
     Disconnect,
 }
@@ -35,11 +37,21 @@ pub fn read(text: &[u8]) -> Result<Packet<'_>> {
         [b'4', b'1', ..] => Packet::Disconnect,
         [b'4', b'2', rest @ ..] => event(rest).with_context(|| format!("strange event {}", lossy(text)))?,
         [b'4', b'3', rest @ ..] => {
-            let (id, args) = digits(rest);
-            Packet::Ack { id: id.with_context(|| format!("strange acknowledgement {}", lossy(text)))?, args }
+            let (id, args) = acknowledged(rest, text)?;
+            Packet::Ack { id, args }
+        }
+        [b'4', b'6', b'1', b'-', rest @ ..] => {
+            let (id, args) = acknowledged(rest, text)?;
+            Packet::BinaryAck { id, args }
         }
         _ => bail!("unexpected packet {}", lossy(text)),
     })
+}
+
+/// The id and the arguments of an acknowledgement.
+fn acknowledged<'a>(rest: &'a [u8], text: &[u8]) -> Result<(u64, &'a [u8])> {
+    let (id, args) = digits(rest);
+    Ok((id.with_context(|| format!("strange acknowledgement {}", lossy(text)))?, args))
 }
 
 fn event(rest: &[u8]) -> Option<Packet<'_>> {
@@ -68,6 +80,7 @@ mod tests {
         assert_eq!(read(br#"42["a",1]"#).unwrap(), Packet::Event { name: b"a", args: b"1]" });
         assert_eq!(read(br#"427["a"]"#).unwrap(), Packet::Event { name: b"a", args: b"]" });
         assert_eq!(read(br#"4312[{}]"#).unwrap(), Packet::Ack { id: 12, args: b"[{}]" });
+        assert_eq!(read(br#"461-12[{}]"#).unwrap(), Packet::BinaryAck { id: 12, args: b"[{}]" });
         assert_eq!(
             read(br#"42["a",{},"t.1"]"#).unwrap(),
             Packet::Event { name: b"a", args: br#"{},"t.1"]"# },
@@ -77,5 +90,7 @@ mod tests {
         assert!(read(b"40").is_err());
         assert!(read(b"42{}").is_err());
         assert!(read(b"43[]").is_err());
+        assert!(read(b"461-[]").is_err());
+        assert!(read(b"462-1[]").is_err(), "two attachments");
     }
 }

@@ -14,7 +14,7 @@ pub struct Cell {
 }
 
 /// Pairs of a name and a command line, which can be repeated by hand with `sockeye-bench cell`.
-const CELLS: [(&str, &str); 12] = [
+const CELLS: [(&str, &str); 15] = [
     ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
     ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
     ("fan-out-5000", "fan-out --sockets 5000 --in-flight 8"),
@@ -23,6 +23,9 @@ const CELLS: [(&str, &str); 12] = [
     ("rate-1000-evicted", "rate --sockets 1000 --per-second 25 --evict 64"),
     ("api-events-1000", "api-events --sockets 1000 --in-flight 8"),
     ("echo", "echo --sockets 50 --in-flight 8"),
+    ("echo-any", "echo-any --sockets 50 --in-flight 8"),
+    ("echo-args", "echo-args --sockets 50 --in-flight 8"),
+    ("echo-binary", "echo-binary --sockets 50 --in-flight 8"),
     ("send", "send --sockets 50 --in-flight 8"),
     ("send-heard", "send --sockets 50 --in-flight 8 --joined"),
     ("connect", "connect --at-a-time 16"),

@@ -31,11 +31,11 @@ pub fn run(plan: &Plan) -> Result<()> {
             let recipe = &recipes[row.server];
             let figures = if pinned {
                 process::pin(&cores, Core::First)?;
-                let server = recipe.start();
+                let server = recipe.start(&row.cell);
                 process::pin(&cores, Core::Second)?;
                 server.and_then(|server| server.measure(&row.cell))
             } else {
-                recipe.start().and_then(|server| server.measure(&row.cell))
+                recipe.start(&row.cell).and_then(|server| server.measure(&row.cell))
             };
             match &figures {
                 Ok(figures) => eprintln!("round {}, {}, {}: {figures}", round + 1, row.cell.name, recipe.name),

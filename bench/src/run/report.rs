@@ -58,22 +58,30 @@ impl Row {
 }
 
 /// The whole report.
-pub fn markdown(plan: &Plan, pinned: bool, recipes: &[Recipe], rows: &[Row]) -> String {
+pub fn markdown(plan: &Plan, pinned: bool, recipes: &[Recipe], all: &[Row]) -> String {
     let mut text = String::new();
     introduction(&mut text, plan, pinned).expect("a String takes all");
-    for rows in rows.chunk_by(|one, other| one.cell.name == other.cell.name) {
-        let cost = |name: &str| {
-            let row = rows.iter().find(|row| recipes[row.server].name == name)?;
-            row.medians().map(|medians| medians.cost)
-        };
+    for rows in all.chunk_by(|one, other| one.cell.name == other.cell.name) {
+        let cost = |name: &str| cost_of(recipes, rows, name);
         let (node, floor) = (cost("node"), cost("floor"));
         heading(&mut text, &rows[0]).expect("a String takes all");
         for row in rows {
             line(&mut text, row, &recipes[row.server].name, node, floor).expect("a String takes all");
         }
         remarks(&mut text, &rows[0], cost).expect("a String takes all");
+        if rows[0].cell.scenario.is_variant_of_echo() {
+            let echoes: Vec<&Row> = all.iter().filter(|row| matches!(row.cell.scenario, Scenario::Echo(_))).collect();
+            compare_with_echo(&mut text, cost, |name| cost_of(recipes, echoes.iter().copied(), name))
+                .expect("a String takes all");
+        }
     }
     text
+}
+
+/// The median cost on a server; `None` without a row that is not void.
+fn cost_of<'a>(recipes: &[Recipe], rows: impl IntoIterator<Item = &'a Row>, name: &str) -> Option<f64> {
+    let row = rows.into_iter().find(|row| recipes[row.server].name == name)?;
+    row.medians().map(|medians| medians.cost)
 }
 
 fn introduction(text: &mut String, plan: &Plan, pinned: bool) -> std::fmt::Result {
@@ -134,8 +142,25 @@ fn remarks(text: &mut String, row: &Row, cost: impl Fn(&str) -> Option<f64>) -> 
     if let (Some(plain), sockeye @ Some(_)) = (cost("sockeye-ws"), cost("sockeye")) {
         writeln!(text, "\nPlain WebSocket, sockeye-ws: {} × sockeye, which is Socket.IO.", ratio(plain, sockeye))?;
     }
+    if let (Some(mounted), library @ Some(_)) = (cost("mounted"), cost("library")) {
+        writeln!(text, "\nThe library under `axum::serve`, mounted: {} × library.", ratio(mounted, library))?;
+    }
     if let Some(note) = row.cell.scenario.note() {
         writeln!(text, "\n{note}")?;
+    }
+    Ok(())
+}
+
+/// The note below a variant of the echo: its cost as a multiple of the same server's echo, if that was measured too.
+fn compare_with_echo(
+    text: &mut String,
+    cost: impl Fn(&str) -> Option<f64>,
+    echo: impl Fn(&str) -> Option<f64>,
+) -> std::fmt::Result {
+    for name in ["library", "node"] {
+        if let (Some(cost), echo @ Some(_)) = (cost(name), echo(name)) {
+            writeln!(text, "\n{name} ÷ its echo: {}.", ratio(cost, echo))?;
+        }
     }
     Ok(())
 }
@@ -161,4 +186,60 @@ fn cpu_model() -> String {
 
 fn cores() -> usize {
     read("/proc/cpuinfo").lines().filter(|line| line.starts_with("processor")).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::{Cli, Command},
+        run::{cells::cells, server::recipes},
+    };
+
+    /// The report of a run in which every server has the cost that `cost` has for it in every cell.
+    fn report(only: &str, cost: impl Fn(&Cell, &str) -> f64) -> String {
+        let library = std::env::current_exe().unwrap().display().to_string();
+        let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
+        let words = ["sockeye-bench", "run", "--peers", peers, "--library", &library, "--only", only];
+        let Command::Run(plan) = Cli::parse_from(words).command else { panic!("no plan") };
+        let recipes = recipes(&plan).unwrap();
+        let mut rows = Vec::new();
+        for cell in cells(&plan) {
+            for (server, recipe) in recipes.iter().enumerate().filter(|(_, recipe)| recipe.does(&cell)) {
+                let cost = cost(&cell, &recipe.name);
+                let round = Figures { units: 1, cost, rate: 1.0, p50: 1.0, p99: 1.0, generator: 0.5, others: 0.0 };
+                rows.push(Row { cell: cell.clone(), server, rounds: vec![Ok(round)] });
+            }
+        }
+        markdown(&plan, true, &recipes, &rows)
+    }
+
+    #[test]
+    fn a_variant_of_the_echo_is_compared_with_the_echo_of_the_same_server() {
+        let text = report("echo", |cell, server| match (cell.name, server) {
+            ("echo", "library") => 2.0,
+            ("echo-any", "library") => 2.5,
+            ("echo", "node") => 10.0,
+            ("echo-any", "node") => 11.0,
+            _ => 4.0,
+        });
+        let (_, catch_all) = text.split_once("(`echo-any`)").unwrap();
+        let (catch_all, _) = catch_all.split_once("(`echo-args`)").unwrap();
+        assert!(catch_all.contains("\nlibrary ÷ its echo: 1.25.\n"), "{catch_all}");
+        assert!(catch_all.contains("\nnode ÷ its echo: 1.10.\n"), "{catch_all}");
+        assert_eq!(text.matches("library ÷ its echo").count(), 3, "one for each variant: {text}");
+    }
+
+    #[test]
+    fn without_the_echo_there_is_nothing_to_compare_its_variants_with() {
+        assert!(!report("echo-any", |_, _| 1.0).contains("its echo"));
+    }
+
+    #[test]
+    fn the_mounted_library_is_compared_with_the_library() {
+        let text = report("connect", |_, server| if server == "mounted" { 3.0 } else { 2.0 });
+        assert!(text.contains("\nThe library under `axum::serve`, mounted: 1.50 × library.\n"), "{text}");
+    }
 }

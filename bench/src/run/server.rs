@@ -34,34 +34,57 @@ pub struct Recipe {
     /// The name in the table.
     pub name: String,
     dialect: Dialect,
-    saves: bool,
+    role: Role,
     program: PathBuf,
     arguments: Vec<String>,
 }
 
+/// What a server can do, and what is measured of it.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    /// All events of the peers.
+    Peer,
+    /// The events of the peers, but only the plain echo: it has no handlers of several kinds.
+    Minimal,
+    /// The library in an application's axum server, which differs in how connections are made and written to.
+    Mounted,
+    /// A peer that saves messages.
+    SavingPeer,
+    /// The binary's events, over Socket.IO and HTTP.
+    Sockeye,
+    /// The floor with messages as long as the binary's.
+    SockeyeFloor,
+    /// The binary's events, over plain WebSocket.
+    Plain,
+}
+
+/// The cells of [`Role::Mounted`].
+const MOUNTED: [&str; 5] = ["fan-out-100", "fan-out-1000", "echo", "connect", "idle"];
+
 impl Recipe {
-    /// Whether the cell runs on this server: a peer that saves messages only for sends; plain WebSocket and the floor
-    /// in sockeye's dialect only for fan-out, the latter also at a fixed rate; and the HTTP API only on sockeye.
+    /// Whether the cell runs on this server.
     pub fn does(&self, cell: &Cell) -> bool {
-        match self.dialect {
-            Dialect::Peer => match cell.scenario {
-                Scenario::Send(_) => true,
-                Scenario::ApiEvents(_) => false,
-                _ => !self.saves,
-            },
-            Dialect::Sockeye => self.saves || matches!(cell.scenario, Scenario::FanOut(_) | Scenario::Rate(_)),
-            Dialect::Plain => cell.name.starts_with("fan-out"),
+        let scenario = &cell.scenario;
+        match self.role {
+            Role::Peer => !matches!(scenario, Scenario::ApiEvents(_)),
+            Role::Minimal => !matches!(scenario, Scenario::ApiEvents(_)) && !scenario.is_variant_of_echo(),
+            Role::Mounted => MOUNTED.contains(&cell.name),
+            Role::SavingPeer => matches!(scenario, Scenario::Send(_)),
+            Role::Sockeye => !scenario.is_variant_of_echo(),
+            Role::SockeyeFloor => matches!(scenario, Scenario::FanOut(_) | Scenario::Rate(_)),
+            Role::Plain => cell.name.starts_with("fan-out"),
         }
     }
 
     /// Starts the server in a new folder, and waits until it listens.
-    pub fn start(&self) -> Result<Server> {
+    pub fn start(&self, cell: &Cell) -> Result<Server> {
         let folder = Folder::new()?;
         let here = folder.0.display().to_string();
         let log = fs::File::create(folder.0.join("log"))?;
         let mut child = Command::new(&self.program)
             .args(self.arguments.iter().map(|argument| argument.replace(FOLDER, &here)))
             .args(["--listen", "127.0.0.1:0"])
+            .args(cell.scenario.server_arguments())
             .current_dir(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -147,40 +170,45 @@ impl Drop for Folder {
 /// The servers that the plan selects; Node first, because the others are compared with it.
 pub fn recipes(plan: &Plan) -> Result<Vec<Recipe>> {
     let peer = absolute(&plan.peers.join("server.mjs"))?.display().to_string();
-    let node = |name: &str, saves, more: &[&str]| Recipe {
+    let node = |name: &str, role, more: &[&str]| Recipe {
         name: name.into(),
         dialect: Dialect::Peer,
-        saves,
+        role,
         program: "node".into(),
         arguments: [peer.as_str()].iter().chain(more).map(|&word| word.into()).collect(),
     };
-    let mut recipes = vec![node("node", false, &[]), node("node-sqlite", true, &["--save", FOLDER])];
+    let mut recipes = vec![node("node", Role::Peer, &[]), node("node-sqlite", Role::SavingPeer, &["--save", FOLDER])];
     if plan.peers.join("node_modules/uwebsockets").exists() {
         recipes.push(Recipe {
             name: "uws".into(),
             dialect: Dialect::Peer,
-            saves: false,
+            role: Role::Minimal,
             program: "node".into(),
             arguments: vec![absolute(&plan.peers.join("uws.mjs"))?.display().to_string()],
         });
     }
     if let Some(library) = &plan.library {
-        recipes.push(Recipe {
-            name: "library".into(),
+        let program = absolute(library)?;
+        let library = |name: &str, role, arguments: &[&str]| Recipe {
+            name: name.into(),
             dialect: Dialect::Peer,
-            saves: false,
-            program: absolute(library)?,
-            arguments: Vec::new(),
-        });
+            role,
+            program: program.clone(),
+            arguments: arguments.iter().map(|&word| word.into()).collect(),
+        };
+        recipes.extend([library("library", Role::Peer, &[]), library("mounted", Role::Mounted, &["--mounted"])]);
     }
     if let Some(sockeye) = &plan.sockeye {
         recipes.extend(binary(sockeye, &plan.sockeye_arg)?);
     }
-    for (name, dialect, words) in [("floor", Dialect::Peer, "peer"), ("floor-sockeye", Dialect::Sockeye, "sockeye")] {
+    for (name, dialect, role, words) in [
+        ("floor", Dialect::Peer, Role::Minimal, "peer"),
+        ("floor-sockeye", Dialect::Sockeye, Role::SockeyeFloor, "sockeye"),
+    ] {
         recipes.push(Recipe {
             name: name.into(),
             dialect,
-            saves: false,
+            role,
             program: std::env::current_exe()?,
             arguments: ["floor", "--dialect", words].map(String::from).into(),
         });
@@ -200,10 +228,11 @@ fn binary(path: &Path, more: &[String]) -> Result<[Recipe; 2]> {
     arguments.extend(settings.flat_map(|setting| ["--set".into(), setting]));
     arguments.extend_from_slice(more);
     let program = absolute(path)?;
-    Ok([("sockeye", Dialect::Sockeye), ("sockeye-ws", Dialect::Plain)].map(|(name, dialect)| Recipe {
+    let servers = [("sockeye", Dialect::Sockeye, Role::Sockeye), ("sockeye-ws", Dialect::Plain, Role::Plain)];
+    Ok(servers.map(|(name, dialect, role)| Recipe {
         name: name.into(),
         dialect,
-        saves: true,
+        role,
         program: program.clone(),
         arguments: arguments.clone(),
     }))
@@ -220,7 +249,11 @@ fn parse_extra(text: &str) -> Result<Recipe> {
     Ok(Recipe {
         name: name.into(),
         dialect,
-        saves: dialect != Dialect::Peer,
+        role: match dialect {
+            Dialect::Peer => Role::Peer,
+            Dialect::Sockeye => Role::Sockeye,
+            Dialect::Plain => Role::Plain,
+        },
         program,
         arguments: words.map(String::from).collect(),
     })
@@ -241,17 +274,52 @@ mod tests {
         run::cells::cells,
     };
 
+    fn plan() -> Plan {
+        // Any file will do for the library: it is not started.
+        let library = std::env::current_exe().unwrap();
+        let words = ["sockeye-bench", "run", "--peers", concat!(env!("CARGO_MANIFEST_DIR"), "/peers"), "--library"];
+        let words = words.iter().map(std::ffi::OsStr::new).chain([library.as_os_str()]);
+        let Command::Run(plan) = Cli::parse_from(words).command else { panic!("no plan") };
+        plan
+    }
+
+    fn names(plan: &Plan, is_wanted: impl Fn(&Cell) -> bool) -> Vec<&'static str> {
+        cells(plan).iter().filter(|cell| is_wanted(cell)).map(|cell| cell.name).collect()
+    }
+
     #[test]
-    fn each_server_does_what_it_can() {
-        let Command::Run(plan) = Cli::parse_from(["sockeye-bench", "run"]).command else { panic!("no plan") };
+    fn an_extra_server_does_what_its_dialect_can() {
+        let plan = plan();
         let does = |extra| {
             let recipe = parse_extra(extra).unwrap();
-            cells(&plan).iter().filter(|cell| recipe.does(cell)).map(|cell| cell.name).collect::<Vec<_>>()
+            names(&plan, |cell| recipe.does(cell))
         };
-        let all: Vec<_> = cells(&plan).iter().map(|cell| cell.name).collect();
-        let without_api: Vec<_> = all.iter().copied().filter(|name| *name != "api-events-1000").collect();
-        assert_eq!(does("mine=sockeye:true"), all);
-        assert_eq!(does("mine=peer:true"), without_api);
+        assert_eq!(does("mine=sockeye:true"), names(&plan, |cell| !cell.scenario.is_variant_of_echo()));
+        assert_eq!(does("mine=peer:true"), names(&plan, |cell| cell.name != "api-events-1000"));
         assert_eq!(does("mine=plain:true"), ["fan-out-100", "fan-out-1000", "fan-out-5000"]);
+    }
+
+    #[test]
+    fn handlers_of_several_kinds_are_measured_on_node_and_the_library() {
+        let plan = plan();
+        let recipes = recipes(&plan).unwrap();
+        for cell in cells(&plan).iter().filter(|cell| cell.scenario.is_variant_of_echo()) {
+            let able: Vec<_> = recipes.iter().filter(|recipe| recipe.does(cell)).map(|recipe| &recipe.name).collect();
+            assert_eq!(able, ["node", "library"], "{}", cell.name);
+        }
+    }
+
+    #[test]
+    fn the_mounted_library_does_what_depends_on_its_connections() {
+        let plan = plan();
+        let recipes = recipes(&plan).unwrap();
+        let mounted = recipes.iter().find(|recipe| recipe.name == "mounted").unwrap();
+        assert_eq!(names(&plan, |cell| mounted.does(cell)), MOUNTED, "every name is that of a cell");
+    }
+
+    #[test]
+    fn only_a_cell_with_a_catch_all_asks_the_server_for_one() {
+        let asking = names(&plan(), |cell| cell.scenario.server_arguments() == ["--catch-all"]);
+        assert_eq!(asking, ["echo-any"]);
     }
 }

@@ -15,15 +15,15 @@ use crate::{
         Conn, Incoming, Swarm,
         offset::{self, Trail},
     },
-    dialect::{self, MESSAGE_SAVED},
+    dialect::{self, Dialect, Echo, MESSAGE_SAVED},
     figures::{Figures, Meter, micros},
 };
 
 /// The event to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An echo: an event acknowledged with its payload, or its substitute.
-    Echo,
+    /// An echo: an event acknowledged with its arguments, or its substitute.
+    Echo(Echo),
     /// A message to the connection's own room.
     Send,
 }
@@ -37,7 +37,7 @@ pub struct Load {
     /// The number of unacknowledged events per connection.
     #[arg(long, default_value_t = 8)]
     pub in_flight: usize,
-    /// Bytes of text in each event.
+    /// Bytes of text in each event, or of its attachment.
     #[arg(long, default_value_t = 100)]
     pub text: usize,
     /// How long to send, after a warm-up of the same length.
@@ -50,8 +50,10 @@ pub struct Load {
 
 impl Load {
     pub(super) fn measure(&self, target: &Target, kind: Kind) -> Result<Figures> {
+        let is_possible = target.dialect == Dialect::Peer || matches!(kind, Kind::Echo(Echo::Plain) | Kind::Send);
+        ensure!(is_possible, "only servers with the events of the peers have this echo");
         let hears_itself = self.joined && kind == Kind::Send;
-        let joins = hears_itself || (kind == Kind::Echo && !target.dialect.echoes_payload());
+        let joins = hears_itself || (kind != Kind::Send && !target.dialect.has_echoes());
         let mut swarm = Swarm::new(target.address)?;
         open(&mut swarm, target, self.sockets, |index| joins.then(|| room(index)))?;
         let mut senders = Senders::new(self, kind, hears_itself, *target);
@@ -76,6 +78,8 @@ struct Senders {
     text: String,
     find_text: Finder<'static>,
     packet: Vec<u8>,
+    /// The arguments of an echo.
+    args: Vec<u8>,
     senders: Vec<Sender>,
     /// Acknowledgements still expected, and deliveries if connections receive their own messages.
     missing: usize,
@@ -111,6 +115,7 @@ impl Senders {
             find_text: Finder::new(text.as_bytes()).into_owned(),
             text,
             packet: Vec::new(),
+            args: Vec::new(),
             senders: (0..load.sockets).map(sender).collect(),
             missing: 0,
             arrived: 0,
@@ -138,32 +143,40 @@ impl Senders {
     fn send(&mut self, conn: &mut Conn, now: Instant) {
         let sender = &mut self.senders[conn.index];
         let (n, id) = (sender.next, sender.next + 1);
+        let dialect = self.target.dialect;
         match self.kind {
-            Kind::Echo => self.target.dialect.write_echo(&mut self.packet, id, &sender.room, &self.text, n),
-            Kind::Send => self.target.dialect.write_message(&mut self.packet, id, &sender.room, &self.text, n),
+            Kind::Echo(echo) if dialect.has_echoes() => {
+                dialect::write_echo_args(&mut self.args, echo, &self.text, n);
+                dialect::write_echo(&mut self.packet, echo, id, &self.args);
+            }
+            Kind::Echo(_) => dialect.write_typing(&mut self.packet, id, &sender.room, &self.text, n),
+            Kind::Send => dialect.write_message(&mut self.packet, id, &sender.room, &self.text, n),
         }
         conn.send(&self.packet);
+        if self.kind == Kind::Echo(Echo::Binary) {
+            conn.send_attachment(&dialect::attachment(self.text.len(), n));
+        }
         sender.next += 1;
         sender.unacknowledged.push_back(now);
         self.missing += 1 + usize::from(self.hears_itself);
     }
 
     fn hear(&mut self, conn: &mut Conn, incoming: Incoming<'_>, now: Instant, until: Instant) -> Result<()> {
-        match incoming {
-            Incoming::Ack { id, args } => {
-                let sent_at = self.acknowledged(conn.index, id, args)?;
-                self.latencies.push(micros(sent_at, now));
-                if now < until {
-                    self.send(conn, now);
-                }
-                Ok(())
-            }
-            Incoming::Event { name: MESSAGE_SAVED, args } => self.heard(conn.index, args),
-            other => ignore(&self.target, other),
+        let (id, args, attachment) = match incoming {
+            Incoming::Ack { id, args } => (id, args, None),
+            Incoming::BinaryAck { id, args, attachment } => (id, args, Some(attachment)),
+            Incoming::Event { name: MESSAGE_SAVED, args } => return self.heard(conn.index, args),
+            other => return ignore(&self.target, other),
+        };
+        let sent_at = self.acknowledged(conn.index, id, args, attachment)?;
+        self.latencies.push(micros(sent_at, now));
+        if now < until {
+            self.send(conn, now);
         }
+        Ok(())
     }
 
-    fn acknowledged(&mut self, index: usize, id: u64, args: &[u8]) -> Result<Instant> {
+    fn acknowledged(&mut self, index: usize, id: u64, args: &[u8], attachment: Option<&[u8]>) -> Result<Instant> {
         let sender = &mut self.senders[index];
         let oldest = sender.next - sender.unacknowledged.len() as u64;
         let Some(sent_at) = sender.unacknowledged.pop_front() else {
@@ -171,15 +184,19 @@ impl Senders {
         };
         ensure!(id == oldest + 1, "socket {index}: acknowledgement {id} where {} was next", oldest + 1);
         let dialect = self.target.dialect;
-        let returned = match self.kind {
-            Kind::Echo if dialect.echoes_payload() => Some(dialect::number(args)?),
-            Kind::Echo => dialect.accepted(args).map(|()| None)?,
-            Kind::Send => dialect.saved_number(args)?,
+        let whole = match self.kind {
+            Kind::Echo(echo) if dialect.has_echoes() => {
+                dialect::write_echo_args(&mut self.args, echo, &self.text, oldest);
+                let expected = (echo == Echo::Binary).then(|| dialect::attachment(self.text.len(), oldest));
+                args == self.args && attachment == expected.as_deref()
+            }
+            Kind::Echo(_) => dialect.accepted(args).map(|()| attachment.is_none())?,
+            Kind::Send => {
+                let returned = dialect.saved_number(args)?;
+                returned.is_none_or(|n| n == oldest && self.find_text.find(args).is_some()) && attachment.is_none()
+            }
         };
-        if let Some(n) = returned {
-            let whole = n == oldest && self.find_text.find(args).is_some();
-            ensure!(whole, "socket {index}: message {oldest} came back as {}", String::from_utf8_lossy(args));
-        }
+        ensure!(whole, "socket {index}: message {oldest} came back as {}", String::from_utf8_lossy(args));
         self.missing -= 1;
         self.arrived += 1;
         Ok(sent_at)

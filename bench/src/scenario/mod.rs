@@ -16,10 +16,13 @@ use std::{
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
-use self::{acknowledged::Load, fan_out::FanOut};
+use self::{
+    acknowledged::{Kind, Load},
+    fan_out::FanOut,
+};
 use crate::{
     client::{Incoming, Swarm},
-    dialect::{BULLETIN, Dialect, MESSAGE_SAVED},
+    dialect::{BULLETIN, Dialect, Echo, MESSAGE_SAVED},
     figures::Figures,
 };
 
@@ -52,6 +55,12 @@ pub enum Scenario {
     ApiEvents(FanOut),
     /// Echoes: CPU per acknowledgement.
     Echo(Load),
+    /// Echoes by a catch-all, of a server started with `--catch-all`: CPU per acknowledgement.
+    EchoAny(Load),
+    /// Echoes of three arguments: CPU per acknowledgement.
+    EchoArgs(Load),
+    /// Echoes of a binary attachment: CPU per acknowledgement.
+    EchoBinary(Load),
     /// Acknowledged messages, each connection to a separate room: CPU per acknowledgement.
     Send(Load),
     /// Connections opened up to CONNECT and closed again: CPU per connection.
@@ -67,8 +76,11 @@ impl Scenario {
             Scenario::FanOut(fan_out) => fan_out.measure(target, fan_out::Sender::Socket, None),
             Scenario::Rate(rate) => rate.measure(target),
             Scenario::ApiEvents(fan_out) => fan_out.measure(target, fan_out::Sender::Backend, None),
-            Scenario::Echo(load) => load.measure(target, acknowledged::Kind::Echo),
-            Scenario::Send(load) => load.measure(target, acknowledged::Kind::Send),
+            Scenario::Echo(load) => load.measure(target, Kind::Echo(Echo::Plain)),
+            Scenario::EchoAny(load) => load.measure(target, Kind::Echo(Echo::CatchAll)),
+            Scenario::EchoArgs(load) => load.measure(target, Kind::Echo(Echo::Arguments)),
+            Scenario::EchoBinary(load) => load.measure(target, Kind::Echo(Echo::Binary)),
+            Scenario::Send(load) => load.measure(target, Kind::Send),
             Scenario::Connect(connects) => connects.measure(target),
             Scenario::Idle(idle) => idle.measure(target),
         }
@@ -87,11 +99,13 @@ impl Scenario {
             Scenario::ApiEvents(FanOut { sockets, in_flight, .. }) => {
                 format!("`POST /api/events` to {sockets}, {in_flight} in flight; compare `fan-out-{sockets}`")
             }
-            Scenario::Echo(load) => format!("echo, {} connections, {} in flight each", load.sockets, load.in_flight),
+            Scenario::Echo(load) => format!("echo{}", of_each(load)),
+            Scenario::EchoAny(load) => format!("echo by a catch-all{}", of_each(load)),
+            Scenario::EchoArgs(load) => format!("echo of three arguments{}", of_each(load)),
+            Scenario::EchoBinary(load) => format!("echo of {} bytes of binary{}", load.text, of_each(load)),
             Scenario::Send(load) => {
                 let heard = if load.joined { ", heard by the sender itself" } else { "" };
-                let Load { sockets, in_flight, .. } = load;
-                format!("send, {sockets} connections, {in_flight} in flight each, to a room of its own{heard}")
+                format!("send{}, to a room of its own{heard}", of_each(load))
             }
             Scenario::Connect(connects) => format!("connect, {} at a time", connects.at_a_time),
             Scenario::Idle(idle) => format!("idle, {} connections", idle.sockets),
@@ -113,15 +127,33 @@ impl Scenario {
         }
     }
 
+    /// Whether its cost is compared with that of [`Scenario::Echo`].
+    pub fn is_variant_of_echo(&self) -> bool {
+        matches!(self, Scenario::EchoAny(_) | Scenario::EchoArgs(_) | Scenario::EchoBinary(_))
+    }
+
+    /// More arguments, with which the server is started.
+    pub fn server_arguments(&self) -> &'static [&'static str] {
+        if matches!(self, Scenario::EchoAny(_)) { &["--catch-all"] } else { &[] }
+    }
+
     /// The cost of one unit, with its unit of measure.
     pub fn unit(&self) -> &'static str {
         match self {
             Scenario::FanOut(_) | Scenario::Rate(_) | Scenario::ApiEvents(_) => "µs per delivery",
-            Scenario::Echo(_) | Scenario::Send(_) => "µs per acknowledgement",
+            Scenario::Echo(_)
+            | Scenario::EchoAny(_)
+            | Scenario::EchoArgs(_)
+            | Scenario::EchoBinary(_)
+            | Scenario::Send(_) => "µs per acknowledgement",
             Scenario::Connect(_) => "µs per connect",
             Scenario::Idle(_) => "KiB per connection",
         }
     }
+}
+
+fn of_each(Load { sockets, in_flight, .. }: &Load) -> String {
+    format!(", {sockets} connections, {in_flight} in flight each")
 }
 
 /// Fails after [`STUCK`] without progress.
@@ -208,7 +240,9 @@ fn ignore(target: &Target, incoming: Incoming<'_>) -> Result<()> {
     match incoming {
         Incoming::Event { name: MESSAGE_SAVED | BULLETIN, .. } => bail!("a message came that nobody waited for"),
         Incoming::Event { name, args } => target.dialect.check_event(name, args),
-        Incoming::Ack { id, .. } => bail!("acknowledgement {id} came that nobody waited for"),
+        Incoming::Ack { id, .. } | Incoming::BinaryAck { id, .. } => {
+            bail!("acknowledgement {id} came that nobody waited for")
+        }
         _ => Ok(()),
     }
 }

@@ -1,12 +1,14 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { useStore } from "../store/store";
 import { Account } from "./Account";
 import { Around } from "./Around";
 import { Fish } from "./Fish";
 import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { JoinRoom } from "./JoinRoom";
 import { RoomList } from "./RoomList";
+import { SearchMessages } from "./SearchMessages";
 import { useUnreadBelow } from "./useUnreadBelow";
 
 interface Props {
@@ -21,6 +23,7 @@ export function Sidebar({ isAlone }: Props) {
   const below = useUnreadBelow(list, rooms);
   const active = useStore((state) => state.active);
   const before = useRef(active);
+  const [isSearching, setIsSearching] = useState(false);
 
   // Back on a phone's list, the focus is at the room that one comes from.
   useEffect(() => {
@@ -34,9 +37,12 @@ export function Sidebar({ isAlone }: Props) {
     <div className="sidebar-place" role={isAlone ? "main" : undefined}>
       {isAlone && <h1 className="visually-hidden">Conversations</h1>}
       <nav className="sidebar" aria-label="Conversations">
-        <p className="brand">
-          <Fish isSockeye /> Sockeye
-        </p>
+        <div className="sidebar-head">
+          <p className="brand">
+            <Fish isSockeye /> Sockeye
+          </p>
+          <IconButton icon="search" label="Search messages" onClick={() => setIsSearching(true)} />
+        </div>
         <div ref={list} className="sidebar-scroll" aria-busy={!isListed} onScroll={below.onScroll}>
           <RoomList />
           <Around />
@@ -50,6 +56,7 @@ export function Sidebar({ isAlone }: Props) {
         <JoinRoom />
         <Account />
       </nav>
+      {isSearching && <SearchMessages onClose={() => setIsSearching(false)} />}
     </div>
   );
 }

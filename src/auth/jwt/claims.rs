@@ -1,4 +1,4 @@
-//! Reads a token's claims. Nothing is guessed: an error names the claim that has the wrong type.
+//! Reads a token's claims. A claim of the wrong type is an error that names the claim.
 
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ use crate::{
 /// How long a token is accepted after its `exp` and before its `nbf`, since clocks differ.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
-/// The last second of the year 9999. A larger number cannot be meant as seconds; as milliseconds it is 1978 or
-/// later.
+/// The last second of the year 9999. A larger number is taken for milliseconds, in which it is a time in 1978 or later.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 /// The same in milliseconds.
 const LAST_MILLISECOND: f64 = LAST_SECOND * 1_000.0;
@@ -51,7 +50,7 @@ impl Rules {
         }
     }
 
-    /// Reads the claims of a token whose signature is right.
+    /// Reads the claims of a token whose signature was verified.
     pub(super) fn read(&self, json: &[u8], now: Timestamp) -> Result<Claims> {
         let claims = object(json).ok_or_else(|| refusal("the token's claims are no JSON object"))?;
         let expires_at = within_its_time(&claims, now)?;
@@ -83,8 +82,8 @@ impl Rules {
     }
 }
 
-/// The claim at a path such as `data.id`, unless it is null. A field whose own name has dots, as in
-/// `https://example.com/user`, goes before one that is nested; longer names before shorter ones.
+/// The claim at a path such as `data.id`; `None` if it is null. A claim whose name contains dots, such as
+/// `https://example.com/user`, takes precedence over a nested one, and a longer name over a shorter one.
 fn find<'a>(claims: &Object<'a>, path: &str) -> Option<&'a RawValue> {
     let whole = claims.get(path).filter(|value| value.get() != "null");
     whole.or_else(|| {
@@ -95,7 +94,7 @@ fn find<'a>(claims: &Object<'a>, path: &str) -> Option<&'a RawValue> {
     })
 }
 
-/// The time of `exp`; an error where `now` is not between `nbf` and `exp`.
+/// The time of `exp`; an error if `now` is not between `nbf` and `exp`.
 fn within_its_time(claims: &Object<'_>, now: Timestamp) -> Result<Timestamp> {
     let end = date(claims, "exp")?.ok_or_else(|| refusal("the token has no exp, which says when it ends"))?;
     let begin = date(claims, "nbf")?;
@@ -131,7 +130,7 @@ fn date(claims: &Object<'_>, claim: &str) -> Result<Option<Timestamp>> {
     Ok(Some(Timestamp::from_millis((seconds * 1_000.0).round() as u64)))
 }
 
-/// Refuses a token whose claim is not `expected` and does not list it. Nothing is checked where `expected` is empty.
+/// Refuses a token whose claim is neither `expected` nor a list with it. Checks nothing if `expected` is empty.
 fn must_name(claims: &Object<'_>, claim: &str, expected: &str, what: &str) -> Result<()> {
     if expected.is_empty() {
         return Ok(());
@@ -161,8 +160,8 @@ pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
 
 /// As [`text`], but half a surrogate pair is an error.
 fn key(claim: &str, value: &RawValue) -> Result<String> {
-    if input::is_cut(value.get()) {
-        return Err(refusal(format!("the token's {claim} cannot be taken: {}", input::CUT)));
+    if input::has_lone_surrogate(value.get()) {
+        return Err(refusal(format!("the token's {claim} cannot be taken: {}", input::LONE_SURROGATE)));
     }
     text(claim, value)
 }
@@ -186,7 +185,7 @@ pub(super) fn kind(value: &RawValue) -> String {
         Some(b'"') => "a string".to_owned(),
         Some(b'{') => "an object".to_owned(),
         Some(b'[') => "a list".to_owned(),
-        // A number, true, false or null: nothing to be escaped.
+        // A number, true, false or null: nothing needs to be escaped.
         _ => value.get().chars().take(super::SHOWN_MAX).collect(),
     }
 }

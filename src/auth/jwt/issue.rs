@@ -12,9 +12,9 @@ use crate::{
     model::{Timestamp, UserId},
 };
 
-/// A token to be issued.
+/// The contents of a token to issue.
 #[derive(Debug)]
-pub struct Issue {
+pub struct NewToken {
     /// The claim `auth.user-claim`.
     pub user: UserId,
     /// The claim `auth.name-claim`.
@@ -27,10 +27,10 @@ pub struct Issue {
     pub kid: Option<String>,
 }
 
-/// Issues a token that a server with these settings accepts: signed with a secret of theirs, or with the private key
-/// in this PEM text.
-pub fn issue(config: &AuthConfig, private_key: Option<&[u8]>, issue: Issue) -> anyhow::Result<String> {
-    let named = issue.kid.as_ref().map(|kid| config.keys.get(kid).with_context(|| format!("auth.keys has no {kid}")));
+/// Issues a token that a server with these settings accepts. It is signed with the secret in the settings, or with
+/// the private key in this PEM text.
+pub fn issue(config: &AuthConfig, private_key: Option<&[u8]>, token: NewToken) -> anyhow::Result<String> {
+    let named = token.kid.as_ref().map(|kid| config.keys.get(kid).with_context(|| format!("auth.keys has no {kid}")));
     let (setting, kind, secret) = match named.transpose()? {
         Some(key) => ("auth.keys", key.algorithm.unwrap_or(config.algorithm), &key.secret),
         None if config.keys.is_empty() || config.has_unnamed_key() => ("auth.secret", config.algorithm, &config.secret),
@@ -47,21 +47,21 @@ pub fn issue(config: &AuthConfig, private_key: Option<&[u8]>, issue: Issue) -> a
         (Algorithm::EdDSA, Some(pem)) => EncodingKey::from_ed_pem(pem)?,
     };
     let mut claims = Map::new();
-    put(&mut claims, &config.user_claim, String::from(issue.user).into());
-    if let Some(name) = issue.name {
+    put(&mut claims, &config.user_claim, String::from(token.user).into());
+    if let Some(name) = token.name {
         put(&mut claims, &config.name_claim, name.into());
     }
-    if !issue.rooms.is_empty() {
-        put(&mut claims, &config.rooms_claim, issue.rooms.into());
+    if !token.rooms.is_empty() {
+        put(&mut claims, &config.rooms_claim, token.rooms.into());
     }
-    let end = Timestamp::now().as_millis() / 1_000 + issue.lifetime.as_secs();
+    let end = Timestamp::now().as_millis() / 1_000 + token.lifetime.as_secs();
     claims.insert("exp".to_owned(), end.into());
     for (claim, text) in [("aud", &config.audience), ("iss", &config.issuer)] {
         if !text.is_empty() {
             claims.insert(claim.to_owned(), text.as_str().into());
         }
     }
-    let header = Header { kid: issue.kid, ..Header::new(algorithm(kind)) };
+    let header = Header { kid: token.kid, ..Header::new(algorithm(kind)) };
     Ok(jsonwebtoken::encode(&header, &claims, &key)?)
 }
 

@@ -24,7 +24,7 @@ pub(super) struct VerificationKeys {
 pub(super) struct VerificationKey {
     key: DecodingKey,
     algorithm: jsonwebtoken::Algorithm,
-    /// Where it is configured, as in `auth.keys.2026`.
+    /// The setting with the key, such as `auth.keys.2026`.
     setting: String,
     /// The SHA-256 of the key file; `None` for a secret.
     file: Option<[u8; 32]>,

@@ -11,7 +11,7 @@ pub(super) fn check(auth: &AuthConfig, address: Option<SocketAddr>, findings: &m
     match (auth.mode, address) {
         (AuthMode::Open, Some(address)) if !address.ip().is_loopback() && !auth.allow_open_public => {
             let sentence = format!(
-                "is \"open\" and {address} can be reached by others, who may then be anybody: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"
+                "is \"open\" and {address} can be reached from other machines, where anybody can then connect as any user: set auth.mode to \"jwt\", or auth.allow-open-public to true if that is meant"
             );
             findings.wrong(&["auth.mode", "auth.allow-open-public"], sentence);
         }

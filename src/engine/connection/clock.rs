@@ -1,29 +1,29 @@
-//! The clock of a connection: pings, and the deadlines of what its client must do.
+//! The timer of a connection: sends pings, and ends the connection when a deadline has passed.
 
 use std::{sync::Arc, time::Instant};
 
-use super::Connection;
+use super::{Connection, deadlines::Due};
 use crate::engine::{
-    heartbeat::Due,
     reason::DisconnectReason,
     timers::{Ticket, Timed},
 };
 
 impl Connection {
-    /// Has [`Self::tick`] called when something is due.
+    /// Sets the timer that calls [`Self::tick`] at the next deadline.
     pub(in crate::engine) fn watch_clock(self: &Arc<Self>) {
-        self.state().beat.schedule(&self.shared.timers, || Arc::downgrade(self) as _);
+        self.state().deadlines.schedule(&self.shared.timers, || Arc::downgrade(self) as _);
     }
 
-    /// Does what is due, if this timer is the one that was set last.
+    /// Acts on the deadline that has passed. Does nothing if another timer was set after the one with this
+    /// ticket.
     fn tick(self: &Arc<Self>, ticket: Ticket, now: Instant) {
         let due = {
             let mut state = self.state();
-            if !state.beat.is_scheduled_for(ticket) {
+            if !state.deadlines.is_scheduled_for(ticket) {
                 return;
             }
             let has_sockets = !state.sockets.is_empty();
-            state.beat.due(now, has_sockets, &self.shared.settings)
+            state.deadlines.due(now, has_sockets, &self.shared.settings)
         };
         match due {
             Due::Nothing => {}
@@ -36,7 +36,7 @@ impl Connection {
             Due::PingTimeout => return self.end(DisconnectReason::PingTimeout, None),
             Due::StallTimeout => return self.drop_slow(),
             Due::ConnectTimeout => return self.end(DisconnectReason::ForcedServerClose, None),
-            Due::Leave => {
+            Due::CloseTransport => {
                 self.host.remove(&self.sid);
                 return self.output().close();
             }
@@ -44,14 +44,15 @@ impl Connection {
         self.watch_clock();
     }
 
-    /// The server stops reading from it, or reads again: meanwhile its ping deadline stands still.
+    /// Called when the server stops or resumes reading from the connection. While the server does not read, the ping
+    /// timeout is suspended.
     pub(super) fn stall(self: &Arc<Self>, is_stalled: bool) {
         {
             let mut state = self.state();
             if state.is_closed {
                 return;
             }
-            state.beat.stall(is_stalled, Instant::now());
+            state.deadlines.stall(is_stalled, Instant::now());
         }
         self.watch_clock();
     }

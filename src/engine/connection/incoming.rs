@@ -1,4 +1,4 @@
-//! Packets of Engine.IO that arrive at a connection.
+//! Processes the Engine.IO packets that a connection receives.
 
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Connection;
 use crate::{
     engine::{
-        assembly::{Mismatch, Refused, Whole},
+        assembly::{AssembledPacket, AssemblyError},
         diagnosis,
         packet::Packet,
         payload,
@@ -18,16 +18,16 @@ use crate::{
 };
 
 impl Connection {
-    /// Processes a text packet: its type and its data. Breaks where the connection has ended.
-    pub(in crate::engine) fn take_text(self: &Arc<Self>, packet: &str) -> ControlFlow<()> {
+    /// Processes a text packet: a type digit and data. Breaks if the connection has ended.
+    pub(in crate::engine) fn process_text(self: &Arc<Self>, packet: &str) -> ControlFlow<()> {
         let Some(kind) = packet.as_bytes().first() else {
-            return self.refuse(DisconnectReason::ParseError, "a packet of Engine.IO without a type");
+            return self.break_for_mistake(DisconnectReason::ParseError, "a packet of Engine.IO without a type");
         };
         if *kind != b'4' {
             self.pay();
         }
         match (kind, self.protocol) {
-            (b'4', _) => self.take_message(&packet[1..]),
+            (b'4', _) => self.process_message(&packet[1..]),
             (b'3', Protocol::V4) => {
                 self.pong_arrived();
                 ControlFlow::Continue(())
@@ -37,72 +37,77 @@ impl Connection {
                 ControlFlow::Continue(())
             }
             (b'1', _) => {
-                self.hung_up();
+                self.close_packet_received();
                 ControlFlow::Break(())
             }
-            // Base64, as on polling.
+            // A binary message in base64, as on polling.
             (b'b', protocol) => match payload::binary(packet, protocol) {
-                Ok(data) => self.take_binary(data),
-                Err(_) => self.refuse(DisconnectReason::ParseError, "a binary message that is no base64"),
+                Ok(data) => self.process_binary(data),
+                Err(_) => self.break_for_mistake(DisconnectReason::ParseError, "a binary message that is no base64"),
             },
-            (b'2' | b'3', _) => {
-                self.refuse(DisconnectReason::TransportError, "a heartbeat that is the server's to send, or to answer")
-            }
+            (b'2' | b'3', _) => self
+                .break_for_mistake(DisconnectReason::TransportError, "a ping or a pong that only the server may send"),
             (b'0' | b'5' | b'6', _) => ControlFlow::Continue(()),
-            _ => self.refuse(DisconnectReason::ParseError, "a packet of a type that Engine.IO does not have"),
+            _ => {
+                self.break_for_mistake(DisconnectReason::ParseError, "a packet of a type that Engine.IO does not have")
+            }
         }
     }
 
     /// Processes a text message: a packet of Socket.IO.
-    fn take_message(self: &Arc<Self>, text: &str) -> ControlFlow<()> {
+    fn process_message(self: &Arc<Self>, text: &str) -> ControlFlow<()> {
         let mut assembly = self.assembly();
         let is_partial = assembly.is_partial();
-        let taken = match assembly.text(text, &self.shared.settings, &self.received) {
+        let result = match assembly.text(text, &self.shared.settings, &self.received) {
             Ok(None) => Ok(()),
             Ok(Some(packet)) => self.dispatch(&packet, Vec::new()),
-            Err(Mismatch::TooManyAttachments) => {
+            Err(AssemblyError::TooManyAttachments) => {
                 self.shared.metrics.limited("attachments");
-                Err(Refused(DisconnectReason::ForcedClose))
+                Err(DisconnectReason::ForcedClose)
             }
-            Err(Mismatch::NotExpected) => Err(Refused(DisconnectReason::ForcedClose)),
+            Err(AssemblyError::Invalid) => Err(DisconnectReason::ForcedClose),
         };
         drop(assembly);
-        match taken {
+        match result {
             Ok(()) => ControlFlow::Continue(()),
-            Err(Refused(reason)) => {
+            Err(reason) => {
                 let find = |namespace: &str| self.socket(namespace).map(|socket| socket.is_connected());
-                self.refuse(reason, diagnosis::of_text(text, is_partial, self.protocol, &self.shared.settings, find))
+                self.break_for_mistake(
+                    reason,
+                    diagnosis::of_text(text, is_partial, self.protocol, &self.shared.settings, find),
+                )
             }
         }
     }
 
-    /// Processes a binary message: an attachment of a packet of Socket.IO. Breaks where the connection has ended.
-    pub(in crate::engine) fn take_binary(self: &Arc<Self>, data: Bytes) -> ControlFlow<()> {
+    /// Processes a binary message: an attachment of a packet of Socket.IO. Breaks if the connection has ended.
+    pub(in crate::engine) fn process_binary(self: &Arc<Self>, data: Bytes) -> ControlFlow<()> {
         let mut assembly = self.assembly();
         if !assembly.is_partial() {
             drop(assembly);
-            return self.refuse(DisconnectReason::ForcedClose, diagnosis::of_binary(&data));
+            return self.break_for_mistake(DisconnectReason::ForcedClose, diagnosis::of_binary(&data));
         }
-        let taken = match assembly.binary(data, &self.shared.settings) {
+        let result = match assembly.binary(data, &self.shared.settings) {
             Ok(None) => Ok(()),
-            Ok(Some(Whole { text, attachments, charge: _charge })) => match Packet::parse(&text) {
+            Ok(Some(AssembledPacket { text, attachments, charge: _charge })) => match Packet::parse(&text) {
                 Ok(packet) if input::are_placed(packet.data, attachments.len()) => self.dispatch(&packet, attachments),
-                _ => Err(Refused(DisconnectReason::ForcedClose)),
+                _ => Err(DisconnectReason::ForcedClose),
             },
-            Err(_) => Err(Refused(DisconnectReason::ForcedClose)),
+            Err(_) => Err(DisconnectReason::ForcedClose),
         };
         drop(assembly);
-        match taken {
+        match result {
             Ok(()) => ControlFlow::Continue(()),
-            Err(Refused(reason)) => {
-                self.refuse(reason, "attachments that are too large, or not those that the packet speaks of")
-            }
+            Err(reason) => self.break_for_mistake(
+                reason,
+                "attachments that are too large, or do not match the placeholders of their packet",
+            ),
         }
     }
 
     /// A client of Engine.IO 3 has sent a ping.
     fn ping_arrived(self: &Arc<Self>) {
-        self.state().beat.ping_arrived(Instant::now(), &self.shared.settings);
+        self.state().deadlines.ping_arrived(Instant::now(), &self.shared.settings);
         self.send(&self.shared.frames.pong);
     }
 
@@ -110,7 +115,7 @@ impl Connection {
     fn pong_arrived(self: &Arc<Self>) {
         let sockets = {
             let mut state = self.state();
-            state.beat.pong_arrived(Instant::now(), &self.shared.settings);
+            state.deadlines.pong_arrived(Instant::now(), &self.shared.settings);
             state.sockets.clone()
         };
         self.watch_clock();
@@ -123,7 +128,7 @@ impl Connection {
     pub(in crate::engine) fn frame_arrived(&self) {
         let mut state = self.state();
         if !state.is_closed {
-            state.beat.frame_arrived(Instant::now(), &self.shared.settings);
+            state.deadlines.frame_arrived(Instant::now(), &self.shared.settings);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Whether a connection's next packet may be processed: its rate limit must allow it, few of its CONNECTs may be
-//! undecided, and there must be memory for what it holds. Where not, the connection is not read from, so that TCP makes
-//! its client wait.
+//! Whether a connection's next packet may be processed: its rate limit must allow it, fewer than four of its CONNECTs
+//! may be undecided, and its input must be within its memory bounds. Otherwise the server stops reading from the
+//! connection, so that TCP's flow control makes the client wait.
 
 use std::{
     future::poll_fn,
@@ -16,57 +16,58 @@ use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::Connection;
-use crate::engine::{application::Arrival, memory::ReceivedCharge};
+use crate::engine::{application::IncomingEvent, memory::ReceivedCharge};
 
-/// How many packets of one connection are processed before other tasks have a turn.
+/// Number of packets of one connection that are processed before the task yields.
 const PACKETS_PER_TURN: u32 = 512;
-/// How many CONNECTs of one connection may be undecided. At that many it is not read from.
-const ADMISSIONS: usize = 4;
+/// Maximum number of undecided CONNECTs of one connection. At the maximum the server stops reading from the connection.
+const UNDECIDED_MAX: usize = 4;
 
 impl Connection {
-    /// An event as it arrived. It takes a token of the rate limit, and is charged for until it is answered.
-    pub(in crate::engine) fn arrival<'a>(
+    /// Builds an event from a received packet. Takes a token of the rate limit, and charges the event's memory until
+    /// the event is answered.
+    pub(in crate::engine) fn incoming_event<'a>(
         self: &Arc<Self>,
         json: &'a str,
         attachments: Vec<Bytes>,
         id: Option<u64>,
-    ) -> Arrival<'a> {
+    ) -> IncomingEvent<'a> {
         let is_within_rate = self.rate.take(&self.shared.limits);
         let bytes = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
         let charge = ReceivedCharge::event(&self.received, bytes);
-        Arrival { json, attachments, id, charge, is_within_rate }
+        IncomingEvent { json, attachments, id, charge, is_within_rate }
     }
 
-    /// Takes a token of the rate limit for a packet that is no event. Where there is none, the next packet waits for
-    /// it.
+    /// Takes a token of the rate limit for a packet that is not an event. Without a free token, the next packet waits
+    /// for one.
     pub(in crate::engine) fn pay(&self) {
         self.rate.take_or_owe(&self.shared.limits);
     }
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         ready!(self.received.poll_room(cx));
-        if self.admissions.load(SeqCst) < ADMISSIONS {
+        if self.undecided_connects.load(SeqCst) < UNDECIDED_MAX {
             return Poll::Ready(());
         }
         self.received.wait(cx);
-        // Checked again: a CONNECT that was decided between the check and the wait woke nobody.
-        if self.admissions.load(SeqCst) < ADMISSIONS { Poll::Ready(()) } else { Poll::Pending }
+        // Checked again: a CONNECT that was decided between the check and the wait woke no task.
+        if self.undecided_connects.load(SeqCst) < UNDECIDED_MAX { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-/// An undecided CONNECT, until it is dropped.
-pub(in crate::engine) struct Admission(Arc<Connection>);
+/// Counts one undecided CONNECT of a connection until it is dropped.
+pub(in crate::engine) struct UndecidedConnect(Arc<Connection>);
 
-impl Admission {
+impl UndecidedConnect {
     pub(in crate::engine) fn new(connection: &Arc<Connection>) -> Self {
-        connection.admissions.fetch_add(1, SeqCst);
+        connection.undecided_connects.fetch_add(1, SeqCst);
         Self(connection.clone())
     }
 }
 
-impl Drop for Admission {
+impl Drop for UndecidedConnect {
     fn drop(&mut self) {
-        self.0.admissions.fetch_sub(1, SeqCst);
+        self.0.undecided_connects.fetch_sub(1, SeqCst);
         self.0.received.wake();
     }
 }
@@ -74,20 +75,22 @@ impl Drop for Admission {
 /// The state of one task that reads a connection's packets.
 #[derive(Default)]
 pub(in crate::engine) struct Intake {
-    /// Packets that were processed since other tasks had a turn.
+    /// Packets that were processed since the task last yielded.
     taken: u32,
+    /// Whether reading is stopped, which suspends the ping timeout.
     is_stalled: bool,
-    /// Runs until the next token of the rate limit.
+    /// The timer until the next token of the rate limit.
     token: Option<Pin<Box<Sleep>>>,
 }
 
 impl Intake {
-    /// A packet was processed. False where the next one must wait for [`Self::poll_ready`].
-    pub(in crate::engine) fn took(&mut self, connection: &Connection) -> bool {
+    /// Called after each processed packet. False if the caller must wait for [`Self::poll_ready`] before the next
+    /// packet.
+    pub(in crate::engine) fn packet_processed(&mut self, connection: &Connection) -> bool {
         self.taken += 1;
         self.taken < PACKETS_PER_TURN
             && !connection.rate.owes()
-            && connection.admissions.load(Relaxed) < ADMISSIONS
+            && connection.undecided_connects.load(Relaxed) < UNDECIDED_MAX
             && connection.received.has_room()
     }
 
@@ -96,7 +99,7 @@ impl Intake {
         poll_fn(|cx| if connection.is_closed() { Poll::Ready(()) } else { self.poll_ready(connection, cx) }).await;
     }
 
-    /// Ready when the next packet may be processed. Until then the connection's ping deadline stands still.
+    /// Ready when the next packet may be processed. Until then the connection's ping timeout is suspended.
     pub(in crate::engine) fn poll_ready(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<()> {
         if self.taken >= PACKETS_PER_TURN {
             self.taken = 0;

@@ -1,21 +1,21 @@
-//! The answer to a poll.
+//! Builds the payload that answers a poll.
 
 use std::task::{Context, Poll};
 
 use super::Connection;
 use crate::engine::{
     frame::Frame,
-    output::{Request, Transport},
+    output::{PollState, Transport},
     payload,
 };
 
 impl Connection {
-    /// The payload for a poll: `Pending` while there is nothing to answer with, `None` where the connection has become
-    /// a WebSocket meanwhile.
+    /// The payload that answers a poll. `Pending` while there is nothing to send, `None` if the connection was upgraded
+    /// to a WebSocket meanwhile.
     pub(in crate::engine) fn poll_payload(&self, cx: &Context<'_>) -> Poll<Option<String>> {
         let most = self.shared.account.body_size(self.shared.settings.max_payload.get());
         let mut output = self.output();
-        // Between its waking and now it may have become a WebSocket: then its frames are not for the poll.
+        // If the connection was upgraded since the task was woken, the WebSocket sends the frames.
         let body = if output.is_polled() { output.payload(most) } else { None };
         let is_last = !output.awaits_fetch();
         let answer = match (body, output.transport()) {
@@ -26,19 +26,19 @@ impl Connection {
                 Some(body)
             }
             (Some(body), transport) => {
-                if let Transport::Polling { request, .. } = transport {
-                    *request = Request::None;
+                if let Transport::Polling { poll, .. } = transport {
+                    *poll = PollState::None;
                 }
                 Some(body)
             }
-            (None, Transport::Polling { request, .. }) if !matches!(request, Request::Released) => {
-                *request = Request::Waiting(Some(cx.waker().clone()));
+            (None, Transport::Polling { poll, .. }) if !matches!(poll, PollState::Released) => {
+                *poll = PollState::Waiting(Some(cx.waker().clone()));
                 return Poll::Pending;
             }
             (None, Transport::WebSocket(_)) => None,
             (None, transport) => {
-                if let Transport::Polling { request, .. } = transport {
-                    *request = Request::None;
+                if let Transport::Polling { poll, .. } = transport {
+                    *poll = PollState::None;
                 }
                 Some(self.payload_of(&self.shared.frames.noop))
             }
@@ -46,7 +46,7 @@ impl Connection {
         Poll::Ready(answer)
     }
 
-    /// The payload for a poll of a connection that has ended: CLOSE alone.
+    /// The payload that answers a poll of an ended connection: CLOSE alone.
     pub(in crate::engine) fn close_payload(&self) -> String {
         self.payload_of(&self.shared.frames.close)
     }

@@ -1,12 +1,14 @@
-//! The other forms of a frame, for clients that get its packet written in another way. Each is made when the first such
-//! client gets it, and lives as long as the frame.
+//! The other encodings ("forms") of a frame, for clients that cannot receive the frame itself. The frame is encoded for
+//! Engine.IO 4, and may contain an offset. Other forms are for Engine.IO 3, for plain WebSocket, and for clients of
+//! Engine.IO 4 that receive no offsets. A form is created for the first client that needs it, and kept as long as the
+//! frame.
 
 use std::sync::Arc;
 
 use super::{Frame, room};
 
 impl Frame {
-    /// The packet for clients of Engine.IO 4 that are not recovered; itself where it has no offset.
+    /// The packet for clients of Engine.IO 4 that cannot be recovered. If the frame has no offset, the frame itself.
     pub(in crate::engine) fn without_offset(self: &Arc<Self>) -> &Arc<Self> {
         if self.number == 0 {
             return self;
@@ -14,7 +16,8 @@ impl Frame {
         self.without_offset.get_or_init(|| {
             let form = if self.is_joined() {
                 let form = Self::joined(self.parts.iter().map(|part| part.without_offset().clone()).collect());
-                // Each part has this form now, too.
+                // Charges the new forms of the parts. Their total size is that of the joined form. The joined
+                // form itself is charged below.
                 self.grown(form.buffer.capacity());
                 form
             } else {
@@ -30,13 +33,13 @@ impl Frame {
         })
     }
 
-    /// The packet as an envelope of plain WebSocket; `None` where such clients do not get it. `render` makes it of one
+    /// The packet as an envelope of plain WebSocket. `None` if these clients do not get it. `render` renders one
     /// packet.
     pub(in crate::engine) fn envelope(&self, render: impl Fn(&Self) -> Option<Arc<Self>>) -> Option<&Arc<Self>> {
         self.envelope.get_or_init(|| self.rendered(render)).as_ref()
     }
 
-    /// The packet as a bare text of plain WebSocket; `None` where such clients do not get it. `render` makes it of one
+    /// The packet as a bare text of plain WebSocket. `None` if these clients do not get it. `render` renders one
     /// packet.
     pub(in crate::engine) fn bare_text(&self, render: impl Fn(&Self) -> Option<Arc<Self>>) -> Option<&Arc<Self>> {
         self.bare_text.get_or_init(|| self.rendered(render)).as_ref()
@@ -53,7 +56,7 @@ impl Frame {
         form
     }
 
-    /// Bytes of its other forms. One that a queue holds is charged there once more.
+    /// The bytes of the frame's other forms. A form that a queue holds is charged a second time, as a frame of its own.
     pub(super) fn forms(&self) -> usize {
         let frames = [
             self.without_offset.get(),
@@ -64,7 +67,7 @@ impl Frame {
         frames + self.legacy.get().map_or(0, Vec::len)
     }
 
-    /// Charges it for a form that was added.
+    /// Adds the bytes of a new form to the frame's charge.
     pub(super) fn grown(&self, bytes: usize) {
         if let Some(charge) = self.charge.get() {
             charge.grow(bytes);

@@ -2,25 +2,25 @@
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
 };
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::kind::{KINDS, Kind};
+use super::kind::{KINDS, MemoryKind};
 use crate::{config::LimitsConfig, engine::settings::Bound};
 
 /// Maximal bytes of one read from a connection while memory is scarce.
 pub(in crate::engine) const SCARCE_CHUNK: usize = 4 * 1024;
 /// Maximal bytes of an HTTP body while memory is scarce.
 pub(super) const SMALL_BODY: usize = 64 * 1024;
-/// Bytes that must have been held before freed memory is returned to the OS.
+/// Freed memory is returned to the OS only if more than this number of bytes was held before.
 pub(super) const TRIM: usize = 8 * 1024 * 1024;
 /// The held bytes are compared with the bounds each time the bytes of one kind cross a multiple of this number.
 pub(super) const STEP: usize = 64 * 1024;
 
-/// `limits.received-bytes`, raised if necessary, so that one event with its attachments fits beside another message.
+/// `limits.received-bytes`. It is raised if one event with its attachments and one more message would not fit.
 pub(super) fn received_bytes(limits: &LimitsConfig) -> usize {
     match (limits.received_bytes, limits.payload_bytes) {
         (0, _) | (_, 0) => 0,
@@ -28,22 +28,34 @@ pub(super) fn received_bytes(limits: &LimitsConfig) -> usize {
     }
 }
 
-/// A counter in a cache line of its own, so that threads that charge different kinds do not contend.
+/// How much of `limits.memory` is used.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Level {
+    /// At most seven eighths.
+    Normal,
+    /// More than seven eighths.
+    Scarce,
+    /// All of it, or more.
+    Full,
+}
+
+/// A counter in its own cache line, so that threads that charge different kinds do not contend.
 #[derive(Default)]
 #[repr(align(64))]
-struct Held(AtomicUsize);
+struct PaddedCounter(AtomicUsize);
 
-/// A connection's input that can be paused: the connection is not read from while memory is scarce.
-pub(super) trait Paused: Send + Sync {
-    /// Resumes reading, because memory is no longer scarce.
+/// The input of a connection that is paused: the server does not read from the connection while memory is scarce.
+pub(super) trait PausedInput: Send + Sync {
+    /// Checks again whether the server may read, because less of `limits.memory` is used.
     fn resume(&self);
 }
 
-/// The bytes that are held for all clients, by [`Kind`], and their bounds.
+/// The bytes that are held for all clients, by [`MemoryKind`], and their bounds.
 pub(crate) struct Account {
-    held: [Held; KINDS],
-    /// Whether `limits.memory` is nearly used up.
-    is_scarce: AtomicBool,
+    held: [PaddedCounter; KINDS],
+    /// How much of `limits.memory` is used: a [`Level`].
+    level: AtomicU8,
     memory: Bound,
     received: Bound,
     output: Bound,
@@ -54,8 +66,8 @@ pub(crate) struct Account {
     connections: AtomicUsize,
     /// Wakes the relief task.
     relief: Notify,
-    /// Connections that are not read from because memory is scarce.
-    paused: Mutex<Vec<Weak<dyn Paused>>>,
+    /// The inputs that are paused because memory is scarce.
+    paused: Mutex<Vec<Weak<dyn PausedInput>>>,
 }
 
 impl Account {
@@ -63,7 +75,7 @@ impl Account {
     pub(crate) fn new(limits: &LimitsConfig, logs: usize) -> Arc<Self> {
         Arc::new(Self {
             held: Default::default(),
-            is_scarce: AtomicBool::new(false),
+            level: AtomicU8::new(Level::Normal as u8),
             memory: Bound::new(limits.memory),
             received: Bound::new(received_bytes(limits)),
             output: Bound::new(limits.queued_bytes_total),
@@ -83,7 +95,7 @@ impl Account {
     }
 
     /// Replaces the bounds that may change while the server runs.
-    pub(in crate::engine) fn rebound(&self, limits: &LimitsConfig) {
+    pub(in crate::engine) fn set_limits(&self, limits: &LimitsConfig) {
         self.memory.set(limits.memory);
         self.received.set(received_bytes(limits));
         self.output.set(limits.queued_bytes_total);
@@ -92,13 +104,13 @@ impl Account {
     }
 
     /// Bytes held for one kind.
-    pub(in crate::engine) fn held(&self, kind: Kind) -> usize {
+    pub(in crate::engine) fn held(&self, kind: MemoryKind) -> usize {
         self.held[kind as usize].0.load(Relaxed)
     }
 
     /// Bytes held for each kind.
-    pub(in crate::engine) fn by_kind(&self) -> impl Iterator<Item = (Kind, usize)> {
-        Kind::ALL.into_iter().map(|kind| (kind, self.held(kind)))
+    pub(in crate::engine) fn by_kind(&self) -> impl Iterator<Item = (MemoryKind, usize)> {
+        MemoryKind::ALL.into_iter().map(|kind| (kind, self.held(kind)))
     }
 
     /// All bytes held.
@@ -106,9 +118,9 @@ impl Account {
         self.by_kind().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Whether `limits.memory` is nearly used up: by seven eighths.
+    /// Whether more than seven eighths of `limits.memory` are used.
     pub(in crate::engine) fn is_scarce(&self) -> bool {
-        self.is_scarce.load(Relaxed)
+        self.level.load(Relaxed) >= Level::Scarce as u8
     }
 
     /// Whether `limits.memory` is used up.
@@ -118,24 +130,36 @@ impl Account {
 
     /// Whether unsent packets are above `limits.queued-bytes-total`, or memory is scarce.
     pub(in crate::engine) fn is_output_excessive(&self) -> bool {
-        self.is_scarce() || self.held(Kind::Output) > self.output.get()
+        self.is_scarce() || self.held(MemoryKind::Output) > self.output.get()
     }
 
-    /// Whether recovery logs exceed their bound, so that some must be discarded.
+    /// Whether recovery logs exceed their bound, or hold much while memory is scarce, so that some must be discarded.
     pub(in crate::engine) fn are_logs_excessive(&self) -> bool {
         // If memory is scarce but logs hold little of it, discarding logs would not help.
-        self.held(Kind::Logs) > self.logs || (self.is_scarce() && self.held(Kind::Logs) > self.memory.get() / 16)
+        self.held(MemoryKind::Logs) > self.logs
+            || (self.is_scarce() && self.held(MemoryKind::Logs) > self.memory.get() / 16)
     }
 
     /// Whether away sockets must be discarded, because their logs or their long handshakes hold too much.
     pub(in crate::engine) fn are_away_excessive(&self) -> bool {
-        self.are_logs_excessive() || self.held(Kind::Handshakes) > self.logs
+        self.are_logs_excessive() || self.held(MemoryKind::Handshakes) > self.logs
     }
 
     /// Bytes that each connection may hold while memory is scarce: three quarters of `limits.memory`, divided by the
-    /// number of connections. If connections are the reason for the scarcity, some of them hold more than this.
+    /// number of connections. If connections are the reason why memory is scarce, some of them hold more.
     pub(in crate::engine) fn equal_share(&self) -> usize {
         self.memory.get() / 4 * 3 / self.connections.load(Relaxed).max(1)
+    }
+
+    /// Bytes above which the server does not read from a connection now. No bound while memory is not scarce; an equal
+    /// share while it is scarce; an eighth of an equal share when `limits.memory` is used up, so that connections below
+    /// their share cannot take much more.
+    pub(in crate::engine) fn readable_share(&self) -> usize {
+        match self.level.load(Relaxed) {
+            normal if normal == Level::Normal as u8 => usize::MAX,
+            scarce if scarce == Level::Scarce as u8 => self.equal_share(),
+            _ => self.equal_share() / 8,
+        }
     }
 
     /// Unsent bytes that each connection may have while [`Self::is_output_excessive`]: the smaller of
@@ -146,45 +170,50 @@ impl Account {
 
     /// Whether an HTTP body may grow by `more` bytes, if `held` bytes of it are charged already.
     pub(crate) fn takes_body(&self, held: usize, more: usize) -> bool {
-        held + more <= SMALL_BODY || (!self.is_scarce() && self.held(Kind::Http) + more <= self.memory.get() / 4)
+        held + more <= SMALL_BODY || (!self.is_scarce() && self.held(MemoryKind::Http) + more <= self.memory.get() / 4)
     }
 
-    /// Maximal bytes of the next payload for a polling client, up to `most`.
+    /// Maximum number of bytes of the next payload for a polling client: `most`, or less if a body of `most` bytes
+    /// would be refused now.
     pub(in crate::engine) fn body_size(&self, most: usize) -> usize {
         if self.takes_body(0, most) { most } else { most.min(SMALL_BODY) }
     }
 
-    pub(super) fn add(&self, kind: Kind, bytes: usize) {
+    pub(super) fn add(&self, kind: MemoryKind, bytes: usize) {
         let before = self.held[kind as usize].0.fetch_add(bytes, Relaxed);
         if before / STEP != (before + bytes) / STEP {
             self.compare();
         }
     }
 
-    pub(super) fn subtract(&self, kind: Kind, bytes: usize) {
+    pub(super) fn subtract(&self, kind: MemoryKind, bytes: usize) {
         let before = self.held[kind as usize].0.fetch_sub(bytes, Relaxed);
         if before / STEP != before.saturating_sub(bytes) / STEP {
             self.compare();
         }
     }
 
-    /// Compares the held bytes with the bounds. Wakes the relief task if it has work, and resumes paused connections
-    /// when memory is no longer scarce.
+    /// Compares the held bytes with the bounds. Wakes the relief task if it has work, and lets paused connections check
+    /// again whether they may be read from when less of `limits.memory` is used.
     pub(in crate::engine) fn compare(&self) {
         let (total, most) = (self.total(), self.memory.get());
         self.peak.fetch_max(total, Relaxed);
-        let is_scarce = total > most - most / 8;
-        let was_scarce = self.is_scarce.swap(is_scarce, Relaxed);
-        if is_scarce || self.are_away_excessive() {
+        let level = match total {
+            _ if total > most => Level::Full,
+            _ if total > most - most / 8 => Level::Scarce,
+            _ => Level::Normal,
+        };
+        let before = self.level.swap(level as u8, Relaxed);
+        if level >= Level::Scarce || self.are_away_excessive() {
             self.relief.notify_one();
         }
-        if was_scarce && !is_scarce {
+        if (level as u8) < before {
             self.resume();
         }
     }
 
-    /// Whether freed memory should be returned to the OS: less than half of the peak is still held. If true, the peak
-    /// is reset, so the caller must return the memory.
+    /// Whether freed memory should be returned to the OS: less than half of the peak is still held. If the result is
+    /// true, the peak is reset, so the caller must return the memory.
     pub(in crate::engine) fn should_trim(&self) -> bool {
         let (total, peak) = (self.total(), self.peak.load(Relaxed));
         let should = peak > TRIM && total < peak / 2;
@@ -194,13 +223,13 @@ impl Account {
         should
     }
 
-    /// Waits until there is something for the relief task to do.
+    /// Waits until the relief task has work.
     pub(in crate::engine) async fn needs_relief(&self) {
         self.relief.notified().await;
     }
 
-    /// Adds a connection that is not read from because memory is scarce.
-    pub(super) fn pause(&self, paused: Weak<dyn Paused>) {
+    /// Adds an input that is paused because memory is scarce.
+    pub(super) fn pause(&self, paused: Weak<dyn PausedInput>) {
         self.paused.lock().push(paused);
     }
 
@@ -209,7 +238,7 @@ impl Account {
         self.received.get()
     }
 
-    /// Wakes the connections that were not read from because memory was scarce.
+    /// Resumes all paused inputs. Those above their share pause again.
     fn resume(&self) {
         let paused = std::mem::take(&mut *self.paused.lock());
         paused.iter().filter_map(Weak::upgrade).for_each(|paused| paused.resume());
@@ -217,16 +246,16 @@ impl Account {
 }
 
 /// Counts one connection in the account until it is dropped. [`Account::equal_share`] divides by this count.
-pub(in crate::engine) struct Share(Arc<Account>);
+pub(in crate::engine) struct ConnectionCount(Arc<Account>);
 
-impl Share {
+impl ConnectionCount {
     pub(in crate::engine) fn new(account: &Arc<Account>) -> Self {
         account.connections.fetch_add(1, Relaxed);
         Self(account.clone())
     }
 }
 
-impl Drop for Share {
+impl Drop for ConnectionCount {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Relaxed);
     }

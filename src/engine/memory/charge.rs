@@ -1,4 +1,4 @@
-//! Charges: bytes that the account counts until the charge is dropped.
+//! Charges: each counts bytes in the account until it is dropped.
 
 use std::sync::{
     Arc,
@@ -7,18 +7,18 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::{account::Account, kind::Kind};
+use super::{account::Account, kind::MemoryKind};
 
-/// Bytes that the account counts until this is dropped.
+/// Counts bytes in the account until it is dropped.
 pub(crate) struct Charge {
     account: Arc<Account>,
-    kind: Kind,
+    kind: MemoryKind,
     bytes: usize,
 }
 
 impl Charge {
     /// Charges the account.
-    pub(crate) fn new(account: &Arc<Account>, kind: Kind, bytes: usize) -> Self {
+    pub(crate) fn new(account: &Arc<Account>, kind: MemoryKind, bytes: usize) -> Self {
         account.add(kind, bytes);
         Self { account: account.clone(), kind, bytes }
     }
@@ -28,12 +28,12 @@ impl Charge {
         &self.account
     }
 
-    /// How many bytes it is for.
+    /// The number of bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Changes how many bytes it is for.
+    /// Changes the number of bytes.
     pub(crate) fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.account.add(self.kind, bytes - self.bytes);
@@ -43,9 +43,9 @@ impl Charge {
         self.bytes = bytes;
     }
 
-    /// Bytes that hold this charge as long as they are held.
+    /// Attaches the charge to `bytes`: it is dropped with the last reference to them.
     pub(crate) fn hold(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(HeldBytes { bytes, _charge: self })
+        Bytes::from_owner(ChargedBytes { bytes, _charge: self })
     }
 }
 
@@ -55,22 +55,22 @@ impl Drop for Charge {
     }
 }
 
-struct HeldBytes {
+struct ChargedBytes {
     bytes: Bytes,
     _charge: Charge,
 }
 
-impl AsRef<[u8]> for HeldBytes {
+impl AsRef<[u8]> for ChargedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The charge of a packet: output while a queue holds the packet, and logs when only logs do.
+/// The charge of a packet. Its kind is `Output` while a queue holds the packet, and `Logs` when only logs do.
 pub(in crate::engine) struct PacketCharge {
     account: Arc<Account>,
     bytes: AtomicU32,
-    /// How many queues hold the packet.
+    /// The number of queues that hold the packet.
     queues: AtomicU32,
     kind: AtomicU8,
 }
@@ -78,12 +78,12 @@ pub(in crate::engine) struct PacketCharge {
 impl PacketCharge {
     pub(in crate::engine) fn new(account: &Arc<Account>, bytes: usize) -> Self {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        account.add(Kind::Output, bytes as usize);
-        let (kind, queues) = (AtomicU8::new(Kind::Output as u8), AtomicU32::new(0));
+        account.add(MemoryKind::Output, bytes as usize);
+        let (kind, queues) = (AtomicU8::new(MemoryKind::Output as u8), AtomicU32::new(0));
         Self { account: account.clone(), bytes: AtomicU32::new(bytes), queues, kind }
     }
 
-    /// The packet has another form now.
+    /// Adds the bytes of another encoding of the packet.
     pub(in crate::engine) fn grow(&self, bytes: usize) {
         let before = self.bytes();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - before as u32);
@@ -95,37 +95,38 @@ impl PacketCharge {
         self.bytes.load(Relaxed) as usize
     }
 
-    /// A queue holds the packet.
+    /// A queue has added the packet.
     pub(in crate::engine) fn queued(&self) {
         if self.queues.fetch_add(1, Relaxed) == 0 {
-            self.becomes(Kind::Output);
+            self.becomes(MemoryKind::Output);
         }
     }
 
-    /// A queue has let the packet go. `is_last`: nothing else holds it.
+    /// A queue has removed the packet. `is_last` is true if nothing else holds the packet.
     pub(in crate::engine) fn unqueued(&self, is_last: bool) {
         if self.queues.fetch_sub(1, Relaxed) == 1 && !is_last {
-            self.becomes(Kind::Logs);
+            self.becomes(MemoryKind::Logs);
         }
     }
 
-    /// A log holds the packet.
+    /// A log has added the packet.
     pub(in crate::engine) fn logged(&self) {
         if self.queues.load(Relaxed) == 0 {
-            self.becomes(Kind::Logs);
+            self.becomes(MemoryKind::Logs);
         }
     }
 
-    fn kind(&self) -> Kind {
-        if self.kind.load(Relaxed) == Kind::Logs as u8 { Kind::Logs } else { Kind::Output }
+    fn kind(&self) -> MemoryKind {
+        if self.kind.load(Relaxed) == MemoryKind::Logs as u8 { MemoryKind::Logs } else { MemoryKind::Output }
     }
 
-    fn becomes(&self, kind: Kind) {
-        // Two threads that race leave it at one of the two kinds. The sum is right in both cases.
+    fn becomes(&self, kind: MemoryKind) {
+        // If two threads race, either kind may win. The sum over both kinds is right in any case.
         if self.kind.load(Relaxed) == kind as u8 || self.kind.swap(kind as u8, Relaxed) == kind as u8 {
             return;
         }
-        let (bytes, other) = (self.bytes(), if kind == Kind::Logs { Kind::Output } else { Kind::Logs });
+        let (bytes, other) =
+            (self.bytes(), if kind == MemoryKind::Logs { MemoryKind::Output } else { MemoryKind::Logs });
         self.account.add(kind, bytes);
         self.account.subtract(other, bytes);
     }

@@ -1,15 +1,15 @@
-//! What memory is held for: the label of the metric `sockeye_memory_bytes`.
+//! The kinds of memory that is held for clients: the label of the metric `sockeye_memory_bytes`.
 
-/// How many kinds there are.
+/// The number of kinds.
 pub(super) const KINDS: usize = 7;
 
-/// What memory is held for.
+/// A kind of memory that is held for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum MemoryKind {
     /// Messages, packets and requests that are incomplete.
     Input,
-    /// Long handshakes and long `auth`s of CONNECT, kept as long as the connection or the socket.
+    /// Long handshakes, kept until the connection ends, and long `auth`s of CONNECT, kept until the socket ends.
     Handshakes,
     /// Events in the queues of sockets or in their handlers.
     Events,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Http,
 }
 
-impl Kind {
+impl MemoryKind {
     /// All kinds.
     pub(super) const ALL: [Self; KINDS] =
         [Self::Input, Self::Handshakes, Self::Events, Self::Writes, Self::Output, Self::Logs, Self::Http];

@@ -1,5 +1,5 @@
-//! Models of a connection's output: over a WebSocket, with a kernel that takes a few bytes at a time, and over polling,
-//! with a real connection.
+//! Models of a connection's output: over a WebSocket, with a kernel that accepts a few bytes at a time, and over
+//! polling, with a real connection.
 
 use std::{future::poll_fn, ops::ControlFlow};
 
@@ -10,34 +10,34 @@ use super::*;
 use crate::{
     engine::{
         flushers::{Flush, Flushers},
-        memory::Kind,
+        memory::MemoryKind,
         models::{Client, engine},
         reason::DisconnectReason,
     },
     sync::{Mutex, models::check},
 };
 
-/// Runs of each model, twice.
+/// Number of runs of each model with each of the two schedulers.
 const RUNS: usize = 500;
-/// Bytes that the kernel holds.
+/// The size of the kernel's buffer in bytes.
 const KERNEL: usize = 40;
 /// Bytes that the client reads at a time.
 const READ: usize = 17;
 
-/// What the kernel and the client have of a stream.
+/// The kernel's side of a stream.
 #[derive(Default)]
 struct Kernel {
     held: Vec<u8>,
     is_shut: bool,
-    /// Wakes who waits for bytes, and who waits for room.
+    /// Wakers of the client, which waits for bytes, and of the server, which waits until the stream is writable.
     client: Option<Waker>,
     server: Option<Waker>,
 }
 
-/// The server's end of a stream. The kernel has no lock of a model: a write happens at once.
-struct Writer(Arc<Unmodelled<Kernel>>);
+/// The server's end of a stream. Its lock is an ordinary lock, so that a write is one step of the model.
+struct KernelWriter(Arc<Unmodelled<Kernel>>);
 
-impl Stream for Writer {
+impl Writer for KernelWriter {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut kernel = self.0.lock();
         let taken = bytes.len().min(KERNEL - kernel.held.len());
@@ -58,10 +58,10 @@ impl Stream for Writer {
         Poll::Pending
     }
 
-    fn forget(self) {}
+    fn drop_without_shutdown(self) {}
 }
 
-impl Drop for Writer {
+impl Drop for KernelWriter {
     fn drop(&mut self) {
         let mut kernel = self.0.lock();
         kernel.is_shut = true;
@@ -69,29 +69,29 @@ impl Drop for Writer {
     }
 }
 
-/// A connection over a WebSocket, as far as it concerns its output.
+/// A connection over a WebSocket, reduced to its output.
 struct Line {
-    output: Mutex<Output<Writer>>,
+    output: Mutex<Output<KernelWriter>>,
     flushers: Flushers,
     account: Arc<Account>,
     kernel: Arc<Unmodelled<Kernel>>,
-    /// What was accepted, in its order.
+    /// The bytes of all frames that the output accepted, in order.
     accepted: Unmodelled<Vec<u8>>,
-    /// Frames that the client's packets are answered with.
+    /// Frames that answer the client's packets.
     answers: Unmodelled<Vec<Arc<Frame>>>,
 }
 
 impl Flush for Line {
     fn flush(self: Arc<Self>) {
-        assert_eq!(self.output.lock().flush(), Flushed::Done);
+        assert_eq!(self.output.lock().flush(), FlushResult::Done);
     }
 }
 
 impl Line {
-    /// A connection with its flushers and its reader, which answers this many packets of the client.
+    /// Opens a connection with its flushers and its reader. The reader answers this number of packets of the client.
     fn open(answers: u32) -> (Arc<Self>, future::JoinHandle<()>) {
         let (kernel, account) = (Arc::default(), Account::unbounded());
-        let output = Output::new(Protocol::V4, Transport::WebSocket(Writer(Arc::clone(&kernel))), &account);
+        let output = Output::new(Protocol::V4, Transport::WebSocket(KernelWriter(Arc::clone(&kernel))), &account);
         let answers = Unmodelled::new((0..answers).rev().map(|number| frame("answer", number)).collect());
         let accepted = Unmodelled::default();
         let (output, flushers) = (Mutex::new(output), Flushers::new());
@@ -104,26 +104,26 @@ impl Line {
         (line, future::spawn(poll_fn(move |cx| read.poll(cx))))
     }
 
-    /// As a connection does.
+    /// Pushes a frame as a connection does.
     fn push(self: &Arc<Self>, frame: &Arc<Frame>) {
         let pushed = {
             let mut output = self.output.lock();
             let pushed = output.push(frame, false, usize::MAX);
-            if pushed != Pushed::Gone {
-                self.accepted.lock().extend_from_slice(frame.wire(Protocol::V4));
+            if pushed != PushResult::Gone {
+                self.accepted.lock().extend_from_slice(frame.websocket_bytes(Protocol::V4));
             }
             pushed
         };
-        if pushed == Pushed::Schedule {
+        if pushed == PushResult::Schedule {
             self.flushers.schedule(&mut vec![self.clone()]);
         }
     }
 
-    /// As a reader does.
+    /// The steps of a reader.
     fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut output = self.output.lock();
-            if !output.watch(cx) {
+            if !output.register_reader(cx) {
                 return Poll::Ready(());
             }
             let is_writable = output.poll_unblocked(cx);
@@ -139,7 +139,7 @@ impl Line {
         }
     }
 
-    /// Reads until this many bytes were read, or to the end of the stream.
+    /// Reads this number of bytes, or to the end of the stream.
     fn read(&self, most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < most {
@@ -165,7 +165,7 @@ impl Line {
         bytes
     }
 
-    /// Threads that push this many frames each.
+    /// Starts two threads that push this number of frames each.
     fn pushers(self: &Arc<Self>, count: u32) -> [thread::JoinHandle<()>; 2] {
         ["one", "two"].map(|name| {
             let line = self.clone();
@@ -173,11 +173,11 @@ impl Line {
         })
     }
 
-    /// Ends it as a connection is ended that is lost, and waits for its reader.
-    fn lose(&self, reader: future::JoinHandle<()>) {
+    /// Closes it as an aborted connection does, and waits for its reader.
+    fn abort(&self, reader: future::JoinHandle<()>) {
         self.output.lock().close();
-        future::block_on(reader).expect("it does not panic");
-        assert_eq!(self.account.held(Kind::Output), 0, "nothing is held any more");
+        future::block_on(reader).expect("the reader does not panic");
+        assert_eq!(self.account.held(MemoryKind::Output), 0, "nothing is charged any more");
     }
 }
 
@@ -187,38 +187,38 @@ fn frame(name: &str, number: u32) -> Arc<Frame> {
 
 fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
     for thread in threads {
-        thread.join().expect("it does not panic");
+        thread.join().expect("the thread does not panic");
     }
 }
 
 #[test]
-fn what_is_pushed_is_written_where_nothing_else_happens() {
+fn a_pushed_frame_is_written_even_if_nothing_else_happens() {
     check(RUNS, || {
         let (line, reader) = Line::open(0);
         let pushers = line.pushers(1);
-        assert_eq!(line.read(2 * frame("one", 0).wire(Protocol::V4).len()), *line.accepted.lock());
+        assert_eq!(line.read(2 * frame("one", 0).websocket_bytes(Protocol::V4).len()), *line.accepted.lock());
         join(pushers);
-        line.lose(reader);
+        line.abort(reader);
     });
 }
 
 #[test]
-fn everything_that_is_pushed_is_written_in_its_order_without_another_push() {
+fn all_pushed_frames_are_written_in_order_without_a_further_push() {
     check(RUNS, || {
         let (line, reader) = Line::open(2);
         let pushers = line.pushers(3);
         let all = ["one", "two"].iter().flat_map(|name| (0..3).map(|number| frame(name, number)));
         let all = all.chain((0..2).map(|number| frame("answer", number)));
-        let arrived = line.read(all.map(|frame| frame.wire(Protocol::V4).len()).sum());
+        let arrived = line.read(all.map(|frame| frame.websocket_bytes(Protocol::V4).len()).sum());
         join(pushers);
         assert!(arrived == *line.accepted.lock(), "{}", String::from_utf8_lossy(&arrived));
         assert_eq!(line.output.lock().bytes(), 0);
-        line.lose(reader);
+        line.abort(reader);
     });
 }
 
 #[test]
-fn everything_that_was_accepted_before_the_last_frame_is_written_before_it_and_then_the_stream_is_shut() {
+fn all_accepted_frames_are_written_before_the_last_frame_and_then_the_stream_is_shut_down() {
     check(RUNS, || {
         let (line, reader) = Line::open(2);
         let pushers = line.pushers(3);
@@ -227,7 +227,7 @@ fn everything_that_was_accepted_before_the_last_frame_is_written_before_it_and_t
             let last = frame("last", 0);
             {
                 let mut output = ended.output.lock();
-                ended.accepted.lock().extend_from_slice(last.wire(Protocol::V4));
+                ended.accepted.lock().extend_from_slice(last.websocket_bytes(Protocol::V4));
                 output.push_last(Some(last));
             }
             ended.flush();
@@ -235,26 +235,26 @@ fn everything_that_was_accepted_before_the_last_frame_is_written_before_it_and_t
         let arrived = line.read(usize::MAX);
         join(pushers.into_iter().chain([end]));
         assert!(arrived == *line.accepted.lock(), "{}", String::from_utf8_lossy(&arrived));
-        line.lose(reader);
+        line.abort(reader);
     });
 }
 
 #[test]
-fn what_was_written_before_a_loss_is_the_beginning_of_what_was_accepted() {
+fn the_bytes_written_before_a_close_are_a_prefix_of_the_accepted_ones() {
     check(RUNS, || {
         let (line, reader) = Line::open(2);
         let pushers = line.pushers(3);
-        let lost = line.clone();
-        let lose = thread::spawn(move || lost.output.lock().close());
+        let closed = line.clone();
+        let close = thread::spawn(move || closed.output.lock().close());
         let arrived = line.read(usize::MAX);
-        join(pushers.into_iter().chain([lose]));
+        join(pushers.into_iter().chain([close]));
         assert!(line.accepted.lock().starts_with(&arrived), "{}", String::from_utf8_lossy(&arrived));
-        line.lose(reader);
+        line.abort(reader);
     });
 }
 
 #[test]
-fn polls_fetch_everything_that_was_accepted_and_then_the_end() {
+fn polls_fetch_all_accepted_frames_and_then_close() {
     check(RUNS, || {
         let engine = engine();
         let client = Arc::new(Client::new(&engine, "client"));
@@ -277,6 +277,6 @@ fn polls_fetch_everything_that_was_accepted_and_then_the_end() {
             assert_eq!(own, wanted);
         }
         drop(packets);
-        assert_eq!(engine.shared.account.held(Kind::Output), 0, "nothing is held any more");
+        assert_eq!(engine.shared.account.held(MemoryKind::Output), 0, "nothing is charged any more");
     });
 }

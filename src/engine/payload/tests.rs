@@ -1,4 +1,4 @@
-//! Payloads of both versions, as clients write them and as they must not.
+//! Valid and invalid payloads of both versions.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -14,7 +14,7 @@ fn decode_v3_binary(body: &[u8]) -> Result<Vec<OwnedPacket>, NotAPayload> {
 }
 
 #[test]
-fn version_3_counts_as_javascript_does() {
+fn version_3_counts_utf16_code_units() {
     let packets = decode("6:4äö😀8:b4AQID/w", Protocol::V3);
     assert_eq!(packets, Err(NotAPayload), "the base64 is broken");
     let packets = decode("5:4äö😀10:b4AQID/w==2:4x", Protocol::V3).unwrap();
@@ -32,7 +32,7 @@ fn version_3_counts_as_javascript_does() {
 }
 
 #[test]
-fn version_3_binary() {
+fn the_binary_form_of_version_3_is_parsed() {
     let body = [0, 2, 255, b'4', b'x', 1, 4, 255, 4, 1, 2, 3];
     let packets = decode_v3_binary(&body).unwrap();
     assert_eq!(packets, [OwnedPacket::Text("4x".to_owned()), OwnedPacket::Binary(Bytes::from_static(&[1, 2, 3]))]);
@@ -42,7 +42,7 @@ fn version_3_binary() {
 }
 
 #[test]
-fn version_4() {
+fn payloads_of_version_4_are_parsed() {
     let packets = decode("4x\u{1e}bAQID\u{1e}3", Protocol::V4).unwrap();
     assert_eq!(
         packets,
@@ -55,7 +55,7 @@ fn version_4() {
     assert_eq!(decode("4x\u{1e}", Protocol::V4), Err(NotAPayload));
 }
 
-/// A packet with its attachments, and what a client makes of it.
+/// Generates a packet: its text and its attachments.
 fn sent() -> impl Strategy<Value = (String, Vec<Bytes>)> {
     let text = vec(any::<char>().prop_filter("separates packets", |char| *char != SEPARATOR), 0..20);
     let attachments = vec(vec(any::<u8>(), 0..20).prop_map(Bytes::from), 0..4);
@@ -66,12 +66,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn what_is_written_is_read(sent in vec(sent(), 1..6)) {
+    fn an_encoded_payload_is_parsed_as_the_same_packets(sent in vec(sent(), 1..6)) {
         for (protocol, end) in [(Protocol::V4, ""), (Protocol::V3, "\u{1e}")] {
             let mut body = String::new();
             let mut expected = Vec::new();
             for (text, attachments) in &sent {
-                // What separates packets in version 4 is a character like others in version 3.
+                // The separator of version 4 is an ordinary character in version 3.
                 let frame = Frame::event("/", None, &format!("{text}{end}"), attachments.clone(), None);
                 append(&mut body, &frame, protocol);
                 expected.push(OwnedPacket::Text(frame.text(protocol)));
@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn version_3_binary_is_read_as_written(sent in vec(sent(), 1..6)) {
+    fn an_encoded_binary_payload_of_version_3_is_parsed_as_the_same_packets(sent in vec(sent(), 1..6)) {
         let mut packets = Vec::new();
         for (text, attachments) in sent {
             packets.push(OwnedPacket::Text(format!("4{text}")));
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_no_payload_is_refused_without_a_panic(
+    fn invalid_payloads_are_refused_without_a_panic(
         pieces in vec(prop::sample::select(vec!["1", "2", "9", ":", "4", "b", "b4", "AQ==", "\u{1e}", "ä", "😀"]), 0..12),
         bytes in vec(prop::sample::select(vec![0_u8, 1, 2, 4, 9, 0xFF]), 0..12),
     ) {
@@ -105,7 +105,7 @@ proptest! {
 }
 
 #[test]
-fn lengths_count_characters_beyond_the_first_plane_twice() {
+fn lengths_count_an_emoji_as_two_code_units() {
     let mut body = String::new();
     append_text(&mut body, "4😀", Protocol::V3);
     assert_eq!(body, "3:4😀");
@@ -113,7 +113,7 @@ fn lengths_count_characters_beyond_the_first_plane_twice() {
 }
 
 #[test]
-fn a_body_of_empty_packets_has_none() {
+fn a_body_of_empty_packets_has_no_packets() {
     assert_eq!(decode("0:0:", Protocol::V3), Ok(Vec::new()));
     fuzzing::payload(b"0:0:");
 }

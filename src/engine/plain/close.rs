@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::engine::{frame::Frame, reason::DisconnectReason, websocket::opcode};
 
-/// The status code for a client that is not let in.
+/// The status code for a client that is not admitted.
 const POLICY: u16 = 1008;
-/// The most bytes of a reason: a control frame has 125, and two are the status code's.
+/// Maximum number of bytes of a reason. A control frame has at most 125 bytes, and the status code takes two of them.
 const REASON_MAX: usize = 123;
 
 /// The close frame with which the server ends a connection.
-pub(in crate::engine) fn goodbye(reason: DisconnectReason) -> Arc<Frame> {
+pub(in crate::engine) fn for_reason(reason: DisconnectReason) -> Arc<Frame> {
     match reason {
         DisconnectReason::ClientNamespaceDisconnect => frame(1000, "unregistered"),
         DisconnectReason::ServerShuttingDown => frame(1001, "server-closing"),
@@ -25,8 +25,8 @@ pub(in crate::engine) fn goodbye(reason: DisconnectReason) -> Arc<Frame> {
     }
 }
 
-/// The close frame for a client that is not let in, with the code of the error as the reason.
-pub(super) fn refusal(code: &str) -> Arc<Frame> {
+/// The close frame for a client that is not admitted. Its reason is the error code.
+pub(super) fn connect_error(code: &str) -> Arc<Frame> {
     frame(POLICY, code)
 }
 
@@ -41,9 +41,11 @@ mod tests {
     use crate::engine::version::Protocol;
 
     #[test]
-    fn a_code_of_an_applications_own_may_be_long() {
-        let frame = refusal(&"é".repeat(100));
-        let [0x88, 124, 0x03, 0xF0, reason @ ..] = frame.wire(Protocol::Plain) else { panic!("not a close frame") };
+    fn a_long_error_code_is_cut_at_a_character() {
+        let frame = connect_error(&"é".repeat(100));
+        let [0x88, 124, 0x03, 0xF0, reason @ ..] = frame.websocket_bytes(Protocol::Plain) else {
+            panic!("not a close frame")
+        };
         assert_eq!(reason, "é".repeat(61).as_bytes());
     }
 }

@@ -20,73 +20,74 @@ const EVENT: &str = "ClientEvent";
 const REPLY: &str = "Reply";
 
 /// A parsed envelope from a client.
-pub(super) enum Said<'a> {
+pub(super) enum ClientEnvelope<'a> {
     /// `Register`: the client asks to join the root namespace. The JSON value is `requestData`: the credentials, if
     /// any.
-    Register(Asked, Option<&'a RawValue>),
+    Register(ReplyFields, Option<&'a RawValue>),
     /// `Unregister`: the client leaves the namespace, and the server closes the connection.
-    Unregister(Asked),
+    Unregister(ReplyFields),
     /// `Heartbeat`: the server replies and does nothing else.
-    Heartbeat(Asked),
+    Heartbeat(ReplyFields),
     /// Any other `ClientEvent`: an event for the namespace. `data` is its argument.
-    Event { name: Cow<'a, str>, asked: Asked, data: Option<&'a RawValue> },
+    Event { name: Cow<'a, str>, reply_fields: ReplyFields, data: Option<&'a RawValue> },
     /// `Reply`: the client acknowledges an event from the server. `id` is the `requestId` of that event.
     Reply { id: u64, data: Option<&'a RawValue> },
 }
 
 /// The fields of a client's envelope that the server repeats in its reply, each as the JSON text that the client sent.
-pub(super) struct Asked {
+pub(super) struct ReplyFields {
     event: Box<str>,
     request_id: Option<Box<str>>,
 }
 
 /// Why a text frame could not be parsed as an envelope.
-pub(super) enum Unsaid {
+pub(super) enum EnvelopeError {
     /// The text is not an envelope. It may be a bare text.
-    NoEnvelope,
+    NotAnEnvelope,
     /// A field of the envelope is missing or invalid. Holds the fields for the reply, and the error message.
-    Wrong(Asked, String),
+    InvalidField(ReplyFields, String),
 }
 
-impl<'a> Said<'a> {
+impl<'a> ClientEnvelope<'a> {
     /// Parses an envelope: a JSON object with the `eventType` `ClientEvent` or `Reply`. The `eventType` may be missing
     /// if `event` is `Heartbeat`.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Unsaid> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, EnvelopeError> {
         if !text.trim_start().starts_with('{') {
-            return Err(Unsaid::NoEnvelope);
+            return Err(EnvelopeError::NotAnEnvelope);
         }
-        let fields = Object::of(text).ok_or(Unsaid::NoEnvelope)?;
+        let fields = Object::of(text).ok_or(EnvelopeError::NotAnEnvelope)?;
         let event_type = match fields.get("eventType").map(|value| input::decoded(value.get())) {
             None => None,
             Some(Some(name)) if name == EVENT || name == REPLY => Some(name),
-            Some(_) => return Err(Unsaid::NoEnvelope),
+            Some(_) => return Err(EnvelopeError::NotAnEnvelope),
         };
         if event_type.as_deref() == Some(REPLY) {
             let id = fields.get("requestId").map_or("null", RawValue::get);
             let is_wrong =
                 || format!("requestId must be the number of the event that is answered, not {}", described(id));
-            let id = id.parse().map_err(|_| Unsaid::Wrong(Asked::nothing(None), is_wrong()))?;
+            let id =
+                id.parse().map_err(|_| EnvelopeError::InvalidField(ReplyFields::without_event(None), is_wrong()))?;
             return Ok(Self::Reply { id, data: fields.get("data") });
         }
         let data = fields.get("requestData");
-        let (name, asked) = match (Asked::of(&fields), &event_type) {
-            (Ok(asked), _) => asked,
+        let (name, reply_fields) = match (ReplyFields::of(&fields), &event_type) {
+            (Ok(parsed), _) => parsed,
             (Err(wrong), Some(_)) => return Err(wrong),
-            (Err(_), None) => return Err(Unsaid::NoEnvelope),
+            (Err(_), None) => return Err(EnvelopeError::NotAnEnvelope),
         };
         match (&event_type, &*name) {
-            (_, "Heartbeat") => Ok(Self::Heartbeat(asked)),
-            (None, _) => Err(Unsaid::NoEnvelope),
-            (Some(_), "Register") => Ok(Self::Register(asked, data)),
-            (Some(_), "Unregister") => Ok(Self::Unregister(asked)),
-            (Some(_), _) => Ok(Self::Event { name, asked, data }),
+            (_, "Heartbeat") => Ok(Self::Heartbeat(reply_fields)),
+            (None, _) => Err(EnvelopeError::NotAnEnvelope),
+            (Some(_), "Register") => Ok(Self::Register(reply_fields, data)),
+            (Some(_), "Unregister") => Ok(Self::Unregister(reply_fields)),
+            (Some(_), _) => Ok(Self::Event { name, reply_fields, data }),
         }
     }
 }
 
-impl Asked {
+impl ReplyFields {
     /// Reads `event` and `requestId`. Returns the decoded event name, and both fields for the reply.
-    fn of<'a>(fields: &Object<'a>) -> Result<(Cow<'a, str>, Self), Unsaid> {
+    fn of<'a>(fields: &Object<'a>) -> Result<(Cow<'a, str>, Self), EnvelopeError> {
         let request_id = fields.get("requestId").map(RawValue::get);
         let may_be_echoed = |id: &str| !id.starts_with(['{', '[']) && id.len() <= ECHOED_MAX;
         if let Some(id) = request_id.filter(|id| !may_be_echoed(id)) {
@@ -94,9 +95,9 @@ impl Asked {
             let sentence = format!(
                 "requestId must be a string, a number, true, false or null, of at most {ECHOED_MAX} bytes, not {came}"
             );
-            return Err(Unsaid::Wrong(Self::nothing(None), sentence));
+            return Err(EnvelopeError::InvalidField(Self::without_event(None), sentence));
         }
-        let wrong = |sentence| Unsaid::Wrong(Self::nothing(request_id), sentence);
+        let wrong = |sentence| EnvelopeError::InvalidField(Self::without_event(request_id), sentence);
         let event = fields.get("event").ok_or_else(|| wrong("event is missing".to_owned()))?.get();
         let name =
             input::decoded(event).ok_or_else(|| wrong(format!("event must be a string, not {}", described(event))))?;
@@ -107,7 +108,7 @@ impl Asked {
     }
 
     /// The fields for the reply to an envelope with a missing or invalid field: `event` is `null`.
-    fn nothing(request_id: Option<&str>) -> Self {
+    fn without_event(request_id: Option<&str>) -> Self {
         Self { event: "null".into(), request_id: request_id.map(Into::into) }
     }
 }
@@ -134,11 +135,11 @@ pub(super) fn event(name: &str, request_id: Option<u64>, data: &str) -> Arc<Fram
     Frame::of(&[r#"{"eventType":"ServerEvent","event":"#, name, ",", &request_id, r#""data":"#, data, "}"])
 }
 
-/// Writes a reply. `outcome` is the JSON text of `{ success, data }` or `{ success, error }`. `asked` is `None` in the
-/// reply to a text that is not an envelope.
-pub(super) fn reply(asked: Option<&Asked>, outcome: &str) -> Arc<Frame> {
-    let event = asked.map_or("null", |asked| &asked.event);
-    let (id_name, id) = match asked.and_then(|asked| asked.request_id.as_deref()) {
+/// Writes a reply. `outcome` is the JSON text of `{ success, data }` or `{ success, error }`. `reply_fields` is `None`
+/// if the client's text was not an envelope.
+pub(super) fn reply(reply_fields: Option<&ReplyFields>, outcome: &str) -> Arc<Frame> {
+    let event = reply_fields.map_or("null", |fields| &fields.event);
+    let (id_name, id) = match reply_fields.and_then(|fields| fields.request_id.as_deref()) {
         Some(id) => (r#","requestId":"#, id),
         None => ("", ""),
     };
@@ -157,7 +158,7 @@ pub(super) fn failed(error: &str) -> String {
 
 /// The JSON text of an error: `{ code, message }`.
 pub(super) fn error(error: &Error) -> String {
-    failure(error.code().as_str(), &error.to_string())
+    failure(&error.wire_code(), &error.to_string())
 }
 
 fn failure(code: &str, message: &str) -> String {
@@ -194,31 +195,31 @@ pub(super) fn data<'a>(arguments: &[&'a RawValue]) -> Cow<'a, str> {
     }
 }
 
-/// Why a client may not join the namespace.
-pub(in crate::engine) struct Refusal {
+/// The error for which a client was not admitted to the namespace.
+pub(in crate::engine) struct ConnectError {
     /// The code of the error.
     pub(super) code: String,
     /// The `error` of a reply, as JSON.
     pub(super) error: String,
 }
 
-/// Makes a refusal from the message and the `data` of a CONNECT_ERROR. Without `data`, the message is the error code.
-/// `data` with a `code` and a `message` is used unchanged as the error. Any other `data` comes from an application's
-/// middleware: the code is `forbidden`.
-pub(super) fn refusal(message: &str, data: Option<&str>) -> Refusal {
+/// Creates a [`ConnectError`] from the message and the `data` of a CONNECT_ERROR. Without `data`, the message is the
+/// error code. `data` with a `code` and a `message` is used unchanged as the error. Any other `data` comes from an
+/// application's middleware: the code is `forbidden`.
+pub(super) fn connect_error(message: &str, data: Option<&str>) -> ConnectError {
     #[derive(Deserialize)]
     struct Failure {
         code: String,
         #[serde(rename = "message")]
         _message: String,
     }
-    let Some(data) = data else { return Refusal { code: message.to_owned(), error: failure(message, message) } };
+    let Some(data) = data else { return ConnectError { code: message.to_owned(), error: failure(message, message) } };
     if let Ok(Failure { code, .. }) = serde_json::from_str(data) {
-        return Refusal { code, error: data.to_owned() };
+        return ConnectError { code, error: data.to_owned() };
     }
     let code = Code::Forbidden.as_str();
     let message = serde_json::Value::from(message);
-    Refusal { code: code.to_owned(), error: format!(r#"{{"code":"{code}","message":{message},"data":{data}}}"#) }
+    ConnectError { code: code.to_owned(), error: format!(r#"{{"code":"{code}","message":{message},"data":{data}}}"#) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The receiving side of a client of plain WebSocket: its texts, one after the other, in the task of its reader.
+//! The receiving side of a client of plain WebSocket: processes its texts one after the other, in the reader's task.
 
 use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::{
     close,
-    envelope::{self, Asked, Refusal, Said, Unsaid},
-    state::{Plain, Verdict},
+    envelope::{self, ClientEnvelope, ConnectError, EnvelopeError, ReplyFields},
+    state::{ConnectDecision, PlainState},
 };
 use crate::{
     engine::{client_socket::ClientSocket, connection::Connection, memory::ReceivedCharge, reason::DisconnectReason},
@@ -15,12 +15,12 @@ use crate::{
     input::described,
 };
 
-/// The most texts that are held while a CONNECT is undecided. Together they may have as many bytes as one message.
+/// Maximum number of texts that are held while a CONNECT is undecided. Together they may be as long as one message.
 const HELD_MAX: usize = 256;
 
 /// The receiving side of one client.
 pub(in crate::engine) struct Inbound {
-    plain: Arc<Plain>,
+    plain: Arc<PlainState>,
     phase: Phase,
     /// The texts that arrived while a CONNECT was undecided.
     held: VecDeque<String>,
@@ -29,21 +29,21 @@ pub(in crate::engine) struct Inbound {
     charge: ReceivedCharge,
 }
 
-/// How far the client has come.
+/// The client's state in the root namespace.
 enum Phase {
-    /// It is in no namespace.
+    /// It has not joined.
     Outside,
-    /// Its CONNECT is undecided. The envelope is the `Register` that is to be answered, if it sent one.
-    Entering(Option<Asked>),
-    /// It is in the root namespace.
+    /// Its CONNECT is undecided. The fields are for the reply to its `Register`, if it sent one.
+    Entering(Option<ReplyFields>),
+    /// It has joined. `is_registered` is true if it joined with a `Register`, and false if it joined as a guest.
     Inside { socket: Arc<dyn ClientSocket>, is_registered: bool },
     /// It has sent `Unregister`: further texts are dropped.
     Leaving,
 }
 
 impl Inbound {
-    /// Creates it for a new connection; where the settings say so, CONNECT is asked for at once.
-    pub(in crate::engine) fn new(connection: &Arc<Connection>, plain: &Arc<Plain>) -> Self {
+    /// The receiving side of a new connection. Joins the root namespace at once if the settings say so.
+    pub(in crate::engine) fn new(connection: &Arc<Connection>, plain: &Arc<PlainState>) -> Self {
         let charge = ReceivedCharge::input(&connection.received);
         let (plain, held) = (plain.clone(), VecDeque::new());
         let mut inbound = Self { plain, phase: Phase::Outside, held, held_bytes: 0, charge };
@@ -53,97 +53,103 @@ impl Inbound {
         inbound
     }
 
-    /// Whether the client's CONNECT is decided, so that [`Self::go_on`] has something to do.
+    /// Whether the client's CONNECT was decided, so that [`Self::resume`] must be called.
     pub(in crate::engine) fn is_decided(&self) -> bool {
         self.plain.is_decided()
     }
 
-    /// Takes a text in. Breaks if the connection has ended.
-    pub(in crate::engine) fn take(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
+    /// Processes a text, or holds it while a CONNECT is undecided. Breaks if the connection has ended.
+    pub(in crate::engine) fn receive(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         match self.phase {
             Phase::Entering(_) => self.hold(connection, text),
             Phase::Leaving => ControlFlow::Continue(()),
-            Phase::Outside | Phase::Inside { .. } => self.understand(connection, text, None),
+            Phase::Outside | Phase::Inside { .. } => self.process(connection, text, None),
         }
     }
 
-    /// Takes in the verdict about the CONNECT, and the texts that were held until then.
-    pub(in crate::engine) fn go_on(&mut self, connection: &Arc<Connection>) -> ControlFlow<()> {
-        let Some(verdict) = self.plain.take_verdict() else { return ControlFlow::Continue(()) };
+    /// Processes the decision on the CONNECT, and the texts that were held until then.
+    pub(in crate::engine) fn resume(&mut self, connection: &Arc<Connection>) -> ControlFlow<()> {
+        let Some(decision) = self.plain.take_decision() else { return ControlFlow::Continue(()) };
         let Phase::Entering(register) = std::mem::replace(&mut self.phase, Phase::Outside) else {
             return ControlFlow::Continue(());
         };
-        let mut refusal = None;
-        match (verdict, register) {
-            (Verdict::Yes(socket), register) => {
+        let mut connect_error = None;
+        match (decision, register) {
+            (ConnectDecision::Accepted(socket), register) => {
                 let is_registered = register.is_some();
-                if let Some(asked) = register {
-                    socket.welcome(self.plain.ask(asked));
+                if let Some(reply_fields) = register {
+                    socket.acknowledge_register(self.plain.add_pending_reply(reply_fields));
                 }
                 self.phase = Phase::Inside { socket, is_registered };
             }
-            (Verdict::No(Refusal { error, .. }), Some(asked)) => {
-                connection.send(&envelope::reply(Some(&asked), &envelope::failed(&error)));
+            (ConnectDecision::Refused(ConnectError { error, .. }), Some(reply_fields)) => {
+                connection.send(&envelope::reply(Some(&reply_fields), &envelope::failed(&error)));
             }
-            (Verdict::No(reason), None) => refusal = Some(reason),
+            (ConnectDecision::Refused(error), None) => connect_error = Some(error),
         }
         while !matches!(self.phase, Phase::Entering(_))
             && let Some(text) = self.held.pop_front()
         {
             self.held_bytes -= text.len();
             self.charge.resize(self.held_bytes);
-            self.understand(connection, &text, refusal.as_ref())?;
+            self.process(connection, &text, connect_error.as_ref())?;
         }
         ControlFlow::Continue(())
     }
 
-    /// Parses a text and does what it says. `refusal` is why the CONNECT for which the text was held has been refused.
-    fn understand(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
-        let said = match Said::parse(text) {
-            Ok(said) => said,
-            Err(Unsaid::NoEnvelope) if self.plain.has_envelopes() => {
+    /// Parses and processes a text. If the text was held for a CONNECT that was then refused, `connect_error` is that
+    /// CONNECT's error.
+    fn process(
+        &mut self,
+        connection: &Arc<Connection>,
+        text: &str,
+        connect_error: Option<&ConnectError>,
+    ) -> ControlFlow<()> {
+        let parsed = match ClientEnvelope::parse(text) {
+            Ok(parsed) => parsed,
+            Err(EnvelopeError::NotAnEnvelope) if self.plain.has_envelopes() => {
                 connection.pay();
                 let sentence = "this is no envelope, which is a JSON object whose eventType is ClientEvent or Reply";
                 return fail(connection, None, &Error::BadPayload(sentence.to_owned()));
             }
-            Err(Unsaid::NoEnvelope) => return self.bare_text(connection, text, refusal),
-            Err(Unsaid::Wrong(asked, sentence)) => {
+            Err(EnvelopeError::NotAnEnvelope) => return self.bare_text(connection, text, connect_error),
+            Err(EnvelopeError::InvalidField(reply_fields, sentence)) => {
                 connection.pay();
                 self.plain.envelope_arrived();
-                return fail(connection, Some(&asked), &Error::BadPayload(sentence));
+                return fail(connection, Some(&reply_fields), &Error::BadPayload(sentence));
             }
         };
         self.plain.envelope_arrived();
-        if !matches!(said, Said::Event { .. } | Said::Reply { .. }) {
+        if !matches!(parsed, ClientEnvelope::Event { .. } | ClientEnvelope::Reply { .. }) {
             connection.pay();
         }
-        match said {
-            Said::Heartbeat(asked) => {
-                connection.send(&envelope::reply(Some(&asked), &envelope::done("null")));
+        match parsed {
+            ClientEnvelope::Heartbeat(reply_fields) => {
+                connection.send(&envelope::reply(Some(&reply_fields), &envelope::done("null")));
                 ControlFlow::Continue(())
             }
-            Said::Register(asked, credentials) => self.register(connection, asked, credentials),
-            Said::Unregister(asked) => self.unregister(connection, &asked),
-            Said::Event { name, asked, data } => match (&self.phase, refusal) {
+            ClientEnvelope::Register(reply_fields, credentials) => self.register(connection, reply_fields, credentials),
+            ClientEnvelope::Unregister(reply_fields) => self.unregister(connection, &reply_fields),
+            ClientEnvelope::Event { name, reply_fields, data } => match (&self.phase, connect_error) {
                 (Phase::Inside { socket, .. }, _) => {
                     let name = match envelope::kebab(&name) {
-                        Some(kebab) if !socket.knows(&name) => kebab.into(),
+                        Some(kebab) if !socket.has_event(&name) => kebab.into(),
                         _ => name,
                     };
-                    event(connection, &self.plain, &**socket, &name, asked, data)
+                    event(connection, &self.plain, &**socket, &name, reply_fields, data)
                 }
-                (_, Some(Refusal { error, .. })) => {
-                    connection.send(&envelope::reply(Some(&asked), &envelope::failed(error)));
+                (_, Some(ConnectError { error, .. })) => {
+                    connection.send(&envelope::reply(Some(&reply_fields), &envelope::failed(error)));
                     ControlFlow::Continue(())
                 }
                 (_, None) => self.enter_with(connection, text),
             },
-            Said::Reply { id, data } => {
+            ClientEnvelope::Reply { id, data } => {
                 if let Phase::Inside { socket, .. } = &self.phase {
                     let answer = data.map_or_else(|| "[]".to_owned(), |data| format!("[{data}]"));
                     // It cannot fail: `answer` is a JSON array.
-                    let was_asked = socket.acknowledged(Some(id), &answer, Vec::new()).unwrap_or_default();
-                    if !was_asked {
+                    let is_awaited = socket.ack_received(Some(id), &answer, Vec::new()).unwrap_or_default();
+                    if !is_awaited {
                         connection.pay();
                     }
                 }
@@ -152,32 +158,37 @@ impl Inbound {
         }
     }
 
-    /// Takes in a text that is no envelope: an event of the name in the settings.
-    fn bare_text(&mut self, connection: &Arc<Connection>, text: &str, refusal: Option<&Refusal>) -> ControlFlow<()> {
-        match (&self.phase, refusal) {
+    /// Processes a text that is not an envelope: an event with the name from the settings.
+    fn bare_text(
+        &mut self,
+        connection: &Arc<Connection>,
+        text: &str,
+        connect_error: Option<&ConnectError>,
+    ) -> ControlFlow<()> {
+        match (&self.phase, connect_error) {
             (Phase::Inside { socket, .. }, _) => {
                 let json = serde_json::to_string(&(&connection.shared.settings.plain.text_event, text));
-                let json = json.expect("text is JSON");
-                match socket.receive(connection.arrival(&json, Vec::new(), None)) {
+                let json = json.expect("every string can be encoded as JSON");
+                match socket.receive(connection.incoming_event(&json, Vec::new(), None)) {
                     Ok(()) => ControlFlow::Continue(()),
-                    Err(reason) => connection.refuse(reason, "a text that is no event"),
+                    Err(reason) => connection.break_for_mistake(reason, "a text that is not a valid event"),
                 }
             }
-            (_, Some(Refusal { code, .. })) => {
-                connection.end_with(DisconnectReason::ForcedServerClose, None, close::refusal(code));
+            (_, Some(ConnectError { code, .. })) => {
+                connection.end_with(DisconnectReason::ForcedServerClose, None, close::connect_error(code));
                 ControlFlow::Break(())
             }
             (_, None) => self.enter_with(connection, text),
         }
     }
 
-    /// Asks for CONNECT.
-    fn enter(&mut self, connection: &Arc<Connection>, register: Option<Asked>, credentials: &str) {
+    /// Starts a CONNECT to the root namespace on behalf of the client.
+    fn enter(&mut self, connection: &Arc<Connection>, register: Option<ReplyFields>, credentials: &str) {
         self.phase = Phase::Entering(register);
         connection.connect("/", credentials);
     }
 
-    /// Asks for CONNECT without credentials, and holds the text until that is decided.
+    /// Starts a CONNECT without credentials, and holds the text until the CONNECT is decided.
     fn enter_with(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         self.enter(connection, None, "");
         self.hold(connection, text)
@@ -187,9 +198,8 @@ impl Inbound {
     fn hold(&mut self, connection: &Arc<Connection>, text: &str) -> ControlFlow<()> {
         let bytes = self.held_bytes + text.len();
         if self.held.len() >= HELD_MAX || bytes > connection.shared.settings.max_payload.get() {
-            connection
-                .note_mistake(DisconnectReason::ForcedServerClose, "more frames than may wait until it is let in");
-            connection.end_with(DisconnectReason::ForcedServerClose, None, close::refusal("too-early"));
+            connection.note_mistake(DisconnectReason::ForcedServerClose, "too many frames while CONNECT is undecided");
+            connection.end_with(DisconnectReason::ForcedServerClose, None, close::connect_error("too-early"));
             return ControlFlow::Break(());
         }
         self.held_bytes = bytes;
@@ -198,12 +208,12 @@ impl Inbound {
         ControlFlow::Continue(())
     }
 
-    /// `Register`. A client that is in the namespace as a guest leaves it and joins anew, when its events before this
-    /// one are answered.
+    /// Processes `Register`. A client that is in the namespace as a guest leaves it and joins again, after its earlier
+    /// events are answered.
     fn register(
         &mut self,
         connection: &Arc<Connection>,
-        asked: Asked,
+        reply_fields: ReplyFields,
         credentials: Option<&RawValue>,
     ) -> ControlFlow<()> {
         let credentials = match credentials.map_or("null", RawValue::get) {
@@ -211,37 +221,38 @@ impl Inbound {
             object if object.starts_with('{') => object,
             other => {
                 let sentence = format!("requestData must be an object, not {}", described(other));
-                return fail(connection, Some(&asked), &Error::BadPayload(sentence));
+                return fail(connection, Some(&reply_fields), &Error::BadPayload(sentence));
             }
         };
         match &self.phase {
             Phase::Inside { is_registered: true, .. } => {
-                return fail(connection, Some(&asked), &Error::Conflict("you are registered".to_owned()));
+                return fail(connection, Some(&reply_fields), &Error::Conflict("you are registered".to_owned()));
             }
             Phase::Inside { socket, .. } => {
                 let (socket, connection, credentials) = (socket.clone(), connection.clone(), credentials.to_owned());
-                self.phase = Phase::Entering(Some(asked));
-                socket.clone().in_turn(Box::new(move || {
-                    socket.finish(DisconnectReason::ClientNamespaceDisconnect);
+                self.phase = Phase::Entering(Some(reply_fields));
+                socket.clone().run_in_queue(Box::new(move || {
+                    socket.end(DisconnectReason::ClientNamespaceDisconnect);
                     connection.connect("/", &credentials);
                 }));
             }
-            _ => self.enter(connection, Some(asked), credentials),
+            _ => self.enter(connection, Some(reply_fields), credentials),
         }
         ControlFlow::Continue(())
     }
 
-    /// `Unregister`. Its reply is the last frame, after the replies to the events before it.
-    fn unregister(&mut self, connection: &Arc<Connection>, asked: &Asked) -> ControlFlow<()> {
-        let answer = envelope::reply(Some(asked), &envelope::done("null"));
+    /// Processes `Unregister`. Its reply is sent after the replies to earlier events, as the last frame before the
+    /// close frame.
+    fn unregister(&mut self, connection: &Arc<Connection>, reply_fields: &ReplyFields) -> ControlFlow<()> {
+        let answer = envelope::reply(Some(reply_fields), &envelope::done("null"));
         let phase = std::mem::replace(&mut self.phase, Phase::Leaving);
         let leave = {
             let connection = connection.clone();
             let reason = DisconnectReason::ClientNamespaceDisconnect;
-            move || connection.end_with(reason, Some(&answer), close::goodbye(reason))
+            move || connection.end_with(reason, Some(&answer), close::for_reason(reason))
         };
         match phase {
-            Phase::Inside { socket, .. } => socket.in_turn(Box::new(leave)),
+            Phase::Inside { socket, .. } => socket.run_in_queue(Box::new(leave)),
             _ => leave(),
         }
         self.held.clear();
@@ -250,31 +261,31 @@ impl Inbound {
     }
 }
 
-/// Hands an event to the socket.
+/// Passes an event to the socket.
 fn event(
     connection: &Arc<Connection>,
-    plain: &Plain,
+    plain: &PlainState,
     socket: &dyn ClientSocket,
     name: &str,
-    asked: Asked,
+    reply_fields: ReplyFields,
     data: Option<&RawValue>,
 ) -> ControlFlow<()> {
-    let name_text = serde_json::to_string(name).expect("text is JSON");
+    let name_text = serde_json::to_string(name).expect("every string can be encoded as JSON");
     let json = match data {
         Some(data) => format!("[{name_text},{data}]"),
         None => format!("[{name_text}]"),
     };
-    let id = plain.ask(asked);
-    if socket.receive(connection.arrival(&json, Vec::new(), Some(id))).is_err() {
+    let id = plain.add_pending_reply(reply_fields);
+    if socket.receive(connection.incoming_event(&json, Vec::new(), Some(id))).is_err() {
         connection.pay();
-        let asked = plain.take_asked(id);
-        return fail(connection, asked.as_ref(), &Error::UnknownEvent(name.to_owned()));
+        let reply_fields = plain.take_pending_reply(id);
+        return fail(connection, reply_fields.as_ref(), &Error::UnknownEvent(name.to_owned()));
     }
     ControlFlow::Continue(())
 }
 
 /// Replies with an error.
-fn fail(connection: &Arc<Connection>, asked: Option<&Asked>, error: &Error) -> ControlFlow<()> {
-    connection.send(&envelope::reply(asked, &envelope::failed(&envelope::error(error))));
+fn fail(connection: &Arc<Connection>, reply_fields: Option<&ReplyFields>, error: &Error) -> ControlFlow<()> {
+    connection.send(&envelope::reply(reply_fields, &envelope::failed(&envelope::error(error))));
     ControlFlow::Continue(())
 }

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::envelope::{self, Asked};
+use super::envelope::{self, ReplyFields};
 use crate::{
     engine::{
         frame::Frame,
-        packet::{Kind, Packet},
+        packet::{Packet, PacketType},
         settings::PlainSettings,
         version::Protocol,
     },
@@ -31,9 +31,9 @@ pub(super) fn envelope(frame: &Frame) -> Option<Arc<Frame>> {
     Some(envelope::event(name.get(), id, &envelope::data(arguments)))
 }
 
-/// Renders an event as a bare text. These events have one: `message` and [`PlainSettings::text_event`], if the argument
-/// is a string, and [`PlainSettings::saved_event`], if texts are saved. `None` for all other events, and for an event
-/// that asks for an acknowledgement.
+/// Renders an event as a bare text. Two kinds of events have one: `message` and [`PlainSettings::text_event`], if the
+/// argument is a string; and [`PlainSettings::saved_event`], if texts are saved. `None` for all other events, and for
+/// an event that asks for an acknowledgement.
 pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let (None, json) = event(&text)? else { return None };
@@ -48,20 +48,20 @@ pub(super) fn bare_text(frame: &Frame, settings: &PlainSettings) -> Option<Arc<F
 }
 
 /// Renders an acknowledgement as the reply to a client's event. `None` if the client expects no reply.
-pub(super) fn reply(frame: &Frame, asked: impl FnOnce(u64) -> Option<Asked>) -> Option<Arc<Frame>> {
+pub(super) fn reply(frame: &Frame, reply_fields: impl FnOnce(u64) -> Option<ReplyFields>) -> Option<Arc<Frame>> {
     let text = frame.text(Protocol::V3);
     let packet = Packet::parse(text.get(1..)?).ok()?;
-    let asked = asked(packet.id?)?;
+    let reply_fields = reply_fields(packet.id?)?;
     let json = inlined(packet.data, frame.attachments());
     let arguments: Vec<&RawValue> = serde_json::from_str(&json).ok()?;
-    Some(envelope::reply(Some(&asked), &envelope::outcome(&arguments)))
+    Some(envelope::reply(Some(&reply_fields), &envelope::outcome(&arguments)))
 }
 
 /// The acknowledgement id of an EVENT, if the event asks for one, and the JSON of its name and arguments. `None` for
 /// other packets.
 fn event(text: &str) -> Option<(Option<u64>, &str)> {
     let packet = Packet::parse(text.get(1..)?).ok()?;
-    (packet.kind == Kind::Event).then_some((packet.id, packet.data))
+    (packet.kind == PacketType::Event).then_some((packet.id, packet.data))
 }
 
 /// The text of a saved message whose body is `{ "value": <string> }`. For any other body, the JSON of the body.
@@ -83,9 +83,9 @@ fn saved_text(json: &str) -> Option<String> {
     Some(text.unwrap_or_else(|| body.get().into()).into_owned())
 }
 
-/// Replaces placeholders in `json` by the base64 text of their attachments. Each attachment is inserted once; further
-/// placeholders for it become null. Otherwise a small packet with many placeholders for one large attachment would
-/// become very large.
+/// Replaces placeholders in `json` by the base64 text of their attachments. Each attachment is inserted once, and
+/// further placeholders for it become null. This keeps a small packet with many placeholders for one large attachment
+/// from becoming very large.
 fn inlined<'a>(json: &'a str, attachments: &[Bytes]) -> Cow<'a, str> {
     if attachments.is_empty() {
         return json.into();

@@ -1,4 +1,4 @@
-//! The state of a client of plain WebSocket that the sending and the receiving side of its connection share.
+//! The state of a plain WebSocket client. The sending and the receiving side of its connection share it.
 
 use std::{
     borrow::Cow,
@@ -12,47 +12,48 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    envelope::{self, Asked, Refusal},
+    envelope::{self, ConnectError, ReplyFields},
     rendering,
 };
 use crate::engine::{client_socket::ClientSocket, frame::Frame, settings::PlainSettings};
 
 /// The state of one client.
 #[derive(Default)]
-pub(in crate::engine) struct Plain {
-    /// Whether it has sent an envelope: from then on it gets no bare texts.
+pub(in crate::engine) struct PlainState {
+    /// Whether the client has sent an envelope. From then on it receives envelopes instead of bare texts.
     has_envelopes: AtomicBool,
-    /// What was decided about its last CONNECT, until its reader takes it.
-    verdict: Mutex<Option<Verdict>>,
-    /// The events that are to be answered, by the ids under which its socket acknowledges them.
-    asked: Mutex<HashMap<u64, Asked>>,
+    /// The decision on the client's last CONNECT, until the connection's reader takes the decision.
+    decision: Mutex<Option<ConnectDecision>>,
+    /// The fields of the replies that are not sent yet, by acknowledgement id.
+    pending_replies: Mutex<HashMap<u64, ReplyFields>>,
     next_id: AtomicU64,
 }
 
-/// What was decided about a client's CONNECT.
-pub(in crate::engine) enum Verdict {
+/// The decision on a client's CONNECT.
+pub(in crate::engine) enum ConnectDecision {
     /// The client has joined the namespace.
-    Yes(Arc<dyn ClientSocket>),
+    Accepted(Arc<dyn ClientSocket>),
     /// The client was refused.
-    No(Refusal),
+    Refused(ConnectError),
 }
 
-impl Verdict {
-    /// The client was refused with a message, which is a code where there is no data. `data` is JSON.
+impl ConnectDecision {
+    /// The decision to refuse the client. `message` and `data` are those of CONNECT_ERROR; `data` is JSON. If `data` is
+    /// `None`, `message` is an error code.
     pub(in crate::engine) fn refused(message: &str, data: Option<&str>) -> Self {
-        Self::No(envelope::refusal(message, data))
+        Self::Refused(envelope::connect_error(message, data))
     }
 }
 
-impl Plain {
-    /// A packet as the client gets it. `None` if it gets nothing for it.
+impl PlainState {
+    /// Renders a packet for the client. `None` if the client does not get it.
     pub(in crate::engine) fn rendered<'a>(
         &self,
         frame: &'a Arc<Frame>,
         settings: &PlainSettings,
     ) -> Option<Cow<'a, Arc<Frame>>> {
         if frame.is_ack() {
-            return rendering::reply(frame, |id| self.take_asked(id)).map(Cow::Owned);
+            return rendering::reply(frame, |id| self.take_pending_reply(id)).map(Cow::Owned);
         }
         let rendered = if self.has_envelopes() {
             frame.envelope(rendering::envelope)
@@ -72,30 +73,30 @@ impl Plain {
         self.has_envelopes.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps an event that is to be answered, and returns the id under which its socket acknowledges it.
-    pub(super) fn ask(&self, asked: Asked) -> u64 {
+    /// Stores the fields of a reply. Returns the acknowledgement id under which they are stored.
+    pub(super) fn add_pending_reply(&self, reply_fields: ReplyFields) -> u64 {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.asked.lock().insert(id, asked);
+        self.pending_replies.lock().insert(id, reply_fields);
         id
     }
 
-    /// Takes out the event with this id.
-    pub(super) fn take_asked(&self, id: u64) -> Option<Asked> {
-        self.asked.lock().remove(&id)
+    /// Removes and returns the fields of the reply with this acknowledgement id.
+    pub(super) fn take_pending_reply(&self, id: u64) -> Option<ReplyFields> {
+        self.pending_replies.lock().remove(&id)
     }
 
-    /// Whether a verdict waits for the reader.
+    /// Whether there is a decision that the reader has not taken.
     pub(super) fn is_decided(&self) -> bool {
-        self.verdict.lock().is_some()
+        self.decision.lock().is_some()
     }
 
-    /// Keeps the verdict for the reader, which must be woken then.
-    pub(in crate::engine) fn decide(&self, verdict: Verdict) {
-        *self.verdict.lock() = Some(verdict);
+    /// Stores the decision. The caller then wakes the reader.
+    pub(in crate::engine) fn decide(&self, decision: ConnectDecision) {
+        *self.decision.lock() = Some(decision);
     }
 
-    /// Takes the verdict out.
-    pub(super) fn take_verdict(&self) -> Option<Verdict> {
-        self.verdict.lock().take()
+    /// Removes and returns the decision.
+    pub(super) fn take_decision(&self) -> Option<ConnectDecision> {
+        self.decision.lock().take()
     }
 }

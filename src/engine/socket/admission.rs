@@ -1,33 +1,45 @@
-//! The answer to CONNECT.
+//! Accepts or refuses a CONNECT.
 
 use std::sync::Arc;
 
 use super::{Phase, Socket};
 use crate::engine::{
-    application::Application, flush::PendingFlush, frame::Frame, plain::state::Verdict, version::Protocol,
+    application::Application, flush::PendingFlush, frame::Frame, plain::state::ConnectDecision,
+    reason::DisconnectReason, version::Protocol,
 };
 
 impl Socket {
-    /// Has the library decide on CONNECT. `route` is its name of the namespace. A connect handler then calls
-    /// [`Self::connected`] or [`Self::refuse`].
-    pub(in crate::engine) fn ask_library(&self, route: &str, auth: &str) {
-        self.session.connect(self.shared.library(), route, auth);
+    /// Passes CONNECT to the library, which calls the connect handler. The handler calls [`Self::connected`] or
+    /// [`Self::refuse`].
+    pub(in crate::engine) fn ask_library(&self, auth: &str) {
+        self.session.connect(self.shared.library(), auth);
     }
 
-    /// Refuses the client: CONNECT_ERROR, with a message and data as JSON, if there is any.
+    /// Refuses the client: sends CONNECT_ERROR with a message and `data`, which is JSON.
     pub(crate) fn refuse(self: &Arc<Self>, message: &str, data: Option<&str>) {
         let connection = {
             let mut state = self.state();
             let Phase::Connecting(connection) = std::mem::replace(&mut state.phase, Phase::Closed) else { return };
             connection
         };
-        // Removed before the answer leaves: its client may send another CONNECT as soon as it has read it.
+        // Removed before the answer is sent: the client may send another CONNECT as soon as it has read the answer.
         connection.remove_socket(&**self);
         connection.refuse_connect(&self.namespace, message, data);
         self.session.close(self.shared.library());
     }
 
-    /// Accepts the client: CONNECT is the first packet it gets. False where it has gone meanwhile.
+    /// Ends the connection of a client whose CONNECT is undecided, because the server is closing. The client connects
+    /// again by itself.
+    pub(crate) fn send_away(&self) {
+        let connection = match &self.state().phase {
+            Phase::Connecting(connection) => connection.clone(),
+            Phase::Connected(_) | Phase::Away { .. } | Phase::Closed => return,
+        };
+        connection.end(DisconnectReason::ServerShuttingDown, None);
+    }
+
+    /// Accepts the client: sends CONNECT, as the first packet of the namespace. False if the client has disconnected in
+    /// the meantime.
     pub(crate) fn connected(
         self: &Arc<Self>,
         application: Arc<dyn Application>,
@@ -36,23 +48,23 @@ impl Socket {
         let mut state = self.state();
         let Phase::Connecting(connection) = &state.phase else { return false };
         let connection = connection.clone();
-        connection.joined();
+        connection.namespace_joined();
         connection.push(&self.connect_frame(), false, pending);
         state.phase = Phase::Connected(connection.clone());
         state.application = Some(application);
         if let Some(pid) = &self.pid {
-            self.away.know(pid, self);
+            self.recoverable.add_pid(pid, self);
         }
-        connection.decided(|| Verdict::Yes(self.clone()));
+        connection.connect_decided(|| ConnectDecision::Accepted(self.clone()));
         true
     }
 
-    /// Ends the session of the library: everything that follows CONNECT is between the engine and the layer above.
+    /// Closes the library's session, which is not used after CONNECT.
     pub(crate) fn leave_library(&self) {
         self.session.close(self.shared.library());
     }
 
-    /// The CONNECT that accepts the client, for the first time or again.
+    /// The CONNECT packet that accepts the client, also after a recovery.
     pub(super) fn connect_frame(&self) -> Arc<Frame> {
         match self.protocol {
             Protocol::V4 => Frame::connect(&self.namespace, Some((&self.id.to_string(), self.pid.as_deref()))),

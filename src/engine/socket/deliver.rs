@@ -1,4 +1,4 @@
-//! What is sent to a socket's client.
+//! Sends events and acknowledgements to a socket's client.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 
 use super::{Phase, Socket};
 use crate::engine::{
-    application::Answer, flush::PendingFlush, frame::Frame, output::Pushed, recovery_log::RecoveryLog,
+    application::AckArguments, flush::PendingFlush, frame::Frame, output::PushResult, recovery_log::RecoveryLog,
     version::Protocol,
 };
 
 impl Socket {
-    /// Puts an event, or several that were joined, into the connection's output and into the recovery log. False where
-    /// the client will not get it.
+    /// Appends an event, or several in a joined frame, to the connection's output and to the recovery log. False if the
+    /// client will not get it.
     pub(crate) fn deliver(&self, frame: &Arc<Frame>, is_volatile: bool, pending: &mut PendingFlush<'_>) -> bool {
         let mut state = self.state();
         let state = &mut *state;
@@ -24,18 +24,18 @@ impl Socket {
         match &state.phase {
             Phase::Connected(connection) => {
                 let is_sent = match connection.push(frame, is_volatile, pending) {
-                    Pushed::Queued | Pushed::Schedule => true,
-                    Pushed::Skipped => return false,
-                    Pushed::Gone | Pushed::Full if is_volatile => return false,
-                    // The connection has ended, and this socket is about to learn of it: the event goes to the log.
-                    Pushed::Gone | Pushed::Full => false,
+                    PushResult::Queued | PushResult::Schedule => true,
+                    PushResult::Skipped => return false,
+                    PushResult::Gone | PushResult::Full if is_volatile => return false,
+                    // The connection has ended and will soon notify this socket. The event is kept in the recovery log.
+                    PushResult::Gone | PushResult::Full => false,
                 };
                 if self.pid.is_some() && frame.number() > 0 {
                     self.log(&mut state.log, frame);
                 }
                 is_sent
             }
-            Phase::Away { .. } if !is_volatile && frame.number() > 0 => {
+            Phase::Away { .. } if !is_volatile && !frame.is_transient() && frame.number() > 0 => {
                 self.log(&mut state.log, frame);
                 true
             }
@@ -48,7 +48,7 @@ impl Socket {
         log.push(frame, recovery.events, recovery.bytes, &self.shared.account);
     }
 
-    /// Answers an event: the JSON array of the acknowledgement's arguments, and its attachments. False where the client
+    /// Acknowledges an event of the client. `json` is the array of the acknowledgement's arguments. False if the client
     /// will not get it.
     pub(crate) fn acknowledge(
         &self,
@@ -60,29 +60,29 @@ impl Socket {
         let frame = Frame::ack(&self.namespace, id, json, attachments);
         let state = self.state();
         let Phase::Connected(connection) = &state.phase else { return false };
-        matches!(connection.push(&frame, false, pending), Pushed::Queued | Pushed::Schedule)
+        matches!(connection.push(&frame, false, pending), PushResult::Queued | PushResult::Schedule)
     }
 
-    /// Sends an event that asks for an acknowledgement of this id. The receiver fails when the client goes. `None`
-    /// where the client will not get the event.
-    pub(crate) fn ask(
+    /// Sends an event that requests an acknowledgement with this id. The receiver fails when the client disconnects.
+    /// `None` if the client will not get the event.
+    pub(crate) fn emit_with_ack(
         &self,
         frame: &Arc<Frame>,
         id: u64,
         pending: &mut PendingFlush<'_>,
-    ) -> Option<oneshot::Receiver<Answer>> {
+    ) -> Option<oneshot::Receiver<AckArguments>> {
         let mut state = self.state();
         let Phase::Connected(connection) = &state.phase else { return None };
-        if !matches!(connection.push(frame, false, pending), Pushed::Queued | Pushed::Schedule) {
+        if !matches!(connection.push(frame, false, pending), PushResult::Queued | PushResult::Schedule) {
             return None;
         }
-        let (answer, answered) = oneshot::channel();
-        state.asked.insert(id, answer);
-        Some(answered)
+        let (sender, receiver) = oneshot::channel();
+        state.pending_acks.insert(id, sender);
+        Some(receiver)
     }
 
-    /// Stops waiting for an acknowledgement.
-    pub(crate) fn forget(&self, id: u64) {
-        self.state().asked.remove(&id);
+    /// Stops waiting for an acknowledgement, for example after a timeout.
+    pub(crate) fn cancel_ack(&self, id: u64) {
+        self.state().pending_acks.remove(&id);
     }
 }

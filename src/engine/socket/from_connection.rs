@@ -1,4 +1,5 @@
-//! What a socket's connection calls on it: packets of its client's, pings, and the connection's end.
+//! The methods that a connection calls on its sockets: for the client's packets, for pings, and at the connection's
+//! end. A packet from the client resets the count of failed recoveries (`replays`).
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{Phase, Socket};
 use crate::{
     engine::{
-        application::{Application, Arrival, NotAnEvent},
+        application::{Application, IncomingEvent, NotAnEvent},
         client_socket::ClientSocket,
         reason::DisconnectReason,
         replays::Replays,
@@ -33,7 +34,7 @@ impl ClientSocket for Socket {
         Self::application(self)
     }
 
-    fn receive(&self, arrival: Arrival<'_>) -> Result<(), DisconnectReason> {
+    fn receive(&self, event: IncomingEvent<'_>) -> Result<(), DisconnectReason> {
         let application = {
             let mut state = self.state();
             state.replays = Replays::default();
@@ -44,31 +45,31 @@ impl ClientSocket for Socket {
             }
         };
         match application {
-            Some(application) => application.receive(arrival).map_err(|NotAnEvent| DisconnectReason::ForcedClose),
+            Some(application) => application.receive(event).map_err(|NotAnEvent| DisconnectReason::ForcedClose),
             None => Ok(()),
         }
     }
 
-    fn acknowledged(&self, id: Option<u64>, json: &str, attachments: Vec<Bytes>) -> Result<bool, NotAnEvent> {
+    fn ack_received(&self, id: Option<u64>, json: &str, attachments: Vec<Bytes>) -> Result<bool, NotAnEvent> {
         let arguments: Vec<Box<RawValue>> = match json {
             "" => Vec::new(),
             json => serde_json::from_str(json).map_err(|_| NotAnEvent)?,
         };
-        let asked = {
+        let sender = {
             let mut state = self.state();
             state.replays = Replays::default();
-            id.and_then(|id| state.asked.remove(&id))
+            id.and_then(|id| state.pending_acks.remove(&id))
         };
-        let is_awaited = asked.is_some();
-        if let Some(asked) = asked {
-            // Fails where the receiver was dropped: nobody waits any more.
-            drop(asked.send((arguments, attachments)));
+        let is_awaited = sender.is_some();
+        if let Some(sender) = sender {
+            // Fails if the receiver was dropped, for example after a timeout.
+            drop(sender.send((arguments, attachments)));
         }
         Ok(is_awaited)
     }
 
-    fn finish(self: Arc<Self>, reason: DisconnectReason) {
-        self.end(reason);
+    fn end(self: Arc<Self>, reason: DisconnectReason) {
+        Self::end(&self, reason);
     }
 
     fn kick(self: Arc<Self>) {
@@ -76,12 +77,12 @@ impl ClientSocket for Socket {
     }
 
     fn ping_sent(&self) {
-        self.state().log.pinged();
+        self.state().log.ping_sent();
     }
 
     fn pong_received(&self) {
         let mut state = self.state();
-        state.log.confirmed();
+        state.log.pong_received();
         state.replays = Replays::default();
     }
 

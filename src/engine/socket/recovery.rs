@@ -1,110 +1,131 @@
-//! A socket's client goes away and comes back (Socket.IO's connection state recovery).
+//! Connection state recovery: a socket's client goes away and comes back.
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Phase, Socket};
+use super::{Phase, Socket, charged_handshake::ChargedHandshake};
 use crate::engine::{
     connection::Connection,
     flush::PendingFlush,
     reason::DisconnectReason,
     recovery_log::RecoveryLog,
-    replays::Seen,
+    replays::LastReceived,
     timers::{Ticket, Timed},
 };
 
 impl Socket {
-    /// Bytes of its log, each event in full.
+    /// Bytes in the socket's recovery log. Events that the log shares with others are counted in full.
     pub(in crate::engine) fn log_bytes(&self) -> usize {
         self.state().log.bytes()
     }
 
-    /// Empties its log: from now on its client can only recover it if it has received everything.
-    pub(in crate::engine) fn give_up_log(&self) {
-        self.state().log.give_up();
+    /// Empties the socket's recovery log. From now on the client can recover the socket only if the client has received
+    /// every event.
+    pub(in crate::engine) fn clear_log(&self) {
+        self.state().log.clear();
     }
 
-    /// Its connection of this `sid` has ended.
+    /// Removes and returns the changes of the socket's client since the last call, in order.
+    pub(crate) fn take_changes(&self) -> Vec<ClientChange> {
+        std::mem::take(&mut self.state().changes)
+    }
+
+    /// Handles the end of the connection with this `sid`. A recoverable socket becomes away. Any other socket ends.
     pub(super) fn lose_connection(self: &Arc<Self>, sid: &str, reason: DisconnectReason) {
         let mut state = self.state();
         let (Phase::Connected(own) | Phase::Connecting(own)) = &state.phase else { return };
         if own.sid != sid {
-            // Its client has come back through another connection.
+            // The client has already recovered the socket through another connection.
             return;
         }
-        let may_return = matches!(state.phase, Phase::Connected(_)) && self.pid.is_some() && reason.is_recoverable();
-        if !may_return {
+        let is_recoverable =
+            matches!(state.phase, Phase::Connected(_)) && self.pid.is_some() && reason.is_recoverable();
+        if !is_recoverable {
             drop(state);
             return self.end(reason);
         }
         let until = Instant::now() + self.shared.settings.recovery.window;
         let until = self.shared.timers.insert(until, Arc::downgrade(self) as _);
         state.phase = Phase::Away { reason, until };
-        state.asked.clear();
+        state.pending_acks.clear();
         let Some(application) = state.application.clone() else { return };
         application.leave_seat();
-        let evicted = self.away.add(self.id, self, application.user());
+        let evicted = self.recoverable.add_away(self.id, self, application.user(), reason);
+        state.changes.push(ClientChange::Away(reason));
         drop(state);
-        application.moved();
+        application.away_changed();
         for socket in evicted {
-            socket.give_up();
+            socket.end_if_away();
         }
     }
 
-    /// Its client is back: the events that it missed are sent first, then CONNECT.
-    pub(in crate::engine) fn resume(self: &Arc<Self>, connection: &Arc<Connection>, seen: Seen, auth: &str) -> Resumed {
+    /// Recovers the socket through a new connection: sends the events that the client missed, then CONNECT.
+    pub(in crate::engine) fn recover(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        last_received: LastReceived,
+        auth: &str,
+    ) -> RecoveryResult {
         let mut pending = PendingFlush::new(&self.shared.flushers);
-        let Some(application) = self.application() else { return Resumed::NotYours };
-        if !application.readmit(&connection.handshake, auth) {
-            return Resumed::NotYours;
+        let Some(application) = self.application() else { return RecoveryResult::Refused };
+        let new = ChargedHandshake::new(connection, auth);
+        if !application.readmit(&new.handshake) {
+            return RecoveryResult::Refused;
         }
         let mut guard = self.state();
         let state = &mut *guard;
-        let hanging = match &state.phase {
+        let old_connection = match &state.phase {
             Phase::Away { .. } => None,
             // The server has not noticed yet that the old connection is dead.
-            Phase::Connected(hanging) if !Arc::ptr_eq(hanging, connection) => Some(hanging.clone()),
-            Phase::Connected(_) | Phase::Connecting(_) | Phase::Closed => return Resumed::NotYours,
+            Phase::Connected(old_connection) if !Arc::ptr_eq(old_connection, connection) => {
+                Some(old_connection.clone())
+            }
+            Phase::Connected(_) | Phase::Connecting(_) | Phase::Closed => return RecoveryResult::Refused,
         };
-        if !state.replays.may_go_on(seen) {
+        if !state.replays.may_replay(last_received) {
             drop(guard);
-            tracing::info!(socket = %self.id, "not recovered: what it missed has broken its connection twice");
+            tracing::info!(socket = %self.id, "recovery refused: the connection broke twice while missed events were replayed");
             self.end(DisconnectReason::TransportClose);
-            return Resumed::Broken;
+            return RecoveryResult::Broken;
         }
-        if !is_whole(&state.log, seen) {
+        if !is_whole(&state.log, last_received) {
             drop(guard);
             self.end(DisconnectReason::TransportClose);
-            return Resumed::Lost;
+            return RecoveryResult::Lost;
         }
-        if hanging.is_none() && !application.take_seat(&connection.handshake) {
-            return Resumed::NotYours;
+        if old_connection.is_none() && !application.take_seat(&new.handshake) {
+            return RecoveryResult::Refused;
         }
         if !connection.add_socket(self) {
-            if hanging.is_none() {
+            if old_connection.is_none() {
                 application.leave_seat();
             }
-            return Resumed::NotYours;
+            return RecoveryResult::Refused;
         }
-        connection.joined();
+        connection.namespace_joined();
         if let Phase::Away { until, .. } = std::mem::replace(&mut state.phase, Phase::Connected(connection.clone())) {
             self.shared.timers.remove(until);
-            self.away.remove(self.id, &application.user());
+            self.recoverable.remove_away(self.id, &application.user());
         }
-        for frame in state.log.after(seen.number()) {
+        state.handshake = new;
+        for frame in state.log.replay_after(last_received.number()) {
+            if frame.is_transient() {
+                continue;
+            }
             state.replays.last = frame.number();
             connection.push(frame, false, &mut pending);
         }
         connection.push(&self.connect_frame(), false, &mut pending);
+        state.changes.push(if old_connection.is_none() { ClientChange::Back } else { ClientChange::Replaced });
         drop(guard);
-        match hanging {
-            None => application.moved(),
-            Some(hanging) => hanging.lose(DisconnectReason::TransportClose),
+        if let Some(old_connection) = old_connection {
+            old_connection.abort(DisconnectReason::TransportClose);
         }
-        Resumed::Yes
+        application.away_changed();
+        RecoveryResult::Recovered
     }
 
-    /// Disconnects it for good if its client is away.
-    pub(in crate::engine) fn give_up(self: &Arc<Self>) {
+    /// Ends the socket if its client is away.
+    pub(crate) fn end_if_away(self: &Arc<Self>) {
         self.end_if(|phase| match phase {
             Phase::Away { reason, .. } => Some(*reason),
             _ => None,
@@ -113,7 +134,7 @@ impl Socket {
 }
 
 impl Timed for Socket {
-    /// The recovery window is over. A ticket of an earlier window has no effect.
+    /// The recovery window has ended. The ticket of an earlier window has no effect.
     fn timer_due(self: Arc<Self>, ticket: Ticket, _: Instant) {
         self.end_if(|phase| match phase {
             Phase::Away { reason, until } if *until == ticket => Some(*reason),
@@ -122,19 +143,30 @@ impl Timed for Socket {
     }
 }
 
-/// Whether a log still has everything that came after the last event its client has received.
-fn is_whole(log: &RecoveryLog, seen: Seen) -> bool {
-    !matches!(seen, Seen::Unknown) && log.is_whole_after(seen.number())
+/// Whether a log still has all events after the last one that its client has received.
+fn is_whole(log: &RecoveryLog, last_received: LastReceived) -> bool {
+    !matches!(last_received, LastReceived::Unknown) && log.is_whole_after(last_received.number())
 }
 
-/// Whether a client has recovered a socket.
+/// A change of a socket's client that does not end the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Resumed {
-    Yes,
-    /// It is another user's, or in a phase in which it cannot be recovered.
-    NotYours,
-    /// Some of the events that its client missed are no longer kept.
+pub(crate) enum ClientChange {
+    /// The client's connection has ended, for this reason.
+    Away(DisconnectReason),
+    /// The client has recovered the socket.
+    Back,
+    /// The client has recovered the socket before the server noticed that the old connection was dead.
+    Replaced,
+}
+
+/// The outcome of a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum RecoveryResult {
+    Recovered,
+    /// The socket belongs to another user, or is in a phase in which it cannot be recovered.
+    Refused,
+    /// The log no longer has all events that the client missed.
     Lost,
-    /// Recoveries of this socket have broken the connection too often.
+    /// Too many recoveries of the socket ended with a broken connection.
     Broken,
 }

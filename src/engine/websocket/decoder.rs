@@ -1,11 +1,10 @@
-//! Decodes the frames of a client (RFC 6455, section 5) into messages, however the byte stream was split by the
-//! network.
+//! Decodes the frames of a client (RFC 6455, section 5) into messages. The byte stream may be split at any place.
 
 use std::ops::ControlFlow;
 
 use super::opcode;
 
-/// The most payload bytes of a control frame (section 5.5).
+/// Maximum number of payload bytes of a control frame (section 5.5).
 pub(super) const CONTROL_MAX: usize = 125;
 /// The largest capacity that the buffer of a partial frame keeps between two messages, in bytes.
 const KEPT: usize = 1024;
@@ -17,24 +16,24 @@ pub(crate) enum Message<'a> {
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
-    /// A ping: the answer is a pong with the same payload.
+    /// A ping. The server must answer with a pong that has the same payload.
     Ping(&'a [u8]),
     /// A pong, which needs no answer.
     Pong,
-    /// A close frame with its status code: the answer is a close frame with the same code.
+    /// A close frame with its status code. The server must answer with a close frame that has the same code.
     Close(Option<u16>),
 }
 
-/// Why the receiver of the messages takes no more of them.
+/// Why decoding stops after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The connection is over: all further bytes are dropped.
+    /// The connection has ended. The caller discards all further bytes.
     End,
     /// The further bytes are kept for the next call of [`Decoder::feed`].
     Pause,
 }
 
-/// How a client broke the protocol.
+/// How a client violated RFC 6455.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Violation {
     /// A frame or a close code that the RFC does not allow.
@@ -59,13 +58,13 @@ impl Violation {
 /// Decodes the byte stream of one client.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// The bytes of a frame that is not complete, and of those that wait behind a [`Stop::Pause`].
+    /// The bytes of an incomplete frame, and the bytes after a [`Stop::Pause`].
     partial: Vec<u8>,
-    /// The length that `partial` must reach before its frame is complete; 0 if that is unknown.
+    /// The length of `partial` at which its frame is complete; 0 if that is unknown.
     needed: usize,
-    /// The opcode and the payload so far of a message whose last fragment has not arrived.
+    /// A message whose last fragment has not arrived: its opcode, and its payload so far.
     fragments: Option<(u8, Vec<u8>)>,
-    /// The most bytes of one message, all its fragments together.
+    /// Maximum number of bytes of one message, all fragments together.
     max_payload: usize,
     /// The number of frames decoded, fragments included.
     count: u64,
@@ -93,12 +92,12 @@ impl Decoder {
         self.count
     }
 
-    /// The number of bytes that it holds of messages that were not handed out.
+    /// The number of bytes that the decoder holds, of messages that it has not passed to a sink.
     pub(in crate::engine) fn held(&self) -> usize {
         self.partial.len() + self.fragments.as_ref().map_or(0, |(_, data)| data.len())
     }
 
-    /// Decodes `input` and hands each complete message to `sink`, until `sink` breaks. The payloads are unmasked in
+    /// Decodes `input` and passes each complete message to `sink`, until `sink` breaks. The payloads are unmasked in
     /// place.
     pub(crate) fn feed(
         &mut self,
@@ -125,7 +124,7 @@ impl Decoder {
         Ok(flow)
     }
 
-    /// Decodes the complete frames at the beginning of `input`, and returns how many bytes they have.
+    /// Decodes the complete frames at the beginning of `input`, and returns the number of their bytes.
     fn frames(
         &mut self,
         input: &mut [u8],
@@ -190,7 +189,7 @@ impl Decoder {
         Ok(Some(Header { is_final, opcode, mask: *mask, len: 2 + extended + 4, payload: payload as usize }))
     }
 
-    /// Takes one frame, and hands its message to `sink` if that is complete.
+    /// Processes one frame, and passes its message to `sink` if it is complete.
     fn frame(
         &mut self,
         header: &Header,
@@ -220,7 +219,7 @@ impl Decoder {
     }
 }
 
-/// Hands a data message to `sink`.
+/// Passes a data message to `sink`.
 fn message(
     opcode: u8,
     data: &[u8],

@@ -1,6 +1,6 @@
 //! Encodes the frames that the server sends (RFC 6455, section 5.2): unmasked and never fragmented.
 
-/// The longest header of a server's frame, in bytes: it has no mask.
+/// Maximum length of a server frame's header in bytes. It has no mask.
 pub(in crate::engine) const HEADER_MAX: usize = 10;
 
 /// Writes the header of a frame with a payload of `payload` bytes to the end of `room`. Returns the index in `room` at

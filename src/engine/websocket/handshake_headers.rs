@@ -1,5 +1,4 @@
-//! The headers of a WebSocket handshake (RFC 6455, section 4.2): those that a client must send, and those that answer
-//! it.
+//! The headers of a WebSocket handshake (RFC 6455, section 4.2): checks the request's and builds the response's.
 
 use std::collections::HashSet;
 
@@ -10,26 +9,26 @@ use http::{
 };
 use sha1::{Digest, Sha1};
 
-/// What is hashed together with the client's key (section 1.3).
+/// The constant that is hashed together with the client's key (section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Whether a request asks for a WebSocket: its `Upgrade` header says so.
+/// Whether a request asks for a WebSocket, by its `Upgrade` header.
 pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// The answer to a handshake whose headers are valid.
-pub(crate) struct Acceptance {
+/// The response to a handshake whose headers are valid.
+pub(crate) struct HandshakeResponse {
     /// `Sec-WebSocket-Accept`: proof that the server has read the key.
     accept: HeaderValue,
-    /// The first subprotocol that the client offers, as npm `ws` answers. A browser that offers some closes the
-    /// connection where it gets none.
+    /// The first subprotocol that the client offers, as npm `ws` selects it. A browser that offers subprotocols closes
+    /// the connection if the server selects none.
     subprotocol: Option<HeaderValue>,
 }
 
-impl Acceptance {
-    /// Checks the headers of a handshake: `Upgrade`, `Connection`, the version (13, or 8, which clients of old drafts
-    /// send and npm `ws` takes), the key and the subprotocols. `None` where one of them is wrong.
+impl HandshakeResponse {
+    /// Checks the headers of a handshake: `Upgrade`, `Connection`, the version, the key and the subprotocols. `None` if
+    /// one is wrong. The version must be 13, or 8 as in old drafts, which npm `ws` also accepts.
     pub(in crate::engine) fn of(headers: &HeaderMap) -> Option<Self> {
         let key = headers.get(SEC_WEBSOCKET_KEY)?.as_bytes();
         let is_key = STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
@@ -61,8 +60,8 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// The first offered subprotocol, if any is offered. `None` where the header is no list of names, or a name is in it
-/// twice.
+/// The first offered subprotocol; `Some(None)` if none is offered. `None` if the header is not a list of names, or has
+/// a name twice.
 fn subprotocol(headers: &HeaderMap) -> Option<Option<HeaderValue>> {
     let mut first = None;
     let mut names = HashSet::new();

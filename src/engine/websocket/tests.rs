@@ -1,4 +1,4 @@
-//! Streams of frames as clients may send them, cut wherever the network likes.
+//! Tests of the decoder with streams of frames that clients may send, cut at arbitrary places.
 
 use std::ops::ControlFlow;
 
@@ -29,7 +29,7 @@ impl From<Message<'_>> for Owned {
     }
 }
 
-/// A message in its fragments, with a control frame before each of them that has one.
+/// A message in fragments, with a control frame before some of them.
 #[derive(Debug, Clone)]
 struct Sent {
     message: Owned,
@@ -56,7 +56,7 @@ fn frame(opcode: u8, is_final: bool, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Where the pieces between these cuts begin and end.
+/// The pieces of `bytes` between these cuts.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     ends.sort_unstable();
@@ -130,7 +130,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     })
 }
 
-/// What a decoder makes of a stream that arrives in these pieces.
+/// Decodes a stream that arrives in these pieces. Returns its messages and how it ended.
 fn decode(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     let mut messages = Vec::new();
@@ -147,7 +147,7 @@ fn decode(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>
     (messages, Ok(ControlFlow::Continue(())))
 }
 
-/// [`decode`] that pauses after each message, and goes on with what is kept.
+/// Like [`decode`], with a pause after each message.
 fn decode_with_pauses(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>, Violation>) {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     let mut messages = Vec::new();
@@ -169,7 +169,7 @@ fn decode_with_pauses(pieces: &[&[u8]]) -> (Vec<Owned>, Result<ControlFlow<Stop>
     (messages, Ok(ControlFlow::Continue(())))
 }
 
-/// Frames after which nothing counts, and how a stream ends with them.
+/// The last bytes of a stream, their messages, and how the stream ends.
 fn last() -> impl Strategy<Value = (Vec<u8>, Vec<Owned>, Result<ControlFlow<Stop>, Violation>)> {
     let broken = |bytes: Vec<u8>, violation| (bytes, vec![], Err(violation));
     let closed = |bytes, status| (bytes, vec![Owned::Close(status)], Ok(ControlFlow::Break(Stop::End)));
@@ -178,7 +178,7 @@ fn last() -> impl Strategy<Value = (Vec<u8>, Vec<Owned>, Result<ControlFlow<Stop
     let close = |payload: &[u8]| frame(opcode::CLOSE, true, mask, payload);
     prop::sample::select(vec![
         (vec![], vec![], Ok(ControlFlow::Continue(()))),
-        // The beginning of something.
+        // An incomplete header.
         (vec![0x82, 0xFF, 0, 0], vec![], Ok(ControlFlow::Continue(()))),
         closed(close(&[]), None),
         closed([close(b"\x03\xE8bye"), frame(opcode::TEXT, true, mask, b"late")].concat(), Some(1000)),
@@ -207,7 +207,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn messages_are_the_same_however_the_stream_is_cut(
+    fn the_messages_do_not_depend_on_the_cuts_of_the_stream(
         sent in vec(sent(), 0..5),
         (end_bytes, end_messages, end) in last(),
         cuts in vec(any::<Index>(), 0..12),

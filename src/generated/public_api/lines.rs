@@ -1,4 +1,4 @@
-//! What users see of an item, one line each.
+//! The lines of a public item in `tests/public-api.txt`.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub(super) fn parts(path: &syn::Path) -> (Vec<String>, String) {
     (parts, name)
 }
 
-/// Whether a block is for every type with some traits.
+/// Whether a block implements a trait for a type parameter: `impl<T: Serialize> IntoReply for T`.
 pub(super) fn is_generic(block: &ItemImpl) -> bool {
     let name = named(&block.self_ty).map(|(_, name)| name);
     let mut parameters = block.generics.params.iter();
@@ -39,12 +39,12 @@ fn signature(of: &Signature) -> String {
     text(of).trim_end_matches(',').to_owned()
 }
 
-/// `<T>`; empty where there are no parameters.
+/// `<T>`; empty without parameters.
 fn generics(of: &Generics) -> String {
     if of.params.is_empty() { String::new() } else { text(of) }
 }
 
-/// `impl Trait for Type`, with what it demands.
+/// `impl Trait for Type`, with its `where` clause.
 pub(super) fn heading(block: &ItemImpl) -> String {
     let (_, of, _) = block.trait_.as_ref().expect("it is of a trait");
     let demands = block.generics.where_clause.as_ref().map_or_else(String::new, |clause| format!(" {}", text(clause)));
@@ -65,7 +65,7 @@ pub(super) fn methods(block: &ItemImpl) -> Vec<String> {
     public.collect()
 }
 
-/// What stands at an item itself: its head, what it derives, its fields, variants or functions.
+/// The lines of the item's own definition: its derives, its name, its fields, variants or functions.
 pub(super) fn own_lines(item: &Item) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for attribute in attributes(item) {
@@ -112,7 +112,7 @@ pub(super) fn own_lines(item: &Item) -> BTreeSet<String> {
     lines
 }
 
-/// The fields, or of a struct the public ones.
+/// The fields; of a struct only the public ones.
 fn fields(of: &Fields, is_struct: bool) -> Vec<String> {
     let visible = of.iter().enumerate().filter(|(_, field)| !is_struct || is_public(&field.vis));
     let lines = visible.map(|(place, field)| {

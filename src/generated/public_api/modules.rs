@@ -1,13 +1,13 @@
-//! The modules of the crate, read from their files, and where the names in them are defined.
+//! The modules of the crate, read from their files, and the definitions of the names in them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use syn::{Attribute, Item, Meta, UseTree, Visibility};
 
-/// The modules of the crate, by their paths below it; the root is the empty one.
+/// The items of each module, by the module's path in the crate; the path of the root is empty.
 pub(super) struct Crate(pub(super) BTreeMap<Vec<String>, Vec<Item>>);
 
-/// Where an item is defined: its module, and its name.
+/// The module that defines an item, and the item's name.
 pub(super) type Definition = (Vec<String>, String);
 
 impl Crate {
@@ -18,7 +18,7 @@ impl Crate {
         Self(modules)
     }
 
-    /// Where the item is defined that a module calls by this path. `None` for what is not of this crate.
+    /// The definition of the item that this path means in a module. `None` for an item of another crate.
     pub(super) fn definition(&self, module: &[String], path: &[String], name: &str) -> Option<Definition> {
         let mut at = module.to_vec();
         for (place, part) in path.iter().enumerate() {
@@ -42,7 +42,7 @@ impl Crate {
         self.definition(&at, &from, &name)
     }
 
-    /// The module that another one calls by this path.
+    /// The module that this path means in another module.
     fn module(&self, from: &[String], path: &[String]) -> Option<Vec<String>> {
         let mut at = from.to_vec();
         for part in path {
@@ -86,8 +86,7 @@ pub(super) fn child_of(module: &[String], name: &str) -> Vec<String> {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-/// The names that a `use` brings in, each with the path before it. A renamed one is found by its new name only where
-/// it is public, and there are none.
+/// The names that a `use` imports, each with the path before it. Renamed ones are left out: no public item is renamed.
 pub(super) fn imports(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(path) => {
@@ -136,7 +135,7 @@ pub(super) fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// Whether it is built only for tests or fuzzing, or is hidden from users.
+/// Whether the attribute hides its item from users, or leaves it to tests or fuzzing.
 pub(super) fn is_left_out(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else { return false };
     let tokens = list.tokens.to_string();

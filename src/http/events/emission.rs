@@ -1,4 +1,4 @@
-//! A validated event, and how it is emitted.
+//! Validates an event and emits it.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,15 +28,15 @@ const ACK_MAX_MS: u64 = 60_000;
 pub(super) struct Emission {
     hub: Arc<Hub>,
     event: Encoded,
-    to: Audience,
-    except: Audience,
+    to: Receivers,
+    except: Receivers,
     is_volatile: bool,
     ack: Option<Duration>,
     pub(super) once: Option<Once>,
 }
 
 /// The receivers.
-struct Audience {
+struct Receivers {
     rooms: Vec<Room>,
     users: Vec<UserId>,
     sockets: Vec<SocketId>,
@@ -76,8 +76,8 @@ impl Emission {
         let hub = app.hubs.get(&namespace).ok_or_else(no_such)?;
         Ok(Self {
             event: Encoded::received(text(&event, data.into_iter().chain(args.into_iter().flatten())), Vec::new()),
-            to: Audience::new(&hub, to.rooms, to.users, &to.sockets, to.everyone),
-            except: Audience::new(&hub, except.rooms, except.users, &except.sockets, false),
+            to: Receivers::new(&hub, to.rooms, to.users, &to.sockets, to.everyone),
+            except: Receivers::new(&hub, except.rooms, except.users, &except.sockets, false),
             is_volatile: volatile,
             ack: ack.map(Duration::from_millis),
             hub,
@@ -152,7 +152,7 @@ fn at(index: usize, error: Error) -> Error {
     }
 }
 
-/// The JSON array `["name", ...]`, the arguments as they came.
+/// The JSON array `["name", ...]`, with the arguments byte for byte.
 fn text(event: &str, arguments: impl Iterator<Item = Box<RawValue>>) -> String {
     let mut text = format!("[{}", serde_json::Value::from(event));
     for argument in arguments {
@@ -163,7 +163,7 @@ fn text(event: &str, arguments: impl Iterator<Item = Box<RawValue>>) -> String {
     text
 }
 
-fn answer(receiver: hub::Receiver, answered: Result<hub::Answered>) -> super::Answered {
+fn answer(receiver: hub::Receiver, answered: Result<hub::ClientAck>) -> super::Answered {
     let mut answer =
         super::Answered { socket_id: receiver.client_id, user_id: receiver.user, data: None, args: None, error: None };
     let answered = answered.and_then(|answered| {
@@ -181,7 +181,7 @@ fn answer(receiver: hub::Receiver, answered: Result<hub::Answered>) -> super::An
     answer
 }
 
-impl Audience {
+impl Receivers {
     fn new(hub: &Hub, rooms: Vec<NamedRoom>, users: Vec<UserId>, sockets: &[String], is_everyone: bool) -> Self {
         Self {
             rooms: each_once(rooms.into_iter().map(|NamedRoom(room)| Room::Named(room))),

@@ -1,4 +1,4 @@
-//! The host a request is for, and pages of the server's own.
+//! Tests of the requested host and of the origins that it serves.
 
 use http::{HeaderName, HeaderValue};
 
@@ -24,7 +24,7 @@ fn serves(host: &RequestedHost, origin: &'static str) -> bool {
 }
 
 #[test]
-fn default_ports_count_as_none() {
+fn default_ports_count_as_omitted() {
     for host in ["chat.example", "chat.example:80", "chat.example:443", "Chat.Example", "chat.example:"] {
         for origin in
             ["https://chat.example", "http://chat.example", "https://chat.example:443", "http://chat.example:443"]
@@ -40,7 +40,7 @@ fn default_ports_count_as_none() {
 }
 
 #[test]
-fn only_http_and_https_are_schemes_of_pages() {
+fn only_origins_with_http_or_https_are_served() {
     for scheme in ["ftp", "capacitor", "file", "ws", "wss", "chrome-extension"] {
         let origin = HeaderValue::from_str(&format!("{scheme}://chat.example")).unwrap();
         assert!(!direct("chat.example").serves(&SentOrigin::parse(&origin).unwrap()), "{scheme}");
@@ -48,7 +48,7 @@ fn only_http_and_https_are_schemes_of_pages() {
 }
 
 #[test]
-fn of_several_forwarded_values_the_first_counts() {
+fn the_first_of_several_forwarded_values_is_used() {
     let host = proxied(&[
         ("host", "sockeye:8000"),
         ("x-forwarded-host", "chat.example, inner.example"),
@@ -66,7 +66,7 @@ fn of_several_forwarded_values_the_first_counts() {
 }
 
 #[test]
-fn a_forwarded_port_is_for_a_host_without_one() {
+fn a_forwarded_port_is_used_for_a_host_without_a_port() {
     let elsewhere = [("host", "chat.example:9000"), ("x-forwarded-proto", "http"), ("x-forwarded-port", "8443")];
     assert!(serves(&proxied(&elsewhere).unwrap(), "http://chat.example:9000"));
     assert!(!serves(&proxied(&elsewhere).unwrap(), "http://chat.example:8443"));
@@ -78,7 +78,7 @@ fn a_forwarded_port_is_for_a_host_without_one() {
 }
 
 #[test]
-fn a_page_over_http_is_another_than_the_one_over_https() {
+fn an_http_origin_is_refused_if_the_client_uses_https() {
     for proto in ["https", "HTTPS", "wss", "https, http"] {
         let host = proxied(&[("host", "chat.example"), ("x-forwarded-proto", proto)]).unwrap();
         assert!(serves(&host, "https://chat.example") && !serves(&host, "http://chat.example"), "{proto}");
@@ -90,7 +90,7 @@ fn a_page_over_http_is_another_than_the_one_over_https() {
 }
 
 #[test]
-fn nobody_but_a_trusted_proxy_is_believed() {
+fn forwarding_headers_are_used_only_from_trusted_proxies() {
     let headers = [
         ("host", "chat.example"),
         ("x-forwarded-host", "evil.example"),
@@ -106,7 +106,7 @@ fn nobody_but_a_trusted_proxy_is_believed() {
 }
 
 #[test]
-fn names_of_a_loopback_address_are_few() {
+fn on_a_loopback_address_only_its_names_and_the_configured_hosts_are_accepted() {
     let hosts = [HostPattern::parse("chat.test").unwrap(), HostPattern::parse("*.dev.test").unwrap()];
     for own in [
         "localhost:8000",
@@ -136,11 +136,11 @@ fn names_of_a_loopback_address_are_few() {
         "2130706433",
     ] {
         assert!(!direct(foreign).is_ours(true, &hosts), "{foreign}");
-        assert!(direct(foreign).is_ours(false, &[]), "on an address that others can reach");
+        assert!(direct(foreign).is_ours(false, &[]), "not on a loopback address");
     }
     let by_proxy = proxied(&[("host", "chat.example"), ("x-forwarded-for", "203.0.113.1")]).unwrap();
     assert!(by_proxy.is_ours(true, &[]));
-    assert!(!by_proxy.is_ours(true, &hosts), "where hosts are named, it must be one of them");
+    assert!(!by_proxy.is_ours(true, &hosts), "if hosts are configured, it must be one of them");
     assert!(by_proxy.is_ours(true, &[HostPattern::parse("chat.example").unwrap()]));
     assert!(!proxied(&[("host", "evil.example")]).unwrap().is_ours(true, &[]), "it came through no proxy");
 }

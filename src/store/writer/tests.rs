@@ -6,38 +6,42 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::{
-    config::StoreConfig,
+    config::{SearchConfig, StoreConfig},
     store::{Store, command::Probe, failure::Failure},
     tellings::Hold,
 };
 
-/// Panics in the one place of the writing thread where nothing catches it.
+/// Panics in [`Task::fail`]. The writing thread catches panics of its other calls, but not of this one.
 struct BadFailure;
 
 impl Task for BadFailure {
-    fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
-        Err(rusqlite::Error::InvalidQuery)
+    fn needs(&self, _: &mut Needs) {}
+
+    fn run(&mut self, _: &mut dyn Tables) -> anyhow::Result<()> {
+        anyhow::bail!("as a broken database would")
     }
 
-    fn fail(&mut self) {
+    fn fail(&mut self, _: &'static str) {
         panic!("as a bug would")
     }
 
     fn finish(self: Box<Self>, _: &mut Tellings) {}
 }
 
-/// Its follower is heard by very many.
+/// A task whose callback emits to very many sockets.
 struct Telling {
     told: Arc<AtomicUsize>,
     hub: Arc<Holder>,
 }
 
 impl Task for Telling {
-    fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
+    fn needs(&self, _: &mut Needs) {}
+
+    fn run(&mut self, _: &mut dyn Tables) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn fail(&mut self) {}
+    fn fail(&mut self, _: &'static str) {}
 
     fn finish(self: Box<Self>, tellings: &mut Tellings) {
         let hub: Arc<dyn Hold> = self.hub.clone();
@@ -60,7 +64,7 @@ impl Hold for Holder {
 }
 
 #[tokio::test]
-async fn other_tasks_run_between_the_followers_of_one_commit_whose_events_leave_together() {
+async fn a_long_commit_yields_between_its_callbacks_and_delivers_its_events_at_its_end() {
     let (told, hub) = (Arc::new(AtomicUsize::new(0)), Arc::new(Holder::default()));
     let telling = || Box::new(Telling { told: told.clone(), hub: hub.clone() }) as Box<dyn Task>;
     let (committed, publish) = mpsc::channel(1);
@@ -79,15 +83,17 @@ async fn other_tasks_run_between_the_followers_of_one_commit_whose_events_leave_
     assert_eq!(hub.releases.load(Ordering::Relaxed), 1);
 }
 
-/// Its follower panics.
-struct BadFollower;
+/// A task whose callback panics.
+struct BadCallback;
 
-impl Task for BadFollower {
-    fn run(&mut self, _: &mut Tables) -> rusqlite::Result<()> {
+impl Task for BadCallback {
+    fn needs(&self, _: &mut Needs) {}
+
+    fn run(&mut self, _: &mut dyn Tables) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn fail(&mut self) {}
+    fn fail(&mut self, _: &'static str) {}
 
     fn finish(self: Box<Self>, _: &mut Tellings) {
         panic!("as a bug would")
@@ -95,11 +101,11 @@ impl Task for BadFollower {
 }
 
 #[tokio::test]
-async fn a_follower_that_panics_does_not_keep_the_others_of_its_commit() {
+async fn after_a_panicking_callback_the_other_callbacks_of_the_commit_still_run() {
     let (told, hub) = (Arc::new(AtomicUsize::new(0)), Arc::new(Holder::default()));
     let telling = || Box::new(Telling { told: told.clone(), hub: hub.clone() }) as Box<dyn Task>;
     let (committed, publish) = mpsc::channel(1);
-    committed.send(vec![telling(), Box::new(BadFollower), telling()]).await.unwrap();
+    committed.send(vec![telling(), Box::new(BadCallback), telling()]).await.unwrap();
     drop(committed);
     publish_in_order(publish).await.unwrap();
     assert_eq!(told.load(Ordering::Relaxed), 2);
@@ -112,7 +118,9 @@ struct BadCommand;
 impl Command for BadCommand {
     type Output = ();
 
-    fn apply(&self, _: &mut Tables) -> Result<(), Failure> {
+    fn needs(&self, _: &mut Needs) {}
+
+    fn apply(&self, _: &mut dyn Tables) -> Result<(), Failure> {
         panic!("as a bug would")
     }
 }
@@ -122,13 +130,13 @@ async fn a_store_that_is_dropped_unlocks_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
-    drop(Store::open(&config, &Metrics::off(), &mut background).unwrap());
+    drop(Store::open(&config, &SearchConfig::default(), &Metrics::off(), &mut background).unwrap());
     let again = async {
-        while Store::open(&config, &Metrics::off(), &mut background).is_err() {
+        while Store::open(&config, &SearchConfig::default(), &Metrics::off(), &mut background).is_err() {
             task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("its thread ends");
+    tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("the writing thread ends");
 }
 
 #[tokio::test]
@@ -136,8 +144,8 @@ async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
-    let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
-    assert!(store.writer.inbox.push(Box::new(BadFailure)).is_ok());
+    let store = Store::open(&config, &SearchConfig::default(), &Metrics::off(), &mut background).unwrap();
+    assert!(store.writer().inbox.push(Box::new(BadFailure)).is_ok());
     background.supervisor().failed().await;
     assert_eq!(background.supervisor().failure(), Some("store-writer panicked: as a bug would"));
     let (refused, probe) = oneshot::channel();
@@ -148,11 +156,11 @@ async fn a_thread_that_panics_is_reported_and_writes_are_unavailable() {
 }
 
 #[tokio::test]
-async fn a_write_that_panics_has_failed_and_the_next_one_is_written() {
+async fn a_panicking_write_fails_and_the_next_write_is_committed() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
     let mut background = Background::default();
-    let store = Store::open(&config, &Metrics::off(), &mut background).unwrap();
+    let store = Store::open(&config, &SearchConfig::default(), &Metrics::off(), &mut background).unwrap();
     let (failed, bug) = oneshot::channel();
     store.write(BadCommand, move |result, _| failed.send(result.is_err()).unwrap());
     assert!(bug.await.unwrap());

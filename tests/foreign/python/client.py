@@ -1,5 +1,6 @@
-"""python-socketio, as it is on PyPI: what it is told on standard input it emits, what it hears it writes on standard
-output, a JSON to a line. Arguments: the server's URL, the transports with commas, and "sync" or "asyncio"."""
+"""An unmodified python-socketio client. It emits the events that it reads from standard input, and writes the events that
+it receives to standard output, one JSON per line. Arguments: the server's URL, the transports separated by commas, and
+"sync" or "asyncio"."""
 
 import asyncio
 import json
@@ -29,7 +30,7 @@ def meant(value):
     return [meant(item) for item in value] if isinstance(value, list) else value
 
 
-def heard(event, *args):
+def received(event, *args):
     with lock:
         print(json.dumps({"event": event, "args": shown(args)}), flush=True)
 
@@ -39,16 +40,16 @@ def said(line):
     return said["emit"], tuple(meant(said["args"]))
 
 
-# Handlers take as many arguments as the server emits, as everybody's do: one more is a TypeError, and nothing is heard.
+# Handlers take exactly the arguments that the server emits, as usual: with one more, the call is a TypeError.
 
 
 def sync_client(url, transports):
     client = socketio.Client(reconnection=False)
-    client.on("connect", lambda: heard("connect"))
-    client.on("none", lambda: heard("none"))
-    client.on("one", lambda data: heard("one", data))
-    client.on("two", lambda first, second: heard("two", first, second))
-    client.on("*", heard)
+    client.on("connect", lambda: received("connect"))
+    client.on("none", lambda: received("none"))
+    client.on("one", lambda data: received("one", data))
+    client.on("two", lambda first, second: received("two", first, second))
+    client.on("*", received)
     client.connect(url, transports=transports)
     for line in sys.stdin:
         client.emit(*said(line))
@@ -59,19 +60,19 @@ async def asyncio_client(url, transports):
     client = socketio.AsyncClient(reconnection=False)
 
     async def connect():
-        heard("connect")
+        received("connect")
 
     async def none():
-        heard("none")
+        received("none")
 
     async def one(data):
-        heard("one", data)
+        received("one", data)
 
     async def two(first, second):
-        heard("two", first, second)
+        received("two", first, second)
 
     async def other(event, *args):
-        heard(event, *args)
+        received(event, *args)
 
     for name, handler in {"connect": connect, "none": none, "one": one, "two": two, "*": other}.items():
         client.on(name, handler)

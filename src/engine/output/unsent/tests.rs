@@ -1,4 +1,4 @@
-//! Order, bounds, and what happens to frames that were written in part.
+//! Tests of the queue's order, its bounds, and partly written frames.
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
@@ -10,11 +10,11 @@ fn frame(text: usize, attachments: &[usize], byte: u8) -> Arc<Frame> {
     Frame::event("/", None, &char::from(byte).to_string().repeat(text), attachments, None)
 }
 
-/// What happens to a queue.
+/// A random step of the property test.
 #[derive(Debug, Clone)]
 enum Step {
     Push(Vec<usize>),
-    /// Writes take this many bytes each, then the kernel takes no more.
+    /// Each write accepts this number of bytes; then the kernel's buffer is full.
     Write(Vec<usize>),
 }
 
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn bytes_leave_in_order_and_once_however_few_a_write_takes(
+    fn bytes_are_written_once_and_in_order_even_if_each_write_accepts_few(
         frames in vec((0..300_usize, vec(0..300_usize, 0..3), any::<u8>()), 1..8),
         steps in vec(step(), 1..20),
         is_legacy in any::<bool>(),
@@ -36,14 +36,14 @@ proptest! {
         let mut frames: Vec<_> =
             frames.iter().map(|(text, attachments, byte)| frame(*text, attachments, *byte)).collect();
         frames.push(Frame::joined(frames.clone()));
-        let mut queue = Unsent::new(protocol, &Account::unbounded());
+        let mut queue = UnsentFrames::new(protocol, &Account::unbounded());
         let (mut pushed, mut left) = (Vec::new(), Vec::new());
         for step in steps.into_iter().chain([Step::Write(vec![usize::MAX; 1_000])]) {
             match step {
                 Step::Push(indices) => for index in indices {
                     let frame = &frames[index % frames.len()];
                     prop_assert!(queue.push(frame, usize::MAX));
-                    pushed.extend_from_slice(frame.wire(protocol));
+                    pushed.extend_from_slice(frame.websocket_bytes(protocol));
                 },
                 Step::Write(taken) => {
                     let mut taken = taken.into_iter();
@@ -65,8 +65,8 @@ proptest! {
 }
 
 #[test]
-fn an_empty_queue_takes_any_frame_and_then_only_what_fits() {
-    let mut queue = Unsent::new(Protocol::V4, &Account::unbounded());
+fn an_empty_queue_accepts_any_frame_and_then_only_frames_that_fit() {
+    let mut queue = UnsentFrames::new(Protocol::V4, &Account::unbounded());
     let frame = Frame::engine("0123456789");
     assert!(queue.push(&frame, 5));
     assert!(!queue.push(&frame, 23));
@@ -75,10 +75,10 @@ fn an_empty_queue_takes_any_frame_and_then_only_what_fits() {
 }
 
 #[test]
-fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
+fn a_partly_written_frame_is_completed_and_the_others_are_removed() {
     let frame = Frame::engine("0123456789");
     for (taken, left) in [(0, 0), (5, 7), (12, 0), (17, 7)] {
-        let mut queue = Unsent::new(Protocol::Plain, &Account::unbounded());
+        let mut queue = UnsentFrames::new(Protocol::Plain, &Account::unbounded());
         for _ in 0..3 {
             assert!(queue.push(&frame, usize::MAX));
         }
@@ -86,7 +86,7 @@ fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
         assert!(
             queue.write(|_| room.next().filter(|taken| *taken > 0).ok_or(io::ErrorKind::WouldBlock.into())).is_err()
         );
-        queue.forget_whole_frames();
+        queue.remove_unstarted();
         assert_eq!(queue.bytes(), left, "{taken}");
         assert!(queue.push(&frame, usize::MAX));
         let mut rest = Vec::new();
@@ -95,23 +95,26 @@ fn what_has_left_in_part_is_finished_and_the_rest_forgotten() {
             Ok(bytes.len())
         });
         assert!(result.is_ok());
-        let wire = frame.wire(Protocol::Plain);
+        let wire = frame.websocket_bytes(Protocol::Plain);
         assert_eq!(rest, [&wire[wire.len() - left..], wire].concat(), "{taken}");
     }
 }
 
 #[test]
-fn of_packets_that_were_joined_the_one_that_has_left_in_part_is_finished() {
+fn only_the_partly_written_packet_of_a_joined_frame_is_completed() {
     let packets = ["0123456789", "a", "0123456789"].map(Frame::engine);
-    let wire = Frame::joined(packets.to_vec()).wire(Protocol::V4).to_vec();
-    assert_eq!(wire, packets.iter().flat_map(|packet| packet.wire(Protocol::V4)).copied().collect::<Vec<_>>());
+    let wire = Frame::joined(packets.to_vec()).websocket_bytes(Protocol::V4).to_vec();
+    assert_eq!(
+        wire,
+        packets.iter().flat_map(|packet| packet.websocket_bytes(Protocol::V4)).copied().collect::<Vec<_>>()
+    );
     for taken in 0..=wire.len() {
-        let mut queue = Unsent::new(Protocol::V4, &Account::unbounded());
+        let mut queue = UnsentFrames::new(Protocol::V4, &Account::unbounded());
         assert!(queue.push(&Frame::joined(packets.to_vec()), usize::MAX));
         assert!(queue.push(&packets[0], usize::MAX));
         let mut room = [taken].into_iter().filter(|taken| *taken > 0);
         assert!(queue.write(|_| room.next().ok_or(io::ErrorKind::WouldBlock.into())).is_err());
-        queue.forget_whole_frames();
+        queue.remove_unstarted();
         let ends = [0, 12, 15, 27];
         let end = ends.into_iter().find(|end| *end >= taken).unwrap();
         assert_eq!(queue.bytes(), end - taken, "{taken}");
@@ -126,8 +129,8 @@ fn of_packets_that_were_joined_the_one_that_has_left_in_part_is_finished() {
 }
 
 #[test]
-fn a_write_that_takes_nothing_fails() {
-    let mut queue = Unsent::new(Protocol::V4, &Account::unbounded());
+fn a_write_of_zero_bytes_is_an_error() {
+    let mut queue = UnsentFrames::new(Protocol::V4, &Account::unbounded());
     queue.push(&Frame::engine("2"), usize::MAX);
     assert_eq!(queue.write(|_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
     assert_eq!(queue.bytes(), 3);

@@ -1,4 +1,4 @@
-//! Envelopes as clients write them.
+//! Tests of parsing and writing envelopes.
 
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value as Json, json};
@@ -10,15 +10,19 @@ fn text(frame: &Frame) -> Json {
     serde_json::from_str(&frame.text(Protocol::Plain)).expect("JSON")
 }
 
-fn asked(envelope: &str) -> Asked {
-    match Said::parse(envelope) {
-        Ok(Said::Event { asked, .. } | Said::Register(asked, _) | Said::Heartbeat(asked)) => asked,
+fn reply_fields(envelope: &str) -> ReplyFields {
+    match ClientEnvelope::parse(envelope) {
+        Ok(
+            ClientEnvelope::Event { reply_fields, .. }
+            | ClientEnvelope::Register(reply_fields, _)
+            | ClientEnvelope::Heartbeat(reply_fields),
+        ) => reply_fields,
         _ => panic!("{envelope} is none of these"),
     }
 }
 
 #[test]
-fn pascal_case_becomes_kebab_case_and_nothing_else_does() {
+fn only_pascal_case_becomes_kebab_case() {
     assert_eq!(kebab("SendMessage").as_deref(), Some("send-message"));
     assert_eq!(kebab("Typing").as_deref(), Some("typing"));
     assert_eq!(kebab("Room2Room").as_deref(), Some("room2-room"));
@@ -28,9 +32,9 @@ fn pascal_case_becomes_kebab_case_and_nothing_else_does() {
 }
 
 #[test]
-fn what_is_left_out_differs_from_null() {
-    let data = |envelope| match Said::parse(envelope) {
-        Ok(Said::Event { data, .. }) => data.map(RawValue::get),
+fn an_absent_field_differs_from_null() {
+    let data = |envelope| match ClientEnvelope::parse(envelope) {
+        Ok(ClientEnvelope::Event { data, .. }) => data.map(RawValue::get),
         _ => panic!("{envelope} is no event"),
     };
     assert_eq!(data(r#"{"eventType":"ClientEvent","event":"a"}"#), None);
@@ -42,20 +46,23 @@ fn what_is_left_out_differs_from_null() {
 }
 
 #[test]
-fn a_heartbeat_needs_no_type_and_everything_else_does() {
-    assert!(matches!(Said::parse(r#"{"event":"Heartbeat"}"#), Ok(Said::Heartbeat(_))));
-    assert!(Said::parse(r#"{"event":"Register"}"#).is_err());
-    assert!(Said::parse(r#"{"eventType":"ServerEvent","event":"Heartbeat"}"#).is_err());
+fn only_a_heartbeat_may_omit_the_event_type() {
+    assert!(matches!(ClientEnvelope::parse(r#"{"event":"Heartbeat"}"#), Ok(ClientEnvelope::Heartbeat(_))));
+    assert!(ClientEnvelope::parse(r#"{"event":"Register"}"#).is_err());
+    assert!(ClientEnvelope::parse(r#"{"eventType":"ServerEvent","event":"Heartbeat"}"#).is_err());
 }
 
 #[test]
-fn what_is_echoed_is_short_and_a_scalar() {
+fn a_request_id_or_event_that_is_no_short_scalar_is_refused() {
     let envelope =
         |event: &str, id: &str| format!(r#"{{"eventType":"ClientEvent","event":"{event}","requestId":{id}}}"#);
     for (event, id) in [("a", "{}"), ("a", "[1]"), (&*"x".repeat(255), "1"), ("a", &*"1".repeat(257))] {
-        assert!(matches!(Said::parse(&envelope(event, id)), Err(Unsaid::Wrong(..))), "{event} {id}");
+        assert!(
+            matches!(ClientEnvelope::parse(&envelope(event, id)), Err(EnvelopeError::InvalidField(..))),
+            "{event} {id}"
+        );
     }
-    assert!(Said::parse(&envelope(&"x".repeat(254), &"1".repeat(256))).is_ok());
+    assert!(ClientEnvelope::parse(&envelope(&"x".repeat(254), &"1".repeat(256))).is_ok());
 }
 
 #[test]
@@ -70,18 +77,20 @@ fn a_field_of_the_wrong_type_is_named() {
             "requestId must be the number of the event that is answered, not a string",
         ),
     ] {
-        let Err(Unsaid::Wrong(_, sentence)) = Said::parse(envelope) else { panic!("{envelope}") };
+        let Err(EnvelopeError::InvalidField(_, sentence)) = ClientEnvelope::parse(envelope) else {
+            panic!("{envelope}")
+        };
         assert_eq!(sentence, expected);
     }
     for text in [r#"{"event":7}"#, r#"{"eventType":7,"event":"a"}"#, r#"{"eventType":"chat"}"#, "[]", "{"] {
-        assert!(matches!(Said::parse(text), Err(Unsaid::NoEnvelope)), "{text} is a bare text");
+        assert!(matches!(ClientEnvelope::parse(text), Err(EnvelopeError::NotAnEnvelope)), "{text} is a bare text");
     }
     let half = r#"{"\ud83d":1,"eventType":"ClientEvent","event":"a\ud83d"}"#;
-    assert!(matches!(Said::parse(half), Ok(Said::Event { name, .. }) if name == "a\u{fffd}"));
+    assert!(matches!(ClientEnvelope::parse(half), Ok(ClientEnvelope::Event { name, .. }) if name == "a\u{fffd}"));
 }
 
 #[test]
-fn replies_of_ours_are_taken_over_and_others_are_data() {
+fn an_enveloped_reply_is_sent_unchanged_and_other_arguments_become_its_data() {
     let outcome = |arguments: &str| {
         let arguments: Vec<&RawValue> = serde_json::from_str(arguments).expect("an array");
         super::outcome(&arguments).into_owned()
@@ -99,10 +108,10 @@ fn replies_of_ours_are_taken_over_and_others_are_data() {
 }
 
 #[test]
-fn replies_are_written_as_this_module_expects_them() {
-    use crate::protocol::acknowledgement;
+fn replies_of_the_enveloped_form_are_recognised_as_replies() {
+    use crate::protocol::ReplyForm;
     for result in [Ok(json!({ "a": 1 })), Ok(Json::Null), Err(Error::TokenExpired(None))] {
-        let (arguments, _) = acknowledgement(result);
+        let (arguments, _) = ReplyForm::Enveloped.acknowledgement(result);
         let arguments: Vec<&RawValue> = serde_json::from_str(&arguments.json).expect("an array");
         assert!(is_reply(arguments[0].get()), "{}", arguments[0]);
     }
@@ -110,12 +119,12 @@ fn replies_are_written_as_this_module_expects_them() {
 
 proptest! {
     #[test]
-    fn any_text_is_an_envelope_or_none(text in "\\PC*") {
-        drop(Said::parse(&text));
+    fn no_text_makes_the_parser_panic(text in "\\PC*") {
+        drop(ClientEnvelope::parse(&text));
     }
 
     #[test]
-    fn any_members_are_an_envelope_or_none(
+    fn no_members_make_the_parser_panic(
         members in vec((
             prop::sample::select(vec!["eventType", "event", "requestId", "requestData", "data", "x"]),
             prop::sample::select(vec![
@@ -124,23 +133,23 @@ proptest! {
         ), 0..6),
     ) {
         let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-        drop(Said::parse(&format!("{{{}}}", members.join(","))));
+        drop(ClientEnvelope::parse(&format!("{{{}}}", members.join(","))));
     }
 
     #[test]
-    fn a_kebab_name_comes_back_from_pascal_case(words in vec("[a-z][a-z0-9]{0,8}", 1..4)) {
+    fn a_name_in_pascal_case_becomes_its_words_in_kebab_case(words in vec("[a-z][a-z0-9]{0,8}", 1..4)) {
         let pascal: String = words.iter().map(|word| word[..1].to_uppercase() + &word[1..]).collect();
         prop_assert_eq!(kebab(&pascal), Some(words.join("-")));
     }
 
     #[test]
-    fn an_answer_repeats_what_was_asked(event in "\\PC{0,40}", id in option::of("\\PC{0,40}"), is_done in any::<bool>()) {
+    fn a_reply_repeats_event_and_request_id(event in "\\PC{0,40}", id in option::of("\\PC{0,40}"), is_done in any::<bool>()) {
         let mut envelope = json!({ "eventType": "ClientEvent", "event": event });
         if let Some(id) = &id {
             envelope["requestId"] = json!(id);
         }
         let outcome = if is_done { done("[1]") } else { failed(&error(&Error::TokenExpired(None))) };
-        let written = text(&reply(Some(&asked(&envelope.to_string())), &outcome));
+        let written = text(&reply(Some(&reply_fields(&envelope.to_string())), &outcome));
         let mut expected: Json = serde_json::from_str(&outcome).expect("JSON");
         expected["eventType"] = json!("Reply");
         expected["event"] = json!(event);

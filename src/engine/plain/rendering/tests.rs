@@ -1,4 +1,4 @@
-//! Packets as clients of plain WebSocket get them.
+//! Packets rendered for clients of plain WebSocket.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn written(frame: Option<Arc<Frame>>) -> Option<String> {
 }
 
 #[test]
-fn an_envelope_holds_the_arguments_as_they_were_written_and_no_offset() {
+fn an_envelope_has_the_arguments_unchanged_and_no_offset() {
     let offsets = Offsets::new();
     let envelope = |json| written(super::envelope(&Frame::event("/", None, json, Vec::new(), Some(&offsets))));
     let expected = r#"{"eventType":"ServerEvent","event":"a","data":{"n" : 1.00}}"#;
@@ -36,7 +36,7 @@ fn an_envelope_holds_the_arguments_as_they_were_written_and_no_offset() {
 }
 
 #[test]
-fn an_attachment_is_written_once_however_often_it_is_asked_for() {
+fn an_attachment_with_several_placeholders_is_inserted_once() {
     let place = r#"{"_placeholder":true,"num":0}"#;
     let json = format!(r#"["a",[{place}, 1.00,"\ud83d",{place}]]"#);
     let frame = Frame::event("/", None, &json, vec![Bytes::from_static(b"hello")], None);
@@ -56,7 +56,7 @@ fn only_events_have_envelopes() {
 }
 
 #[test]
-fn bare_texts_are_strings_alone() {
+fn only_an_event_with_one_string_is_a_bare_text() {
     let settings = settings("chat", None);
     let bare = |json| written(bare_text(&Frame::event("/", None, json, Vec::new(), None), &settings));
     assert_eq!(bare(r#"["message","a\u00e9\"\n"]"#).as_deref(), Some("aé\"\n"));
@@ -73,11 +73,11 @@ fn bare_texts_are_strings_alone() {
         assert_eq!(bare(json), None, "{json}");
     }
     let asks = Frame::event("/", Some(1), r#"["message","a"]"#, Vec::new(), None);
-    assert!(bare_text(&asks, &settings).is_none(), "nobody could answer");
+    assert!(bare_text(&asks, &settings).is_none(), "a bare text cannot ask for an acknowledgement");
 }
 
 #[test]
-fn what_is_saved_is_the_text_or_the_bodys_json() {
+fn a_saved_message_is_its_text_or_the_json_of_its_body() {
     let settings = settings("send-message", Some("message-saved"));
     let saved = |body: &str| {
         let json = format!(r#"["message-saved",{{"success":true,"message":{{"id":"x","body":{body}}}}}]"#);
@@ -91,7 +91,7 @@ fn what_is_saved_is_the_text_or_the_bodys_json() {
 
 proptest! {
     #[test]
-    fn an_envelope_says_what_the_packet_says(
+    fn an_envelope_has_the_name_and_the_arguments_of_its_packet(
         name in "\\PC{1,20}",
         arguments in vec("\\PC{0,200}", 0..3),
         ack in option::of(any::<u64>()),
@@ -120,7 +120,7 @@ proptest! {
         }
         let text = envelope.text(Protocol::Plain);
         prop_assert_eq!(serde_json::from_str::<Json>(&text).expect("JSON"), expected);
-        prop_assert!(envelope.wire(Protocol::Plain).ends_with(text.as_bytes()));
+        prop_assert!(envelope.websocket_bytes(Protocol::Plain).ends_with(text.as_bytes()));
         prop_assert!(Arc::ptr_eq(envelope, frame.envelope(super::envelope).expect("it is an event")), "written once");
     }
 }

@@ -1,12 +1,12 @@
-//! rust_socketio, as it is on crates.io: what it is told on standard input it emits, what it hears it writes on standard
-//! output, a JSON to a line. Arguments: the server's URL and the transports.
+//! An unmodified rust_socketio client. It emits the events that it reads from standard input, and writes the events that
+//! it receives to standard output, one JSON per line. Arguments: the server's URL and the transports.
 
 use std::io;
 
 use rust_socketio::{ClientBuilder, Event, Payload, TransportType};
 use serde_json::{Value, json};
 
-fn heard(event: &str, args: Value) {
+fn received(event: &str, args: Value) {
     println!("{}", json!({ "event": event, "args": args }));
 }
 
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = ClientBuilder::new(url)
         .transport_type(transport)
         .reconnect(false)
-        .on(Event::Connect, |_, _| heard("connect", json!([])))
+        .on(Event::Connect, |_, _| received("connect", json!([])))
         .on(Event::Error, |payload, _| eprintln!("{payload:?}"))
         .on_any(|event, payload, _| {
             let args = match payload {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Payload::Binary(bytes) => json!([bytes_as_json(&bytes)]),
                 _ => return,
             };
-            heard(&String::from(event), args);
+            received(&String::from(event), args);
         })
         .connect()?;
     for line in io::stdin().lines() {

@@ -1,0 +1,58 @@
+//! The tables in PostgreSQL, and their version.
+
+use anyhow::{Context, bail, ensure};
+use tokio_postgres::Client;
+
+use super::{settings::Settings, word_index};
+
+/// The newest version: the row `schema` in the table `store`.
+const NEWEST: i32 = 1;
+
+const TABLES: &str = include_str!("../../../migrations/postgres/0001_schema.sql");
+
+/// The oldest PostgreSQL that is supported, as `server_version_num` writes it.
+const OLDEST_SERVER: i32 = 130_000;
+
+/// Creates the schema and its tables if they are missing. Two servers may do so at the same time.
+pub(super) async fn create(client: &mut Client, settings: &Settings) -> anyhow::Result<()> {
+    let row = client
+        .query_one("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')", &[])
+        .await?;
+    let (server, encoding): (i32, String) = (row.get(0), row.get(1));
+    ensure!(server >= OLDEST_SERVER, "PostgreSQL 13 or later is needed, and this is {}", server / 10_000);
+    ensure!(encoding == "UTF8", "the database's encoding must be UTF8, and it is {encoding}");
+    let transaction = client.transaction().await?;
+    // Ends with the transaction. The name is that of the schema, which may not exist yet.
+    transaction
+        .execute("SELECT pg_advisory_xact_lock(hashtextextended('sockeye ' || $1, 0))", &[&settings.schema])
+        .await?;
+    let exists = transaction.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&settings.schema]).await?;
+    if exists.is_none() {
+        let sql = format!("CREATE SCHEMA {}", settings.quoted_schema());
+        transaction.batch_execute(&sql).await.context("the schema cannot be created")?;
+    }
+    let table = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table(settings)]).await?;
+    if table.get(0) {
+        let version = transaction.query_opt("SELECT value FROM store WHERE name = 'schema'", &[]).await?;
+        let version: Option<i32> = version.and_then(|row| row.get::<_, String>(0).parse().ok());
+        match version {
+            Some(NEWEST) => {}
+            Some(newer) if newer > NEWEST => {
+                bail!("the tables were written by a newer sockeye: their version is {newer}")
+            }
+            _ => bail!("the schema {} has a table `store` that is not sockeye's", settings.schema),
+        }
+    } else {
+        transaction.batch_execute(TABLES).await.context("the tables cannot be created")?;
+        let insert = "INSERT INTO store (name, value) VALUES ('schema', $1), ('probe', '0')";
+        transaction.execute(insert, &[&NEWEST.to_string()]).await?;
+    }
+    word_index::create(&transaction, settings.fields.as_ref()).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The name of the table that holds the version.
+fn table(settings: &Settings) -> String {
+    format!("{}.store", settings.quoted_schema())
+}

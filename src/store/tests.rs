@@ -1,0 +1,13 @@
+//! The contract that both engines keep, and what is PostgreSQL's own: several servers, lost connections, crashes.
+
+mod contract;
+mod engines;
+mod failures;
+mod model;
+mod outbox;
+mod postgres;
+#[path = "tests/postgres_server.rs"]
+mod postgres_server;
+mod removal;
+mod search;
+mod space;
