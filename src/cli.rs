@@ -2,6 +2,7 @@
 
 mod api_key;
 mod commands;
+mod copy_store;
 mod data;
 mod health;
 mod inherited;
@@ -48,7 +49,7 @@ use crate::{
 ///   (`SOCKEYE_LIMITS__CONNECTIONS=100`) and flags (`--set limits.connections=100`) go over it. Sections of one's own:
 ///   [`Server::section`].
 /// - Commands: `serve` (the default), `check-config`, `default-config`, `token`, `health`; with the chat `api-key`,
-///   `backup`, `erase` and `export` too.
+///   `backup`, `copy-store`, `erase` and `export` too.
 /// - `serve` writes logs to standard error and the address to standard output, serves metrics at `metrics.listen`,
 ///   reads the settings again at SIGHUP, and drains at SIGTERM and SIGINT.
 /// - The exit code is 0 after a drain, 2 where the settings or the flags are wrong, and otherwise 1.
@@ -119,6 +120,7 @@ fn run(command: ChatCommand, server: Server, base: Base) -> anyhow::Result<()> {
             let Loaded { config, .. } = load(settings)?;
             data::run(&config, data::Work::export(what, &name)?)
         }
+        ChatCommand::CopyStore { ends, settings } => copy_store::copy_store(&load(settings)?.config, ends),
         ChatCommand::Backup { file, settings } => store::backup(&load(settings)?.config.store.path, &file),
     }
 }

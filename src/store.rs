@@ -7,6 +7,7 @@
 
 mod command;
 mod commands;
+mod copy;
 mod failure;
 mod inbox;
 mod indexing;
@@ -26,6 +27,7 @@ pub use commands::{
     Author, DeleteMessage, EditMessage, EmptyRoom, EndMemberships, EraseMessages, ErasedMessage, ForgetUser, Join,
     Leave, MarkRead, RemoveMessages, SaveLastSeen, SaveMessage, SaveUserName,
 };
+pub(crate) use copy::{CopyStep, copy};
 pub use reads::{CatchUp, Direction, FoundMessages, RoomContents, RoomNameQuery, ScanPlace, StoredRoom};
 pub use search::{Found, Reader, Search};
 pub(crate) use slices::Slices;

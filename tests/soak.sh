@@ -41,6 +41,7 @@ run "restart under ${SOAK_CLIENTS:?} clients" restart_test
 run "${SOAK_KILLS:?} kills of PostgreSQL under load" \
     cargo test --locked --all-features --lib -- --nocapture store::tests::failures::
 run "${SOAK_KILLS:?} kills of PostgreSQL under clients" node_test postgres.test.js
+run "${SOAK_KILLS:?} kills of a copy into PostgreSQL" node_test copy-store.test.js
 run "model of a client's view of a room, ${SOAK_SEEDS:?} seeds" \
     cargo test --locked --all-features --lib -- --nocapture store::tests::model::
 run "cuts of connections, $SOAK_CUTS" node_test recovery.test.js through-a-proxy.test.js

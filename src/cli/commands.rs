@@ -78,6 +78,23 @@ pub(super) enum Kind {
     Room,
 }
 
+/// The two ends of a copy.
+#[derive(Args)]
+pub(super) struct Ends {
+    /// postgres://user@host/database, or a folder; it must be empty, or hold a part of the same copy
+    #[arg(long, value_name = "URL")]
+    pub(super) to: String,
+    /// Copy from this folder, backup file or URL [default: the store of the settings]
+    #[arg(long, value_name = "URL")]
+    pub(super) from: Option<String>,
+    /// The schema in PostgreSQL that is copied to [default: store.schema]
+    #[arg(long, value_name = "NAME")]
+    pub(super) to_schema: Option<String>,
+    /// A file with the password of --to [default: store.password or store.password-file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) to_password_file: Option<PathBuf>,
+}
+
 /// The commands of a server with the chat.
 #[derive(Subcommand)]
 pub(super) enum ChatCommand {
@@ -112,6 +129,13 @@ pub(super) enum ChatCommand {
         what: Kind,
         /// The user's id, or the room's name
         name: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Copy everything that is kept into another database, such as a folder into PostgreSQL; both servers must be stopped
+    CopyStore {
+        #[command(flatten)]
+        ends: Ends,
         #[command(flatten)]
         settings: Settings,
     },

@@ -2,6 +2,7 @@
 //! reads.
 
 mod connection;
+mod copy;
 mod flush;
 mod group;
 mod load;
@@ -27,6 +28,7 @@ use tokio::runtime::Builder;
 
 use super::{
     command::Probe,
+    copy::rows::UNFINISHED,
     reads::{self, CatchUp, Direction, FoundMessages, RoomContents, RoomNameQuery, ScanPlace, StoredRoom},
     search::{Fields, Found, Search},
     writer::Writer,
@@ -41,6 +43,7 @@ use crate::{
     supervise::Background,
 };
 use connection::WritingConnection;
+pub(super) use copy::PostgresEnd;
 use group::GroupWriter;
 use readers::Readers;
 use settings::Settings;
@@ -216,6 +219,7 @@ pub(super) async fn index_name(config: &StoreConfig) -> anyhow::Result<Option<St
 async fn open(settings: &Settings) -> anyhow::Result<WritingConnection> {
     let mut client = connection::connect(settings).await?;
     schema::create(&mut client, settings).await?;
+    anyhow::ensure!(!schema::has_unfinished_copy(&client).await?, UNFINISHED);
     drop(client);
     WritingConnection::open(settings).await
 }

@@ -2,6 +2,7 @@
 //! its SQL runs on the threads of the async runtime.
 
 mod backup;
+mod copy;
 mod database_state;
 mod file_identity;
 mod files;
@@ -32,6 +33,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 pub use backup::backup;
+pub(super) use copy::SqliteEnd;
 pub use files::check_folder;
 pub(crate) use lock::{FolderLock, is_locked, lock_folder};
 

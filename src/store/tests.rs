@@ -1,6 +1,7 @@
 //! The contract that both engines keep, and what is PostgreSQL's own: several servers, lost connections, crashes.
 
 mod contract;
+mod copy;
 mod engines;
 mod failures;
 mod model;
@@ -11,3 +12,5 @@ mod postgres_server;
 mod removal;
 mod search;
 mod space;
+
+pub(super) use engines::{Engine, TestStore};

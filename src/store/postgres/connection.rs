@@ -45,7 +45,7 @@ impl WritingConnection {
 }
 
 /// Takes the advisory lock of the schema, which ends with the session: alone, or together with other servers that share.
-async fn lock(client: &Client, settings: &Settings) -> anyhow::Result<()> {
+pub(super) async fn lock(client: &Client, settings: &Settings) -> anyhow::Result<()> {
     let function = if settings.is_shared { "pg_try_advisory_lock_shared" } else { "pg_try_advisory_lock" };
     let sql = format!("SELECT {function}({LOCK_CLASS}, oid::int) FROM pg_namespace WHERE nspname = $1");
     let deadline = Instant::now() + LOCK_WAIT;

@@ -1,7 +1,7 @@
 //! The tables in PostgreSQL, and their version.
 
 use anyhow::{Context, bail, ensure};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 
 use super::{settings::Settings, word_index};
 
@@ -15,12 +15,7 @@ const OLDEST_SERVER: i32 = 130_000;
 
 /// Creates the schema and its tables if they are missing. Two servers may do so at the same time.
 pub(super) async fn create(client: &mut Client, settings: &Settings) -> anyhow::Result<()> {
-    let row = client
-        .query_one("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')", &[])
-        .await?;
-    let (server, encoding): (i32, String) = (row.get(0), row.get(1));
-    ensure!(server >= OLDEST_SERVER, "PostgreSQL 13 or later is needed, and this is {}", server / 10_000);
-    ensure!(encoding == "UTF8", "the database's encoding must be UTF8, and it is {encoding}");
+    check_server(client).await?;
     let transaction = client.transaction().await?;
     // Ends with the transaction. The name is that of the schema, which may not exist yet.
     transaction
@@ -31,17 +26,8 @@ pub(super) async fn create(client: &mut Client, settings: &Settings) -> anyhow::
         let sql = format!("CREATE SCHEMA {}", settings.quoted_schema());
         transaction.batch_execute(&sql).await.context("the schema cannot be created")?;
     }
-    let table = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table(settings)]).await?;
-    if table.get(0) {
-        let version = transaction.query_opt("SELECT value FROM store WHERE name = 'schema'", &[]).await?;
-        let version: Option<i32> = version.and_then(|row| row.get::<_, String>(0).parse().ok());
-        match version {
-            Some(NEWEST) => {}
-            Some(newer) if newer > NEWEST => {
-                bail!("the tables were written by a newer sockeye: their version is {newer}")
-            }
-            _ => bail!("the schema {} has a table `store` that is not sockeye's", settings.schema),
-        }
+    if has_tables(&transaction, settings).await? {
+        check_version(&transaction, settings).await?;
     } else {
         transaction.batch_execute(TABLES).await.context("the tables cannot be created")?;
         let insert = "INSERT INTO store (name, value) VALUES ('schema', $1), ('probe', '0')";
@@ -52,7 +38,43 @@ pub(super) async fn create(client: &mut Client, settings: &Settings) -> anyhow::
     Ok(())
 }
 
-/// The name of the table that holds the version.
-fn table(settings: &Settings) -> String {
-    format!("{}.store", settings.quoted_schema())
+/// Checks the server, and that the schema has its tables. Creates nothing.
+pub(super) async fn check(client: &Client, settings: &Settings) -> anyhow::Result<()> {
+    check_server(client).await?;
+    ensure!(has_tables(client, settings).await?, "the schema {} has no tables of sockeye", settings.schema);
+    check_version(client, settings).await
+}
+
+async fn check_server(client: &Client) -> anyhow::Result<()> {
+    let row = client
+        .query_one("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')", &[])
+        .await?;
+    let (server, encoding): (i32, String) = (row.get(0), row.get(1));
+    ensure!(server >= OLDEST_SERVER, "PostgreSQL 13 or later is needed, and this is {}", server / 10_000);
+    ensure!(encoding == "UTF8", "the database's encoding must be UTF8, and it is {encoding}");
+    Ok(())
+}
+
+/// Whether the schema has tables of a server.
+pub(super) async fn has_tables(client: &impl GenericClient, settings: &Settings) -> anyhow::Result<bool> {
+    // The table that holds the version.
+    let table = format!("{}.store", settings.quoted_schema());
+    Ok(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await?.get(0))
+}
+
+async fn check_version(client: &impl GenericClient, settings: &Settings) -> anyhow::Result<()> {
+    let version = client.query_opt("SELECT value FROM store WHERE name = 'schema'", &[]).await?;
+    let version: Option<i32> = version.and_then(|row| row.get::<_, String>(0).parse().ok());
+    match version {
+        Some(NEWEST) => Ok(()),
+        Some(newer) if newer > NEWEST => {
+            bail!("the tables were written by a newer sockeye: their version is {newer}")
+        }
+        _ => bail!("the schema {} has a table `store` that is not sockeye's", settings.schema),
+    }
+}
+
+/// Whether the schema holds a part of a copy.
+pub(super) async fn has_unfinished_copy(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    Ok(client.query_one("SELECT to_regclass('copying') IS NOT NULL", &[]).await?.get(0))
 }

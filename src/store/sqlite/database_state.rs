@@ -21,7 +21,12 @@ const HEADER: usize = 100;
 /// The header's random id tells the starts of one file apart, but a backup has it too. The file's inode, length and time
 /// of its last change tell the file from its backups.
 pub(super) fn database_state(folder: &Path) -> io::Result<Option<Database>> {
-    let file = match File::open(database(folder)) {
+    file_state(&database(folder))
+}
+
+/// The same for a database file.
+pub(super) fn file_state(path: &Path) -> io::Result<Option<Database>> {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

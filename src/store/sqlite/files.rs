@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, io::Write, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::{ConfigError, StoreConfig, Synchronous},
     restart::Database,
+    store::copy::rows::UNFINISHED,
 };
 
 /// Bytes of the WAL file that remain allocated after a checkpoint.
@@ -95,11 +96,12 @@ pub(super) fn open(config: &StoreConfig) -> anyhow::Result<OpenDatabase> {
             true => error.context(full(&config.path)),
             false => error,
         })?;
+    ensure!(!schema::has_unfinished_copy(&db)?, UNFINISHED);
     Ok(OpenDatabase { db, original: Arc::new(original), lock: Arc::new(lock), found })
 }
 
 /// Replaces a database of an old schema by a copy of the newest schema.
-fn migrate(config: &StoreConfig) -> anyhow::Result<()> {
+pub(super) fn migrate(config: &StoreConfig) -> anyhow::Result<()> {
     let mut lines = old_schemas::ProgressLines::default();
     old_schemas::migrate(&config.path, old_schemas::SLICE_ROWS, &mut |progress| {
         lines.log(progress);
@@ -107,7 +109,8 @@ fn migrate(config: &StoreConfig) -> anyhow::Result<()> {
     })
 }
 
-fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, OriginalFile)> {
+/// Opens the database for writing, and creates a missing one. The caller holds the folder's lock.
+pub(super) fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, OriginalFile)> {
     // Must come before SQLite opens the file: SQLite would create it readable by every user.
     let original = OriginalFile::open(&config.path)?;
     let mut db = Connection::open(database(&config.path))?;

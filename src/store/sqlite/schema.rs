@@ -41,3 +41,8 @@ pub(super) fn create(db: &mut Connection) -> anyhow::Result<()> {
 pub(super) fn create_tables(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(TABLES)
 }
+
+/// Whether the database holds a part of a copy.
+pub(super) fn has_unfinished_copy(db: &Connection) -> rusqlite::Result<bool> {
+    db.table_exists(Some("main"), "copying")
+}

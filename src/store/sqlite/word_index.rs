@@ -45,10 +45,15 @@ pub(super) fn existing(db: &Connection) -> rusqlite::Result<Option<String>> {
     }
 }
 
+/// Removes the index.
+pub(super) fn remove(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(DROP_TABLES)
+}
+
 /// Removes the index, and creates one with this name, if any.
 fn replace(db: &mut Connection, wanted: Option<&str>) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
-    transaction.execute_batch(DROP_TABLES)?;
+    remove(&transaction)?;
     if let Some(name) = wanted {
         transaction.execute_batch(TABLES)?;
         let begin = "INSERT INTO search_index SELECT ?, coalesce(max(number), 0) FROM messages";

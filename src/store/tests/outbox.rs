@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A command that owes something to a target, or is refused.
-struct Owes {
-    target: &'static str,
-    payload: &'static str,
-    is_refused: bool,
+pub(super) struct Owes {
+    pub(super) target: &'static str,
+    pub(super) payload: &'static str,
+    pub(super) is_refused: bool,
 }
 
 impl Command for Owes {
