@@ -3,15 +3,19 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
+import { newKey } from "../clients/api.js";
 import { PHONE, Stage } from "./stage.js";
 
 describe("finding rooms", { timeout: 300_000 }, () => {
+  let credential;
   let stage;
   let ada;
   let ben;
 
   before(async () => {
-    stage = await Stage.set();
+    const { key, settings } = newKey();
+    credential = key;
+    stage = await Stage.set(settings);
     ada = await stage.enters("Ada");
     ben = await stage.enters("Ben");
   });
@@ -81,6 +85,18 @@ describe("finding rooms", { timeout: 300_000 }, () => {
     await cleo.sees(dialog(cleo).getByText("The server has not answered."));
     assert.deepEqual(cleo.errors, []);
     await cleo.leaves();
+  });
+
+  it("leaves a room that a backend deletes, and says so", async () => {
+    await ada.joins("quay");
+    await ben.joins("harvest");
+    const headers = { authorization: `Bearer ${credential}` };
+    const deleted = await fetch(`${stage.server.url}/api/rooms/quay`, { method: "DELETE", headers });
+    assert.equal(deleted.status, 200);
+    for (const person of [ada, ben]) await person.sees(person.page.getByText("The room #quay was deleted."));
+    await ada.sees(ada.page.getByRole("heading", { name: "lobby", level: 1 }));
+    await ben.sees(ben.page.getByRole("heading", { name: "harvest", level: 1 }));
+    for (const person of [ada, ben]) await person.seesGone(person.room("quay"));
   });
 
   it("has thrown no error", () => {

@@ -1,11 +1,13 @@
 import { socket } from "../socket";
-import { DIRECT } from "../store/state";
+import { DIRECT, LOBBY } from "../store/state";
 import { dispatch, getState } from "../store/store";
-import type { ClientToServerEvents, EventError, Message, MessageRead, PresenceChanged, Session, Typing } from "../wire";
+import type { ClientToServerEvents, EventError, Message, MessageRead, PresenceChanged, RoomDeleted, Session, Typing } from "../wire";
 import { forget, rememberUser } from "./identity";
 import { outageBegan } from "./outage";
 import { flush } from "./outbox";
 import { isAboutTokens, readRefusal, sentence } from "./refusal";
+import { roomViewed } from "./rooms";
+import { currentRoom, goTo } from "./route";
 import { enter, listRooms, synchronise } from "./sync";
 import { typingHeard } from "./typing";
 
@@ -28,6 +30,7 @@ export function listen(): () => void {
   socket.on("message-saved", messageHeard);
   socket.on("message-edited", messageHeard);
   socket.on("message-deleted", messageHeard);
+  socket.on("room-deleted", roomDeleted);
   socket.on("message-read", readMoved);
   socket.on("presence-changed", presenceChanged);
   socket.on("typing", othersTyping);
@@ -42,6 +45,7 @@ export function listen(): () => void {
     socket.off("message-saved", messageHeard);
     socket.off("message-edited", messageHeard);
     socket.off("message-deleted", messageHeard);
+    socket.off("room-deleted", roomDeleted);
     socket.off("message-read", readMoved);
     socket.off("presence-changed", presenceChanged);
     socket.off("typing", othersTyping);
@@ -107,6 +111,18 @@ function messageHeard({ message }: { message: Message }): void {
   if (room.phase === "open" && !room.live) void enter(room.name);
   // We wrote to somebody from another device, and only the list knows their name.
   if (room.name.startsWith(DIRECT) && room.with === undefined) void listRooms();
+}
+
+function roomDeleted({ room }: RoomDeleted): void {
+  const isOnScreen = currentRoom() === room;
+  dispatch({ type: "room-left", room });
+  // A direct message is empty now, and can still be written to.
+  if (room.startsWith(DIRECT)) {
+    if (isOnScreen) roomViewed(room);
+    return;
+  }
+  if (isOnScreen) goTo(LOBBY);
+  dispatch({ type: "noticed", text: `The room #${room} was deleted.` });
 }
 
 function readMoved(read: MessageRead): void {
