@@ -71,19 +71,19 @@ impl Postgres {
     ) -> Result<Self> {
         let settings = Settings::new(config).map_err(|error| Error::internal("the store cannot be opened", error))?;
         let settings = Settings { fields: Fields::new(search), ..settings };
-        let (readers, identity) = (Readers::new(&settings, metrics)?, settings.identity());
+        let readers = Readers::new(&settings, metrics)?;
         let (opened, is_open) = mpsc::channel();
         let for_thread = metrics.clone();
         let writer = Writer::start(metrics, background, move |thread| {
             let start = || {
                 let runtime = Builder::new_current_thread().enable_all().build()?;
-                let connection = runtime.block_on(open(&settings))?;
-                anyhow::Ok((runtime, connection))
+                let (connection, identity) = runtime.block_on(open(&settings))?;
+                anyhow::Ok((runtime, connection, identity))
             };
             match start() {
-                Ok((runtime, connection)) => {
+                Ok((runtime, connection, identity)) => {
                     // Only `open` receives it, which waits for it.
-                    drop(opened.send(Ok(())));
+                    drop(opened.send(Ok(identity)));
                     write::write(&runtime, GroupWriter::new(&settings, connection, &for_thread), thread)
                 }
                 // The server does not start: nobody needs to be told that the thread has ended.
@@ -94,7 +94,7 @@ impl Postgres {
             }
         })?;
         let opened = is_open.recv().context("the writing thread has ended").and_then(|opened| opened);
-        opened.map_err(|error| Error::internal("the store cannot be opened", error))?;
+        let identity = opened.map_err(|error| Error::internal("the store cannot be opened", error))?;
         Ok(Self { writer, readers, identity })
     }
 
@@ -216,12 +216,13 @@ pub(super) async fn index_name(config: &StoreConfig) -> anyhow::Result<Option<St
 }
 
 /// Creates the tables if they are missing, and opens the connection that writes.
-async fn open(settings: &Settings) -> anyhow::Result<WritingConnection> {
+async fn open(settings: &Settings) -> anyhow::Result<(WritingConnection, Database)> {
     let mut client = connection::connect(settings).await?;
     schema::create(&mut client, settings).await?;
     anyhow::ensure!(!schema::has_unfinished_copy(&client).await?, UNFINISHED);
+    let identity = schema::identity(&client).await?;
     drop(client);
-    WritingConnection::open(settings).await
+    Ok((WritingConnection::open(settings).await?, identity))
 }
 
 /// The names and texts of the statements whose plans a test checks.

@@ -1,9 +1,11 @@
 //! The tables in PostgreSQL, and their version.
 
 use anyhow::{Context, bail, ensure};
-use tokio_postgres::{Client, GenericClient};
+use sha2::{Digest, Sha256};
+use tokio_postgres::{Client, GenericClient, error::SqlState};
 
 use super::{settings::Settings, word_index};
+use crate::restart::Database;
 
 /// The newest version: the row `schema` in the table `store`.
 const NEWEST: i32 = 1;
@@ -36,6 +38,21 @@ pub(super) async fn create(client: &mut Client, settings: &Settings) -> anyhow::
     word_index::create(&transaction, settings.fields.as_ref()).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// Says which tables these are. A database that is restored from a dump gets new tables, and a server that goes back to
+/// an earlier moment, or on from a standby, begins a new timeline.
+pub(super) async fn identity(client: &Client) -> anyhow::Result<Database> {
+    let tables: u32 = client.query_one("SELECT 'messages'::regclass::oid", &[]).await?.get(0);
+    let cluster = client
+        .query_one("SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()", &[])
+        .await;
+    let (cluster, timeline): (i64, i32) = match cluster {
+        Ok(row) => (row.get(0), row.get(1)),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => (0, 0),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Sha256::digest(format!("{cluster} {timeline} {tables}")).into())
 }
 
 /// Checks the server, and that the schema has its tables. Creates nothing.

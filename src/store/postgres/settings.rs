@@ -2,7 +2,6 @@
 
 use std::{fs, time::Duration};
 
-use sha2::{Digest, Sha256};
 use tokio_postgres::{
     Config,
     config::{Host, SslMode},
@@ -13,7 +12,6 @@ use url::form_urlencoded;
 use super::tls::{self, Verification};
 use crate::{
     config::{ConfigError, StoreConfig},
-    restart::Database,
     store::search::Fields,
 };
 
@@ -104,13 +102,6 @@ impl Settings {
     }
 
     /// The schema's name as SQL writes it.
-    /// A digest of the place of the schema: hosts, ports, database and name.
-    pub(super) fn identity(&self) -> Database {
-        let connection = &self.connection;
-        let (hosts, ports, name) = (connection.get_hosts(), connection.get_ports(), connection.get_dbname());
-        Sha256::digest(format!("{hosts:?} {ports:?} {name:?} {}", self.schema)).into()
-    }
-
     pub(super) fn quoted_schema(&self) -> String {
         format!("\"{}\"", self.schema.replace('"', "\"\""))
     }

@@ -49,6 +49,21 @@ async fn a_second_server_is_refused_unless_both_share() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_that_were_made_anew_are_another_database() {
+    let store = TestStore::open(config());
+    let first = store.store.found();
+    let again = store.reopen().await;
+    assert!(first.is_some());
+    assert_eq!(again.store.found(), first);
+    again.store.close().await;
+    // As `pg_restore --clean` does.
+    let client = connect(&again.config.url).await;
+    client.batch_execute(&format!("DROP SCHEMA {} CASCADE", again.config.schema)).await.unwrap();
+    let restored = again.reopen().await;
+    assert_ne!(restored.store.found(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn servers_that_start_together_make_the_tables_once() {
     let shared = StoreConfig { shared: true, ..config() };
     let open = || {
