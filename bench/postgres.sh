@@ -18,9 +18,9 @@ echo "## sends, server CPU"
 "$bench" run --sockeye "$sockeye" --library "${LIBRARY:-target/release/examples/bench_server}" --peers bench/peers \
     --servers sockeye,node-sqlite,sockeye-postgres,node-postgres,node-postgres-batch \
     --extra "sockeye-postgres=sockeye:$serve" \
-    --extra "node-postgres=peer:node bench/peers/server.mjs --postgres $url" \
-    --extra "node-postgres-batch=peer:node bench/peers/server.mjs --batch --postgres $url" \
-    --only send,send-heard --rounds "$rounds" --seconds 4
+    --extra "node-postgres=peer:node $PWD/bench/peers/server.mjs --postgres $url" \
+    --extra "node-postgres-batch=peer:node $PWD/bench/peers/server.mjs --batch --postgres $url" \
+    --only send --rounds "$rounds" --seconds 4
 
 echo "## rows per second, pgbench, by rows of one transaction"
 psql -qX "$url" -c "CREATE SCHEMA bench_pgbench"

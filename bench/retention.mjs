@@ -20,7 +20,7 @@ const [binary, messages = "1000000"] = process.argv.slice(2);
 const WANTED = Number(messages);
 const SENDERS = 20;
 /** Sends of the load per second, over all senders. */
-const RATE = 400;
+const RATE = 1_000;
 /** Rooms in which the messages are that are removed. */
 const OLD_ROOMS = 20;
 const SECONDS_ALONE = 20;

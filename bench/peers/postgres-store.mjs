@@ -11,8 +11,10 @@ const SCHEMA = `create table if not exists node_messages (
 
 /** Opens the database and returns `save(room, sender, body)`, whose promise is fulfilled after the commit. */
 export async function open(url, { batch }) {
-  const pool = new pg.Pool({ connectionString: url, max: batch ? 1 : 10 });
-  await pool.query(`drop table if exists node_messages; ${SCHEMA}`);
+  // One connection: the messages of a room are acknowledged in the order of their offsets.
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`drop table if exists node_messages; ${SCHEMA}`);
   const offsets = new Map();
   const row = (room, sender, body) => {
     const offset = (offsets.get(room) ?? 0) + 1;
@@ -23,7 +25,7 @@ export async function open(url, { batch }) {
     name: "one",
     text: "insert into node_messages (room, room_offset, sender, at, body) values ($1, $2, $3, $4, $5)",
   };
-  if (!batch) return (room, sender, body) => pool.query({ ...one, values: row(room, sender, body) });
+  if (!batch) return (room, sender, body) => client.query({ ...one, values: row(room, sender, body) });
 
   const all = {
     name: "all",
@@ -37,7 +39,7 @@ export async function open(url, { batch }) {
     while (waiting.length > 0) {
       const group = waiting.splice(0, BATCH_MAX);
       const values = [0, 1, 2, 3, 4].map((column) => group.map(({ row }) => row[column]));
-      await pool.query({ ...all, values });
+      await client.query({ ...all, values });
       for (const { resolve } of group) resolve();
     }
     isWriting = false;

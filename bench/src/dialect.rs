@@ -13,6 +13,9 @@ pub const MESSAGE_SAVED: &[u8] = b"message-saved";
 /// The event that a backend emits; its name must not be one of the server's own events.
 pub const BULLETIN: &[u8] = b"bulletin";
 
+/// Messages of a page, and of a catch-up.
+pub const PAGE: u64 = 50;
+
 /// The set of events that a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Dialect {
@@ -59,6 +62,23 @@ impl Dialect {
     pub fn write_message(self, packet: &mut Vec<u8>, id: u64, room: &str, text: &str, n: u64) {
         let name = if self == Dialect::Plain { "SendMessage" } else { "send-message" };
         self.write_event(packet, id, name, format_args!(r#"{{"room":"{room}","text":"{text}","n":{n}}}"#));
+    }
+
+    /// Writes a request for the messages before an offset, at most [`PAGE`].
+    pub fn write_page(self, packet: &mut Vec<u8>, id: u64, room: &str, before: u64) {
+        let payload = format_args!(r#"{{"room":"{room}","before":{before},"limit":{PAGE}}}"#);
+        self.write_event(packet, id, "load-messages", payload);
+    }
+
+    /// Writes a request for the messages that changed after a revision.
+    pub fn write_catch_up(self, packet: &mut Vec<u8>, id: u64, room: &str, since: u64) {
+        self.write_event(packet, id, "join-room", format_args!(r#"{{"room":"{room}","since":{since}}}"#));
+    }
+
+    /// The number of messages in an acknowledgement.
+    pub fn message_count(self, args: &[u8]) -> Result<usize> {
+        self.accepted(args)?;
+        Ok(memmem::find_iter(args, br#""body":"#).count())
     }
 
     fn write_event(self, packet: &mut Vec<u8>, id: u64, name: &str, payload: Arguments<'_>) {

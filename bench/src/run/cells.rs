@@ -14,7 +14,7 @@ pub struct Cell {
 }
 
 /// Pairs of a name and a command line, which can be repeated by hand with `sockeye-bench cell`.
-const CELLS: [(&str, &str); 15] = [
+const CELLS: [(&str, &str); 17] = [
     ("fan-out-100", "fan-out --sockets 100 --in-flight 8"),
     ("fan-out-1000", "fan-out --sockets 1000 --in-flight 8"),
     ("fan-out-5000", "fan-out --sockets 5000 --in-flight 8"),
@@ -28,6 +28,8 @@ const CELLS: [(&str, &str); 15] = [
     ("echo-binary", "echo-binary --sockets 50 --in-flight 8"),
     ("send", "send --sockets 50 --in-flight 8"),
     ("send-heard", "send --sockets 50 --in-flight 8 --joined"),
+    ("page", "page --sockets 50 --in-flight 8"),
+    ("catch-up", "catch-up --sockets 50 --in-flight 8"),
     ("connect", "connect --at-a-time 16"),
     ("idle", "idle --sockets 5000"),
 ];

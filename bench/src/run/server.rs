@@ -66,8 +66,8 @@ impl Recipe {
     pub fn does(&self, cell: &Cell) -> bool {
         let scenario = &cell.scenario;
         match self.role {
-            Role::Peer => !matches!(scenario, Scenario::ApiEvents(_)),
-            Role::Minimal => !matches!(scenario, Scenario::ApiEvents(_)) && !scenario.is_variant_of_echo(),
+            Role::Peer => !scenario.is_of_the_binary(),
+            Role::Minimal => !scenario.is_of_the_binary() && !scenario.is_variant_of_echo(),
             Role::Mounted => MOUNTED.contains(&cell.name),
             Role::SavingPeer => matches!(scenario, Scenario::Send(_)),
             Role::Sockeye => !scenario.is_variant_of_echo(),

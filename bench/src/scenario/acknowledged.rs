@@ -15,9 +15,12 @@ use crate::{
         Conn, Incoming, Swarm,
         offset::{self, Trail},
     },
-    dialect::{self, Dialect, Echo, MESSAGE_SAVED},
+    dialect::{self, Dialect, Echo, MESSAGE_SAVED, PAGE},
     figures::{Figures, Meter, micros},
 };
+
+/// How long messages are saved before they are read.
+const SAVING: Duration = Duration::from_secs(1);
 
 /// The event to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub enum Kind {
     Echo(Echo),
     /// A message to the connection's own room.
     Send,
+    /// A page of the room's history, which was saved before.
+    Page,
+    /// The newest messages of the room, by a `since` that is as far back.
+    CatchUp,
 }
 
 /// Connections that each keep a number of events in flight.
@@ -51,12 +58,21 @@ pub struct Load {
 impl Load {
     pub(super) fn measure(&self, target: &Target, kind: Kind) -> Result<Figures> {
         let is_possible = target.dialect == Dialect::Peer || matches!(kind, Kind::Echo(Echo::Plain) | Kind::Send);
-        ensure!(is_possible, "only servers with the events of the peers have this echo");
+        let reads = matches!(kind, Kind::Page | Kind::CatchUp);
+        ensure!(is_possible || reads, "only servers with the events of the peers have this echo");
+        ensure!(!reads || target.dialect == Dialect::Sockeye, "only the binary has messages to read");
         let hears_itself = self.joined && kind == Kind::Send;
-        let joins = hears_itself || (kind != Kind::Send && !target.dialect.has_echoes());
+        let joins = hears_itself || (matches!(kind, Kind::Echo(_)) && !target.dialect.has_echoes());
         let mut swarm = Swarm::new(target.address)?;
         open(&mut swarm, target, self.sockets, |index| joins.then(|| room(index)))?;
         let mut senders = Senders::new(self, kind, hears_itself, *target);
+        if reads {
+            let mut saving = Senders::new(self, Kind::Send, false, *target);
+            saving.run(&mut swarm, SAVING)?;
+            for (sender, saved) in senders.senders.iter_mut().zip(saving.senders) {
+                sender.saved = saved.next;
+            }
+        }
         senders.run(&mut swarm, Duration::from_secs_f64(self.seconds))?;
         senders.latencies.clear();
         let mut meter = Meter::start(target.pid)?;
@@ -91,6 +107,8 @@ struct Senders {
 
 struct Sender {
     room: String,
+    /// Messages that were saved for [`Kind::Page`] and [`Kind::CatchUp`].
+    saved: u64,
     next: u64,
     /// Send times of unacknowledged events, the oldest first.
     unacknowledged: VecDeque<Instant>,
@@ -103,6 +121,7 @@ impl Senders {
         let text = dialect::filler(load.text);
         let sender = |index| Sender {
             room: room(index),
+            saved: 0,
             next: 0,
             unacknowledged: VecDeque::new(),
             heard: 0,
@@ -151,6 +170,14 @@ impl Senders {
             }
             Kind::Echo(_) => dialect.write_typing(&mut self.packet, id, &sender.room, &self.text, n),
             Kind::Send => dialect.write_message(&mut self.packet, id, &sender.room, &self.text, n),
+            Kind::Page => {
+                // Any page of the history, but the whole of one.
+                let before = PAGE + 1 + n * 7_919 % sender.saved.saturating_sub(PAGE).max(1);
+                dialect.write_page(&mut self.packet, id, &sender.room, before);
+            }
+            Kind::CatchUp => {
+                dialect.write_catch_up(&mut self.packet, id, &sender.room, sender.saved.saturating_sub(PAGE));
+            }
         }
         conn.send(&self.packet);
         if self.kind == Kind::Echo(Echo::Binary) {
@@ -195,6 +222,7 @@ impl Senders {
                 let returned = dialect.saved_number(args)?;
                 returned.is_none_or(|n| n == oldest && self.find_text.find(args).is_some()) && attachment.is_none()
             }
+            Kind::Page | Kind::CatchUp => dialect.message_count(args)? as u64 == PAGE,
         };
         ensure!(whole, "socket {index}: message {oldest} came back as {}", String::from_utf8_lossy(args));
         self.missing -= 1;

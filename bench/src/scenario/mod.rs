@@ -22,7 +22,7 @@ use self::{
 };
 use crate::{
     client::{Incoming, Swarm},
-    dialect::{BULLETIN, Dialect, Echo, MESSAGE_SAVED},
+    dialect::{BULLETIN, Dialect, Echo, MESSAGE_SAVED, PAGE},
     figures::Figures,
 };
 
@@ -63,6 +63,10 @@ pub enum Scenario {
     EchoBinary(Load),
     /// Acknowledged messages, each connection to a separate room: CPU per acknowledgement.
     Send(Load),
+    /// Pages of 50 messages, anywhere in the history of each connection's room: CPU per acknowledgement.
+    Page(Load),
+    /// The newest 50 messages of each connection's room, by revision: CPU per acknowledgement.
+    CatchUp(Load),
     /// Connections opened up to CONNECT and closed again: CPU per connection.
     Connect(connects::Connects),
     /// Idle connections: KiB of the server's memory per connection.
@@ -81,6 +85,8 @@ impl Scenario {
             Scenario::EchoArgs(load) => load.measure(target, Kind::Echo(Echo::Arguments)),
             Scenario::EchoBinary(load) => load.measure(target, Kind::Echo(Echo::Binary)),
             Scenario::Send(load) => load.measure(target, Kind::Send),
+            Scenario::Page(load) => load.measure(target, Kind::Page),
+            Scenario::CatchUp(load) => load.measure(target, Kind::CatchUp),
             Scenario::Connect(connects) => connects.measure(target),
             Scenario::Idle(idle) => idle.measure(target),
         }
@@ -107,6 +113,8 @@ impl Scenario {
                 let heard = if load.joined { ", heard by the sender itself" } else { "" };
                 format!("send{}, to a room of its own{heard}", of_each(load))
             }
+            Scenario::Page(load) => format!("pages of {PAGE} messages{}", of_each(load)),
+            Scenario::CatchUp(load) => format!("catching up with {PAGE} messages{}", of_each(load)),
             Scenario::Connect(connects) => format!("connect, {} at a time", connects.at_a_time),
             Scenario::Idle(idle) => format!("idle, {} connections", idle.sockets),
         }
@@ -127,6 +135,11 @@ impl Scenario {
         }
     }
 
+    /// Whether only the binary can do it.
+    pub fn is_of_the_binary(&self) -> bool {
+        matches!(self, Scenario::ApiEvents(_) | Scenario::Page(_) | Scenario::CatchUp(_))
+    }
+
     /// Whether its cost is compared with that of [`Scenario::Echo`].
     pub fn is_variant_of_echo(&self) -> bool {
         matches!(self, Scenario::EchoAny(_) | Scenario::EchoArgs(_) | Scenario::EchoBinary(_))
@@ -145,7 +158,9 @@ impl Scenario {
             | Scenario::EchoAny(_)
             | Scenario::EchoArgs(_)
             | Scenario::EchoBinary(_)
-            | Scenario::Send(_) => "µs per acknowledgement",
+            | Scenario::Send(_)
+            | Scenario::Page(_)
+            | Scenario::CatchUp(_) => "µs per acknowledgement",
             Scenario::Connect(_) => "µs per connect",
             Scenario::Idle(_) => "KiB per connection",
         }
