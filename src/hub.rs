@@ -62,7 +62,6 @@ pub use queries::Receiver;
 pub use remote_socket::RemoteSocket;
 pub(crate) use suspend::SuspendedMember;
 pub use to::To;
-pub(crate) use to::named;
 pub(crate) use turn::Turn;
 
 use self::{

@@ -34,6 +34,8 @@ impl Io {
     /// All namespaces that a pattern, such as `/orders-{id}`, or the function of this name has made: what is emitted to
     /// them goes to all that exist now. Node's parent namespace.
     pub fn of_pattern(&self, pattern: &str) -> Namespace {
+        // A function's name is no path.
+        let pattern = if pattern.contains('{') { absolute(pattern) } else { pattern.to_owned() };
         Namespace { app: self.app.clone(), path: pattern.into(), is_parent: true, turn: self.turn.clone() }
     }
 

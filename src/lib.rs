@@ -108,4 +108,6 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../docs/rust.md")]
     struct OwnEvents;
+    #[doc = include_str!("../docs/migrating-from-node.md")]
+    struct MigratingFromNode;
 }

@@ -293,7 +293,8 @@ impl OpenServer {
     /// the server drain too, and is the error.
     ///
     /// `router` serves what is not sockeye's own: the application's routes, with their state and layers, on the same
-    /// port. `Router::new()` is none: a server with the chat then serves the demo.
+    /// port. Without routes, a server with the chat serves the demo: a router that has only a fallback is reached if
+    /// `server.demo` is false.
     pub async fn serve(self, listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { app, mut background, keeper, routes: own, is_inherited } = self;
         let router = routes(&app, keeper.replies.clone(), own.merge(router));

@@ -139,11 +139,11 @@ impl Contract {
             text += match self.reply_form {
                 Some(ReplyForm::Enveloped) => {
                     "/** What a callback gets. */\nexport type Reply<T> =\n  | { success: true; data: T }\n  \
-                     | { success: false; error: { code: string; message: string } };\n\n"
+                     | { success: false; error: { code: string; message: string; data?: unknown } };\n\n"
                 }
                 _ => {
                     "/** What a callback gets when the event fails. */\n\
-                     export type Failed = { error: { code: string; message: string } };\n\n"
+                     export type Failed = { error: { code: string; message: string; data?: unknown } };\n\n"
                 }
             };
         }

@@ -11,12 +11,12 @@ use super::{
     encoded::{Encoded, check_name},
     outgoing::Outgoing,
     remote_socket::RemoteSocket,
-    to::{To, named},
+    to::To,
     turn::Turn,
 };
 use crate::{
     error::Result,
-    model::{Room, SocketId, UserId},
+    model::{Room, RoomName, SocketId, UserId},
     protocol::{FromArguments, Payload, ServerEvent},
 };
 
@@ -29,15 +29,18 @@ pub struct Target(TargetKind);
 enum TargetKind {
     /// A room, and the socket whose id is the room's name.
     Room(Room),
-    /// A text that cannot be a room's name. It may still be a socket's id.
-    OtherName(String),
+    /// A text that cannot be a room's name where there is a chat. It may still be a socket's id.
+    OtherName(Room),
     Socket(SocketId),
     User(UserId),
 }
 
 impl From<&str> for Target {
     fn from(name: &str) -> Self {
-        Self(named(name).map_or_else(|_| TargetKind::OtherName(name.to_owned()), TargetKind::Room))
+        Self(match RoomName::parse(name) {
+            Ok(name) => TargetKind::Room(Room::Named(name)),
+            Err(_) => TargetKind::OtherName(Room::Named(RoomName::of_application(name))),
+        })
     }
 }
 
@@ -214,18 +217,21 @@ impl Broadcast {
     /// Makes these sockets join a room. `bad-payload` if the room's name is not valid. It does not check whether the
     /// users may enter the room, and stores no membership.
     pub fn sockets_join(&self, room: &str) -> Result<()> {
-        let room = named(room)?;
-        for (hub, id) in self.ids() {
-            hub.subscribe(id, &room);
-        }
-        Ok(())
+        self.for_each_in(room, |hub, id, room| hub.subscribe(id, room))
     }
 
     /// Makes these sockets leave a room. `bad-payload` if the room's name is not valid.
     pub fn sockets_leave(&self, room: &str) -> Result<()> {
-        let room = named(room)?;
+        self.for_each_in(room, |hub, id, room| hub.unsubscribe(id, room))
+    }
+
+    /// Calls `change` for each of these sockets, with the room of this name.
+    fn for_each_in(&self, room: &str, change: impl Fn(&Hub, SocketId, &Room) -> bool) -> Result<()> {
+        // All hubs are of one server.
+        let Some(hub) = self.hubs().next() else { return Ok(()) };
+        let room = hub.room_named(room)?;
         for (hub, id) in self.ids() {
-            hub.unsubscribe(id, &room);
+            change(&hub, id, &room);
         }
         Ok(())
     }
@@ -296,13 +302,14 @@ impl Target {
     /// Adds this target's receivers to `to`.
     fn add<'a>(&'a self, hub: &Hub, to: &mut SmallVec<[To<'a>; 2]>) {
         match &self.0 {
-            TargetKind::Room(room) => {
-                to.push(To::Room(room));
+            TargetKind::Room(room) | TargetKind::OtherName(room) => {
+                if matches!(self.0, TargetKind::Room(_)) || !hub.has_chat() {
+                    to.push(To::Room(room));
+                }
                 if let Room::Named(name) = room {
                     to.extend(hub.socket(name.as_str()).map(To::Socket));
                 }
             }
-            TargetKind::OtherName(name) => to.extend(hub.socket(name).map(To::Socket)),
             TargetKind::Socket(id) => to.push(To::Socket(*id)),
             TargetKind::User(user) => to.push(To::User(user)),
         }

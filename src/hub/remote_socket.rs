@@ -2,13 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    Hub,
-    encoded::Encoded,
-    outgoing::Outgoing,
-    to::{To, named},
-    turn::Turn,
-};
+use super::{Hub, encoded::Encoded, outgoing::Outgoing, to::To, turn::Turn};
 use crate::{
     engine::{Handshake, Socket},
     error::{Error, Result},
@@ -92,13 +86,13 @@ impl RemoteSocket {
 
     /// Makes the socket join a room. `bad-payload` if the room's name is not valid.
     pub fn join(&self, room: &str) -> Result<()> {
-        self.hub.subscribe(self.socket.id, &named(room)?);
+        self.hub.subscribe(self.socket.id, &self.hub.room_named(room)?);
         Ok(())
     }
 
     /// Makes the socket leave a room. `bad-payload` if the room's name is not valid.
     pub fn leave(&self, room: &str) -> Result<()> {
-        self.hub.unsubscribe(self.socket.id, &named(room)?);
+        self.hub.unsubscribe(self.socket.id, &self.hub.room_named(room)?);
         Ok(())
     }
 

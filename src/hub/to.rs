@@ -1,8 +1,10 @@
 //! The receivers of an event.
 
+use super::Hub;
 use crate::{
     error::{Error, Result},
-    model::{Room, RoomName, SocketId, UserId},
+    model::{Room, SocketId, UserId},
+    protocol::ReplyForm,
 };
 
 /// The receivers of an event.
@@ -21,7 +23,14 @@ pub enum To<'a> {
     Any(&'a [To<'a>]),
 }
 
-/// The room with this name. Fails with `bad-payload` if the name is not valid.
-pub(crate) fn named(room: &str) -> Result<Room> {
-    RoomName::parse(room).map(Room::Named).map_err(Error::BadPayload)
+impl Hub {
+    /// The room that the application calls so. With the chat it fails with `bad-payload` if the name is not valid;
+    /// without it, a room may have any name, as in Node.
+    pub(crate) fn room_named(&self, name: &str) -> Result<Room> {
+        Room::of_application(name, self.has_chat()).map_err(Error::BadPayload)
+    }
+
+    pub(super) fn has_chat(&self) -> bool {
+        self.reply_form == ReplyForm::Enveloped
+    }
 }

@@ -30,6 +30,11 @@ impl RoomName {
         Ok(Self(text.into()))
     }
 
+    /// A name that an application gives where there is no chat: any text, as in Node.
+    pub(crate) fn of_application(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The name as on the wire and in the store.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -182,6 +187,11 @@ impl Room {
             Self::Named(name) => Cow::Borrowed(name.as_str()),
             Self::Direct(Direct { low, high }) => Cow::Owned(format!("{DIRECT}{low}:{high}")),
         }
+    }
+
+    /// A room that an application names: on a server without the chat any text, as in Node.
+    pub(crate) fn of_application(name: &str, has_chat: bool) -> Result<Self, String> {
+        if has_chat { RoomName::parse(name).map(Self::Named) } else { Ok(Self::Named(RoomName::of_application(name))) }
     }
 
     /// Parses a [`Room::key`]; `None` if it is not one.

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::{
     app_socket::{AppSocket, Job, Work},
-    call::{Call, Outcome, RunningEvent, panicked},
+    call::{Call, Outcome, Running, RunningEvent, panicked},
     ctx::Ctx,
 };
 use crate::{
@@ -39,7 +39,7 @@ impl AppSocket {
                 socket.answer(call, outcome, None);
             }
         };
-        Job::Alone(Work { future: work.boxed(), event: Some(running) })
+        Job::Alone(Work::with_turn(Running::Event(running), work))
     }
 
     /// A job that answers with an error.

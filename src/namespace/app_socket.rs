@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 use super::{
-    call::{Call, Outcome, RunningEvent},
+    call::{Call, Outcome, Running},
     credentials::authenticate,
     queue::{self, Queue, WriteNumber},
 };
@@ -33,8 +33,8 @@ pub(super) type Job = queue::Job<Work, BeginWrite>;
 /// A job that runs alone.
 pub(super) struct Work {
     pub(super) future: BoxFuture<'static, ()>,
-    /// The event whose handlers the job runs. They may let the next event begin before the job ends.
-    pub(super) event: Option<Arc<RunningEvent>>,
+    /// What the job's handlers run for. They may let the next job begin before this one ends.
+    pub(super) running: Option<Running>,
 }
 /// Begins a write, or refuses to.
 pub(super) type BeginWrite = Box<dyn FnOnce(WriteNumber) + Send>;

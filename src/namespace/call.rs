@@ -5,9 +5,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     time::Instant,
 };
 
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use crate::{engine::ReceivedCharge, error::Error, hub::Turn, metrics::EventMetrics, protocol::Arguments};
@@ -62,8 +64,33 @@ pub(super) struct RunningEvent {
     pub(super) wants_ack: bool,
     /// `None` once the event is answered, or its acknowledgement was taken.
     call: Mutex<Option<Call>>,
-    /// Whether the next event of the socket may begin, although handlers of this one still run.
+    turn: TurnEnd,
+}
+
+/// Whether the next job of a socket may begin, although this one still runs.
+#[derive(Default)]
+pub(super) struct TurnEnd {
     is_released: AtomicBool,
+    /// The task that waits for the job's end or its release.
+    waker: AtomicWaker,
+}
+
+impl TurnEnd {
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released.load(Ordering::Acquire)
+    }
+
+    /// The task is woken by the next release.
+    pub(super) fn wake_at_release(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}
+
+impl Turn for TurnEnd {
+    fn release(&self) {
+        self.is_released.store(true, Ordering::Release);
+        self.waker.wake();
+    }
 }
 
 impl RunningEvent {
@@ -72,7 +99,7 @@ impl RunningEvent {
             name: call.name.clone(),
             wants_ack: call.receipt.id.is_some(),
             call: Mutex::new(Some(call)),
-            is_released: AtomicBool::new(false),
+            turn: TurnEnd::default(),
         })
     }
 
@@ -80,19 +107,43 @@ impl RunningEvent {
     pub(super) fn take(&self) -> Option<Call> {
         self.call.lock().take()
     }
-
-    /// Lets the next event of the socket begin.
-    pub(super) fn release(&self) {
-        self.is_released.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_released(&self) -> bool {
-        self.is_released.load(Ordering::Relaxed)
-    }
 }
 
 impl Turn for RunningEvent {
     fn release(&self) {
-        Self::release(self);
+        self.turn.release();
+    }
+}
+
+/// What the handlers of a job run for.
+#[derive(Clone)]
+pub(super) enum Running {
+    /// For an event.
+    Event(Arc<RunningEvent>),
+    /// For a change of the socket itself: it was connected, or its client is away, back or gone.
+    Change(Arc<TurnEnd>),
+}
+
+impl Running {
+    pub(super) fn turn(&self) -> &TurnEnd {
+        match self {
+            Self::Event(event) => &event.turn,
+            Self::Change(turn) => turn,
+        }
+    }
+
+    pub(super) fn event(&self) -> Option<&Arc<RunningEvent>> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Change(_) => None,
+        }
+    }
+
+    /// For an emit, which ends the turn if it waits for acknowledgements.
+    pub(super) fn as_turn(&self) -> Arc<dyn Turn> {
+        match self {
+            Self::Event(event) => event.clone(),
+            Self::Change(turn) => turn.clone(),
+        }
     }
 }

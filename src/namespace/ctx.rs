@@ -6,14 +6,18 @@ use std::{
     time::Duration,
 };
 
-use super::{ack::Ack, app_socket::AppSocket, call::RunningEvent};
+use super::{
+    ack::Ack,
+    app_socket::AppSocket,
+    call::{Running, RunningEvent, TurnEnd},
+};
 use crate::{
     app::App,
     auth::Identity,
     chat,
     engine::{Handshake, TransportName},
     error::{Error, Result},
-    hub::{Broadcast, Hub, Target, Turn, named},
+    hub::{Broadcast, Hub, Target, Turn},
     io::{Io, Namespace},
     model::{Room, SocketData, SocketId, User},
     protocol::{FromArguments, Payload, ReplyForm, ServerEvent},
@@ -23,18 +27,22 @@ use crate::{
 #[derive(Clone)]
 pub struct Ctx {
     pub(super) socket: Arc<AppSocket>,
-    /// The event that is handled. `None` in handlers that belong to no event.
-    event: Option<Arc<RunningEvent>>,
+    /// `None` in handlers that do not run in a turn of the socket: nothing waits for them.
+    running: Option<Running>,
 }
 
 /// Identity and state of the socket.
 impl Ctx {
     pub(super) fn new(socket: Arc<AppSocket>) -> Self {
-        Self { socket, event: None }
+        Self { socket, running: None }
+    }
+
+    pub(super) fn of_change(socket: Arc<AppSocket>, turn: Arc<TurnEnd>) -> Self {
+        Self { socket, running: Some(Running::Change(turn)) }
     }
 
     pub(super) fn of_event(socket: Arc<AppSocket>, event: Arc<RunningEvent>) -> Self {
-        Self { socket, event: Some(event) }
+        Self { socket, running: Some(Running::Event(event)) }
     }
 
     /// How this server acknowledges events.
@@ -108,24 +116,24 @@ impl Ctx {
 
     /// The event that is handled; empty in a connection or disconnect handler.
     pub fn event(&self) -> &str {
-        self.event.as_ref().map_or("", |event| &event.name)
+        self.running_event().map_or("", |event| &event.name)
     }
 
     /// Takes the acknowledgement of the event that is handled, to send it later or never. The return value of the
     /// handler is then ignored.
     pub fn ack(&self) -> Ack {
-        Ack::new(self.socket.clone(), self.event.as_ref().and_then(|event| event.take()))
+        Ack::new(self.socket.clone(), self.running_event().and_then(|event| event.take()))
     }
 
     /// Whether the client asked for an acknowledgement of the event that is handled.
     pub fn wants_ack(&self) -> bool {
-        self.event.as_ref().is_some_and(|event| event.wants_ack)
+        self.running_event().is_some_and(|event| event.wants_ack)
     }
 
-    /// Lets the socket's next event begin before the handler of this event has returned.
+    /// Lets the socket's next event begin before this handler has returned.
     pub fn release(&self) {
-        if let Some(event) = &self.event {
-            event.release();
+        if let Some(running) = &self.running {
+            running.turn().release();
         }
     }
 }
@@ -188,13 +196,14 @@ impl Ctx {
 
     /// Whether this socket is in a room.
     pub fn is_in(&self, room: &str) -> bool {
-        named(room).is_ok_and(|room| self.socket.hub.is_subscribed(self.socket.id, &room))
+        let hub = &self.socket.hub;
+        hub.room_named(room).is_ok_and(|room| hub.is_subscribed(self.socket.id, &room))
     }
 
     /// Makes this socket join a room until it leaves or disconnects; nothing is stored. `bad-payload` if the room's
     /// name is not valid, `forbidden` if this user may not enter it.
     pub fn join(&self, room: &str) -> Result<()> {
-        let room = named(room)?;
+        let room = self.socket.hub.room_named(room)?;
         let who = self.socket.identity();
         if !who.access.allows(&who.user.id, &room) {
             return Err(Error::Forbidden("this room is not open to you".to_owned()));
@@ -204,7 +213,7 @@ impl Ctx {
 
     /// Makes this socket leave a room. `bad-payload` if the room's name is not valid.
     pub fn leave(&self, room: &str) -> Result<()> {
-        self.unsubscribe(&named(room)?);
+        self.unsubscribe(&self.socket.hub.room_named(room)?);
         Ok(())
     }
 
@@ -294,9 +303,13 @@ impl Ctx {
         answer.map_or_else(|| Err(Error::unavailable("the client has gone")), |(_, answer)| answer)
     }
 
-    /// The event that is handled.
+    /// What an emit of this handler ends if it waits for acknowledgements.
     fn turn(&self) -> Option<Arc<dyn Turn>> {
-        self.event.clone().map(|event| event as _)
+        self.running.as_ref().map(Running::as_turn)
+    }
+
+    fn running_event(&self) -> Option<&Arc<RunningEvent>> {
+        self.running.as_ref()?.event()
     }
 
     fn itself(&self) -> Broadcast {

@@ -51,7 +51,6 @@ impl Dispatcher {
     /// Opens the queue of a socket of an earlier process. The connection handlers run when its client is back.
     pub(super) fn open_away(&self) {
         self.socket.queue.set_overlapping_max(self.handlers.concurrency);
-        self.socket.is_settled.store(true, Ordering::Relaxed);
         self.socket.queue.open(Work::new(std::future::ready(())));
         self.socket.run();
     }

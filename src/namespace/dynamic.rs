@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 
 use super::{
     app_socket::{AppSocket, Job, Work},
-    call::{Call, Receipt, RunningEvent, panicked},
+    call::{Call, Receipt, Running, RunningEvent, panicked},
     ctx::Ctx,
     handler_set::{HandlerSet, KnownEvent},
     listeners::{Listener, Listeners},
@@ -37,7 +37,7 @@ pub(super) fn job(
         arguments,
     };
     let running = event.running.clone();
-    Job::Alone(Work { future: event.run().boxed(), event: Some(running) })
+    Job::Alone(Work::with_turn(Running::Event(running), event.run()))
 }
 
 struct Event {

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::{app_socket::AppSocket, ctx::Ctx};
 use crate::{
     error::Result,
-    protocol::{Args, Arguments, FromArguments, IntoReply},
+    protocol::{Args, Arguments, FromArguments, IntoReply, RESERVED_BY_SOCKET_IO},
 };
 
 /// Reads an event's arguments and returns the future that handles the event. Fails if the arguments cannot be read. The
@@ -82,6 +82,9 @@ impl Listeners {
         let Some(entries) = lists.named.get_mut(event) else { return Vec::new() };
         let listeners = entries.iter().map(|entry| entry.listener.clone()).collect();
         entries.retain(|entry| !entry.is_once);
+        if entries.is_empty() {
+            lists.named.remove(event);
+        }
         listeners
     }
 
@@ -105,6 +108,10 @@ impl Listeners {
 /// connection handlers run again after a recovery.
 impl Ctx {
     /// Adds a listener of an event. An event may have several; the first that returns acknowledges it.
+    ///
+    /// # Panics
+    ///
+    /// If the name is one of Socket.IO's own, such as `disconnect`: see [`Events::disconnect`](crate::Events::disconnect).
     pub fn on<T, F, Fut, R>(&self, event: &str, handler: F) -> ListenerId
     where
         T: FromArguments + Send + 'static,
@@ -116,6 +123,10 @@ impl Ctx {
     }
 
     /// Adds a listener that runs only for the next event of this name.
+    ///
+    /// # Panics
+    ///
+    /// As with [`Self::on`].
     pub fn once<T, F, Fut, R>(&self, event: &str, handler: F) -> ListenerId
     where
         T: FromArguments + Send + 'static,
@@ -138,6 +149,7 @@ impl Ctx {
         let Some(listeners) = Listeners::of(&self.socket) else { return };
         let mut lists = listeners.lists.lock();
         let named = lists.named.values_mut().flat_map(|entries| entries.extract_if(.., |entry| entry.id == id)).next();
+        lists.named.retain(|_, entries| !entries.is_empty());
         let any = lists.any.extract_if(.., |(own, _)| *own == id).next();
         let outgoing = lists.outgoing.extract_if(.., |(own, _)| *own == id).next();
         let middleware = lists.middleware.extract_if(.., |(own, _)| *own == id).next();
@@ -157,8 +169,7 @@ impl Ctx {
     pub fn event_names(&self) -> Vec<String> {
         let Some(listeners) = Listeners::of(&self.socket) else { return Vec::new() };
         let lists = listeners.lists.lock();
-        let named = lists.named.iter().filter(|(_, entries)| !entries.is_empty());
-        let mut names: Vec<String> = named.map(|(name, _)| name.to_string()).collect();
+        let mut names: Vec<String> = lists.named.keys().map(|name| name.to_string()).collect();
         names.sort_unstable();
         names
     }
@@ -216,6 +227,10 @@ impl Ctx {
     }
 
     fn add(&self, event: &str, is_once: bool, listener: Listener) -> ListenerId {
+        assert!(
+            !RESERVED_BY_SOCKET_IO.contains(&event),
+            "{event} is not an event of a client: `Events::disconnect` hears that one has gone"
+        );
         Listeners::of_or_new(&self.socket).change(|id, lists| {
             lists.named.entry(event.into()).or_default().push(Entry { id, is_once, listener });
         })

@@ -10,7 +10,7 @@ use crate::{
     auth::Identity,
     engine::{Handshake, Socket},
     error::{Code, Error, Result},
-    hub::{Parent, named},
+    hub::Parent,
     input,
     model::{Room, SocketData, User},
     protocol::Failure,
@@ -33,6 +33,8 @@ pub struct Entrant {
     parent: Option<Arc<Parent>>,
     choices: Arc<Mutex<Choices>>,
     server: AppHandle,
+    /// Whether rooms have the names of the chat.
+    has_chat: bool,
 }
 
 /// The user and the rooms that connect middleware has set for a socket.
@@ -67,7 +69,7 @@ impl Entrant {
     /// Makes the socket join a room when the client is admitted, before its connection handlers run. `bad-payload` if
     /// the room's name is not valid.
     pub fn join(&self, room: &str) -> Result<()> {
-        let room = named(room)?;
+        let room = Room::of_application(room, self.has_chat).map_err(Error::BadPayload)?;
         self.choices.lock().rooms.push(room);
         Ok(())
     }
@@ -97,6 +99,7 @@ impl Entrant {
             data: Arc::default(),
             parent,
             choices: Arc::default(),
+            has_chat: !app.is_bare(),
         }
     }
 }

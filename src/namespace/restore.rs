@@ -50,7 +50,11 @@ fn take_up(app: &Arc<App>, saved: &SavedSocket, events: &[Arc<Frame>], remaining
         events: log(&saved.log, events)?,
         last_removed: saved.last_removed,
     };
-    let rooms = saved.rooms.iter().map(|room| Room::from_key(&room.key)).collect::<Option<Vec<_>>>()?;
+    let room = |room: &SavedRoom| match app.is_bare() {
+        true => Room::of_application(&room.key, false).ok(),
+        false => Room::from_key(&room.key),
+    };
+    let rooms = saved.rooms.iter().map(room).collect::<Option<Vec<_>>>()?;
 
     let inner = app.engine.restored(&suspended);
     let (user, expires_at) = (identity.user.clone(), identity.expires_at);

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 
 use super::{
     app_socket::{AppSocket, Job, Work},
-    call::{Call, Outcome},
+    call::{Call, Outcome, Running},
     queue::{Action, WriteNumber},
 };
 use crate::tellings::Tellings;
@@ -131,7 +131,12 @@ enum Turn {
 impl Work {
     /// A job that belongs to no event.
     pub(super) fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { future: future.boxed(), event: None }
+        Self { future: future.boxed(), running: None }
+    }
+
+    /// A job whose handlers may let the next one begin.
+    pub(super) fn with_turn(running: Running, future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { future: future.boxed(), running: Some(running) }
     }
 
     /// Runs it until it has to wait. Nothing wakes it then.
@@ -141,9 +146,15 @@ impl Work {
 
     /// Ready with true when the job is done, and with false when the job lets the next event begin before it is done.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // Registered before the check: a release in another task wakes this one.
+        if let Some(running) = &self.running {
+            running.turn().wake_at_release(cx.waker());
+        }
         match self.future.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if self.event.as_ref().is_some_and(|event| event.is_released()) => Poll::Ready(false),
+            Poll::Pending if self.running.as_ref().is_some_and(|running| running.turn().is_released()) => {
+                Poll::Ready(false)
+            }
             Poll::Pending => Poll::Pending,
         }
     }

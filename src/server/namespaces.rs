@@ -5,7 +5,10 @@ use std::{future::Future, sync::Arc};
 use serde_json::Value as Json;
 
 use super::Server;
-use crate::{io::Namespace, namespace::Events};
+use crate::{
+    io::{Namespace, absolute},
+    namespace::Events,
+};
 
 impl Server {
     /// Adds a namespace of one's own, with the same users, limits and guarantees.
@@ -35,8 +38,9 @@ impl Server {
     /// cannot be read, or two contradict each other.
     #[must_use]
     pub fn namespace(mut self, path: &str, events: Events) -> Self {
-        self.assert_new(path);
-        self.namespaces.push((path.to_owned(), events));
+        let path = absolute(path);
+        self.assert_new(&path);
+        self.namespaces.push((path, events));
         self
     }
 

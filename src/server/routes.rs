@@ -29,11 +29,12 @@ pub(super) fn routes(app: &Arc<App>, replies: Replies, of_application: Router) -
     let for_browsers = if app.is_bare() { socket_io } else { socket_io.merge(api) };
     let for_browsers = for_browsers.layer(middleware::from_fn_with_state(app.clone(), address::resolve));
     let mut others = Router::new().merge(plain_websocket::routes(app)).merge(health::routes(app));
-    if of_application.has_routes() {
+    // axum does not say whether a router has a fallback.
+    if app.config.server.demo && !app.is_bare() && !of_application.has_routes() {
+        others = others.fallback(demo::file);
+    } else {
         let gate = middleware::from_fn_with_state(app.clone(), gate::own);
         others = others.fallback_service(of_application.layer(gate));
-    } else if app.config.server.demo && !app.is_bare() {
-        others = others.fallback(demo::file);
     }
     let routes = others.layer(read_rest).merge(for_browsers);
     if app.is_bare() { routes } else { routes.merge(pusher::routes(app).layer(observed)) }

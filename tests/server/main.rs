@@ -33,6 +33,8 @@ mod outgoing_events;
 mod own_binary;
 mod packaging;
 mod plain_websocket;
+mod ported;
+mod questions;
 mod request_hooks;
 mod response_settings;
 mod restarts;

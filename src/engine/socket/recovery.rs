@@ -107,6 +107,8 @@ impl Socket {
             self.recoverable.remove_away(self.id, &application.user());
         }
         state.handshake = new;
+        // What the old connection was asked is not asked again.
+        state.pending_acks.clear();
         for frame in state.log.replay_after(last_received.number()) {
             if frame.is_transient() {
                 continue;
