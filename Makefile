@@ -65,8 +65,9 @@ conformance-tests: client-demo/$(INSTALLED) tests/conformance/$(INSTALLED) forei
 	cargo build --locked --example conformance
 	cd tests/conformance && npm test
 	cd tests/conformance && MOUNTED=1 ONLY=sockeye node --test --test-concurrency=2 --test-timeout=180000 \
-		binary.test.js closing.test.js heartbeat.test.js hooks.test.js observers.test.js polling.test.js \
-		recovery.test.js upgrade.test.js websocket.test.js
+		binary.test.js closing.test.js heartbeat.test.js hooks.test.js listeners.test.js middleware.test.js \
+		observers.test.js polling.test.js recovery.test.js runtime-namespaces.test.js server-api.test.js \
+		server-calls.test.js upgrade.test.js websocket.test.js
 
 # Each example, and a Node server of the same behaviour, with the official client; and an application in a crate of its
 # own, which sees only what is public.

@@ -167,6 +167,22 @@ conformance("recovery", PATIENT, (server) => {
     assert.equal(socket.id, old.id);
   });
 
+  test("the connection handler runs again, and knows that the socket is recovered", async () => {
+    const old = await back(server, {}, { namespace: "/api" });
+    const offset = await old.socket.receives("welcome", { recovered: false });
+    old.socket.session.websocket.end();
+    // Until the server has noticed that the connection is gone.
+    for (;;) {
+      const { socket } = await back(server, { pid: old.socket.pid, offset }, { namespace: "/api" });
+      if (socket.id === old.socket.id) {
+        await socket.receives("welcome", { recovered: true });
+        break;
+      }
+      await socket.receives("welcome", { recovered: false });
+      await socket.session.close();
+    }
+  });
+
   test("other fields of CONNECT are left to the application, and middleware does not run again", async () => {
     const { socket: old } = await pair(server);
     await dropped(server, old);
