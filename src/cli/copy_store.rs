@@ -44,7 +44,8 @@ pub(super) fn copy_store(config: &Config, ends: Ends) -> anyhow::Result<()> {
 
 /// The settings of a store that is elsewhere: at a URL, or in a folder.
 fn at(config: &StoreConfig, place: String) -> StoreConfig {
-    let is_url = place.contains("://");
+    // A URL with a slash too few is no folder.
+    let is_url = place.contains("://") || place.starts_with("postgres:") || place.starts_with("postgresql:");
     let (url, path) = if is_url { (place, config.path.clone()) } else { (String::new(), place.into()) };
     StoreConfig { url, path, ..config.clone() }
 }

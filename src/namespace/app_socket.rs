@@ -48,6 +48,9 @@ pub(super) struct AppSocket {
     pub(super) queue: Queue<Work, BeginWrite, (Call, Outcome)>,
     /// Whether the client is away. The jobs that run the `away` and `back` handlers set it, so it may be behind.
     pub(super) is_away: AtomicBool,
+    /// Held by the job that runs handlers for a change of the socket. Such jobs follow each other, also if one of them
+    /// lets events begin before it ends.
+    pub(super) lifecycle: tokio::sync::Mutex<()>,
     /// Whether the connection handlers have run.
     pub(super) is_settled: AtomicBool,
     /// Whether the client has recovered it at least once.
@@ -82,6 +85,7 @@ impl AppSocket {
             hub: app.hubs.enter(&inner.namespace, parent),
             queue: Queue::default(),
             is_away: AtomicBool::new(is_away),
+            lifecycle: tokio::sync::Mutex::default(),
             is_settled: AtomicBool::new(false),
             is_recovered: AtomicBool::new(false),
             listeners: OnceLock::new(),

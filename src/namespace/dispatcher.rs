@@ -171,7 +171,7 @@ impl Application for Dispatcher {
     }
 
     fn is_idle(&self) -> bool {
-        self.socket.queue.is_idle()
+        self.socket.queue.is_idle() && self.socket.lifecycle.try_lock().is_ok()
     }
 
     fn has_event(&self, event: &str) -> bool {

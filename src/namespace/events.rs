@@ -235,7 +235,9 @@ impl Events {
     }
 
     /// Adds a connection handler: it runs when a client connects, before any of its events, and again when it recovers
-    /// its socket ([`Ctx::recovered`]). Several run in the order in which they were added.
+    /// its socket ([`Ctx::recovered`]). Several run in the order in which they were added. From the moment at which one
+    /// waits for its client's answer, or calls [`Ctx::release`], the client's events are handled too; what follows in
+    /// the socket's life, such as its disconnect handlers, waits.
     #[must_use]
     pub fn connection<F, Fut>(mut self, handler: F) -> Self
     where

@@ -86,14 +86,18 @@ pub(super) fn ended(socket: &Arc<AppSocket>, handlers: &Arc<HandlerSet>, reason:
     })
 }
 
-/// A job that runs handlers for a change of the socket. If one of them waits for its client's answer, the next job begins.
+/// A job that runs handlers for a change of the socket. If one of them waits for its client's answer, the client's events
+/// begin; the next change waits.
 fn job<Fut: Future<Output = ()> + Send>(
     socket: &Arc<AppSocket>,
     handlers: &Arc<HandlerSet>,
     work: impl FnOnce(Arc<AppSocket>, Arc<HandlerSet>, Arc<TurnEnd>) -> Fut + Send + 'static,
 ) -> Work {
     let (socket, handlers, turn) = (socket.clone(), handlers.clone(), Arc::<TurnEnd>::default());
-    Work::with_turn(Running::Change(turn.clone()), async move { work(socket, handlers, turn).await })
+    Work::with_turn(Running::Change(turn.clone()), async move {
+        let _alone = socket.lifecycle.lock().await;
+        work(socket.clone(), handlers, turn).await;
+    })
 }
 
 async fn run(socket: &Arc<AppSocket>, turn: &Arc<TurnEnd>, what: &str, handlers: &[ConnectionHandler]) {

@@ -14,13 +14,13 @@ use serde::Serialize;
 use self::{
     digests::Contents,
     end::End,
-    rows::{Progress, TABLES},
+    rows::{NOT_EMPTY, Progress, TABLES},
 };
 use super::{postgres::PostgresEnd, sqlite::SqliteEnd};
 use crate::config::StoreConfig;
 
 /// Rows of one slice.
-const SLICE_ROWS: usize = 2_000;
+const SLICE_ROWS: usize = 500;
 
 /// What a copy reports.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +71,9 @@ async fn copy_in_slices(
     report(CopyStep::Comparing { rows: 2 * row_count(&mut source).await? })?;
     let original = Contents::of(&mut source, slice_rows, report).await?;
     let copied = Copied { rows: original.row_count(), rooms: original.room_count() };
-    let copy = Contents::of(&mut destination, slice_rows, report).await?;
-    original.compare(copy).context("the copy is wrong, and servers refuse it: empty it, then copy again")?;
     ensure!(source.state().await? == state, "the source was written to by another program: copy again");
+    let copy = Contents::of(&mut destination, slice_rows, report).await?;
+    original.compare(copy).context("the copy is wrong, and servers refuse it: remove it, then copy again")?;
     let mut given = Vec::new();
     for table in TABLES.iter().filter(|table| table.generated.is_some()) {
         given.push((table, source.highest_given(table).await?));
@@ -109,7 +109,7 @@ async fn begin(destination: &mut End, source: String) -> anyhow::Result<Progress
     match destination.progress().await? {
         Some(progress) if progress.source == source => return Ok(progress),
         Some(_) => {}
-        None => ensure!(row_count(destination).await? == 0, "the destination is not empty"),
+        None => ensure!(row_count(destination).await? == 0, NOT_EMPTY),
     }
     let progress = Progress { source, table: 0, after: None, done: 0 };
     destination.begin(&progress).await?;

@@ -28,7 +28,6 @@ use tokio::runtime::Builder;
 
 use super::{
     command::Probe,
-    copy::rows::UNFINISHED,
     reads::{self, CatchUp, Direction, FoundMessages, RoomContents, RoomNameQuery, ScanPlace, StoredRoom},
     search::{Fields, Found, Search},
     writer::Writer,
@@ -219,7 +218,6 @@ pub(super) async fn index_name(config: &StoreConfig) -> anyhow::Result<Option<St
 async fn open(settings: &Settings) -> anyhow::Result<(WritingConnection, Database)> {
     let mut client = connection::connect(settings).await?;
     schema::create(&mut client, settings).await?;
-    anyhow::ensure!(!schema::has_unfinished_copy(&client).await?, UNFINISHED);
     let identity = schema::identity(&client).await?;
     drop(client);
     Ok((WritingConnection::open(settings).await?, identity))

@@ -61,6 +61,51 @@ async fn a_question_of_another_task_lets_the_clients_events_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_handler_that_asks_waits_for_it() {
+    let (sender, mut order) = mpsc::unbounded_channel();
+    let noting = move |what: &'static str| {
+        let sender = sender.clone();
+        move |_: Ctx| {
+            sender.send(what).unwrap();
+            std::future::ready(Ok(()))
+        }
+    };
+    let mut config = Config::bare();
+    config.recovery.window = Duration::from_secs(60);
+    let (away, back) = (noting("away"), noting("back"));
+    let build = |_| {
+        let server = sockeye::Server::bare(config).connection(async |ctx: Ctx| {
+            ctx.join("all")?;
+            ctx.emit("hello", ())
+        });
+        server.root(|root| {
+            root.disconnect(async |ctx: Ctx, _: sockeye::DisconnectReason| {
+                // The other client never answers.
+                let others = ctx.io().to("all").timeout(Duration::from_millis(300));
+                others.emit_with_ack::<Value>("is anybody there", ()).await.map(drop)
+            })
+            .away(away)
+            .back(back)
+        })
+    };
+    let server = TestServer::with(|_| (), build).await;
+    let mut bob = connected(&server).await;
+    bob.fence().await;
+    let mut ada = Client::open(server.address, "&recovery=true", &[]).await.unwrap();
+    ada.raw("40").await;
+    let text = ada.next_text().await;
+    let welcome: Value = serde_json::from_str(&text[2..]).unwrap();
+    let hello: Value = serde_json::from_str(&ada.next_text().await[2..]).unwrap();
+    drop(ada);
+    bob.event("is anybody there").await;
+    let mut ada = Client::open(server.address, "&recovery=true", &[]).await.unwrap();
+    ada.raw(&format!("40{}", json!({ "pid": welcome["pid"], "offset": hello[1] }))).await;
+    assert_eq!(soon(order.recv()).await, Some("away"));
+    assert!(ada.next_text().await.contains(welcome["sid"].as_str().unwrap()), "the socket is recovered");
+    assert_eq!(soon(order.recv()).await, Some("back"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_to_a_connection_that_is_replaced_fails() {
     let (sender, mut answers) = mpsc::unbounded_channel();
     let mut config = Config::bare();

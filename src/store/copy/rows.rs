@@ -228,5 +228,8 @@ pub struct Progress {
     pub done: u64,
 }
 
+/// Why a destination is refused. A copy that is finished is refused too.
+pub const NOT_EMPTY: &str = "the destination is not empty: nothing is copied over what is there";
+
 /// What servers say of a database that holds a part of a copy.
 pub const UNFINISHED: &str = "a copy into this database is not finished: run `sockeye copy-store` again";

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
-use super::{settings::Settings, statements::Statements};
+use super::{schema, settings::Settings, statements::Statements, word_index};
+use crate::store::{copy::rows::UNFINISHED, search::Fields};
 
 /// The first key of the advisory locks; the second is the schema's number.
 const LOCK_CLASS: i32 = 0x50c4_e7e0;
@@ -37,8 +38,13 @@ pub(super) async fn connect(settings: &Settings) -> anyhow::Result<Client> {
 impl WritingConnection {
     /// Connects, takes the lock, and prepares the statements. The tables must exist.
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let client = connect(settings).await?;
+        let mut client = connect(settings).await?;
         lock(&client, settings).await?;
+        // While the server waited for the lock, a copy may have begun here, or have emptied the search's index.
+        ensure!(!schema::has_unfinished_copy(&client).await?, UNFINISHED);
+        if word_index::existing(&client).await? != settings.fields.as_ref().map(Fields::name) {
+            schema::create(&mut client, settings).await?;
+        }
         let statements = Statements::prepare(&client).await?;
         Ok(Self { client, statements })
     }

@@ -1,7 +1,10 @@
 //! A schema in PostgreSQL as an end of a copy.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use futures_util::{TryStreamExt, pin_mut};
+use tokio::time::sleep;
 use tokio_postgres::{
     Client, Row, Transaction,
     binary_copy::BinaryCopyInWriter,
@@ -25,6 +28,8 @@ const PROGRESS_TABLE: &str = "CREATE TABLE IF NOT EXISTS copying (progress text 
 /// An end of a copy. Its session has the lock of a server that shares with none.
 pub(crate) struct PostgresEnd {
     client: Client,
+    /// As `server_version_num` writes it.
+    version: i32,
 }
 
 impl PostgresEnd {
@@ -52,12 +57,30 @@ impl PostgresEnd {
         lock(&client, settings).await?;
         // Counting a large table takes its time. A slice is committed at the latest when the next one is read.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").await?;
-        Ok(Self { client })
+        let version = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.get(0);
+        // One end is idle while the other one is read. PostgreSQL 13 has no such limit.
+        if version >= 140_000 {
+            client.batch_execute("SET idle_session_timeout = 0").await?;
+        }
+        Ok(Self { client, version })
     }
 
     /// The numbers of rows that were ever written, as the server counts them. They begin anew after a crash of the
     /// server: then a copy is begun anew too.
     pub(crate) async fn state(&self) -> anyhow::Result<String> {
+        let mut state = self.written().await?;
+        // Up to PostgreSQL 14 the numbers of a session that has ended arrive up to half a second later.
+        while self.version < 150_000 {
+            sleep(Duration::from_secs(1)).await;
+            let earlier = std::mem::replace(&mut state, self.written().await?);
+            if earlier == state {
+                break;
+            }
+        }
+        Ok(state)
+    }
+
+    async fn written(&self) -> anyhow::Result<String> {
         let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
         let sql = "SELECT coalesce(string_agg(format('%s %s %s %s', relid, n_tup_ins, n_tup_upd, n_tup_del), ', '
                  ORDER BY relid), '')
@@ -154,7 +177,10 @@ impl PostgresEnd {
         transaction.batch_execute("DROP TABLE copying").await?;
         transaction.commit().await?;
         let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-        self.client.batch_execute(&format!("ANALYZE {}", names.join(", "))).await?;
+        // The copy is complete: what fails from now on is done by the database itself later.
+        if let Err(error) = self.client.batch_execute(&format!("ANALYZE {}", names.join(", "))).await {
+            tracing::warn!(%error, "the tables could not be analyzed");
+        }
         Ok(())
     }
 }

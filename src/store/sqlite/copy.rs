@@ -1,6 +1,10 @@
 //! A database of SQLite as an end of a copy.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, ensure};
 use rusqlite::{
@@ -16,7 +20,7 @@ use super::{
 };
 use crate::{
     config::StoreConfig,
-    store::copy::rows::{Column, Order, Progress, Slice, TABLES, Table, Value},
+    store::copy::rows::{Column, NOT_EMPTY, Order, Progress, Slice, TABLES, Table, Value},
 };
 
 /// How far a copy into this database is, as JSON. The table is there until the copy is finished.
@@ -28,52 +32,72 @@ pub(crate) struct SqliteEnd {
     file: PathBuf,
     /// `None` for a backup.
     _lock: Option<FolderLock>,
+    /// Dropped after the connection: when a descriptor of the file is closed, the process loses the connection's locks.
+    opened: File,
 }
 
 impl SqliteEnd {
     /// Opens what is copied from: the database in `config.path`, or the file of a backup.
     pub(crate) fn source(config: &StoreConfig) -> anyhow::Result<Self> {
-        let path = &config.path;
+        let shown = config.path.display();
+        let path = config.path.canonicalize().with_context(|| format!("{shown} cannot be found"))?;
         if path.is_file() {
             let folder = path.parent().context("a file is in a folder")?;
-            let is_in_use = folder.join("sockeye.lock").exists() && is_locked(folder);
+            let is_database = database(folder).canonicalize().is_ok_and(|database| database == path);
+            let is_in_use = is_database && folder.join("sockeye.lock").exists() && is_locked(folder);
             ensure!(!is_in_use, "{} is in use by a server", folder.display());
+            let opened = File::open(&path)?;
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let db = Connection::open_with_flags(path, flags)?;
-            let version = schema::version(&db).with_context(|| format!("{} is no database", path.display()))?;
+            let db = Connection::open_with_flags(&path, flags)?;
+            let version = schema::version(&db).with_context(|| format!("{shown} cannot be read as a database"))?;
             ensure!(
                 version == schema::NEWEST,
                 "the backup is of the schema {version}: move it into a folder of its own as sockeye.db, and copy that"
             );
-            return Ok(Self { db, file: path.clone(), _lock: None });
+            return Ok(Self { db, file: path, _lock: None, opened });
         }
-        let file = database(path);
-        ensure!(file.exists(), "{} holds no database", path.display());
-        let lock = lock_folder(path).with_context(|| format!("{} is in use by a server", path.display()))?;
+        ensure!(database(&path).exists(), "{shown} holds no database");
+        let lock = locked(&path)?;
         files::migrate(config)?;
-        let db = files::open_reader(path)?;
+        let file = database(&path).canonicalize()?;
+        let opened = File::open(&file)?;
+        let db = files::open_reader(&path)?;
         let version = schema::version(&db)?;
+        ensure!(version != 0, "{shown} holds a database without tables");
         ensure!(
             version == schema::NEWEST,
             "the database was written by a newer sockeye: its schema is version {version}"
         );
-        Ok(Self { db, file, _lock: Some(lock) })
+        Ok(Self { db, file, _lock: Some(lock), opened })
     }
 
     /// Opens the folder that is copied to. Creates a missing one.
     pub(crate) fn destination(config: &StoreConfig) -> anyhow::Result<Self> {
-        ensure!(!config.path.is_file(), "{} is a file, and not a folder", config.path.display());
-        let lock =
-            lock_folder(&config.path).with_context(|| format!("{} is in use by a server", config.path.display()))?;
-        let (db, _) = files::prepare(config)?;
-        Ok(Self { db, file: database(&config.path), _lock: Some(lock) })
+        let shown = config.path.display();
+        ensure!(!config.path.is_file(), "{shown} is a file, and not a folder");
+        let lock = locked(&config.path)?;
+        // A database that is refused must stay as it is: opening it for writing changes it.
+        if database(&config.path).exists() {
+            let _opened = File::open(database(&config.path))?;
+            let db = files::open_reader(&config.path)?;
+            let version = schema::version(&db)?;
+            ensure!(version == 0 || version == schema::NEWEST, "{shown} holds a database of the schema {version}");
+            if version == schema::NEWEST && !schema::has_unfinished_copy(&db)? {
+                for table in TABLES {
+                    let is_used = db.prepare(&format!("SELECT 1 FROM {} LIMIT 1", table.name))?.exists([])?;
+                    ensure!(!is_used, NOT_EMPTY);
+                }
+            }
+            db.close().map_err(|(_, error)| error)?;
+        }
+        let (db, original) = files::prepare(config)?;
+        Ok(Self { db, file: database(&config.path), _lock: Some(lock), opened: original.into_file() })
     }
 
     /// A digest of the file and of its log.
     pub(crate) fn state(&self) -> anyhow::Result<String> {
-        let mut digest = Sha256::new();
-        let state = database_state::file_state(&self.file)?.context("the database is gone")?;
-        digest.update(state);
+        let state = database_state::state_of(&self.opened)?.context("the database is empty")?;
+        let mut digest = Sha256::new_with_prefix(state);
         let mut log = self.file.clone().into_os_string();
         log.push("-wal");
         digest.update(fs::metadata(log).map_or(0, |log| log.len()).to_le_bytes());
@@ -168,11 +192,19 @@ impl SqliteEnd {
         }
         transaction.execute("DROP TABLE copying", [])?;
         transaction.commit()?;
-        self.db.execute_batch("PRAGMA optimize")?;
-        let is_busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        ensure!(!is_busy, "another program reads {}", self.file.display());
+        // The copy is complete: what fails from now on is done by the next start.
+        if let Err(error) = self.db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, "the write-ahead log of the copy could not be checkpointed");
+        }
         Ok(())
     }
+}
+
+fn locked(folder: &Path) -> anyhow::Result<FolderLock> {
+    lock_folder(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => anyhow::anyhow!("{} is in use by a server", folder.display()),
+        _ => anyhow::Error::new(error).context(format!("{} cannot be locked", folder.display())),
+    })
 }
 
 fn write_progress(db: &Connection, progress: &Progress) -> anyhow::Result<()> {

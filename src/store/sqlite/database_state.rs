@@ -21,16 +21,16 @@ const HEADER: usize = 100;
 /// The header's random id tells the starts of one file apart, but a backup has it too. The file's inode, length and time
 /// of its last change tell the file from its backups.
 pub(super) fn database_state(folder: &Path) -> io::Result<Option<Database>> {
-    file_state(&database(folder))
-}
-
-/// The same for a database file.
-pub(super) fn file_state(path: &Path) -> io::Result<Option<Database>> {
-    let file = match File::open(path) {
+    let file = match File::open(database(folder)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    state_of(&file)
+}
+
+/// The same for an open file. `None` if it is empty.
+pub(super) fn state_of(file: &File) -> io::Result<Option<Database>> {
     let mut header = [0; HEADER];
     match file.read_exact_at(&mut header, 0) {
         Ok(()) => {}

@@ -113,6 +113,11 @@ impl OriginalFile {
         }
     }
 
+    /// The file, for those who only must not close it before their connection.
+    pub(super) fn into_file(self) -> File {
+        self.file
+    }
+
     /// Called before pages of removed rows are given back: from now on the file may have so few pages.
     pub(super) fn may_shrink_to(&self, pages: u64) {
         self.fewest_pages.fetch_min(u32::try_from(pages).unwrap_or(u32::MAX), Ordering::Relaxed);

@@ -272,10 +272,14 @@ async fn what_cannot_be_copied_is_refused() {
         let (to, _to_folder) = place(Engine::Sqlite);
         let error = copy(&empty, &to).await;
         assert!(error.starts_with("the source cannot be opened: "), "{error}");
-        assert!(error.contains("holds no database") || error.contains("has no tables"), "{error}");
+        assert!(
+            error.contains("holds no database") || error.contains("cannot be found") || error.contains("has no tables"),
+            "{error}"
+        );
         // Another store is where it is copied to, and stays.
         let other = fill(TestStore::new(engine)).await;
-        assert_eq!(copy(&source.config, &other.config).await, "the destination is not empty");
+        let error = copy(&source.config, &other.config).await;
+        assert!(error.contains("the destination is not empty"), "{error}");
         let other = other.reopen().await;
         assert!(!other.all("tea").await.is_empty());
         // A server uses one of the two.

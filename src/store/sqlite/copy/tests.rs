@@ -78,7 +78,7 @@ async fn a_backup_is_copied_while_its_server_runs() {
     // A backup of an old schema, and a file that is none.
     Connection::open(&backup).unwrap().pragma_update(None, "user_version", 3).unwrap();
     std::fs::write(folder.path().join("notes.txt"), "these are no messages, but quite a few bytes").unwrap();
-    for (file, refusal) in [("monday.db", "is of the schema 3"), ("notes.txt", "is no database")] {
+    for (file, refusal) in [("monday.db", "is of the schema 3"), ("notes.txt", "cannot be read as a database")] {
         let from = StoreConfig { path: folder.path().join(file), ..StoreConfig::default() };
         let error = copy_in_small_slices(&from, &to, |_| Ok(())).await.unwrap_err();
         assert!(error.contains(refusal), "{error}");
