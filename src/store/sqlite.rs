@@ -2,6 +2,7 @@
 //! its SQL runs on the threads of the async runtime.
 
 mod backup;
+mod checkpoints;
 mod copy;
 mod database_state;
 mod file_identity;
@@ -53,6 +54,7 @@ use crate::{
     restart::Database,
     supervise::Background,
 };
+use checkpoints::Checkpoints;
 use file_identity::OriginalFile;
 use readers::Readers;
 use word_index::WordIndex;
@@ -69,6 +71,7 @@ pub(super) fn index_name(config: &StoreConfig) -> rusqlite::Result<Option<String
 pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
+    checkpoints: Checkpoints,
     original: Arc<OriginalFile>,
     /// Searches take longer than other reads: these leave threads to the others.
     searches: Arc<Semaphore>,
@@ -98,13 +101,16 @@ impl Sqlite {
             .map_err(|error| Error::internal("the index of the search cannot be created", error))?;
         let (original, lock, found) = (opened.original.clone(), opened.lock.clone(), opened.found);
         let readers = Readers::start(config, &original, metrics, background)?;
+        let checkpoints = Checkpoints::start(config, &original, background)?;
+        let requests = checkpoints.requests();
         let for_thread = metrics.clone();
         let index = fields.clone().map(WordIndex::new);
-        let writer =
-            Writer::start(metrics, background, move |thread| write::write(&opened, index, thread, &for_thread))?;
+        let writer = Writer::start(metrics, background, move |thread| {
+            write::write(&opened, index, &requests, thread, &for_thread)
+        })?;
         let searches = Arc::new(Semaphore::new((config.readers / 2).max(1)));
         let (lock, folder) = (Mutex::new(Some(lock)), config.path.clone());
-        Ok(Self { writer, readers, original, searches, fields, is_indexed, lock, folder, found })
+        Ok(Self { writer, readers, checkpoints, original, searches, fields, is_indexed, lock, folder, found })
     }
 
     pub(super) fn found(&self) -> Option<Database> {
@@ -234,9 +240,9 @@ impl Sqlite {
 
     /// Commits the queued writes, runs their callbacks, and closes the database.
     pub(super) async fn close(&self) {
-        // The connection that closes last merges the WAL into the database. It must be the writer's connection, because
-        // the readers' connections are read-only.
+        // The connection that closes last merges the WAL into the database. It must be the writer's.
         self.readers.close().await;
+        self.checkpoints.close().await;
         self.writer.close().await;
         drop(self.lock.lock().take());
     }

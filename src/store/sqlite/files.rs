@@ -3,7 +3,7 @@
 use std::{fs::File, io, io::Write, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
     database, database_state,
@@ -117,11 +117,7 @@ pub(super) fn prepare(config: &StoreConfig) -> anyhow::Result<(Connection, Origi
     set_up(&db)?;
     schema::choose_vacuum(&db)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
-    let synchronous = match config.synchronous {
-        Synchronous::Normal => "NORMAL",
-        Synchronous::Full => "FULL",
-    };
-    db.pragma_update(None, "synchronous", synchronous)?;
+    set_synchronous(&db, config)?;
     // A checkpoint waits for the disk. It runs every 16 MiB (4,096 pages) instead of SQLite's 4 MiB.
     db.pragma_update(None, "wal_autocheckpoint", 4096)?;
     db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
@@ -150,6 +146,25 @@ pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(database(folder), flags)?;
     set_up(&db)?;
     Ok(db)
+}
+
+/// Opens a connection for checkpoints beside the writer's.
+pub(super) fn open_for_checkpoints(config: &StoreConfig) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(database(&config.path), flags)?;
+    set_up(&db)?;
+    set_synchronous(&db, config)?;
+    // Even if it is the last connection: the file may have been replaced, and its log is at the same path.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(db)
+}
+
+fn set_synchronous(db: &Connection, config: &StoreConfig) -> rusqlite::Result<()> {
+    let synchronous = match config.synchronous {
+        Synchronous::Normal => "NORMAL",
+        Synchronous::Full => "FULL",
+    };
+    db.pragma_update(None, "synchronous", synchronous)
 }
 
 fn set_up(db: &Connection) -> rusqlite::Result<()> {

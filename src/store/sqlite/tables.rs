@@ -42,6 +42,8 @@ pub(super) struct SqliteTables<'a> {
     names: HashMap<UserId, std::sync::Arc<str>>,
     /// The index of the search; `None` if nothing is searched.
     words: Option<WordIndex>,
+    /// Whether messages were removed since the last [`SqliteTables::take_has_removed`].
+    has_removed: bool,
 }
 
 impl<'a> SqliteTables<'a> {
@@ -55,6 +57,7 @@ impl<'a> SqliteTables<'a> {
             members: HashSet::new(),
             names: HashMap::new(),
             words: None,
+            has_removed: false,
         }
     }
 
@@ -72,6 +75,11 @@ impl<'a> SqliteTables<'a> {
         if let Some(words) = &mut self.words {
             words.clear();
         }
+    }
+
+    /// Whether messages were removed since the last call.
+    pub(super) fn take_has_removed(&mut self) -> bool {
+        std::mem::take(&mut self.has_removed)
     }
 
     /// Writes the words of the changed messages. Called at the end of each transaction.
@@ -286,6 +294,7 @@ impl Tables for SqliteTables<'_> {
         if let Some(words) = &mut self.words {
             words.write(self.db)?;
         }
+        self.has_removed = true;
         removal::remove_up_to(self.db, room, offset, revision)
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 
 use super::{
-    file_identity::LostDatabase, files::OpenDatabase, tables::SqliteTables, vacuum::Vacuum, wal::Wal,
-    word_index::WordIndex,
+    checkpoints::CheckpointRequests, file_identity::LostDatabase, files::OpenDatabase, tables::SqliteTables,
+    vacuum::Vacuum, wal::Wal, word_index::WordIndex,
 };
 use crate::{
     metrics::Metrics,
@@ -23,6 +23,7 @@ const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn write(
     opened: &OpenDatabase,
     words: Option<WordIndex>,
+    checkpoints: &CheckpointRequests,
     thread: &WritingThread,
     metrics: &Metrics,
 ) -> Result<(), String> {
@@ -59,6 +60,9 @@ pub(super) fn write(
                 false => WriteFailure::Failed(error.into()),
             })
         })?;
+        if tables.take_has_removed() {
+            checkpoints.request();
+        }
         // After the callbacks of the commit have begun: nothing waits for it but the next group.
         vacuum.step();
     }
