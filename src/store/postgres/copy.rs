@@ -69,15 +69,17 @@ impl PostgresEnd {
     /// server: then a copy is begun anew too.
     pub(crate) async fn state(&self) -> anyhow::Result<String> {
         let mut state = self.written().await?;
+        if self.version >= 150_000 {
+            return Ok(state);
+        }
         // Up to PostgreSQL 14 the numbers of a session that has ended arrive up to half a second later.
-        while self.version < 150_000 {
+        loop {
             sleep(Duration::from_secs(1)).await;
             let earlier = std::mem::replace(&mut state, self.written().await?);
             if earlier == state {
-                break;
+                return Ok(state);
             }
         }
-        Ok(state)
     }
 
     async fn written(&self) -> anyhow::Result<String> {
