@@ -295,7 +295,7 @@ mod tests {
             names(&plan, |cell| recipe.does(cell))
         };
         assert_eq!(does("mine=sockeye:true"), names(&plan, |cell| !cell.scenario.is_variant_of_echo()));
-        assert_eq!(does("mine=peer:true"), names(&plan, |cell| cell.name != "api-events-1000"));
+        assert_eq!(does("mine=peer:true"), names(&plan, |cell| !cell.scenario.is_of_the_binary()));
         assert_eq!(does("mine=plain:true"), ["fan-out-100", "fan-out-1000", "fan-out-5000"]);
     }
 
