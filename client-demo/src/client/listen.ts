@@ -121,7 +121,11 @@ function roomDeleted({ room }: RoomDeleted): void {
     if (isOnScreen) roomViewed(room);
     return;
   }
-  if (isOnScreen) goTo(LOBBY);
+  if (isOnScreen) {
+    goTo(LOBBY);
+    // At once: a room that is viewed later takes the notice away.
+    dispatch({ type: "room-viewed", room: LOBBY });
+  }
   dispatch({ type: "noticed", text: `The room #${room} was deleted.` });
 }
 
