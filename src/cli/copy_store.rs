@@ -78,7 +78,7 @@ impl Shown {
     fn begin(&mut self, doing: &'static str, rows: u64, done: u64) {
         self.bar.finish_and_clear();
         let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} rows, {eta} left");
-        // The template is right: a test shows it. Without it, indicatif's own is used.
+        // If the template could not be read, indicatif's own bar would be shown.
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar = ProgressBar::new(rows).with_message(doing).with_style(style).with_position(done);
         (self.doing, self.last_line) = (doing, None);

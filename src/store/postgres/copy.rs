@@ -55,7 +55,7 @@ impl PostgresEnd {
 
     async fn with(client: Client, settings: &Settings) -> anyhow::Result<Self> {
         lock(&client, settings).await?;
-        // Counting a large table takes its time. A slice is committed at the latest when the next one is read.
+        // Counting the rows of a large table may take longer than a server's statements may.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").await?;
         let version = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.get(0);
         // One end is idle while the other one is read. PostgreSQL 13 has no such limit.
